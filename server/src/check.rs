@@ -12,7 +12,7 @@ use holdfast_catalog::origin::Origin;
 
 use crate::compile::Program;
 use crate::diagnose::share::limited;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::language::problems::sorted;
 use crate::repo::Snapshot;
 
@@ -39,9 +39,6 @@ use nodes::Outcomes;
 
 /// The environment's name where there is no branch.
 pub const ENVIRONMENT: &str = "directory";
-
-/// The code of a value that is not of its type, which shows in the data and again in a compile.
-const MISFIT: &str = "type-mismatch";
 
 /// What is wrong with a control repository.
 #[derive(Debug, Clone, Default)]
@@ -128,7 +125,7 @@ pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>
         // Nothing was read: all else that could be said would follow from that.
         let origin = path.map(|path| Origin::locate(path, "", 0..0));
         return Some(Checked {
-            fatal: vec![Diagnostic::error("limit", &**reason, origin)],
+            fatal: vec![Diagnostic::error(Code::Limit, &**reason, origin)],
             ..Checked::default()
         });
     }
@@ -147,10 +144,10 @@ pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>
     for problem in program.redacted(keys::check(program, &shelf, &lookups)) {
         checked.note(program, problem);
     }
-    // what a compile says of the same value says more: where in it
+    // a value that is not of its type shows in the data and again in a compile, which says more: where in it
     let is_told = |problem: &Diagnostic| {
         let same = |other: &Diagnostic| other.code == problem.code && other.origin == problem.origin;
-        problem.code == MISFIT && failed.values().flatten().any(same)
+        problem.code == Code::WrongType && failed.values().flatten().any(same)
     };
     checked.fatal.retain(|problem| !is_told(problem));
     checked.tenants.retain(|problem| !is_told(problem));
@@ -191,7 +188,7 @@ fn check_sources(program: &Program, lookups: &keys::Lookups<'_>) -> Checked {
         let message = format!("{} is {}, and is ignored", ignored.path, ignored.what);
         // With its place, so that what a tenant has a thousand of counts as that tenant's.
         let origin = Origin::locate(&ignored.path.as_str().into(), "", 0..0);
-        checked.warnings.push(Diagnostic::warning("ignored", message, origin));
+        checked.warnings.push(Diagnostic::warning(Code::UnreadFile, message, origin));
     }
     checked.warnings.extend(links::that_lead_out(program.snapshot()));
     checked.warnings.extend(program.warnings());

@@ -17,7 +17,7 @@ use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::origin::Origin;
 
 use crate::diagnose::share::of_node;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::Node;
 use crate::language::Allowance;
 use crate::language::problems::sorted;
@@ -52,7 +52,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use assemble::{IDLE_POLICY, NOT_HERE};
+pub use assemble::NOT_HERE;
 pub use given::parameter;
 pub use program::Program;
 pub use standing::Standing;
@@ -167,7 +167,7 @@ fn walk<'a>(pass: &Pass<'a>, node: &Node) -> (declared::Declared<'a>, Seeds) {
         }
         if !settled {
             let message = "the parameters that are given to these classes depend on each other";
-            let problem = Diagnostic::error("conflict", message, Origin::clone(&node.origin));
+            let problem = Diagnostic::error(Code::Cycle, message, Origin::clone(&node.origin));
             pass.report(problem.help("a class's `when` must not depend on what that class gives"));
         }
         walk.declared.settle();

@@ -30,7 +30,7 @@ pub fn text(problem: &Diagnostic, lines: &Lines<'_>, colour: Colour) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let title = level.primary_title(printable(&problem.message)).id(printable(&problem.code));
+    let title = level.primary_title(printable(&problem.message)).id(problem.code.word());
     let mut group = Group::with_title(title);
     let line = |origin: &Origin| lines(origin).map(without_controls);
     let first = problem.origin.iter().map(|origin| (origin, &problem.label, AnnotationKind::Primary));
@@ -120,13 +120,14 @@ fn without_controls(line: Excerpt) -> Excerpt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::Code;
     use crate::excerpt::Masked;
 
     const TEXT: &str = "[service.chrony]\nensrue = \"running\"\n";
 
     fn problem() -> Diagnostic {
         let origin = Origin::locate(&"modules/chrony/manifests/init.toml".into(), TEXT, 17..23);
-        Diagnostic::error("unknown-attribute", "`service` has no attribute `ensrue`", origin)
+        Diagnostic::error(Code::UnknownAttribute, "`service` has no attribute `ensrue`", origin)
             .label("unknown attribute")
             .did_you_mean("ensrue", ["ensure", "enable"])
     }
@@ -173,7 +174,7 @@ error[unknown-attribute]: `service` has no attribute `ensrue`
         let source = format!("a{STEERING} = \"{STEERING}\"\n");
         let file = format!("hieradata/customers/{STEERING}.toml").into();
         let origin = Origin::locate(&file, &source, 0..1 + STEERING.len());
-        let hostile = Diagnostic::error("x", STEERING, origin.clone())
+        let hostile = Diagnostic::error(Code::BadValue, STEERING, origin.clone())
             .label(STEERING)
             .help(STEERING)
             .related(origin, STEERING);
@@ -194,9 +195,10 @@ error[unknown-attribute]: `service` has no attribute `ensrue`
     #[test]
     fn a_span_beyond_a_shorter_text_or_inside_a_character_is_bounded() {
         let origin = Origin { start: 1, end: 900, ..problem().origin.unwrap() };
-        let problem = Diagnostic::error("x", "y", origin);
+        let problem = Diagnostic::error(Code::BadValue, "y", origin);
         assert!(
-            text(&problem, &|origin| Masked::open("ü").line(origin), Colour::Plain).contains("error[x]: y")
+            text(&problem, &|origin| Masked::open("ü").line(origin), Colour::Plain)
+                .contains("error[bad-value]: y")
         );
     }
 

@@ -4,6 +4,10 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::spelling::nearest;
 use serde::{Deserialize, Serialize};
 
+mod code; // the table of codes
+
+pub use code::Code;
+
 /// How bad it is.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
@@ -19,13 +23,13 @@ pub enum Severity {
 /// An error or a warning with its place.
 ///
 /// Texts are lower case, name the offending value and never hold a secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
-    /// A stable word for searching, such as `unknown-attribute`.
-    pub code: String,
+    /// What sort of thing is wrong: a stable word such as `unknown-attribute`.
+    pub code: Code,
     /// What is wrong, in one line.
     pub message: String,
     /// Where; none only where no file is concerned.
@@ -36,24 +40,32 @@ pub struct Diagnostic {
     pub related: Vec<(Origin, String)>,
     /// What to do, such as `did you mean \`ensure\`?`.
     pub help: Option<String>,
+    /// For how many others it stands, which are not shown; none where it is one itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others: Option<usize>,
+    /// Whether a secret took part, of which it says no more. Within a compile, an expression that goes past it is secret too.
+    #[serde(skip)]
+    pub withheld: bool,
 }
 
 impl Diagnostic {
     /// An error at a place.
-    pub fn error(code: &str, message: impl Into<String>, origin: impl Into<Option<Origin>>) -> Self {
+    pub fn error(code: Code, message: impl Into<String>, origin: impl Into<Option<Origin>>) -> Self {
         Self {
             severity: Severity::Error,
-            code: code.to_owned(),
+            code,
             message: message.into(),
             origin: origin.into(),
             label: String::new(),
             related: Vec::new(),
             help: None,
+            others: None,
+            withheld: false,
         }
     }
 
     /// A warning at a place.
-    pub fn warning(code: &str, message: impl Into<String>, origin: impl Into<Option<Origin>>) -> Self {
+    pub fn warning(code: Code, message: impl Into<String>, origin: impl Into<Option<Origin>>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, message, origin) }
     }
 

@@ -25,7 +25,7 @@ pub mod word;
 
 pub use budget::{Allowance, STEPS_OF_A_COMPILE};
 pub use expression::Expression;
-pub use fault::{Code, Fault};
+pub use fault::Fault;
 pub use formula::Formula;
 pub use interpolation::Interpolation;
 pub use scope::Scope;

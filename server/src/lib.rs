@@ -33,7 +33,7 @@ pub mod cli; // one file a command
 pub use check::{check, facts_of};
 pub use compile::{Compiled, Program, compile};
 pub use config::Config;
-pub use diagnostic::Diagnostic;
+pub use diagnostic::{Code, Diagnostic};
 pub use excerpt::Excerpts;
 pub use inventory::{Inventory, Node};
 pub use language::document::Document;

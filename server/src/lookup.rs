@@ -11,7 +11,7 @@ use holdfast_catalog::facts::Facts;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::Node;
 use crate::language::Allowance;
 use crate::language::fault::Fault;
@@ -86,7 +86,7 @@ impl LookupError {
         match self {
             Self::Data(problems) => problems,
             Self::Undeclared { message, help } => {
-                let mut problem = Diagnostic::error("unknown-key", message, asked.cloned());
+                let mut problem = Diagnostic::error(Code::UnknownKey, message, asked.cloned());
                 problem.help = help;
                 vec![problem]
             }
@@ -98,10 +98,12 @@ impl LookupError {
 impl From<LookupError> for Fault {
     fn from(error: LookupError) -> Self {
         match error {
-            LookupError::Undeclared { message, help } => Self { help, ..Self::of_scope(message) },
+            LookupError::Undeclared { message, help } => {
+                Self { help, ..Self::of_scope(Code::UnknownKey, message) }
+            }
             LookupError::Data(problems) => match problems.into_iter().next() {
                 Some(problem) => Self::caused_by(problem),
-                None => Self::of_scope("the data has errors"),
+                None => Self::of_scope(Code::NoData, "the data has errors"),
             },
         }
     }
@@ -281,7 +283,7 @@ fn recursion(key: &str, chain: &[Asking]) -> Diagnostic {
         chain.iter().filter_map(|asking| Some((Origin::clone(asking.at.as_ref()?), &asking.key)));
     let first = places.next().map(|(origin, _)| origin);
     let mut problem =
-        Diagnostic::error("recursion", message, first).label(format!("`{key}` is computed here"));
+        Diagnostic::error(Code::Cycle, message, first).label(format!("`{key}` is computed here"));
     for (origin, key) in places {
         problem = problem.related(origin, format!("`{key}` is computed here"));
     }

@@ -7,7 +7,7 @@ use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::definitions;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::manifest::{Manifest, ManifestKind};
 use crate::language::name::ManifestName;
 use crate::language::types::{Defines, Field, Need, Type};
@@ -46,7 +46,7 @@ impl Modules {
                 Some(Ok(name)) => name,
                 Some(Err(problem)) => {
                     let origin = Origin::locate(path, "", 0..0);
-                    inner.problems.push(Diagnostic::error("bad-path", problem, origin));
+                    inner.problems.push(Diagnostic::error(Code::BadPath, problem, origin));
                     continue;
                 }
             };
@@ -158,7 +158,7 @@ impl Inner {
                 .chain(role.lets.iter().map(|binding| &binding.key_origin));
             self.problems.extend(places.map(|origin| {
                 let message = format!("`{}` contains more than profiles", role.name);
-                Diagnostic::error("role-of-more", message, Origin::clone(origin))
+                Diagnostic::error(Code::RoleContent, message, Origin::clone(origin))
                     .help("a role only lists profiles: move this to a profile")
             }));
         }
@@ -174,7 +174,7 @@ impl Inner {
                 }
                 let message = format!("parameter `{}` has the same name as `{below}`", parameter.name);
                 self.problems.push(
-                    Diagnostic::error("ambiguous-parameter", message, Origin::clone(&parameter.origin))
+                    Diagnostic::error(Code::AmbiguousParameter, message, Origin::clone(&parameter.origin))
                         .help("a key in the data could mean either: rename one of the two"),
                 );
             }
@@ -192,7 +192,7 @@ fn unknown_defines<'a>(
     let unknown = of.defines().into_iter().filter(|name| !known(name));
     let problem = |name: Arc<str>| {
         let message = format!("`{name}` is neither a type nor a define");
-        Diagnostic::error("unknown-type", message, origin.clone())
+        Diagnostic::error(Code::UnknownType, message, origin.clone())
             .did_you_mean(&name, names.clone().map(|name| &**name))
     };
     unknown.map(problem).collect()

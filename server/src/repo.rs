@@ -26,7 +26,6 @@ pub use directory::Directory;
 pub use error::RepoError;
 pub use follower::{Follower, Looks, Poke, Update};
 pub use git::GitRepository;
-pub use git::revision::HISTORY_REWRITTEN;
 #[cfg(test)]
 pub(crate) use git::tests::Scratch;
 pub use kept::Kept;

@@ -147,6 +147,7 @@ fn short(commit: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::Code;
 
     #[test]
     fn what_a_tenant_calls_a_key_is_one_line_about_one_node() {
@@ -154,7 +155,7 @@ mod tests {
         let kept = Kept {
             certname: "web1.acme.example".parse().unwrap(),
             commit: None,
-            problems: vec![Diagnostic::error("unknown-key", format!("`{key}` is not a key"), None)],
+            problems: vec![Diagnostic::error(Code::UnknownKey, format!("`{key}` is not a key"), None)],
         };
         let text = kept.text();
         assert!(text.starts_with("web1.acme.example has no catalog yet: "), "{text}");

@@ -15,14 +15,10 @@ use holdfast_catalog::origin::Origin;
 use super::Before;
 use super::nodes::problems_in;
 use crate::compile::Program;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::Node;
-use crate::language::Code;
 use crate::lookup::hierarchy::{Location, Writer};
 use crate::repo::{CommitId, Snapshot};
-
-/// What is not looked for where something is missing: that it is not there then tells nothing.
-const HIDDEN: &str = "unknown-reference";
 
 /// So many earlier states are held at a time.
 const MOST: usize = 8;
@@ -44,7 +40,7 @@ pub(super) struct Court<'a> {
 }
 
 /// Where a problem stands, and of what sort it is.
-type Place = (String, Option<Origin>);
+type Place = (Code, Option<Origin>);
 
 impl<'a> Court<'a> {
     pub(super) fn new(program: &'a Program, before: Option<Before<'a>>) -> Self {
@@ -120,9 +116,7 @@ impl<'a> Court<'a> {
                 _ if alone.is_empty() => false,
                 // without what the tenant must give, not all can be seen
                 Some(earlier) => is_in(earlier),
-                None if !self.names_tenants(problem) && (self.before.is_some() || problem.code == HIDDEN) => {
-                    true
-                }
+                None if !self.names_tenants(problem) && (self.before.is_some() || is_hidden(problem)) => true,
                 None => {
                     sampled().iter().any(|other| other.origin == problem.origin && is_same(other, problem))
                 }
@@ -138,7 +132,7 @@ impl<'a> Court<'a> {
         facts: &Facts,
         open: Vec<&'p Diagnostic>,
     ) -> Vec<&'p Diagnostic> {
-        let is_limit = |problem: &Diagnostic| problem.code == Code::Limit.as_str();
+        let is_limit = |problem: &Diagnostic| problem.code == Code::Limit;
         let is_of_shares = open.iter().any(|problem| is_limit(problem))
             && !problems_in(self.alone(), node, facts).iter().any(is_limit);
         open.into_iter().filter(|problem| !(is_of_shares && is_limit(problem))).collect()
@@ -183,8 +177,13 @@ impl<'a> Court<'a> {
     }
 }
 
+/// Whether it is not looked for where something is missing: that it is not there then tells nothing.
+fn is_hidden(problem: &Diagnostic) -> bool {
+    problem.code == Code::UnknownReference
+}
+
 fn place(problem: &Diagnostic) -> Place {
-    (problem.code.clone(), problem.origin.clone())
+    (problem.code, problem.origin.clone())
 }
 
 /// Whether two say the same, wherever they stand.

@@ -2,7 +2,7 @@
 //! from every machine.
 
 use crate::compile::Program;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::repo::Snapshot;
 
 /// The folder without which no machine is to be anything.
@@ -25,7 +25,7 @@ pub(super) fn of(program: &Program) -> Option<Diagnostic> {
     };
     let help =
         "machines are in inventory/RESELLER/CUSTOMER.toml; was a folder renamed, or is a mount missing?";
-    Some(Diagnostic::error("no-inventory", message, None).help(help))
+    Some(Diagnostic::error(Code::NoInventory, message, None).help(help))
 }
 
 /// What is worth a word where the last machine goes.
@@ -33,7 +33,7 @@ pub(super) fn of_inventory(program: &Program, before: &Program) -> Option<Diagno
     let (now, then) = (program.inventory().nodes().count(), before.inventory().nodes().count());
     (now == 0 && then > 0).then(|| {
         let message = format!("the inventory has no machines; in the commit in force it has {then}");
-        Diagnostic::warning("no-machine", message, None)
+        Diagnostic::warning(Code::NoInventory, message, None)
             .help("added machines keep their catalogs, and get no new ones")
     })
 }

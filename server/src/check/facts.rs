@@ -11,7 +11,7 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
 use crate::compile::Program;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::Node;
 use crate::lookup::hierarchy;
 use crate::repo::Snapshot;
@@ -44,7 +44,7 @@ pub fn facts_of(snapshot: &Snapshot, certname: &Certname) -> Result<Option<Facts
 pub fn read_facts(path: &str, bytes: &[u8]) -> Result<Facts, Diagnostic> {
     let text = String::from_utf8_lossy(bytes);
     let problem = |message: String, at: usize| {
-        Diagnostic::error("facts", message, Origin::locate(&Arc::from(path), &text, at..at))
+        Diagnostic::error(Code::BadFact, message, Origin::locate(&Arc::from(path), &text, at..at))
     };
     let json: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
         let line_start =
@@ -67,7 +67,7 @@ pub(super) fn missing(program: &Program) -> Vec<Diagnostic> {
     let first = snapshot.under(hierarchy::FOLDER).map(|(path, _)| path).find(is_skipped);
     let warning = |path: &Arc<str>| {
         let message = "the repository has no facts, so a check skips every level whose path contains one";
-        Diagnostic::warning("no-facts", message, Origin::locate(path, "", 0..0))
+        Diagnostic::warning(Code::NoFacts, message, Origin::locate(path, "", 0..0))
             .label("no node reads this here")
             .help(format!("put the facts that most machines have into {DEFAULT}"))
     };

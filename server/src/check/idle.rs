@@ -7,8 +7,8 @@ use holdfast_catalog::certname::Certname;
 use holdfast_catalog::origin::Origin;
 
 use super::facts::Shelf;
-use crate::compile::{IDLE_POLICY, NOT_HERE, Program};
-use crate::diagnostic::Diagnostic;
+use crate::compile::{NOT_HERE, Program};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::Node;
 use crate::lookup::hierarchy::Location;
 
@@ -26,7 +26,7 @@ pub(super) fn of_all(
     warnings: &ByNode,
 ) -> Vec<Diagnostic> {
     let (idle, mut all): (Vec<&Diagnostic>, Vec<&Diagnostic>) =
-        warnings.values().flatten().partition(|problem| problem.code == IDLE_POLICY);
+        warnings.values().flatten().partition(|problem| problem.code == Code::IdlePolicy);
     // Each with the number of nodes that tell it.
     let mut told: BTreeMap<(&Origin, &str), (usize, &Diagnostic)> = BTreeMap::new();
     for problem in idle {

@@ -10,7 +10,7 @@ use holdfast_catalog::origin::Origin;
 use super::ENVIRONMENT;
 use super::facts::Shelf;
 use crate::compile::Program;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::lookup::{KEYS_FILE, Lookup, LookupError, hierarchy};
 
 /// What is wrong with declared keys, and what is worth a look.
@@ -21,11 +21,11 @@ pub(super) fn check(program: &Program, shelf: &Shelf<'_>, lookups: &Lookups<'_>)
         let origin = Origin::clone(&key.origin);
         if unread.contains(name) {
             let message = format!("`{name}` is not used: no manifest and no data looks it up");
-            problems.push(Diagnostic::warning("unread-key", message, origin.clone()));
+            problems.push(Diagnostic::warning(Code::UnusedKey, message, origin.clone()));
         }
         if !given.contains(name) && !key.of.takes_null() {
             let message = format!("no data file sets `{name}`");
-            let problem = Diagnostic::warning("no-data", message, origin);
+            let problem = Diagnostic::warning(Code::NoData, message, origin);
             problems.push(
                 problem.help("set it, for example in hieradata/common.toml, or make its type Optional"),
             );

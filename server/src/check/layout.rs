@@ -12,7 +12,7 @@ use holdfast_catalog::spelling::nearest;
 
 use super::facts::{self, read_facts};
 use crate::compile::Program;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::lookup::hierarchy;
 use crate::{inventory, modules};
 
@@ -100,7 +100,7 @@ fn of_modules(program: &Program) -> Vec<Diagnostic> {
 fn nobody_reads(what: &str, path: &Arc<str>) -> Diagnostic {
     let slash = if what.len() < path.len() { "/" } else { "" };
     let origin = Origin::locate(path, "", 0..0);
-    Diagnostic::warning("unread-file", format!("nobody reads `{what}{slash}`"), origin)
+    Diagnostic::warning(Code::UnreadFile, format!("nobody reads `{what}{slash}`"), origin)
 }
 
 /// What nobody reads of a path below `modules/`: itself, or a folder of it. With what to do.
@@ -198,7 +198,7 @@ fn of_facts(program: &Program) -> Vec<Diagnostic> {
             Some(name) if names.contains(name) || mentions.is_open => continue,
             Some(name) if !name.contains('/') => {
                 let problem = Diagnostic::warning(
-                    "leads-nowhere",
+                    Code::LeadsNowhere,
                     format!("no machine has the facts of `{path}`: the inventory has no `{name}`"),
                     Origin::locate(path, "", 0..0),
                 );

@@ -2,7 +2,7 @@
 
 use holdfast_catalog::resource::attribute::Content;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::repo::Snapshot;
 
 /// Links that no folder of a module's files can hold. Others may lead out of the one that a manifest names: the compile says
@@ -15,7 +15,7 @@ pub(super) fn that_lead_out(snapshot: &Snapshot) -> Vec<Diagnostic> {
     };
     let warning = |(path, target): (&str, &str)| {
         let message = format!("{path} is a link to `{}`, and is ignored", target.escape_debug());
-        Diagnostic::warning("ignored", message, None)
+        Diagnostic::warning(Code::UnreadFile, message, None)
             .help("only relative links within the module's files are sent to machines")
     };
     snapshot.links_under("modules").filter(leads_out).map(warning).collect()

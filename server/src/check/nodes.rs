@@ -13,9 +13,8 @@ use super::facts::Shelf;
 use super::steps::Steps;
 use super::{Before, ENVIRONMENT, Stopped};
 use crate::compile::{Program, compile, compile_within};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::inventory::Node;
-use crate::language::Code;
 
 /// What the compiles of all nodes came to.
 #[derive(Debug, Default)]
@@ -99,7 +98,7 @@ fn outcome(
 
 /// Whether a compile may have failed for what other nodes of its customer took.
 fn ran_short(problems: Option<&Vec<Diagnostic>>) -> bool {
-    problems.is_some_and(|problems| problems.iter().any(|problem| problem.code == Code::Limit.as_str()))
+    problems.is_some_and(|problems| problems.iter().any(|problem| problem.code == Code::Limit))
 }
 
 fn gather(done: Vec<(Certname, Outcome)>, before: Option<Before<'_>>) -> Outcomes {

@@ -9,7 +9,7 @@ use holdfast_catalog::value::Value;
 
 use super::facts;
 use crate::compile::Program;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::{self, Stage};
 use crate::lookup::KEYS_FILE;
 use crate::lookup::hierarchy::{self, Level, Reading};
@@ -132,7 +132,7 @@ impl Known {
         let what: Vec<_> = wrong.iter().map(|(name, value)| format!("no `{name}` is `{value}`")).collect();
         let message = format!("no machine reads `{path}`: {}", what.join(", and "));
         let origin = Origin { level: Some(level.name.clone()), ..Origin::locate(&path.into(), "", 0..0) };
-        let problem = Diagnostic::warning("leads-nowhere", message, origin);
+        let problem = Diagnostic::warning(Code::LeadsNowhere, message, origin);
         let right = reading.iter().map(|(name, value)| match self.has(name, value) {
             true => Some(value.as_str()),
             false => near(name, value),

@@ -188,8 +188,8 @@ fn steps_that_another_node_of_the_tenant_took_are_never_the_operators() {
     let checked = check(&before);
     let mut court = Court::new(&program, Some(Before { program: &before, checked: &checked }));
     let node = program.inventory().get(&"web1.acme.example".parse().unwrap()).unwrap();
-    let of_share = Diagnostic::error(crate::language::Code::Limit.as_str(), "all nodes took too much", None);
-    let of_code = Diagnostic::error("circle", "of the operators", None);
+    let of_share = Diagnostic::error(Code::Limit, "all nodes took too much", None);
+    let of_code = Diagnostic::error(Code::Cycle, "of the operators", None);
     let problems = [of_share, of_code];
     let found = court.of_operators(node, &holdfast_catalog::facts::Facts::none(), &problems);
     assert_eq!(found, [&problems[1]]);
@@ -217,7 +217,11 @@ fn a_tree_without_an_inventory_is_refused_and_an_empty_one_is_told() {
         ("inventory/alpinhost/birch.toml", "# none\n"),
     ]);
     let checked = check_after(&emptied, before);
-    assert!(checked.warnings.iter().any(|warning| warning.code == "no-machine"), "{:?}", checked.warnings);
+    assert!(
+        checked.warnings.iter().any(|warning| warning.code == Code::NoInventory),
+        "{:?}",
+        checked.warnings
+    );
 }
 
 #[test]
@@ -267,7 +271,7 @@ fn a_node_that_fails_is_compiled_again_only_where_the_commit_concerns_it() {
     let before = repository(&[(ACME, bad)]);
     let mut checked = check(&before);
     // What no compile says tells whether there was one.
-    let mark = vec![Diagnostic::error("mark", "as it was found before", None)];
+    let mark = vec![Diagnostic::error(Code::Internal, "as it was found before", None)];
     checked.nodes.values_mut().for_each(|problems| problems.clone_from(&mark));
     let failed = checked.nodes.len();
     assert!(failed > 0);
@@ -280,10 +284,10 @@ fn a_node_that_fails_is_compiled_again_only_where_the_commit_concerns_it() {
     assert!(after(&[(ACME, "[profile.web]\nname = 2\n")]).values().all(|problems| *problems != mark));
     assert!(after(&[]).is_empty(), "what is repaired compiles");
     // What ran out of steps may have had less for what others took.
-    checked.nodes.values_mut().flatten().for_each(|problem| problem.code = "limit".into());
+    checked.nodes.values_mut().flatten().for_each(|problem| problem.code = Code::Limit);
     let program = repository(&[(ACME, bad), ("README.md", "x")]);
     let again = check_after(&program, Before { program: &before, checked: &checked }).nodes;
-    assert!(again.values().flatten().all(|problem| problem.code != "limit"));
+    assert!(again.values().flatten().all(|problem| problem.code != Code::Limit));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use holdfast_catalog::origin::Origin;
 use super::keys::Lookups;
 use super::stray::Known;
 use crate::compile::Program;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::lookup::hierarchy::{self, Reading};
 
 /// So many profiles that lead to a class are named.
@@ -44,7 +44,7 @@ impl Search<'_> {
     fn problem(&mut self, readings: &[Reading], class: &str, origin: &Arc<Origin>) -> Option<Diagnostic> {
         let why: Option<Vec<String>> = readings.iter().map(|reading| self.why_not(reading, class)).collect();
         let message = format!("no machine reads `{class}` here: {}", why?.into_iter().next()?);
-        let problem = Diagnostic::warning("leads-nowhere", message, Origin::clone(origin));
+        let problem = Diagnostic::warning(Code::LeadsNowhere, message, Origin::clone(origin));
         Some(problem.help(self.cure(class)))
     }
 

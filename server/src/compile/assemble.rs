@@ -6,7 +6,7 @@ use holdfast_catalog::catalog::{Catalog, CatalogId, Container, Policy, Resource}
 use holdfast_catalog::graph::Edge;
 use holdfast_catalog::origin::Origin;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::Node;
 use crate::lookup::{Inherited, Policies, Subject};
 
@@ -64,9 +64,6 @@ fn policies_of_all(policies: &Policies, declared: &Declared<'_>) -> Vec<Policy> 
     declared.resources.iter().map(of).collect()
 }
 
-/// The code of a policy of something that the catalog does not have.
-pub const IDLE_POLICY: &str = "idle-policy";
-
 /// What such a warning says of the one node.
 pub const NOT_HERE: &str = "which this node does not have";
 
@@ -81,7 +78,7 @@ pub(super) fn idle_policies(policies: &Policies, declared: &Declared<'_>) -> Vec
         let message = format!("a policy names `{reference}`, {NOT_HERE}");
         let of_type = declared.references().filter(|other| other.type_name == reference.type_name);
         let titles: Vec<&str> = of_type.map(|other| &*other.title).collect();
-        let problem = Diagnostic::warning(IDLE_POLICY, message, Origin::clone(origin));
+        let problem = Diagnostic::warning(Code::IdlePolicy, message, Origin::clone(origin));
         Some(problem.did_you_mean(&reference.title, titles))
     };
     policies.subjects().filter_map(warning).collect()

@@ -7,7 +7,7 @@ use holdfast_catalog::manifest_words::METAPARAMETERS;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Kind;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::manifest::{Binding, Block};
 
 use super::program::Sort;
@@ -73,7 +73,7 @@ fn spread(frame: &Frame<'_, '_>, splat: &Binding) -> Layer {
         Kind::Map(map) => map,
         _ => {
             let message = format!("`\"*\"` is {}, not a map of attributes", traced.value.noun());
-            frame.pass.report(Diagnostic::error("wrong-kind", message, Origin::clone(&splat.origin)));
+            frame.pass.report(Diagnostic::error(Code::WrongType, message, Origin::clone(&splat.origin)));
             return Layer::new();
         }
     };
@@ -82,7 +82,7 @@ fn spread(frame: &Frame<'_, '_>, splat: &Binding) -> Layer {
         let place = value.origin.as_ref().unwrap_or(&splat.origin);
         if METAPARAMETERS.contains(&&**name) {
             let message = format!("`\"*\"` holds the metaparameter `{name}`");
-            let problem = Diagnostic::error("metaparameter", message, Origin::clone(place));
+            let problem = Diagnostic::error(Code::Metaparameter, message, Origin::clone(place));
             let problem = problem.help(format!("write `{name} = …` in the block itself"));
             frame.pass.report(problem.related(Origin::clone(&splat.origin), "spread here"));
             continue;

@@ -3,7 +3,7 @@
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::claim::{Conflict, conflicts};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 
 use super::declared::Declared;
 use super::pass::Pass;
@@ -15,7 +15,7 @@ pub(super) fn check(declared: &mut Declared<'_>, pass: &Pass<'_>) {
         let (first, second) = (&declared.resources[first], &declared.resources[second]);
         let message = format!("`{}` and `{}` both manage {what}", first.reference, second.reference);
         pass.report(
-            Diagnostic::error("claimed-twice", message, Origin::clone(&second.origin))
+            Diagnostic::error(Code::ClaimedTwice, message, Origin::clone(&second.origin))
                 .label("managed here")
                 .related(Origin::clone(&first.origin), "and here")
                 .help(help),

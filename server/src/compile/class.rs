@@ -11,7 +11,7 @@ use std::sync::Arc;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::ResourceRef;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::manifest::{Binding, Inclusion, Manifest};
 
 use super::declared::{Container, Declared, Declarer};
@@ -221,7 +221,7 @@ fn two_values(class: &Unit<'_>, binding: &Binding, first: &Given, given: &Given)
         Some(value) if value.shown().chars().count() <= 60 => format!("{} here", value.shown()),
         _ => "given here".to_owned(),
     };
-    Diagnostic::error("conflict", message, Origin::clone(&given.origin))
+    Diagnostic::error(Code::Conflict, message, Origin::clone(&given.origin))
         .label(words(given))
         .related(Origin::clone(&first.origin), words(first))
         .help("set it in one place, or in the data")

@@ -11,7 +11,7 @@ use holdfast_catalog::resource::attribute::Content;
 use holdfast_catalog::resource::{AttributeKind, TypeDef};
 use holdfast_catalog::value::Value;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::problems::placed;
 use crate::language::{Fault, Partials, Template};
 
@@ -38,7 +38,7 @@ impl Frame<'_, '_> {
         let word = if way == Way::Template { "template" } else { "source" };
         let Some(name) = value.as_str() else {
             let message = format!("`{word}` is {}, not a name", value.noun());
-            self.pass.report(Diagnostic::error("wrong-kind", message, Origin::clone(origin)));
+            self.pass.report(Diagnostic::error(Code::WrongType, message, Origin::clone(origin)));
             return None;
         };
         if way == Way::Template {
@@ -73,8 +73,11 @@ impl Pass<'_> {
     pub(super) fn render(&self, frame: &Frame<'_, '_>, name: &str) -> Result<Value, Fault> {
         self.render_all(frame, name).map_err(|problems| match problems.into_iter().next() {
             Some(problem) if problem.origin.is_some() => Fault::caused_by(problem),
-            Some(problem) => Fault { help: problem.help, ..Fault::of_scope(problem.message) },
-            None => Fault::of_scope(format!("template `{name}` cannot be rendered")),
+            Some(problem) => {
+                let Diagnostic { code, message, help, withheld, .. } = problem;
+                Fault { help, withheld, ..Fault::of_scope(code, message) }
+            }
+            None => Fault::of_scope(Code::BadValue, format!("template `{name}` cannot be rendered")),
         })
     }
 
@@ -85,7 +88,7 @@ impl Pass<'_> {
         self.reader.open(template.file());
         if self.rendering.get() >= MAX_DEPTH {
             let message = format!("template `{name}`: more than {MAX_DEPTH} templates use each other");
-            return Err(vec![Diagnostic::error("limit", message, None)]);
+            return Err(vec![Diagnostic::error(Code::Limit, message, None)]);
         }
         self.rendering.set(self.rendering.get() + 1);
         let text = template.render(frame, &Opened(self));
@@ -95,7 +98,7 @@ impl Pass<'_> {
 
     /// The value of a file or folder of a module's `files/`.
     fn source(&self, module: &str, name: &str) -> Result<Value, Box<Diagnostic>> {
-        let problem = |message: String| Box::new(Diagnostic::error("source", message, None));
+        let problem = |message: String| Box::new(Diagnostic::error(Code::BadSource, message, None));
         if !is_relative_and_normal(name) {
             let message = format!("`{}` leaves the module's files", name.escape_debug());
             let help = format!("name a file or folder below modules/{module}/files");
@@ -137,7 +140,7 @@ impl Pass<'_> {
                     "{path} is a link to `{}`, which is outside {folder}, and is left out",
                     target.escape_debug()
                 );
-                let problem = Diagnostic::warning("ignored", message, None);
+                let problem = Diagnostic::warning(Code::UnreadFile, message, None);
                 self.warnings
                     .borrow_mut()
                     .push(problem.help("link within the folder, by a relative path, or copy the file"));
@@ -158,7 +161,7 @@ impl Pass<'_> {
                 ("is a folder", "name one file of it")
             }
         };
-        Err(Box::new(Diagnostic::error("source", format!("{path} {why}"), None).help(help)))
+        Err(Box::new(Diagnostic::error(Code::BadSource, format!("{path} {why}"), None).help(help)))
     }
 
     fn named(&self, path: &str, file: &crate::repo::File) -> Value {
@@ -179,7 +182,7 @@ impl Program {
             Some(Ok(template)) => Ok(template),
             Some(Err(problem)) => Err(Box::new(problem.clone())),
             None => {
-                let problem = Diagnostic::error("template", format!("there is no {path}"), None);
+                let problem = Diagnostic::error(Code::UnknownTemplate, format!("there is no {path}"), None);
                 Err(Box::new(self.template_meant(module, name, problem)))
             }
         }

@@ -9,7 +9,7 @@ use holdfast_catalog::resource::claim::Claim;
 use holdfast_catalog::resource::{Attributes, Implied, ResourceRef, TypeDef};
 use holdfast_catalog::value::{Kind, Value};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::manifest::{Manifest, RelationWord};
 
 use super::pass::Pass;
@@ -196,7 +196,7 @@ impl<'a> Declared<'a> {
                 false => format!("the catalog's texts are more than {} MiB", MAX_BYTES >> 20),
             };
             pass.report(
-                Diagnostic::error("limit", message, Origin::clone(origin))
+                Diagnostic::error(Code::Limit, message, Origin::clone(origin))
                     .help("is the list of a loop too long?"),
             );
         }
@@ -244,7 +244,7 @@ fn differences(def: &TypeDef, first: &Resource, second: &Resource) -> Vec<Diagno
     };
     let problem = |name: &Arc<str>| {
         let message = format!("`{}` is declared twice, with different values of `{name}`", second.reference);
-        Diagnostic::error("duplicate", message, place(second, name))
+        Diagnostic::error(Code::Duplicate, message, place(second, name))
             .label(words(second, name))
             .related(place(first, name), words(first, name))
             .help("declare it once, or give it another title")

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::ResourceRef;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::Formula;
 use crate::language::manifest::{Block, Manifest};
 
@@ -87,11 +87,12 @@ impl<'a> Walk<'_, 'a> {
         let mut around = self.declared.instances_around(unit.container);
         if around.any(|container| *container.reference.type_name == *manifest.name.as_str()) {
             let message = format!("`{}` declares itself", manifest.name);
-            let problem = Diagnostic::error("recursion", message, Origin::clone(&block.origin));
+            let problem = Diagnostic::error(Code::Cycle, message, Origin::clone(&block.origin));
             return Some(problem.help("a define may declare other defines, but none that leads back to it"));
         }
         let message = format!("`{reference}` is nested in more than {MAX_DEPTH} defines");
-        (unit.depth >= MAX_DEPTH).then(|| Diagnostic::error("limit", message, Origin::clone(&block.origin)))
+        (unit.depth >= MAX_DEPTH)
+            .then(|| Diagnostic::error(Code::Limit, message, Origin::clone(&block.origin)))
     }
 
     /// A second declaration of one instance must say the same as the first; what is not said is what it is by default.
@@ -122,7 +123,7 @@ impl<'a> Walk<'_, 'a> {
                 Origin::clone(given.map_or(or, |given| &given.origin))
             };
             let first_block = &self.declared.containers[index as usize].origin;
-            let problem = Diagnostic::error("duplicate", message, place(given.get(name), &block.origin))
+            let problem = Diagnostic::error(Code::Duplicate, message, place(given.get(name), &block.origin))
                 .related(place(first.get(name), first_block), "declared here before")
                 .help("declare it once, or give it another title");
             self.pass.report(problem);

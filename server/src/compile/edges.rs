@@ -11,7 +11,7 @@ use holdfast_catalog::resource::{Bond, Implied, ResourceRef};
 use holdfast_catalog::spelling::nearest;
 use holdfast_catalog::value::Value;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::manifest::RelationWord;
 
 use super::declared::{Declared, Relation, Resource, Target};
@@ -125,7 +125,7 @@ impl<'d, 'a> Edges<'d, 'a> {
             let message = format!("`{}` is a part of `{whole}`, which", resource.reference);
             let problem = |why: String| {
                 Diagnostic::error(
-                    "part-of-nothing",
+                    Code::PartOfNothing,
                     format!("{message} {why}"),
                     Origin::clone(&resource.origin),
                 )
@@ -271,7 +271,7 @@ impl<'d, 'a> Edges<'d, 'a> {
             None => format!("declare it, or write `{target}?` if it may be missing"),
         };
         pass.report(
-            Diagnostic::error("unknown-reference", message, Origin::clone(&relation.origin))
+            Diagnostic::error(Code::UnknownReference, message, Origin::clone(&relation.origin))
                 .label("not declared")
                 .help(help),
         );
@@ -312,7 +312,7 @@ impl<'d, 'a> Edges<'d, 'a> {
             Some((Origin::clone(origin), format!("{} {word} {}", self.name(*from), self.name(*to))))
         });
         let Some((origin, words)) = places.next() else { return };
-        let mut problem = Diagnostic::error("cycle", message, origin).label(words);
+        let mut problem = Diagnostic::error(Code::Cycle, message, origin).label(words);
         for (origin, words) in places {
             problem = problem.related(origin, words);
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::Fault;
 use crate::language::manifest::{ManifestKind, Parameter};
 use crate::language::sample::sample;
@@ -31,9 +31,10 @@ impl<'a> Pass<'a> {
             Slot::Waiting => {}
         }
         if self.running.borrow().len() >= MAX_DEPTH {
-            return Err(Fault::of_scope(format!(
-                "more than {MAX_DEPTH} names depend on each other in a row"
-            )));
+            return Err(Fault::of_scope(
+                Code::Limit,
+                format!("more than {MAX_DEPTH} names depend on each other in a row"),
+            ));
         }
         unit.settle(at, Slot::Running);
         self.running.borrow_mut().push(named);
@@ -63,7 +64,7 @@ impl<'a> Pass<'a> {
             running[start..].iter().chain([&named]).map(|n| format!("`{}`", n.name())).collect();
         let origin = Origin::clone(running[start].origin());
         let mut problem =
-            Diagnostic::error("circle", format!("{} depend on each other", names.join(" -> ")), origin)
+            Diagnostic::error(Code::Cycle, format!("{} depend on each other", names.join(" -> ")), origin)
                 .label("depends on itself")
                 .help("give one of them a value that does not depend on the others");
         for other in &running[start + 1..] {
@@ -173,7 +174,7 @@ fn missing(unit: &Unit<'_>, parameter: &Parameter, null: Option<&Arc<Origin>>) -
     let message = format!("parameter `{}` of `{}` has no value", parameter.name, unit.name());
     if let Some(null) = null {
         return Diagnostic::error(
-            "missing-parameter",
+            Code::MissingParameter,
             format!("{message}: it is null here"),
             Origin::clone(null),
         )
@@ -186,7 +187,7 @@ fn missing(unit: &Unit<'_>, parameter: &Parameter, null: Option<&Arc<Origin>>) -
         })
         .related(Origin::clone(&parameter.origin), format!("its type is {}", parameter.type_text));
     }
-    let problem = Diagnostic::error("missing-parameter", message, Origin::clone(place)).help(help);
+    let problem = Diagnostic::error(Code::MissingParameter, message, Origin::clone(place)).help(help);
     match unit.manifest.kind {
         ManifestKind::Class => problem.related(Origin::clone(&unit.origin), "declared here"),
         ManifestKind::Define => {

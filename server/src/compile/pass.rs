@@ -10,7 +10,7 @@ use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::language::Fault;
 use crate::language::manifest::Parameter;
 use crate::language::problems::{more, sorted};
@@ -22,12 +22,6 @@ use super::unit::{Named, Unit};
 
 /// The most problems that are kept for one node.
 const MAX_PROBLEMS: usize = 500;
-
-/// Marks what has been reported already, and only hands on that something cannot be had.
-const REPORTED: &str = "reported";
-
-/// What the type of a resource says of its attributes.
-pub(super) const ATTRIBUTE: &str = "attribute";
 
 /// One node's compile.
 pub(super) struct Pass<'a> {
@@ -94,8 +88,8 @@ impl<'a> Pass<'a> {
     /// Notes a problem.
     pub(super) fn report(&self, problem: Diagnostic) {
         let mut problems = self.problems.borrow_mut();
-        if problem.code == REPORTED {
-            return;
+        if problem.others == Some(0) {
+            return; // it is counted already, and only hands on that something cannot be had
         }
         match problems.len() < MAX_PROBLEMS {
             true => problems.push(problem),
@@ -112,7 +106,8 @@ impl<'a> Pass<'a> {
 
     /// Whether something is wrong there already: what can be said without a node is said better.
     pub(super) fn has_problem_at(&self, place: Option<&Origin>) -> bool {
-        let here = |problem: &Diagnostic| problem.code != ATTRIBUTE && problem.origin.as_ref() == place;
+        let here =
+            |problem: &Diagnostic| problem.code != Code::BadAttribute && problem.origin.as_ref() == place;
         self.problems.borrow().iter().any(here)
     }
 
@@ -124,7 +119,10 @@ impl<'a> Pass<'a> {
     /// The first problem since there were `before`: why something cannot be had.
     pub(super) fn why_since(&self, before: usize) -> Diagnostic {
         let why = self.problems.borrow().get(before).cloned();
-        why.unwrap_or_else(|| Diagnostic::error(REPORTED, "its value is not available", None))
+        why.unwrap_or_else(|| Diagnostic {
+            others: Some(0),
+            ..Diagnostic::error(Code::More, "its value is not available", None)
+        })
     }
 
     /// Runs something whose problems do not matter.
@@ -178,7 +176,7 @@ impl<'a> Pass<'a> {
     pub(super) fn lookup(&self, key: &str) -> Result<Value, Fault> {
         match self.lookup.get_or_null(key) {
             Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(Fault::of_scope(format!("no level has the key `{key}`"))
+            Ok(None) => Err(Fault::of_scope(Code::NoData, format!("no level has the key `{key}`"))
                 .help("give it a value in the data, for example in hieradata/common.toml")),
             Err(LookupError::Data(problems)) if problems.len() > 1 => {
                 problems.iter().skip(1).for_each(|problem| self.report(problem.clone()));

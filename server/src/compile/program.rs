@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::TypeDef;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::excerpt::Excerpts;
 use crate::inventory::Inventory;
 use crate::language::document::{conflict, unresolved};
@@ -151,7 +151,7 @@ impl Program {
     /// Whether a problem is that a manifest cannot be read.
     pub(super) fn cannot_be_read(&self, problem: &Diagnostic) -> bool {
         let Some(origin) = &problem.origin else { return false };
-        problem.code == "syntax"
+        problem.code == Code::Syntax
             && self.modules.manifests().any(|manifest| !manifest.complete && manifest.file == origin.file)
     }
 
@@ -162,7 +162,7 @@ impl Program {
             let at = text.find("\r\n").filter(|_| path.contains("/templates/"))?;
             let message = "this template has Windows line endings, and so will the file";
             let origin = Origin::locate(path, text, at..at);
-            Some(Diagnostic::warning("crlf", message, origin).help("use Unix line endings"))
+            Some(Diagnostic::warning(Code::Crlf, message, origin).help("use Unix line endings"))
         };
         let compared = self.modules.manifests().flat_map(|manifest| compared::check(self, manifest));
         self.snapshot.under(modules::FOLDER).filter_map(crlf).chain(compared).collect()
@@ -224,7 +224,8 @@ impl Program {
             Some(_) => format!("`{word}` is a class, not a type"),
             None => format!("there is no type `{word}`"),
         };
-        let problem = Diagnostic::error("unknown-type", message, Origin::clone(origin)).label("unknown type");
+        let problem =
+            Diagnostic::error(Code::UnknownType, message, Origin::clone(origin)).label("unknown type");
         if manifest.is_some() {
             return problem.help(format!("include it: [class.\"{word}\"]"));
         }
@@ -239,7 +240,7 @@ impl Program {
             None => format!("there is no class `{name}`"),
         };
         let problem =
-            Diagnostic::error("unknown-class", message, Origin::clone(origin)).label("unknown class");
+            Diagnostic::error(Code::UnknownClass, message, Origin::clone(origin)).label("unknown class");
         if self.modules.get(name).is_some() {
             return problem.help(format!("declare an instance of it: [\"{name}\".\"TITLE\"]"));
         }
@@ -260,7 +261,7 @@ fn read_templates(
         },
         Err(_) => {
             let problem =
-                Diagnostic::error("syntax", "the template is not UTF-8", Origin::locate(path, "", 0..0));
+                Diagnostic::error(Code::Syntax, "the template is not UTF-8", Origin::locate(path, "", 0..0));
             (path.clone(), Err(problem))
         }
     };

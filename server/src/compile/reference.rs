@@ -5,7 +5,7 @@ use std::sync::Arc;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{ResourceRef, TypeDef};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::manifest::RelationWord;
 
 /// A reference as it is written.
@@ -60,7 +60,7 @@ pub(super) fn read_reference(
     origin: &Arc<Origin>,
     word: RelationWord,
 ) -> Result<Reference, Box<Diagnostic>> {
-    let problem = |message: String| Diagnostic::error("bad-reference", message, Origin::clone(origin));
+    let problem = |message: String| Diagnostic::error(Code::BadReference, message, Origin::clone(origin));
     let Some(reference) = Reference::parse(text) else {
         let help = "write type[title], such as \"package[nginx]\", or class[name]";
         return Err(Box::new(problem(format!("`{}` is not a reference", text.escape_debug())).help(help)));

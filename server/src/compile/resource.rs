@@ -11,7 +11,7 @@ use holdfast_catalog::resource::{AttributeError, Attributes, Known, ResourceRef,
 use holdfast_catalog::synonym;
 use holdfast_catalog::value::{Kind, Map, Value};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::formula::Formula;
 use crate::language::manifest::{Binding, Block};
 use crate::language::name::is_name;
@@ -20,7 +20,7 @@ use super::attribute::{Written, layered};
 use super::class::Walk;
 use super::declared::{Declarer, Relation, Resource, Target};
 use super::element;
-use super::pass::{ATTRIBUTE, Pass};
+use super::pass::Pass;
 use super::program::Sort;
 use super::reference::read_reference;
 use super::scope::{Frame, data_places};
@@ -71,13 +71,15 @@ impl Turns {
                 format!("give each a title of its own: title = \"${{{element}}}\""),
             ),
         };
-        pass.report(Diagnostic::error("one-of-many", message, Origin::clone(place)).label(label).help(help));
+        pass.report(
+            Diagnostic::error(Code::Duplicate, message, Origin::clone(place)).label(label).help(help),
+        );
     }
 }
 
 /// Whether a title is made of the element already.
 fn names_each(title: &Formula) -> bool {
-    title.unknown(&Map::new()).iter().any(|fault| fault.message.ends_with("`each`"))
+    title.unknown(&Map::new()).iter().any(|fault| fault.unknown.as_deref() == Some("each"))
 }
 
 impl<'a> Walk<'_, 'a> {
@@ -277,7 +279,7 @@ impl Made {
             (None, _) => &*block.origin,
         };
         let message = format!("{}[{title}]: {}", block.type_name, error.message);
-        let mut problem = Diagnostic::error(ATTRIBUTE, message, place.clone());
+        let mut problem = Diagnostic::error(Code::BadAttribute, message, place.clone());
         problem.help.clone_from(&error.help);
         for source in places.iter().skip(1) {
             problem = problem.related(source.clone(), "the value is from here");
@@ -308,7 +310,7 @@ fn covers(place: &Origin, inner: &Origin) -> bool {
 fn two_ways(name: &str, other: &str, origin: &Arc<Origin>, first: Option<&Vec<Origin>>) -> Diagnostic {
     let message = format!("`{other}` and `{name}` both set the content");
     let problem =
-        Diagnostic::error("two-contents", message, Origin::clone(origin)).help("remove one of them");
+        Diagnostic::error(Code::Conflict, message, Origin::clone(origin)).help("remove one of them");
     match first.and_then(|places| places.first()) {
         Some(first) => problem.related(first.clone(), format!("`{other}` is here")),
         None => problem,
@@ -331,7 +333,7 @@ impl Frame<'_, '_> {
                     (Formula::Constant(_), Kind::String(_)) => "write an expression in `${…}`: \"${…}\"",
                     _ => "compare it with something: \"${… == …}\"",
                 };
-                Diagnostic::error("wrong-kind", message, Origin::clone(&when.origin)).help(help)
+                Diagnostic::error(Code::WrongType, message, Origin::clone(&when.origin)).help(help)
             }
         };
         self.pass.report(problem);
@@ -363,7 +365,7 @@ impl Frame<'_, '_> {
                     }
                     _ => "for one entry, write a list with one element: \"${[…]}\"".to_owned(),
                 };
-                Diagnostic::error("wrong-kind", message, Origin::clone(&for_each.origin)).help(help)
+                Diagnostic::error(Code::WrongType, message, Origin::clone(&for_each.origin)).help(help)
             }
         };
         self.pass.report(problem);
@@ -387,7 +389,7 @@ impl Frame<'_, '_> {
                 Some(_) => format!("the title of this `{}` is empty", block.type_name),
                 None => format!("the title of this `{}` is {}, not a string", block.type_name, value.noun()),
             };
-            self.pass.report(Diagnostic::error("bad-title", message, Origin::clone(origin)));
+            self.pass.report(Diagnostic::error(Code::BadName, message, Origin::clone(origin)));
         }
         text
     }
@@ -405,7 +407,7 @@ impl Frame<'_, '_> {
                 let message =
                     format!("`{}` is not a valid tag", text.escape_debug().take(80).collect::<String>());
                 self.pass.report(
-                    Diagnostic::error("bad-tag", message, Origin::clone(&origin))
+                    Diagnostic::error(Code::BadName, message, Origin::clone(&origin))
                         .help("a tag is one word of at most 100 printable characters, without a comma"),
                 );
             }
@@ -430,7 +432,7 @@ impl Frame<'_, '_> {
                 Kind::Sensitive(_) => self.pass.report(secret(&binding.name, &origin)),
                 _ => {
                     let message = format!("`{}` holds {}, not a string", binding.name, item.described());
-                    self.pass.report(Diagnostic::error("wrong-kind", message, Origin::clone(&origin)));
+                    self.pass.report(Diagnostic::error(Code::WrongType, message, Origin::clone(&origin)));
                 }
             }
         }
@@ -440,6 +442,6 @@ impl Frame<'_, '_> {
 
 fn secret(word: &str, origin: &Arc<Origin>) -> Diagnostic {
     let message = format!("`{word}` holds a secret");
-    Diagnostic::error("secret", message, Origin::clone(origin))
+    Diagnostic::error(Code::Secret, message, Origin::clone(origin))
         .help("titles, conditions, loops and references are shown everywhere: use a value that is not secret")
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Kind, Value};
 
+use crate::diagnostic::Code;
 use crate::language::{Allowance, Fault, Formula, Scope};
 
 use super::pass::Pass;
@@ -78,7 +79,7 @@ impl Scope for Frame<'_, '_> {
             return None;
         }
         let [Value { kind: Kind::String(argument), .. }] = arguments else {
-            return Some(Err(Fault::of_scope(format!("`{name}` takes one string"))));
+            return Some(Err(Fault::of_scope(Code::WrongType, format!("`{name}` takes one string"))));
         };
         let result = match name {
             "lookup" => self.pass.lookup(argument),

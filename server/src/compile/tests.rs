@@ -1,4 +1,5 @@
-//! Golden cases: each a folder with a small repository, laid over `golden/base`, and what it must give.
+//! Golden cases: each a folder with a small repository, laid over `golden/base`, and what it must give. `without.txt` lists
+//! files of the base that it does not have.
 //!
 //! `HOLDFAST_BLESS=1` rewrites what they must give; nothing else does.
 
@@ -15,7 +16,7 @@ use holdfast_catalog::value::Value;
 use super::{Compiled, Program, compile};
 use crate::check::{check, facts_of};
 use crate::diagnose::{self, Colour};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::excerpt::Excerpts;
 use crate::repo::{Presence, Snapshot};
 
@@ -48,6 +49,8 @@ fn repository(case: &Path) -> Snapshot {
     let mut files = Files::new();
     read_folder(&golden().join("base"), "", &mut files);
     read_folder(case, "", &mut files);
+    let without = files.remove("without.txt").unwrap_or_default();
+    str::from_utf8(&without).unwrap().lines().for_each(|path| drop(files.remove(path)));
     Snapshot::of_files(files)
 }
 
@@ -222,7 +225,7 @@ fn hostile_facts_choose_no_file_and_are_never_interpreted() {
         let facts: Vec<&str> = compiled.reads.facts.iter().map(|path| &**path).collect();
         assert_eq!(facts, ["facts.virtual"]);
         let refused = compile(&program, node, &hostile_facts(hostile, hostile), "main", KEY).unwrap_err();
-        assert!(refused.iter().all(|problem| problem.code == "bad-fact"), "{refused:?}");
+        assert!(refused.iter().all(|problem| problem.code == Code::BadFact), "{refused:?}");
     }
 }
 

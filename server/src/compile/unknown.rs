@@ -6,14 +6,14 @@ use holdfast_catalog::manifest_words::METAPARAMETERS;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::TypeDef;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::manifest::{Manifest, cure};
 
 /// An attribute that the type does not have.
 pub(super) fn unknown_attribute(def: &'static TypeDef, name: &str, origin: &Arc<Origin>) -> Diagnostic {
     let message = format!("`{}` has no attribute `{name}`", def.name);
     let problem =
-        Diagnostic::error("unknown-attribute", message, Origin::clone(origin)).label("unknown attribute");
+        Diagnostic::error(Code::UnknownAttribute, message, Origin::clone(origin)).label("unknown attribute");
     if name.bytes().all(|b| b.is_ascii_digit()) {
         return problem.help(format!("a title with a dot is quoted: [{}.\"….{name}\"]", def.name));
     }
@@ -27,7 +27,7 @@ pub(super) fn unknown_attribute(def: &'static TypeDef, name: &str, origin: &Arc<
 pub(super) fn unknown_parameter(manifest: &Manifest, name: &str, origin: &Arc<Origin>) -> Diagnostic {
     let message = format!("`{}` has no parameter `{name}`", manifest.name);
     let names = manifest.parameters.iter().map(|parameter| &*parameter.name);
-    Diagnostic::error("unknown-parameter", message, Origin::clone(origin))
+    Diagnostic::error(Code::UnknownParameter, message, Origin::clone(origin))
         .label("unknown parameter")
         .did_you_mean(name, names.chain(METAPARAMETERS.iter().copied()))
 }

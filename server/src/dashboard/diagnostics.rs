@@ -31,7 +31,7 @@ pub struct Fault {
     /// How bad it is.
     pub severity: Severity,
     /// A stable word.
-    pub code: String,
+    pub code: &'static str,
     /// What is wrong.
     pub message: Shown,
     /// `file:line:column`; the file alone where the caller does not see what operators wrote.
@@ -92,7 +92,7 @@ impl Fault {
     fn without_source(diagnostic: &Diagnostic) -> Self {
         Self {
             severity: diagnostic.severity,
-            code: diagnostic.code.clone(),
+            code: diagnostic.code.word(),
             message: shown(&diagnostic.message, SENTENCE),
             place: diagnostic.origin.as_ref().map(|origin| shown(&origin.file, WORDS)),
             line: None,
@@ -110,7 +110,7 @@ impl Fault {
         Self {
             more_related: related.len().saturating_sub(RELATED),
             severity: diagnostic.severity,
-            code: diagnostic.code.clone(),
+            code: diagnostic.code.word(),
             message: shown(&diagnostic.message, SENTENCE),
             place: diagnostic.origin.as_ref().map(|origin| shown(&origin.to_string(), WORDS)),
             line,

@@ -141,15 +141,18 @@ fn weight(problem: &Diagnostic) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::Code;
     use holdfast_catalog::origin::Origin;
 
     fn problems(file: &str, count: usize) -> impl Iterator<Item = Diagnostic> + use<> {
         let origin = Origin::locate(&file.into(), "", 0..0);
-        (0..count).map(move |n| Diagnostic::error("x", format!("{n}"), origin.clone()))
+        (0..count).map(move |n| Diagnostic::error(Code::BadValue, format!("{n}"), origin.clone()))
     }
 
     fn of(list: &[Diagnostic], file: &str) -> usize {
-        list.iter().filter(|p| p.code == "x" && p.origin.as_ref().is_some_and(|o| &*o.file == file)).count()
+        list.iter()
+            .filter(|p| p.code == Code::BadValue && p.origin.as_ref().is_some_and(|o| &*o.file == file))
+            .count()
     }
 
     #[test]
@@ -189,7 +192,8 @@ mod tests {
         assert_eq!(severities(&limited(all.clone())), 0, "warnings alone make no error");
         all.extend(problems("hieradata/customers/acme.toml", 600));
         let shown = limited(all);
-        let acme = shown.iter().find(|p| p.code == "more" && p.message.ends_with("customers/acme")).unwrap();
+        let acme =
+            shown.iter().find(|p| p.code == Code::More && p.message.ends_with("customers/acme")).unwrap();
         assert_eq!(acme.severity, Severity::Error);
         assert_eq!(shown.last().unwrap().severity, Severity::Warning);
     }
@@ -199,7 +203,7 @@ mod tests {
         let all = (0..10_000).flat_map(|n| problems(&format!("hieradata/customers/c{n}.toml"), 1)).collect();
         let shown = limited(all);
         assert!(shown.len() <= MOST);
-        let counted: usize = shown.iter().filter(|p| p.code == "more").count();
+        let counted: usize = shown.iter().filter(|p| p.code == Code::More).count();
         assert!((1..=NAMED + 1).contains(&counted) && shown.last().unwrap().message.ends_with("elsewhere"));
     }
 
@@ -207,7 +211,7 @@ mod tests {
     fn long_texts_are_cut_and_a_megabyte_is_the_most() {
         let long = |n: usize| {
             let origin = Origin::locate(&"hieradata/customers/acme.toml".into(), "", 0..0);
-            Diagnostic::error("x", "ü".repeat(100_000), origin).label(n.to_string())
+            Diagnostic::error(Code::BadValue, "ü".repeat(100_000), origin).label(n.to_string())
         };
         let shown = limited((0..990).map(long).collect());
         assert!(shown.iter().map(weight).sum::<usize>() <= MOST_BYTES + 10_000);
@@ -221,7 +225,7 @@ mod tests {
         all.extend(problems("modules/a/manifests/init.toml", 1));
         let shown = of_node(all);
         assert_eq!((shown.len(), of(&shown, "modules/a/manifests/init.toml")), (99, 1));
-        let long = |n: usize| Diagnostic::error("x", format!("{n}{}", "y".repeat(5_000)), None);
+        let long = |n: usize| Diagnostic::error(Code::BadValue, format!("{n}{}", "y".repeat(5_000)), None);
         let shown = of_node((0..100).map(long).collect());
         assert!(shown.iter().map(weight).sum::<usize>() <= MOST_BYTES_OF_A_NODE + 1_000);
         assert!(shown.last().unwrap().message.starts_with("and "));

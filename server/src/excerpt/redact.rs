@@ -155,6 +155,7 @@ mod tests {
 
     use super::super::masked::{Hidden, Why};
     use super::*;
+    use crate::diagnostic::Code;
 
     /// A problem with these words at a value that is secret.
     fn said(value: &str, words: &str) -> String {
@@ -163,7 +164,7 @@ mod tests {
         let hidden = Hidden { span: span.clone(), why: Why::Secret };
         let file = Arc::new(Masked::new(text.as_str().into(), vec![hidden]));
         let place = Origin::locate(&"a.toml".into(), &text, span);
-        redacted(Diagnostic::error("x", words, place), &|_| Some(file.clone())).message
+        redacted(Diagnostic::error(Code::BadValue, words, place), &|_| Some(file.clone())).message
     }
 
     #[test]

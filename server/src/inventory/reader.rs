@@ -9,7 +9,7 @@ use holdfast_catalog::origin::Origin;
 
 use super::mention::{Mentions, is_dotted};
 use super::{Node, Stage};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::document::{Document, Entry, Item, Table, unknown_key};
 use crate::language::name::is_segment;
 
@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
                 Some(first) => {
                     let message = format!("node `{}` is listed twice in the inventory", node.certname);
                     self.problems.push(
-                        Diagnostic::error("duplicate-node", message, Origin::clone(&node.origin))
+                        Diagnostic::error(Code::Duplicate, message, Origin::clone(&node.origin))
                             .label("again here")
                             .related(Origin::clone(&first.origin), "first here"),
                     );
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
         let Some([_, reseller, customer]) = parts.as_deref() else {
             let message = format!("`{path}` is not a file of the inventory");
             self.problems.push(
-                Diagnostic::error("bad-path", message, document.start())
+                Diagnostic::error(Code::BadPath, message, document.start())
                     .help("files of the inventory are inventory/RESELLER/CUSTOMER.toml"),
             );
             return None;
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
         let mut slug = |text: &str| match Slug::parse(text) {
             Ok(slug) => Some(slug),
             Err(error) => {
-                self.problems.push(Diagnostic::error("bad-name", error.to_string(), document.start()));
+                self.problems.push(Diagnostic::error(Code::BadName, error.to_string(), document.start()));
                 None
             }
         };
@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
                     "customer `{customer}` already belongs to `{other}`, so `{reseller}` cannot have it"
                 );
                 self.problems.push(
-                    Diagnostic::error("duplicate-customer", message, document.start())
+                    Diagnostic::error(Code::Duplicate, message, document.start())
                         .related(origin.clone(), "the first of this name")
                         .help("data is found by the customer's name: rename one of the two"),
                 );
@@ -133,11 +133,13 @@ impl<'a> Reader<'a> {
         let error = match Certname::parse(&entry.key) {
             Ok(certname) if is_dotted(&entry.item) => {
                 let message = format!("`{certname}` is only a part of a name");
-                Diagnostic::error("bad-name", message, Origin::clone(&entry.key_origin))
+                Diagnostic::error(Code::BadName, message, Origin::clone(&entry.key_origin))
                     .help("a name with dots is quoted: [\"web1.acme.example\"]")
             }
             Ok(certname) => return Some(certname),
-            Err(error) => Diagnostic::error("bad-name", error.to_string(), Origin::clone(&entry.key_origin)),
+            Err(error) => {
+                Diagnostic::error(Code::BadName, error.to_string(), Origin::clone(&entry.key_origin))
+            }
         };
         self.problems.push(error);
         None
@@ -154,7 +156,7 @@ impl<'a> Reader<'a> {
         let Some(entry) = table.get(key) else {
             let message = format!("node `{}` has no `{key}`", node.key);
             self.problems.push(
-                Diagnostic::error("missing-key", message, Origin::clone(&node.key_origin))
+                Diagnostic::error(Code::MissingKey, message, Origin::clone(&node.key_origin))
                     .help(format!("write `{key} = \"…\"` under its header")),
             );
             return None;
@@ -166,7 +168,7 @@ impl<'a> Reader<'a> {
         let parsed = parse(text);
         if parsed.is_none() {
             let problem = Diagnostic::error(
-                "bad-value",
+                Code::BadValue,
                 format!("`{text}` is not a {key}"),
                 Origin::clone(&entry.item.origin),
             );
@@ -188,16 +190,17 @@ impl<'a> Reader<'a> {
             let known = || self.labels.iter().map(|label| &**label);
             if !self.labels.contains(&entry.key) {
                 let message = format!("label `{}` is not declared", entry.key);
-                let problem = Diagnostic::error("unknown-label", message, Origin::clone(&entry.key_origin))
-                    .help(format!("declare it in holdfast.toml: labels = [\"{}\"]", entry.key))
-                    .did_you_mean(&entry.key, known());
+                let problem =
+                    Diagnostic::error(Code::UnknownLabel, message, Origin::clone(&entry.key_origin))
+                        .help(format!("declare it in holdfast.toml: labels = [\"{}\"]", entry.key))
+                        .did_you_mean(&entry.key, known());
                 self.problems.push(problem);
                 continue;
             }
             match entry.item.as_str().map(|text| Slug::parse(text)) {
                 Some(Ok(slug)) => drop(labels.insert(entry.key.clone(), slug.as_str().into())),
                 Some(Err(error)) => self.problems.push(Diagnostic::error(
-                    "bad-value",
+                    Code::BadValue,
                     error.to_string(),
                     Origin::clone(&entry.item.origin),
                 )),

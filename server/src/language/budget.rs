@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use holdfast_catalog::value::{Kind, Value};
 
-use crate::language::fault::{Code, Fault};
+use crate::diagnostic::Code;
+use crate::language::fault::Fault;
 
 mod pattern;
 

@@ -11,7 +11,7 @@ use holdfast_catalog::value::{Kind, MAX_DEPTH, Map, Value};
 use toml::Spanned;
 use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 
 mod conflict;
 mod limits;
@@ -21,7 +21,7 @@ mod traps;
 #[cfg(test)]
 mod tests;
 
-use super::problems::{MORE, Problems};
+use super::problems::Problems;
 pub use conflict::conflict;
 use places::Places;
 pub use traps::unknown_key;
@@ -94,8 +94,9 @@ impl Document {
             Err(error) => {
                 let text = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
                 let origin = Places::new(file, &text, level).origin(text.len()..text.len());
-                let problem = Diagnostic::error("syntax", "the file is not UTF-8", Origin::clone(&origin))
-                    .label("the first invalid byte");
+                let problem =
+                    Diagnostic::error(Code::Syntax, "the file is not UTF-8", Origin::clone(&origin))
+                        .label("the first invalid byte");
                 return (Self::unread(file, "".into()), vec![problem]);
             }
         };
@@ -148,7 +149,7 @@ fn read(text: &str) -> (Spanned<DeTable<'_>>, Vec<toml::de::Error>) {
 
 /// A merge that nobody decided.
 pub fn unresolved(origin: Origin) -> Diagnostic {
-    Diagnostic::error("syntax", "unresolved merge conflict", origin)
+    Diagnostic::error(Code::Syntax, "unresolved merge conflict", origin)
         .label("one side begins here")
         .help("keep one of the two sides, and remove the lines `<<<<<<<`, `=======` and `>>>>>>>`")
 }
@@ -156,10 +157,10 @@ pub fn unresolved(origin: Origin) -> Diagnostic {
 /// Of several errors of a line, the first that knows a cure: the others follow from it.
 fn one_a_line(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let line = |problem: &Diagnostic| problem.origin.as_ref().map(|origin| origin.line);
-    let is_syntax = |problem: &Diagnostic| problem.code == "syntax";
+    let is_syntax = |problem: &Diagnostic| problem.code == Code::Syntax;
     let broken: std::collections::BTreeSet<_> =
         problems.iter().filter(|problem| is_syntax(problem)).map(line).collect();
-    let follows = |problem: &Diagnostic| problem.code != MORE && broken.contains(&line(problem));
+    let follows = |problem: &Diagnostic| problem.code != Code::More && broken.contains(&line(problem));
     problems.retain(|problem| is_syntax(problem) || !follows(problem));
     problems.sort_by_key(|problem| (line(problem), problem.help.is_none()));
     problems.dedup_by(|a, b| {
@@ -241,7 +242,8 @@ impl Item {
     /// An error at this item: it is of another kind than `wanted`.
     pub fn not(&self, name: &str, wanted: &str) -> Diagnostic {
         let message = format!("`{name}` is {}, not {wanted}", self.noun());
-        Diagnostic::error("wrong-kind", message, Origin::clone(&self.origin)).label(format!("not {wanted}"))
+        Diagnostic::error(Code::WrongType, message, Origin::clone(&self.origin))
+            .label(format!("not {wanted}"))
     }
 }
 
@@ -279,7 +281,7 @@ impl Walk<'_> {
         let origin = self.places.origin(value.span());
         if depth >= MAX_DEPTH {
             let message = format!("nested deeper than {MAX_DEPTH} levels");
-            self.problems.note(|| Diagnostic::error("limit", message, Origin::clone(&origin)));
+            self.problems.note(|| Diagnostic::error(Code::Limit, message, Origin::clone(&origin)));
             return Item { origin, content: Content::List(Vec::new()) };
         }
         let content = match value.get_ref() {
@@ -289,7 +291,7 @@ impl Walk<'_> {
             DeValue::Float(number) => Content::Scalar(self.float(number, &origin)),
             DeValue::Datetime(date) => {
                 self.problems.note(|| {
-                    Diagnostic::error("wrong-kind", "no parameter takes a date", Origin::clone(&origin))
+                    Diagnostic::error(Code::WrongType, "no parameter takes a date", Origin::clone(&origin))
                         .label("a date")
                         .help("write it as a string, in quotes")
                 });
@@ -311,7 +313,7 @@ impl Walk<'_> {
             Ok(integer) => Kind::Int(integer),
             Err(_) => {
                 let message = "this number does not fit in 64 bits";
-                self.problems.note(|| Diagnostic::error("bad-value", message, Origin::clone(origin)));
+                self.problems.note(|| Diagnostic::error(Code::BadValue, message, Origin::clone(origin)));
                 Kind::Int(0)
             }
         }
@@ -322,7 +324,7 @@ impl Walk<'_> {
             Ok(float) if float.is_finite() => Kind::Float(float),
             _ => {
                 let message = "this is not a finite number";
-                self.problems.note(|| Diagnostic::error("bad-value", message, Origin::clone(origin)));
+                self.problems.note(|| Diagnostic::error(Code::BadValue, message, Origin::clone(origin)));
                 Kind::Float(0.0)
             }
         }

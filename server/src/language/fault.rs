@@ -9,49 +9,9 @@ use std::sync::Arc;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::spelling::nearest;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 
 mod quoted;
-
-/// What sort of thing is wrong; [`Code::as_str`] is the diagnostic's code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    /// It does not parse.
-    Syntax,
-    /// Nothing in scope has this name.
-    UnknownName,
-    /// There is no such function.
-    UnknownFunction,
-    /// A map has no such key, a list no such index.
-    MissingKey,
-    /// An operation on values that it is not for.
-    WrongType,
-    /// The right type, but not a usable value: division by zero, a bad pattern, an overflow.
-    BadValue,
-    /// Too deep, too many steps, too big.
-    Limit,
-    /// A secret where none may be.
-    Secret,
-    /// What a name or a function of the scope says about itself.
-    Scope,
-}
-
-impl Code {
-    /// The stable word for searching.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Syntax => "syntax",
-            Self::UnknownName => "unknown-name",
-            Self::UnknownFunction => "unknown-function",
-            Self::MissingKey => "missing-key",
-            Self::WrongType => "wrong-type",
-            Self::BadValue => "bad-value",
-            Self::Limit => "limit",
-            Self::Secret => "secret",
-            Self::Scope => "evaluation",
-        }
-    }
-}
 
 /// What is wrong and where. Texts are lower case, name the offending value and never hold a secret.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,22 +27,28 @@ pub struct Fault {
     pub origin: Option<Arc<Origin>>,
     /// What was wrong elsewhere, where this text merely used a name whose own value failed.
     pub cause: Option<Box<Diagnostic>>,
+    /// The name that is unknown, where that is what is wrong.
+    pub unknown: Option<Arc<str>>,
+    /// Whether a secret took part, of which it says no more.
+    pub withheld: bool,
 }
 
 impl Fault {
     /// Something wrong at a span of the text.
     pub fn new(code: Code, message: impl Into<String>, span: Range<usize>) -> Self {
-        Self { code, message: message.into(), span, help: None, origin: None, cause: None }
+        let (help, origin, cause, unknown) = Default::default();
+        Self { code, message: message.into(), span, help, origin, cause, unknown, withheld: false }
     }
 
     /// For [`Scope`](super::Scope)s: something wrong with the value of a name or of a call; the evaluator knows where.
-    pub fn of_scope(message: impl Into<String>) -> Self {
-        Self::new(Code::Scope, message, 0..0)
+    pub fn of_scope(code: Code, message: impl Into<String>) -> Self {
+        Self::new(code, message, 0..0)
     }
 
     /// For [`Scope`](super::Scope)s: a name's own value failed, at its own place; that is what will be shown.
     pub fn caused_by(diagnostic: Diagnostic) -> Self {
-        Self { cause: Some(Box::new(diagnostic.clone())), ..Self::of_scope(diagnostic.message) }
+        let (message, withheld) = (diagnostic.message.clone(), diagnostic.withheld);
+        Self { cause: Some(Box::new(diagnostic)), withheld, ..Self::of_scope(Code::NoData, message) }
     }
 
     /// With what to do.
@@ -134,8 +100,9 @@ impl Fault {
                 _ => cause,
             };
         }
-        let mut diagnostic = Diagnostic::error(self.code.as_str(), &self.message, place);
+        let mut diagnostic = Diagnostic::error(self.code, &self.message, place);
         diagnostic.help.clone_from(&self.help);
+        diagnostic.withheld = self.withheld;
         diagnostic
     }
 }

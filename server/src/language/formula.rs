@@ -8,8 +8,10 @@ use std::sync::Arc;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Kind, Map, Value};
 
+use crate::diagnostic::Code;
+
 use super::document::{Content, Item};
-use super::fault::{Code, Fault};
+use super::fault::Fault;
 use super::interpolation::{ESCAPED, Interpolation, OPEN};
 use super::problems::MOST;
 use super::scope::Scope;

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use holdfast_catalog::value::{Kind, Value};
 
+use crate::diagnostic::Code;
+
 use super::expression::{Expression, literal};
-use super::fault::{Code, Fault};
+use super::fault::Fault;
 use super::problems::MOST;
 use super::scope::Scope;
 use super::secrecy::Stretches;

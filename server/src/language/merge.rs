@@ -6,7 +6,7 @@ use std::sync::Arc;
 use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 
 use super::document::{Item, unknown_key};
 use super::types::{Shape, Type};
@@ -127,7 +127,7 @@ impl Merge {
         let Some(strategy) = table.get("strategy") else {
             let message = "a merge with options needs a `strategy`";
             problems.push(
-                Diagnostic::error("missing-key", message, Origin::clone(&item.origin))
+                Diagnostic::error(Code::MissingKey, message, Origin::clone(&item.origin))
                     .help("write { strategy = \"deep\", … }"),
             );
             return Self::First;
@@ -149,7 +149,7 @@ impl Merge {
             other if options == DeepOptions::default() => other,
             other => {
                 let message = format!("`{}` takes no options; `deep` does", other.name());
-                problems.push(Diagnostic::error("bad-value", message, Origin::clone(&item.origin)));
+                problems.push(Diagnostic::error(Code::BadValue, message, Origin::clone(&item.origin)));
                 other
             }
         }
@@ -170,7 +170,7 @@ impl Merge {
             (_, true) => "maps are merged by `hash` or `deep`",
             _ => "leave it out: of a single value, the most specific level decides",
         };
-        let problem = || Diagnostic::error("bad-value", message, origin.clone()).help(other);
+        let problem = || Diagnostic::error(Code::BadValue, message, origin.clone()).help(other);
         (!fits).then(problem)
     }
 
@@ -178,7 +178,7 @@ impl Merge {
         Self::named(name).unwrap_or_else(|| {
             let message = format!("`{name}` is not a merge strategy; use one of {}", STRATEGIES.join(", "));
             problems.push(
-                Diagnostic::error("bad-value", message, Origin::clone(&item.origin))
+                Diagnostic::error(Code::BadValue, message, Origin::clone(&item.origin))
                     .did_you_mean(name, STRATEGIES),
             );
             Self::First

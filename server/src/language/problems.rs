@@ -6,13 +6,10 @@ use std::sync::Arc;
 use holdfast_catalog::count;
 use holdfast_catalog::origin::Origin;
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 
 /// So many are kept.
 pub const MOST: usize = 100;
-
-/// The code of how many are not kept.
-pub const MORE: &str = "more";
 
 /// A list that stops growing.
 #[derive(Debug, Default)]
@@ -32,7 +29,7 @@ impl Problems {
     }
 
     /// Whether one of this code is among them.
-    pub fn holds(&self, code: &str) -> bool {
+    pub fn holds(&self, code: Code) -> bool {
         self.kept.iter().any(|problem| problem.code == code)
     }
 
@@ -55,7 +52,8 @@ impl Problems {
 /// Says how many are not shown, the worst of which is so bad.
 pub fn more(count: usize, whence: &str, origin: Option<Origin>, worst: Severity) -> Diagnostic {
     let problems = count::counted(count, "more problem", "more problems");
-    Diagnostic { severity: worst, ..Diagnostic::error(MORE, format!("and {problems} {whence}"), origin) }
+    let said = Diagnostic::error(Code::More, format!("and {problems} {whence}"), origin);
+    Diagnostic { severity: worst, others: Some(count), ..said }
 }
 
 /// Problems in the order of their places, each once.
@@ -84,10 +82,7 @@ pub fn total(problems: &[Diagnostic]) -> usize {
 
 /// For how many it is: one that says how many more there are, for those.
 pub fn counted(problem: &Diagnostic) -> usize {
-    match problem.code.as_str() {
-        MORE => problem.message.split(' ').nth(1).and_then(|count| count.parse().ok()).unwrap_or(1),
-        _ => 1,
-    }
+    problem.others.unwrap_or(1)
 }
 
 #[cfg(test)]
@@ -101,13 +96,13 @@ mod tests {
         for n in 0..1_000_000 {
             problems.note(|| {
                 made += 1;
-                Diagnostic::error("x", format!("{n}"), None)
+                Diagnostic::error(Code::BadValue, format!("{n}"), None)
             });
         }
         assert_eq!(made, MOST, "the others are not even made");
         let list = problems.into_list();
         assert_eq!((list.len(), &*list[MOST].message), (MOST + 1, "and 999900 more problems in this file"));
-        let warning = Diagnostic::warning("x", "no error", None);
+        let warning = Diagnostic::warning(Code::BadValue, "no error", None);
         assert_eq!(total(&[list, vec![warning]].concat()), 1_000_000);
     }
 }

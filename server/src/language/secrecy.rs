@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use holdfast_catalog::value::{Kind, MASK, Map, Piece, Sensitive, Value};
 
-use super::fault::{Code, Fault};
+use crate::diagnostic::Code;
+
+use super::fault::Fault;
 
 /// What is in every error that a secret took part in, instead of its own words.
 pub(super) const WITHHELD: &str = "a sensitive value; the error is not shown";

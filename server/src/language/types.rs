@@ -9,7 +9,7 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 use regex::Regex;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 
 use super::fault::Fault;
 use super::word::Chapter;
@@ -157,7 +157,7 @@ impl Misfit {
         let origin = origin.map(|origin| self.key_place(&origin, texts).unwrap_or(origin));
         let at = if self.path.is_empty() { String::new() } else { format!(" at `{}`", self.path) };
         let mut diagnostic =
-            Diagnostic::error("type-mismatch", format!("{subject}{at}: {}", self.message), origin);
+            Diagnostic::error(Code::WrongType, format!("{subject}{at}: {}", self.message), origin);
         diagnostic.help.clone_from(&self.help);
         diagnostic
     }

@@ -10,10 +10,10 @@ use super::follow::Stop;
 use super::{Happening, InForce, Live};
 use crate::check::{Before, Checked, judge};
 use crate::compile::Program;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::Leaving;
 use crate::language::problems::total;
-use crate::repo::{HISTORY_REWRITTEN, Snapshot};
+use crate::repo::Snapshot;
 use crate::store;
 use crate::store::commit::{CommitRow, CommitStatus};
 
@@ -60,7 +60,7 @@ impl Live {
         self.judging.store(None);
         let Ok(judged) = judged else {
             let why = "internal error: checking this commit failed; see the server's log";
-            self.refuse(&snapshot, vec![Diagnostic::error("internal", why, None)]).await;
+            self.refuse(&snapshot, vec![Diagnostic::error(Code::Internal, why, None)]).await;
             return Some(CommitStatus::Broken);
         };
         let (program, checked) = judged?;
@@ -283,7 +283,7 @@ impl Live {
             return Vec::new();
         }
         let known = self.row_of(commit).await.ok().flatten().map(|row| row.diagnostics).unwrap_or_default();
-        known.into_iter().filter(|remark| remark.code == HISTORY_REWRITTEN).collect()
+        known.into_iter().filter(|remark| remark.code == Code::HistoryRewritten).collect()
     }
 
     /// Writes down what became of commits. What cannot be written, as on a full disk, is kept and tried again: else nobody

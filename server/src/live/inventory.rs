@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use super::{Corrected, InForce, Live, slot};
 use crate::check::Checked;
 use crate::compile::Program;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::fleet::{Function, Inventory, Since};
-use crate::store::fleet::{DISPLACED, KeptBack, NOT_IN_INVENTORY};
+use crate::store::fleet::KeptBack;
 use crate::store::node::{NodeId, NodeRow, Place};
 
 impl Inventory for Live {
@@ -81,7 +81,7 @@ pub(super) fn displaced(in_force: &InForce, certname: &Certname, place: &Place) 
         return None;
     }
     let message = format!("`{certname}` was added for {place}, but the inventory has it elsewhere");
-    Some(Diagnostic::error(DISPLACED, message, None).help(format!(
+    Some(Diagnostic::error(Code::PlaceDisagrees, message, None).help(format!(
         "move the node with `holdfast node move {certname}`, or move it back in the inventory"
     )))
 }
@@ -90,7 +90,7 @@ pub(super) fn not_in_inventory(certname: &Certname, place: &Place) -> Diagnostic
     let message = format!("`{certname}` is not in the inventory");
     let help =
         format!("add it to inventory/{place}.toml, or remove it with `holdfast node remove {certname}`");
-    Diagnostic::error(NOT_IN_INVENTORY, message, None).help(help)
+    Diagnostic::error(Code::NotInInventory, message, None).help(help)
 }
 
 impl InForce {

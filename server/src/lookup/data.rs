@@ -12,7 +12,7 @@ use super::file::{DataFile, Known, over_limit};
 use super::hierarchy::{FOLDER, Level, PathPattern, Settings};
 use super::keys::{self, Keys};
 use super::{Key, Lookup, LookupError, part};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::formula::Formula;
 use crate::language::manifest::Manifest;
 use crate::language::merge::Merge;
@@ -280,7 +280,7 @@ impl Data {
     fn unread(&self, path: &Arc<str>, meant_for: Option<usize>) -> Diagnostic {
         let level = meant_for.map(|level| self.settings.levels[level].name.clone());
         let origin = Origin { level, ..Origin::locate(path, "", 0..0) };
-        Diagnostic::error("unread-file", format!("no level of the hierarchy reads `{path}`"), origin)
+        Diagnostic::error(Code::UnreadFile, format!("no level of the hierarchy reads `{path}`"), origin)
             .help("its values have no effect: see `[[hierarchy]]` in holdfast.toml")
     }
 }

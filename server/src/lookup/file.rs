@@ -8,7 +8,7 @@ use holdfast_catalog::origin::Origin;
 use super::hierarchy::{Level, Writer};
 use super::keys::Keys;
 use super::policy::{self, FilePolicies};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::document::{Document, Entry, Table, Unread, unknown_key};
 use crate::language::formula::Formula;
 use crate::language::manifest::{Manifest, ManifestKind, Parameter};
@@ -57,7 +57,7 @@ impl DataFile {
             policies: FilePolicies::default(),
             problems: Vec::new(),
         };
-        let broken = problems.holds("syntax");
+        let broken = problems.holds(Code::Syntax);
         let mut reading = Reading { file, problems, unread, known, writer: level.writer };
         if broken {
             // what else seems wrong with it follows from that
@@ -120,8 +120,7 @@ impl Reading<'_> {
                 Some(class) => self.problems.note(|| {
                     let parameters = class.parameters.iter().map(|parameter| &*parameter.name);
                     let outer: Vec<&str> = self.known.keys.keys().map(|name| &**name).collect();
-                    let problem = unknown_key(entry, &format!("class `{name}`"), parameters, &outer);
-                    Diagnostic { code: "unread-key".to_owned(), ..problem }
+                    unknown_key(entry, &format!("class `{name}`"), parameters, &outer)
                 }),
                 None => self.problems.note(|| no_class(name, &below, entry, modules)),
             }
@@ -172,7 +171,7 @@ impl Reading<'_> {
 /// A file, or the part of the data that begins with it, was not read.
 pub(super) fn over_limit(path: &Arc<str>, reason: &str, level: Option<Arc<str>>) -> Diagnostic {
     let origin = Origin { level, ..Origin::locate(path, "", 0..0) };
-    Diagnostic::error("limit", reason, origin)
+    Diagnostic::error(Code::Limit, reason, origin)
 }
 
 fn unread_key(entry: &Entry, known: Known<'_>) -> Diagnostic {
@@ -182,13 +181,13 @@ fn unread_key(entry: &Entry, known: Known<'_>) -> Diagnostic {
     if let Some((class, parameter)) = parameter {
         let message = format!("`{}` is a parameter, and belongs under its class", entry.key);
         let help = format!("write `{parameter} = …` under `[{}]`", class.replace("::", "."));
-        let problem = Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin));
+        let problem = Diagnostic::error(Code::UnknownKey, message, Origin::clone(&entry.key_origin));
         return problem.label("a key of Hiera's").help(help);
     }
     let declared = known.keys.keys().map(|name| &**name);
     let names: Vec<&str> = declared.chain(known.modules.manifests().map(|m| m.name.module())).collect();
     let message = format!("`{}` is unknown: it is neither a class nor a declared key", entry.key);
-    let problem = Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin))
+    let problem = Diagnostic::error(Code::UnknownKey, message, Origin::clone(&entry.key_origin))
         .label("no such class or key");
     if let Some((class, parameter)) = entry.key.rsplit_once("::") {
         let table = class.replace("::", ".");
@@ -204,7 +203,7 @@ fn no_class(name: &str, below: &str, entry: &Entry, modules: &Modules) -> Diagno
         }
         None => format!("this has no effect: there is no class `{below}`"),
     };
-    let problem = Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin));
+    let problem = Diagnostic::error(Code::UnknownKey, message, Origin::clone(&entry.key_origin));
     if modules.get(name).is_some() {
         return match taker(name, modules) {
             Some((class, parameter)) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::document::{Document, Entry, Item, Table, unknown_key};
 use crate::repo::Snapshot;
 
@@ -105,7 +105,7 @@ fn undeclared_labels<'a>(
 ) -> impl Iterator<Item = Diagnostic> + 'a {
     path.labels().filter(|label| !labels.contains(*label)).map(|label| {
         let message = format!("label `{label}` is not declared, so no node has it");
-        Diagnostic::error("unknown-label", message, Origin::clone(&path.origin))
+        Diagnostic::error(Code::UnknownLabel, message, Origin::clone(&path.origin))
             .help(format!("declare it above the first [[hierarchy]]: labels = [\"{label}\"]"))
             .did_you_mean(label, labels.iter().map(|label| &**label))
     })
@@ -144,7 +144,7 @@ fn read_levels(item: &Item, problems: &mut Vec<Diagnostic>) -> Vec<Level> {
         let Some(level) = read_level(item, table, problems) else { continue };
         if levels.iter().any(|other| other.name == level.name) {
             let message = format!("level `{}` is listed twice", level.name);
-            problems.push(Diagnostic::error("duplicate-level", message, Origin::clone(&item.origin)));
+            problems.push(Diagnostic::error(Code::Duplicate, message, Origin::clone(&item.origin)));
         }
         levels.push(level);
     }
@@ -154,17 +154,19 @@ fn read_levels(item: &Item, problems: &mut Vec<Diagnostic>) -> Vec<Level> {
 fn read_level(item: &Item, table: &Table, problems: &mut Vec<Diagnostic>) -> Option<Level> {
     for entry in table.entries.iter().filter(|e| !LEVEL_KEYS.contains(&&*e.key)) {
         problems.push(match &*entry.key {
-            "glob" => {
-                Diagnostic::error("later", "`glob` is not in this version", Origin::clone(&entry.key_origin))
-                    .help("list the files under `paths`")
-            }
+            "glob" => Diagnostic::error(
+                Code::Unsupported,
+                "`glob` is not in this version",
+                Origin::clone(&entry.key_origin),
+            )
+            .help("list the files under `paths`"),
             _ => unknown_key(entry, "a level", LEVEL_KEYS, &KEYS),
         });
     }
     let name = table.get("name").and_then(|entry| entry.item.as_str());
     let Some(name) = name.filter(|name| !name.is_empty()) else {
         problems.push(
-            Diagnostic::error("missing-key", "a level has a `name`", Origin::clone(&item.origin))
+            Diagnostic::error(Code::MissingKey, "a level has a `name`", Origin::clone(&item.origin))
                 .help("write name = \"customer\""),
         );
         return None;
@@ -181,7 +183,7 @@ fn read_level(item: &Item, table: &Table, problems: &mut Vec<Diagnostic>) -> Opt
     for path in paths.iter().filter(|path| writer == Writer::Tenants && path.holds_fact()) {
         let message = format!("level `{name}` is written by tenants, so its path must not contain a fact");
         problems.push(
-            Diagnostic::error("fact-in-tenant-path", message, Origin::clone(&path.origin))
+            Diagnostic::error(Code::FactInTenantPath, message, Origin::clone(&path.origin))
                 .help("a node reports its own facts: with them it could choose whose data it reads"),
         );
     }
@@ -203,7 +205,7 @@ fn read_paths(item: &Item, table: &Table, problems: &mut Vec<Diagnostic>) -> Vec
                 Some(_) => "a level has `path` or `paths`, not both",
                 None => "a level has a `path` or `paths`",
             };
-            problems.push(Diagnostic::error("bad-level", message, Origin::clone(&item.origin)));
+            problems.push(Diagnostic::error(Code::BadValue, message, Origin::clone(&item.origin)));
             return Vec::new();
         }
     };

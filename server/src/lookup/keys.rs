@@ -6,7 +6,7 @@ use std::sync::Arc;
 use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::document::{Document, Entry, unknown_key};
 use crate::language::manifest::read_type;
 use crate::language::merge::Merge;
@@ -55,7 +55,7 @@ pub(super) fn read(snapshot: &Snapshot, modules: &Modules) -> (Keys, Vec<Diagnos
                 false => format!("`{}` is not a valid key name", entry.key),
             };
             problems.push(
-                Diagnostic::error("bad-name", message, Origin::clone(&entry.key_origin))
+                Diagnostic::error(Code::BadName, message, Origin::clone(&entry.key_origin))
                     .help("use lower-case letters, digits and `_`, and no module's name"),
             );
             continue;
@@ -91,7 +91,7 @@ fn read_key(
     let Some(of) = table.get("type") else {
         let message = format!("key `{}` has no `type`", entry.key);
         problems.push(
-            Diagnostic::error("missing-key", message, Origin::clone(&entry.key_origin))
+            Diagnostic::error(Code::MissingKey, message, Origin::clone(&entry.key_origin))
                 .help("write type = \"String\", or Array[…], Hash[…], …"),
         );
         return None;

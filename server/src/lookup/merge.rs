@@ -13,7 +13,7 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Kind, Map, Value};
 
 use super::source::Source;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::expression::compare;
 use crate::language::merge::{DeepOptions, ListOrder, MapsInLists, Merge};
 
@@ -85,7 +85,7 @@ fn hash(values: &[Value]) -> Result<Value, Diagnostic> {
 
 fn wrong_shape(value: &Value, merge: &str, wanted: &str) -> Diagnostic {
     let message = format!("merge `{merge}` takes {wanted}, but this is {}", value.noun());
-    Diagnostic::error("wrong-type", message, value.origin.as_deref().cloned()).label(value.noun())
+    Diagnostic::error(Code::WrongType, message, value.origin.as_deref().cloned()).label(value.noun())
 }
 
 fn placed(value: Value, like: &Value) -> Value {
@@ -222,7 +222,7 @@ impl Deep<'_> {
         let order = |a: &Value, b: &Value| compare(a, b).flatten();
         if let Some(pair) = list.windows(2).find(|pair| order(&pair[0], &pair[1]).is_none()) {
             let message = format!("cannot sort {} and {}", pair[0].noun(), pair[1].noun());
-            return Err(Diagnostic::error("wrong-type", message, pair[1].origin.as_deref().cloned()));
+            return Err(Diagnostic::error(Code::WrongType, message, pair[1].origin.as_deref().cloned()));
         }
         list.sort_by(|a, b| order(a, b).unwrap_or(Ordering::Equal));
         Ok(list)
@@ -254,7 +254,7 @@ fn all_maps(lists: &[Vec<&Value>]) -> bool {
 fn shapes_differ(higher: &Value, lower: &Value) -> Diagnostic {
     let message = format!("{} cannot be merged with {}", higher.noun(), lower.noun());
     let problem =
-        Diagnostic::error("wrong-type", message, higher.origin.as_deref().cloned()).label(higher.noun());
+        Diagnostic::error(Code::WrongType, message, higher.origin.as_deref().cloned()).label(higher.noun());
     match &lower.origin {
         Some(origin) => problem.related(Origin::clone(origin), lower.noun()),
         None => problem,
@@ -273,7 +273,7 @@ pub(super) fn check_peers(
         problems.extend(peers.filter_map(|(_, other)| {
             let (here, there) = contradiction(merge, value, other)?;
             let message = format!("two profiles of this node give `{key}` different values");
-            let problem = Diagnostic::error("profiles-differ", message, there.origin.as_deref().cloned())
+            let problem = Diagnostic::error(Code::Conflict, message, there.origin.as_deref().cloned())
                 .label(there.shown())
                 .help("set it at a more specific level, or in only one profile");
             Some(match &here.origin {

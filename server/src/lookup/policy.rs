@@ -8,7 +8,7 @@ use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{ResourceRef, TypeDef};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::document::{Entry, Item, unknown_key};
 use crate::modules::Modules;
 
@@ -132,7 +132,7 @@ pub(super) fn read(item: &Item, modules: &Modules, problems: &mut Vec<Diagnostic
                 None => problems.push(entry.item.not("policies", "a table: \"nginx\" = \"audit\"")),
             },
             "locked" => problems.push(Diagnostic::error(
-                "later",
+                Code::Unsupported,
                 "`locked` is not in this version",
                 Origin::clone(&entry.key_origin),
             )),
@@ -158,7 +158,7 @@ fn read_one(
         let message = format!("there is no class `{class}`");
         let classes = modules.manifests().map(|manifest| manifest.name.as_str());
         problems.push(
-            Diagnostic::error("unknown-class", message, Origin::clone(&entry.key_origin))
+            Diagnostic::error(Code::UnknownClass, message, Origin::clone(&entry.key_origin))
                 .help("a policy names a class, or a resource such as \"file[/etc/hosts]\"")
                 .did_you_mean(class, classes),
         );
@@ -182,7 +182,7 @@ fn unknown_type(reference: &ResourceRef, modules: &Modules, origin: &Arc<Origin>
         return None;
     }
     let problem =
-        Diagnostic::error("unknown-type", format!("there is no type `{word}`"), Origin::clone(origin));
+        Diagnostic::error(Code::UnknownType, format!("there is no type `{word}`"), Origin::clone(origin));
     let lower = word.to_ascii_lowercase();
     if is_known(&lower) {
         return Some(
@@ -204,7 +204,7 @@ fn read_word(
         Some(word) => {
             let message = format!("`{word}` is not a policy; use one of {}", WORDS.join(", "));
             problems.push(
-                Diagnostic::error("bad-value", message, Origin::clone(&item.origin))
+                Diagnostic::error(Code::BadValue, message, Origin::clone(&item.origin))
                     .did_you_mean(word, WORDS),
             );
             return None;

@@ -8,6 +8,7 @@ use holdfast_catalog::value::Value;
 
 use super::Lookup;
 use super::hierarchy::Writer;
+use crate::diagnostic::Code;
 use crate::language::Allowance;
 use crate::language::fault::Fault;
 use crate::language::scope::Scope;
@@ -35,13 +36,18 @@ impl Scope for DataScope<'_, '_> {
 
     fn call(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, Fault>> {
         (name == "lookup" && self.writer == Writer::Operators).then(|| {
-            let [key] = arguments else { return Err(Fault::of_scope("lookup takes one key")) };
+            let [key] = arguments else {
+                return Err(Fault::of_scope(Code::WrongType, "lookup takes one key"));
+            };
             let key = key.as_str().ok_or_else(|| {
-                Fault::of_scope(format!("lookup takes a key as a string, not {}", key.noun()))
+                Fault::of_scope(
+                    Code::WrongType,
+                    format!("lookup takes a key as a string, not {}", key.noun()),
+                )
             })?;
             match self.lookup.get_or_null(key)? {
                 Some(value) => Ok(value),
-                None => Err(Fault::of_scope(format!("no level has the key `{key}`"))
+                None => Err(Fault::of_scope(Code::NoData, format!("no level has the key `{key}`"))
                     .help("give it a value in the data, for example in hieradata/common.toml")),
             }
         })

@@ -9,6 +9,7 @@ use super::fixture::{Fixture, Key};
 use super::{DataDirError, Server, StartError};
 use crate::admin::{Answer, NodeFilter, Outcome, Request, Verdict};
 use crate::config::Config;
+use crate::diagnostic::Code;
 use crate::repo::{GitRepository, Scratch};
 use crate::store::user::Role;
 
@@ -252,7 +253,7 @@ async fn a_forced_push_is_told_once_and_of_the_commit_that_it_brought() {
     let rewritten = async |server: &Server, commit: &str| {
         let rows = server.store.commit(commit.to_owned()).await.unwrap();
         let said = rows.into_iter().flat_map(|row| row.diagnostics);
-        said.filter(|remark| remark.code == "history-rewritten")
+        said.filter(|remark| remark.code == Code::HistoryRewritten)
             .map(|remark| remark.message)
             .collect::<Vec<_>>()
     };

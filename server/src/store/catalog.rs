@@ -7,7 +7,7 @@ use holdfast_catalog::hash::ContentHash;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 
 use super::fleet::KeptBack;
 use super::node::NodeId;
@@ -150,7 +150,7 @@ impl Store {
                     error.commit,
                     millis(error.since),
                     diagnostics,
-                    short.code,
+                    short.code.map_or("", Code::word),
                     short.message,
                     short.errors,
                     short.file

@@ -8,7 +8,7 @@ use rusqlite::{Row, params};
 use super::node::{self, NodeId, NodeRow};
 use super::user::Scope;
 use super::{Result, Store, from_word, time};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::language::problems::total;
 
 /// A node and how it is.
@@ -54,12 +54,6 @@ impl LastRun {
     }
 }
 
-/// The code of what the inventory does not have.
-pub const NOT_IN_INVENTORY: &str = "not-in-inventory";
-
-/// The code of what the inventory has elsewhere.
-pub const DISPLACED: &str = "place-disagrees";
-
 /// Why a node has no new catalog, in short.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptBack {
@@ -68,7 +62,7 @@ pub struct KeptBack {
     /// The file of the first error.
     pub file: Option<String>,
     /// The code of the first error.
-    pub code: String,
+    pub code: Option<Code>,
     /// What that error says.
     pub message: String,
     /// How many errors there are.
@@ -78,7 +72,7 @@ pub struct KeptBack {
 impl KeptBack {
     /// Whether the inventory is the reason, and not the node's own data.
     pub fn is_of_place(&self) -> bool {
-        [NOT_IN_INVENTORY, DISPLACED].contains(&self.code.as_str())
+        matches!(self.code, Some(Code::NotInInventory | Code::PlaceDisagrees))
     }
 
     /// In short.
@@ -88,7 +82,7 @@ impl KeptBack {
         Self {
             commit: commit.to_owned(),
             file: first.and_then(|first| first.origin.as_ref()).map(|origin| origin.file.to_string()),
-            code: first.map(|first| first.code.clone()).unwrap_or_default(),
+            code: first.map(|first| first.code),
             message: first.map(|first| first.message.clone()).unwrap_or_default(),
             errors: u32::try_from(total(problems)).unwrap_or(u32::MAX),
         }
@@ -210,7 +204,7 @@ fn kept_back(row: &Row<'_>, commit: String) -> Result<KeptBack> {
     Ok(KeptBack {
         commit,
         file: row.get(FIRST + 24)?,
-        code: row.get(FIRST + 17)?,
+        code: Code::parse(&row.get::<_, String>(FIRST + 17)?),
         message: row.get(FIRST + 18)?,
         errors: row.get(FIRST + 19)?,
     })

@@ -17,8 +17,8 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::report::{Cause, Counts, Event, MAX_EVENTS, Mode, Report, Source, Status};
 use holdfast_catalog::resource::ResourceRef;
 use holdfast_server::{
-    Added, AuditEntry, CommitRow, CommitStatus, CompileErrorRow, Diagnostic, MOST_QUIET, NewCertificate,
-    NewToken, NodeId, Present, Store, Stored,
+    Added, AuditEntry, Code, CommitRow, CommitStatus, CompileErrorRow, Diagnostic, MOST_QUIET,
+    NewCertificate, NewToken, NodeId, Present, Store, Stored,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
@@ -158,7 +158,7 @@ async fn put_commits(store: &Store, now: Timestamp) -> Result<()> {
     let wrong = |line| {
         let origin =
             Origin { file: "hieradata/common.toml".into(), start: 0, end: 1, line, column: 1, level: None };
-        Diagnostic::error("unknown-key", format!("nobody reads `profile.base.key{line}`"), origin)
+        Diagnostic::error(Code::UnknownKey, format!("nobody reads `profile.base.key{line}`"), origin)
     };
     // The newest last, as they came.
     for number in (1..=COMMITS).rev() {
@@ -325,7 +325,8 @@ impl Filler<'_> {
                 let (reseller, customer) = place(*number);
                 let file = format!("hieradata/customers/{reseller}/{customer}.toml").as_str().into();
                 let origin = Origin { file, start: 0, end: 1, line: 2, column: 1, level: None };
-                let wrong = Diagnostic::error("unknown-key", "nobody reads `profile.base.contcat`", origin);
+                let wrong =
+                    Diagnostic::error(Code::UnknownKey, "nobody reads `profile.base.contcat`", origin);
                 let error = CompileErrorRow {
                     node: *node,
                     environment: ENVIRONMENT.into(),

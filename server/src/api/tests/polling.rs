@@ -5,6 +5,7 @@ use holdfast_catalog::report::{Counts, Report};
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, MAX_REPORT, ReportAnswer, path};
 use reqwest::StatusCode;
 
+use crate::diagnostic::Code;
 use crate::fleet::Inventory as _;
 use crate::live::Happening;
 use crate::serve::fixture::{Fixture, read, report};
@@ -179,7 +180,7 @@ async fn a_node_whose_place_is_disputed_gets_no_catalog_until_it_is_moved() {
     assert_eq!(refused().await, (StatusCode::CONFLICT, "place-disagrees".to_owned()));
     let node = fixture.server.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
     let errors = fixture.server.store.compile_errors(node.id).await.unwrap();
-    assert_eq!(errors[0].diagnostics[0].code, "place-disagrees");
+    assert_eq!(errors[0].diagnostics[0].code, Code::PlaceDisagrees);
     // Anyone who sees acme's nodes sees this, and is to learn nothing of the other customer.
     assert!(!format!("{:?}", errors[0].diagnostics).contains("third"), "{errors:?}");
     let (name, place) = ("web1.acme.example".parse().unwrap(), "alpinhost/acme".parse().unwrap());

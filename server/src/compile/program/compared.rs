@@ -6,11 +6,11 @@ use std::sync::Arc;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Kind, Value};
 
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::inventory::Stage;
 use crate::language::expression::Compared;
 use crate::language::manifest::{Binding, Manifest};
-use crate::language::{Code, Fault, Formula, Interpolation, Type};
+use crate::language::{Fault, Formula, Interpolation, Type};
 
 use super::Program;
 
@@ -24,7 +24,7 @@ pub(super) fn check(program: &Program, manifest: &Manifest) -> Vec<Diagnostic> {
             let problem = never(program, &of, &compared)?;
             let fault = Fault::new(Code::WrongType, problem.message, compared.span);
             let placed = fault.shifted(offset).within(origin).diagnostic(Some(&manifest.text));
-            let (code, severity) = ("never-true".to_owned(), Severity::Warning);
+            let (code, severity) = (Code::NeverTrue, Severity::Warning);
             Some(Diagnostic { code, severity, help: problem.help, ..placed })
         };
         let all = expressions.flat_map(|(expression, offset)| {
@@ -62,7 +62,7 @@ fn never(program: &Program, of: &Type, compared: &Compared) -> Option<Diagnostic
     }
     let (path, shown) = (&compared.path, literal.shown());
     let message = format!("`{path}` is of the type {of}, so it never equals {shown}");
-    let problem = Diagnostic::warning("never-true", message, None);
+    let problem = Diagnostic::warning(Code::NeverTrue, message, None);
     let number =
         literal.as_str().and_then(|text| text.parse::<i64>().ok()).filter(|number| fits(&(*number).into()));
     match (number, of, literal.as_str()) {

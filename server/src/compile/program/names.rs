@@ -110,9 +110,9 @@ impl Checker<'_> {
     fn formula(&mut self, formula: &Formula, names: &Names) {
         for fault in formula.unknown(names) {
             let problem = fault.diagnostic(Some(&self.manifest.text));
-            self.problems.push(match names.has("each") || !problem.message.ends_with("`each`") {
-                true => problem,
-                false => problem.help("`each` exists only in a block with `for_each`"),
+            self.problems.push(match fault.unknown.as_deref() {
+                Some("each") => problem.help("`each` exists only in a block with `for_each`"),
+                _ => problem,
             });
         }
     }
@@ -145,10 +145,6 @@ impl Names {
         names.extend(manifest.parameters.iter().map(|parameter| parameter.name.clone()));
         names.extend(manifest.lets.iter().map(|binding| binding.name.clone()));
         Self(names)
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|other| **other == *name)
     }
 
     fn with_each(&self) -> Self {

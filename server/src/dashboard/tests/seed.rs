@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::broadcast;
 
 use super::{Estate, Happening, State, store};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::excerpt::Excerpts;
 use crate::fleet::{Function, Inventory, Since};
 use crate::live::Unreadable;
@@ -352,7 +352,7 @@ impl Seeded {
 pub fn misspelt() -> Diagnostic {
     let file = "hieradata/customers/acme.toml".into();
     Diagnostic::error(
-        "unknown-key",
+        Code::UnknownKey,
         "nobody reads `nginx.worker_proceses`",
         Origin::locate(&file, DATA, 8..23),
     )

@@ -6,7 +6,7 @@ use holdfast_catalog::report::{Cause, Event, MAX_EVENTS, Mode, Status};
 
 use super::seed::event;
 use super::*;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::store::catalog::CompileErrorRow;
 use crate::store::commit::{CommitRow, CommitStatus};
 use crate::store::node::NodeId;
@@ -32,7 +32,7 @@ fn diagnostic(number: u32) -> Diagnostic {
     let file = format!("hieradata/{}.toml", much(300)).as_str().into();
     let origin = Origin { file, start: 0, end: 1, line: number, column: 1, level: None };
     let mut wrong =
-        Diagnostic::error("unknown-key", much(5_000), origin.clone()).label(much(900)).help(much(5_000));
+        Diagnostic::error(Code::UnknownKey, much(5_000), origin.clone()).label(much(900)).help(much(5_000));
     wrong.related = vec![(origin, much(2_000)); 9];
     wrong
 }

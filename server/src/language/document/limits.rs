@@ -2,7 +2,7 @@
 
 use holdfast_catalog::origin::Origin;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 
 use super::places::Places;
 
@@ -31,7 +31,11 @@ pub(super) fn beyond(text: &str, places: &Places<'_>) -> Option<Diagnostic> {
         };
         if let Some(message) = message {
             let start = at + line.len() - begun.len();
-            return Some(Diagnostic::error("limit", message, Origin::clone(&places.origin(start..start))));
+            return Some(Diagnostic::error(
+                Code::Limit,
+                message,
+                Origin::clone(&places.origin(start..start)),
+            ));
         }
         at += line.len();
     }

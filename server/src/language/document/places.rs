@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::origin::Origin;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 
 use super::Form;
 use super::traps::{self, Quoting};
@@ -98,7 +98,7 @@ impl<'a> Places<'a> {
             said if said.starts_with("missing escaped value") => traps::NO_ESCAPE,
             said => said,
         };
-        let diagnostic = Diagnostic::error("syntax", message, Origin::clone(&origin));
+        let diagnostic = Diagnostic::error(Code::Syntax, message, Origin::clone(&origin));
         let first = self.first_of(message, &origin);
         let diagnostic = match first {
             Some(first) => diagnostic.related(Origin::clone(&first), "first here"),

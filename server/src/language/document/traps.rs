@@ -7,7 +7,7 @@ use std::sync::Arc;
 use holdfast_catalog::origin::Origin;
 
 use super::Entry;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::keyword::is_plain;
 use crate::language::name::is_name;
 
@@ -143,7 +143,7 @@ pub fn unknown_key<'a>(
 ) -> Diagnostic {
     let origin: &Arc<Origin> = &entry.key_origin;
     let problem = Diagnostic::error(
-        "unknown-key",
+        Code::UnknownKey,
         format!("`{}` is not a key of {inside}", entry.key),
         Origin::clone(origin),
     )

@@ -10,7 +10,8 @@ use super::function::{self, Builtin};
 use super::operator::Binary;
 use super::tree::{Ast, Call, Form, Macro, Node, Select};
 use super::{Called, Compared, Named, Uses};
-use crate::language::fault::{Code, Fault};
+use crate::diagnostic::Code;
+use crate::language::fault::Fault;
 
 /// Binds a tree.
 pub(super) fn bind(root: &mut Node) -> Result<Uses, Fault> {

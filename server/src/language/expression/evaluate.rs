@@ -9,8 +9,9 @@ use super::function;
 use super::operator::{self, Binary, described};
 use super::outcome::Outcome;
 use super::tree::{Ast, Call, Element, Entry, Logic, Mode, Name, Node, Select};
+use crate::diagnostic::Code;
 use crate::language::budget::Budget;
-use crate::language::fault::{Code, Fault};
+use crate::language::fault::Fault;
 use crate::language::scope::Scope;
 use crate::language::secrecy::{opened, sealed, sealed_if, shown_by};
 use holdfast_catalog::value::Map;
@@ -20,7 +21,7 @@ mod comprehension;
 mod failing;
 
 pub(in crate::language) use combine::combine;
-use failing::{is_absorbed, is_withheld, no_field, withheld_if};
+use failing::{is_absorbed, no_field, withheld_if};
 pub(in crate::language) use failing::{
     of_scope, placed, unknown_function, unknown_in_expression, unknown_name,
 };
@@ -266,7 +267,7 @@ impl<'a> Evaluator<'a> {
                 Ok(Truth { holds: right.holds, secret: left.secret || right.secret }.value())
             }
             (Err(fault), Ok(right)) if right.holds == logic.deciding() => {
-                Ok(Truth { secret: right.secret || is_withheld(&fault), ..right }.value())
+                Ok(Truth { secret: right.secret || fault.withheld, ..right }.value())
             }
             (_, Err(fault)) if !is_absorbed(&fault) => Err(fault),
             (Err(fault), _) | (_, Err(fault)) => Err(fault),

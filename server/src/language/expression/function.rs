@@ -10,8 +10,9 @@ use holdfast_catalog::value::{Kind, Map, Value};
 
 use super::operator::described;
 use super::outcome::Outcome;
+use crate::diagnostic::Code;
 use crate::language::budget::Budget;
-use crate::language::fault::{Code, Fault};
+use crate::language::fault::Fault;
 use crate::language::secrecy::{WITHHELD, exposed, sealed, sealed_if};
 use crate::language::word::{Chapter, Word};
 
@@ -256,7 +257,8 @@ fn withheld(builtin: &Builtin, fault: Fault) -> Fault {
     if fault.code == Code::Limit {
         return fault;
     }
-    Fault::new(fault.code, format!("`{}` failed on {WITHHELD}", builtin.name), 0..0)
+    let said = Fault::new(fault.code, format!("`{}` failed on {WITHHELD}", builtin.name), 0..0);
+    Fault { withheld: true, ..said }
 }
 
 /// The arguments of a call, read by type.

@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::language::fault::{Code, Fault};
+use crate::diagnostic::Code;
+use crate::language::fault::Fault;
 
 /// A text that begins here, and its length in the source; `None` where there is none.
 pub(super) fn text(rest: &str) -> Result<Option<(Arc<str>, usize)>, Fault> {

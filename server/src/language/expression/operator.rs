@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use holdfast_catalog::value::{Kind, Map, Value};
 
-use crate::language::fault::{Code, Fault};
+use crate::diagnostic::Code;
+use crate::language::fault::Fault;
 
 /// An operator between two values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

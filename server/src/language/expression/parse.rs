@@ -8,7 +8,8 @@ use holdfast_catalog::value::Value;
 use super::operator::Binary;
 use super::token::{self, Token};
 use super::tree::{Ast, Element, Entry, Logic, Mode, Name, Node, Select};
-use crate::language::fault::{Code, Fault};
+use crate::diagnostic::Code;
+use crate::language::fault::Fault;
 
 mod call;
 

@@ -7,7 +7,8 @@ use holdfast_catalog::value::{Kind, Map, Sensitive, Value};
 use proptest::prelude::*;
 
 use super::Expression;
-use crate::language::{Allowance, Code, Fault, Scope};
+use crate::diagnostic::Code;
+use crate::language::{Allowance, Fault, Scope};
 
 mod secrecy;
 
@@ -23,7 +24,7 @@ impl Scope for Recording {
     fn resolve(&self, name: &str) -> Result<Option<Value>, Fault> {
         self.resolved.borrow_mut().push(name.to_owned());
         match name {
-            "broken" => Err(Fault::of_scope("`broken` cannot be had")),
+            "broken" => Err(Fault::of_scope(Code::NoData, "`broken` cannot be had")),
             _ => Ok(self.names.get(name).cloned()),
         }
     }

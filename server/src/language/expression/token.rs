@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::literal::{self, Number};
-use crate::language::fault::{Code, Fault};
+use crate::diagnostic::Code;
+use crate::language::fault::Fault;
 
 /// The longest expression, in bytes.
 const MAX_LENGTH: usize = 16 * 1024;

@@ -7,7 +7,7 @@ use holdfast_catalog::origin::Origin;
 
 use super::reading::{Reading, read_type};
 use super::{ManifestKind, Parameter};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::document::{Entry, Table, unknown_key};
 use crate::language::keyword::{PARAMETER, TOP_NAMES};
 use crate::language::merge::Merge;
@@ -61,7 +61,7 @@ fn type_of(reading: &mut Reading<'_>, entry: &Entry, table: &Table) -> (Type, Ar
         None => {
             let message = format!("parameter `{}` has no `type`", entry.key);
             reading.problems.push(
-                Diagnostic::error("missing-key", message, Origin::clone(&entry.key_origin))
+                Diagnostic::error(Code::MissingKey, message, Origin::clone(&entry.key_origin))
                     .help("write type = \"String\", or Array[…], Optional[…], …"),
             );
             None
@@ -76,7 +76,7 @@ fn merge_of(reading: &mut Reading<'_>, table: &Table, kind: ManifestKind) -> Mer
     if kind == ManifestKind::Define && merge != Merge::First {
         reading.problems.push(
             Diagnostic::error(
-                "bad-value",
+                Code::BadValue,
                 "a define's parameter has no `merge`: it is not looked up in data",
                 Origin::clone(&entry.key_origin),
             )
@@ -97,7 +97,7 @@ pub(super) fn check_name(reading: &mut Reading<'_>, entry: &Entry) -> bool {
         if taken { format!("`{word}` is a reserved word") } else { format!("`{word}` is not a name") };
     reading
         .problems
-        .push(Diagnostic::error("bad-name", message, Origin::clone(&entry.key_origin)).help(
+        .push(Diagnostic::error(Code::BadName, message, Origin::clone(&entry.key_origin)).help(
             "use lower-case letters, digits and `_`, beginning with a letter, and not a reserved word",
         ));
     false

@@ -8,7 +8,7 @@ use holdfast_catalog::synonym;
 
 use super::reading::Reading;
 use super::{Binding, Defaults, Inclusion, Manifest, ManifestKind, parameters, resources, unknown};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::document::{Document, Entry, Table};
 use crate::language::keyword::TOP_NAMES;
 use crate::language::name::{ManifestName, is_name};
@@ -71,7 +71,7 @@ fn forgotten_kind(document: &Document, manifest: &Manifest) -> Option<Diagnostic
     });
     let nothing = holdfast_catalog::value::Map::new();
     let mut unknown = formulas.flat_map(|formula| formula.unknown(&nothing));
-    let fault = unknown.find(|fault| fault.message == "unknown name `title`")?;
+    let fault = unknown.find(|fault| fault.unknown.as_deref() == Some("title"))?;
     Some(Diagnostic {
         message: "only a define has `title`, and this manifest does not say that it is a define".to_owned(),
         help: Some("write `kind = \"define\"` as its first line".to_owned()),
@@ -120,7 +120,7 @@ fn strayed(reading: &mut Reading<'_>, lets: &Table) {
         );
         reading
             .problems
-            .push(Diagnostic::error("bad-name", message, Origin::clone(&entry.key_origin)).help(help));
+            .push(Diagnostic::error(Code::BadName, message, Origin::clone(&entry.key_origin)).help(help));
     }
 }
 
@@ -128,7 +128,7 @@ fn unknown_top_level(reading: &mut Reading<'_>, entry: &Entry) {
     let message = format!("`{}` is neither a resource type nor a key of a manifest", entry.key);
     let types = definitions().iter().map(|def| def.name);
     let problem =
-        Diagnostic::error("unknown-type", message, Origin::clone(&entry.key_origin)).label("unknown type");
+        Diagnostic::error(Code::UnknownType, message, Origin::clone(&entry.key_origin)).label("unknown type");
     reading.problems.push(match synonym::of_type(&entry.key) {
         Some(advice) => problem.help(advice),
         None => problem
@@ -152,13 +152,13 @@ fn check_kind(reading: &mut Reading<'_>, manifest: &Manifest) {
     if manifest.kind == ManifestKind::Define && !manifest.name.as_str().contains("::") {
         let message = format!("`{}` cannot be a define: the name of a define contains `::`", manifest.name);
         reading.problems.push(
-            Diagnostic::error("bad-name", message, reading.document.start())
+            Diagnostic::error(Code::BadName, message, reading.document.start())
                 .help("move it into a file next to init.toml"),
         );
     }
     for inclusion in manifest.inclusions.iter().filter(|i| *i.class == *manifest.name.as_str()) {
         let message = format!("`{}` includes itself", manifest.name);
-        reading.problems.push(Diagnostic::error("recursion", message, Origin::clone(&inclusion.origin)));
+        reading.problems.push(Diagnostic::error(Code::Cycle, message, Origin::clone(&inclusion.origin)));
     }
 }
 
@@ -168,7 +168,7 @@ fn check_lets(reading: &mut Reading<'_>, manifest: &Manifest) {
         let Some(parameter) = manifest.parameter(&binding.name) else { continue };
         let message = format!("`{}` is a parameter, and `[let]` names it again", binding.name);
         reading.problems.push(
-            Diagnostic::error("bad-name", message, Origin::clone(&binding.key_origin))
+            Diagnostic::error(Code::BadName, message, Origin::clone(&binding.key_origin))
                 .label("named again")
                 .related(Origin::clone(&parameter.origin), "the parameter")
                 .help("give the value another name"),
@@ -224,7 +224,7 @@ fn is_class_name(reading: &mut Reading<'_>, class: &str, origin: &Arc<Origin>) -
     let ok = is_name(class);
     if !ok {
         let message = format!("`{class}` is not a valid class name");
-        let problem = Diagnostic::error("bad-name", message, Origin::clone(origin));
+        let problem = Diagnostic::error(Code::BadName, message, Origin::clone(origin));
         reading.problems.push(if class.contains("${") {
             problem.help(
                 "a manifest lists the classes that it includes; use `when` on [class.NAME] to switch one",

@@ -6,7 +6,7 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
 use super::Binding;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::document::{Document, Entry, Item, Table};
 use crate::language::fault::Fault;
 use crate::language::formula::Formula;
@@ -66,7 +66,7 @@ impl Reading<'_> {
 
     pub(super) fn later(&mut self, entry: &Entry) {
         let message = format!("`{}` is not in this version", entry.key);
-        self.problems.push(Diagnostic::error("later", message, Origin::clone(&entry.key_origin)));
+        self.problems.push(Diagnostic::error(Code::Unsupported, message, Origin::clone(&entry.key_origin)));
     }
 }
 

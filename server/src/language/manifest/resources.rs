@@ -8,7 +8,7 @@ use holdfast_catalog::value::{Kind, Value};
 
 use super::reading::Reading;
 use super::{Block, Relation, RelationWord, unknown};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::document::{Content, Entry, Form, Table};
 use crate::language::name::is_name;
 
@@ -26,7 +26,7 @@ pub(super) fn check_type(reading: &mut Reading<'_>, entry: &Entry) -> bool {
     if !ok {
         let message = format!("`{}` is neither a resource type nor a name of a define", entry.key);
         let types = holdfast_catalog::resource::definitions().iter().map(|def| def.name);
-        let problem = Diagnostic::error("unknown-type", message, Origin::clone(&entry.key_origin));
+        let problem = Diagnostic::error(Code::UnknownType, message, Origin::clone(&entry.key_origin));
         reading.problems.push(match synonym::of_type(&entry.key) {
             Some(advice) => problem.help(advice),
             None => problem.did_you_mean(&entry.key, types),
@@ -46,7 +46,7 @@ fn read_block(reading: &mut Reading<'_>, type_entry: &Entry, entry: &Entry) -> O
         let rest = table.entries.first().map(|inner| &*inner.key).unwrap_or_default();
         let message = format!("`{}` and `{rest}` look like one name, split at its dot", entry.key);
         reading.problems.push(
-            Diagnostic::error("split-name", message, Origin::clone(&entry.key_origin)).help(format!(
+            Diagnostic::error(Code::SplitName, message, Origin::clone(&entry.key_origin)).help(format!(
                 "a name with dots is quoted: [{}.\"{}.{rest}\"]",
                 quoted(&type_entry.key),
                 entry.key
@@ -151,7 +151,7 @@ fn check_sub_table(reading: &mut Reading<'_>, def: &TypeDef, entry: &Entry) {
     for inner in table.entries.iter().filter(|inner| is_word(&inner.key)) {
         let message = format!("`{}` belongs to `{}` here, not to the resource", inner.key, entry.key);
         reading.problems.push(
-            Diagnostic::warning("in-sub-table", message, Origin::clone(&inner.key_origin))
+            Diagnostic::warning(Code::InSubTable, message, Origin::clone(&inner.key_origin))
                 .help(format!("write it above the header of `{}`", entry.key)),
         );
     }

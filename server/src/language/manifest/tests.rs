@@ -1,6 +1,7 @@
 //! What a manifest says, and each mistake with its cure.
 
 use super::*;
+use crate::diagnostic::Code;
 
 fn parse(text: &str) -> (Manifest, Vec<Diagnostic>) {
     parse_as("profile::web", text)
@@ -167,7 +168,7 @@ fn all_problems_of_a_manifest_are_found_at_once() {
 #[test]
 fn of_a_manifest_that_cannot_be_read_only_that_is_said() {
     let (manifest, found) = parse("x = \n[fiel.a]\n[parameters]\ny = 1\n");
-    assert_eq!(found.iter().map(|problem| &*problem.code).collect::<Vec<_>>(), ["syntax"]);
+    assert_eq!(found.iter().map(|problem| problem.code).collect::<Vec<_>>(), [Code::Syntax]);
     assert!(!manifest.complete);
 }
 

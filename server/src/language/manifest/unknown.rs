@@ -6,7 +6,7 @@ use holdfast_catalog::resource::TypeDef;
 use holdfast_catalog::synonym::{self, Here, Part};
 
 use super::reading::Reading;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::document::{Document, Entry, unknown_key};
 use crate::language::keyword::{CONTENT, TOP_NAMES};
 
@@ -85,7 +85,7 @@ pub(super) fn tell(
 fn problem(entry: &Entry, def: &TypeDef, cure: Option<Cure>) -> Diagnostic {
     let problem = unknown_key(entry, &format!("`{}`", def.name), [], &TOP_NAMES);
     let help = problem.help.or(cure.map(|cure| cure.help));
-    Diagnostic { code: "unknown-attribute".to_owned(), help, ..problem }
+    Diagnostic { code: Code::UnknownAttribute, help, ..problem }
 }
 
 /// A value as it is in the file.

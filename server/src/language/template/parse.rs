@@ -10,7 +10,8 @@ use super::function::{self, Helper};
 use super::path::value_or_path;
 use super::tag::{self, Piece, Tag, TagSort};
 use super::tree::{Argument, ArgumentKind, Block, BlockSort, Part, Partial};
-use crate::language::fault::{Code, Fault};
+use crate::diagnostic::Code;
+use crate::language::fault::Fault;
 
 /// How deep blocks and sub-expressions may be in each other.
 const MAX_DEPTH: usize = 32;

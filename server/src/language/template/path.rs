@@ -5,7 +5,8 @@ use std::ops::Range;
 use holdfast_catalog::value::Value;
 
 use super::tree::{Argument, ArgumentKind, Path, Position, Root, Segment};
-use crate::language::fault::{Code, Fault};
+use crate::diagnostic::Code;
+use crate::language::fault::Fault;
 
 /// What a word of a tag means.
 pub(super) fn value_or_path(word: &str, span: Range<usize>) -> Result<Argument, Fault> {

@@ -8,9 +8,9 @@ use holdfast_catalog::value::{Kind, Value};
 
 use super::tree::{Argument, Block, BlockSort, Part, Partial};
 use super::{Partials, Template};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::language::budget::Budget;
-use crate::language::fault::{Code, Fault};
+use crate::language::fault::Fault;
 use crate::language::scope::Scope;
 use crate::language::secrecy::{Stretches, is_all_secret};
 

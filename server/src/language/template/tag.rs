@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::language::fault::{Code, Fault};
+use crate::diagnostic::Code;
+use crate::language::fault::Fault;
 
 /// What a tag does, by its first character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

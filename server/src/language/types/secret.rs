@@ -234,7 +234,7 @@ mod tests {
             "Sensitive[Array]",
             "Optional[Sensitive[Variant[String, Hash]]]",
         ] {
-            assert_eq!(Type::parse(of).unwrap_err().code, crate::language::Code::Secret, "{of}");
+            assert_eq!(Type::parse(of).unwrap_err().code, crate::diagnostic::Code::Secret, "{of}");
         }
         for of in [
             "Sensitive",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::origin::Origin;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::Node;
 use crate::language::document::Item;
 
@@ -69,7 +69,7 @@ impl PathPattern {
         match parse(text) {
             Ok(parts) => Some(Self { text: text.clone(), origin: item.origin.clone(), parts }),
             Err(problem) => {
-                problems.push(Diagnostic::error("bad-path", problem, Origin::clone(&item.origin)));
+                problems.push(Diagnostic::error(Code::BadPath, problem, Origin::clone(&item.origin)));
                 None
             }
         }
@@ -147,7 +147,7 @@ impl PathPattern {
     /// The value is hostile until shown otherwise, so it is not quoted.
     fn unsafe_fact(&self, names: &[Arc<str>]) -> Diagnostic {
         let message = format!("the fact `{}` of this node cannot be part of a path", names.join("."));
-        Diagnostic::error("bad-fact", message, Origin::clone(&self.origin)).help(
+        Diagnostic::error(Code::BadFact, message, Origin::clone(&self.origin)).help(
             "in a path, a fact has letters, digits, `.`, `_` and `-`, beginning with a letter or digit, at most 64",
         )
     }

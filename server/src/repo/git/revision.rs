@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use gix::ObjectId;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 
 use super::super::CommitId;
 
@@ -50,7 +50,8 @@ pub(super) fn resolve(repository: &gix::Repository, wanted: &Wanted) -> Option<R
 pub(in super::super) fn tag_of_that_name(branch: &str) -> Diagnostic {
     let message =
         format!("there is a tag `{branch}` with the name of the branch: only the branch is followed");
-    Diagnostic::warning("tag-of-that-name", message, None).help("remove the tag, and find out who pushed it")
+    Diagnostic::warning(Code::AmbiguousRevision, message, None)
+        .help("remove the tag, and find out who pushed it")
 }
 
 fn revision(repository: &gix::Repository, text: &str) -> Option<Resolved> {
@@ -72,7 +73,7 @@ fn revision(repository: &gix::Repository, text: &str) -> Option<Resolved> {
     let others: Vec<_> = found.into_iter().map(|(what, _)| what).collect();
     let remark = (!others.is_empty()).then(|| {
         let message = format!("`{name}` is {meant}, and also {}: the first is used", others.join(" and "));
-        Diagnostic::warning("ambiguous-revision", message, None)
+        Diagnostic::warning(Code::AmbiguousRevision, message, None)
             .help(format!("write refs/heads/{name} or refs/tags/{name} for the other"))
     });
     Some(Resolved { id, remarks: remark.into_iter().collect() })
@@ -145,9 +146,6 @@ pub(in super::super) fn builds_on(repository: &gix::Repository, newer: &str, old
     walk.take(FAR).map_while(Result::ok).skip(1).any(|commit| commit.id == older)
 }
 
-/// The code of what is said of a branch that was pushed with force.
-pub const HISTORY_REWRITTEN: &str = "history-rewritten";
-
 /// What is worth saying where a branch went from one commit to another that does not build on it.
 pub(super) fn history(repository: &gix::Repository, last: &CommitId, now: ObjectId) -> Option<Diagnostic> {
     let before = ObjectId::from_hex(last.as_str().as_bytes()).ok()?;
@@ -173,5 +171,5 @@ pub(super) fn history(repository: &gix::Repository, last: &CommitId, now: Object
         }
     };
     let help = "someone force-pushed: find out who, and protect the branch if that was not intended";
-    Some(Diagnostic::warning(HISTORY_REWRITTEN, message, None).help(help))
+    Some(Diagnostic::warning(Code::HistoryRewritten, message, None).help(help))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::*;
+use crate::diagnostic::Code;
 
 /// A repository with a work tree, made with the system's `git`.
 pub(crate) struct Scratch(tempfile::TempDir);
@@ -196,7 +197,7 @@ fn a_branch_is_followed_and_a_tag_of_its_name_is_said_and_never_meant() {
     let repository = GitRepository::follow(scratch.path(), "main").unwrap();
     let snapshot = repository.snapshot().unwrap();
     assert_eq!(&**snapshot.get("a").unwrap().bytes(), b"1");
-    assert_eq!(snapshot.remarks()[0].code, "tag-of-that-name");
+    assert_eq!(snapshot.remarks()[0].code, Code::AmbiguousRevision);
     for name in ["evil~0", "refs/tags/main"] {
         let refused = GitRepository::follow(scratch.path(), name).unwrap().head().unwrap_err();
         assert!(matches!(refused, RepoError::UnknownBranch { .. }), "{refused}");

@@ -3,7 +3,7 @@
 use holdfast_catalog::origin::Origin;
 use rusqlite::{Connection, params};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 
 use super::super::commit::CommitStatus;
 use super::super::fleet::{KeptBack, LastRun};
@@ -54,12 +54,15 @@ fn fill(connection: &Connection) {
         )
         .unwrap();
     let problems = serde_json::to_string(&problems()).unwrap();
+    let problems = problems.replace("wrong-type", "wrong-kind"); // as it was called then
     connection.execute("INSERT INTO compile_error VALUES (1, 'main', 'c2', 7, ?1)", [problems]).unwrap();
 }
 
 fn problems() -> Vec<Diagnostic> {
     let at = |file: &str| Some(Origin::locate(&file.into(), "a = 1", 0..1));
-    ["hieradata/a.toml", "hieradata/b.toml"].map(|file| Diagnostic::error("wrong", "no", at(file))).into()
+    ["hieradata/a.toml", "hieradata/b.toml"]
+        .map(|file| Diagnostic::error(Code::WrongType, "no", at(file)))
+        .into()
 }
 
 /// How many rows each of the first version's tables has.

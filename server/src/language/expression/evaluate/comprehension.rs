@@ -7,8 +7,9 @@ use holdfast_catalog::value::{Kind, Value};
 use super::super::operator;
 use super::super::outcome::Outcome;
 use super::super::tree::{Macro, MacroSort, Node};
-use super::{Evaluator, Truth, is_absorbed, is_withheld, key_of, placed};
-use crate::language::fault::{Code, Fault};
+use super::{Evaluator, Truth, is_absorbed, key_of, placed};
+use crate::diagnostic::Code;
+use crate::language::fault::Fault;
 use crate::language::secrecy::{exposed, sealed_if, shown_by};
 use holdfast_catalog::value::Map;
 
@@ -76,7 +77,7 @@ impl Evaluator<'_> {
                 Err(fault) if !is_absorbed(&fault) => return Err(fault),
                 Err(fault) => {
                     self.budget.fault().map_err(|fault| placed(fault, &inner.body.span))?;
-                    secret |= is_withheld(&fault);
+                    secret |= fault.withheld;
                     failed = failed.or(Some(fault));
                 }
             }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use holdfast_catalog::manifest_words::NODE;
 use holdfast_catalog::value::{Kind, Value};
 
+use crate::diagnostic::Code;
 use crate::language::expression::function;
 use crate::language::expression::operator::{self, described};
-use crate::language::fault::{Code, Fault};
+use crate::language::fault::Fault;
 use crate::language::scope::Scope;
 use crate::language::secrecy::WITHHELD;
 
@@ -27,18 +28,13 @@ pub(super) fn withheld_if(secret: bool, fault: Fault) -> Fault {
     if !secret || fault.code == Code::Limit {
         return fault;
     }
-    Fault { message: format!("this failed on {WITHHELD}"), help: None, ..fault }
+    Fault { message: format!("this failed on {WITHHELD}"), help: None, withheld: true, ..fault }
 }
 
 /// Whether `&&`, `||`, `all` and `exists` go on past a fault where something else decides: not past a limit, and not past
 /// what a secret must not decide.
 pub(super) fn is_absorbed(fault: &Fault) -> bool {
     !matches!(fault.code, Code::Limit | Code::Secret)
-}
-
-/// Whether a secret took part in a fault: then it is the secret's also that it was gone past.
-pub(super) fn is_withheld(fault: &Fault) -> bool {
-    fault.message.contains(WITHHELD)
 }
 
 /// What has no such field, and what it has.
@@ -71,8 +67,8 @@ pub(in crate::language) fn unknown_in_expression(
 /// A name that the scope does not have.
 pub(in crate::language) fn unknown_name(name: &str, span: &Range<usize>, scope: &dyn Scope) -> Fault {
     let names = scope.names();
-    let fault = Fault::new(Code::UnknownName, format!("unknown name `{name}`"), span.clone())
-        .did_you_mean(name, names.iter().map(|n| &**n));
+    let fault = Fault::new(Code::UnknownName, format!("unknown name `{name}`"), span.clone());
+    let fault = Fault { unknown: Some(name.into()), ..fault }.did_you_mean(name, names.iter().map(|n| &**n));
     if fault.help.is_some() || names.is_empty() {
         return fault;
     }

@@ -4,7 +4,8 @@ use holdfast_catalog::value::{Kind, Value};
 
 use super::super::operator;
 use super::{Arguments, Builtin, Run};
-use crate::language::fault::{Code, Fault};
+use crate::diagnostic::Code;
+use crate::language::fault::Fault;
 
 pub(super) const TABLE: &[Builtin] = &[
     Builtin::new("size", "size(x)", 1..=1, Run::AsTheyAre(size))

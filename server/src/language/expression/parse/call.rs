@@ -6,9 +6,10 @@ use std::sync::Arc;
 use holdfast_catalog::count::counted;
 
 use super::node;
+use crate::diagnostic::Code;
 use crate::language::expression::function;
 use crate::language::expression::tree::{Ast, Call, Form, Macro, Name, Node};
-use crate::language::fault::{Code, Fault};
+use crate::language::fault::Fault;
 
 /// `name(…)`.
 pub(super) fn global(

@@ -8,10 +8,11 @@ use holdfast_catalog::value::{Kind, Value};
 use super::super::function::Helper;
 use super::super::tree::{Argument, ArgumentKind, Path, Position, Root, Segment};
 use super::{Render, written};
+use crate::diagnostic::Code;
 use crate::language::expression::evaluate::{self, combine, placed};
 use crate::language::expression::outcome::Outcome;
 use crate::language::expression::{function, operator};
-use crate::language::fault::{Code, Fault};
+use crate::language::fault::Fault;
 use crate::language::secrecy::{opened, sealed_if};
 
 /// A boolean, and whether a secret decided about it.

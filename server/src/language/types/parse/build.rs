@@ -5,8 +5,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Argument, Arguments};
+use crate::diagnostic::Code;
 use crate::language::expression::function;
-use crate::language::fault::{Code, Fault};
+use crate::language::fault::Fault;
 use crate::language::types::{Bounds, Field, Format, Pattern, Size, Type};
 use crate::language::word::{Chapter, Word};
 
