@@ -95,6 +95,7 @@ fn offline(repository: &Path, keys: &[&str], told: &mut Told, tried: &mut Tried)
     let mut run = |words: &str, arguments: &[&str]| tried.run(told, Program::Holdfast, words, arguments, "");
     run("check", &[at]);
     run("check", &[at, "--strict"]);
+    run("help", &["unknown-key"]);
     run("compile", &["--node", NODE, "--repo", at]);
     for key in keys {
         run("lookup", &[key, "--node", NODE, "--repo", at]);

@@ -22,6 +22,7 @@ mod ca;
 mod check;
 mod compile;
 mod docs;
+mod help;
 mod init;
 mod lookup;
 mod node;
@@ -35,7 +36,7 @@ const USAGE: u8 = 64;
 
 /// Configuration management for many small machines: the server and the operator's commands.
 #[derive(Parser)]
-#[command(name = "holdfast", version, arg_required_else_help = true)]
+#[command(name = "holdfast", version, arg_required_else_help = true, disable_help_subcommand = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -68,6 +69,8 @@ enum Command {
     Audit(audit::Arguments),
     /// Make the server read the repository now, as a git hook does
     Poke(poke::Arguments),
+    /// Explain a command, or the code of an error or warning such as `unknown-key`
+    Help(help::Args),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -150,6 +153,7 @@ impl Command {
             Self::Lookup(args) => return lookup::run(&args).into(),
             Self::Compile(args) => return compile::run(&args).into(),
             Self::Docs(args) => return docs::run(&args).into(),
+            Self::Help(args) => return help::run(&args),
             Self::Node(command) => command.run(),
             Self::User(command) => command.run(),
             Self::Ca(command) => command.run(),

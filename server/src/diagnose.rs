@@ -77,6 +77,15 @@ pub fn summary(problems: &[Diagnostic]) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
+/// How to ask what the codes of problems mean; nothing where there are none.
+pub fn hint(problems: &[Diagnostic]) -> Option<String> {
+    let code = problems.first()?.code;
+    Some(match problems.iter().all(|problem| problem.code == code) {
+        true => format!("`holdfast help {code}` explains this code"),
+        false => format!("`holdfast help CODE` explains a code, such as `{code}`"),
+    })
+}
+
 /// The line with its annotation; the bare place where the file's text is not to be had.
 fn place<'a>(origin: &'a Origin, label: &str, kind: AnnotationKind, line: Option<&Excerpt>) -> Element<'a> {
     let path = printable(&origin.file);
@@ -203,6 +212,14 @@ error[unknown-attribute]: `service` has no attribute `ensrue`
     }
 
     #[test]
+    fn how_to_ask_for_more_names_a_code_that_is_there() {
+        let other = Diagnostic::error(Code::BadValue, "x", None);
+        let one = hint(&[problem(), problem()]).unwrap();
+        assert_eq!(one, "`holdfast help unknown-attribute` explains this code");
+        assert!(hint(&[problem(), other]).unwrap().ends_with("explains a code, such as `unknown-attribute`"));
+    }
+
+    #[test]
     fn json_lines_read_back() {
         let problems = [problem()];
         let mut out = Vec::new();
@@ -210,6 +227,6 @@ error[unknown-attribute]: `service` has no attribute `ensrue`
         let line = String::from_utf8(out).unwrap();
         assert_eq!(serde_json::from_str::<Diagnostic>(line.trim_end()).unwrap(), problem());
         assert_eq!(summary(&problems).as_deref(), Some("1 error"));
-        assert_eq!(summary(&[]), None);
+        assert_eq!((summary(&[]), hint(&[])), (None, None));
     }
 }

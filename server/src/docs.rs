@@ -1,7 +1,8 @@
 //! What definitions say, as pages of Markdown: the reference, and each module's own page.
 //!
-//! Nothing here knows what there is: resource types, functions, keys, commands and modules say it where they are defined.
+//! Nothing here knows what there is: resource types, functions, keys, codes, commands and modules say it where they are defined.
 
+pub mod codes; // what can be wrong
 pub mod commands; // clap's definitions
 pub mod language; // functions, helpers, types and keys
 mod markdown; // tables and words
@@ -25,6 +26,7 @@ pub fn pages(command: &clap::Command) -> Vec<Page> {
         page("templates.md", language::templates()),
         page("parameters.md", language::parameters()),
         page("keys.md", language::keys()),
+        page("codes.md", codes::page()),
         page("holdfast.md", commands::page(command, SERVER_EXIT_CODES)),
     ]
 }

@@ -5,6 +5,7 @@ use holdfast_catalog::harmless;
 use serde::{Deserialize, Serialize};
 
 use super::Context;
+use crate::diagnose;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::fleet::Inventory as _;
 use crate::inventory::Leaving;
@@ -120,7 +121,10 @@ impl Verdict {
         let left: String = self.leaving.lines().iter().map(|line| format!("\n{line}")).collect();
         match self.shown.is_empty() {
             true => first + &left,
-            false => format!("{first}{left}\n\n{}", self.shown),
+            false => {
+                let hint = diagnose::hint(&self.problems).unwrap_or_default();
+                format!("{first}{left}\n\n{}\n\n{hint}", self.shown.trim_end())
+            }
         }
     }
 }

@@ -194,6 +194,9 @@ pub(super) fn show(snapshot: &Snapshot, problems: &[Diagnostic], format: Format)
         Format::Text => out.write_all(text(snapshot, problems, std::io::stdout().is_terminal()).as_bytes()),
     };
     print_bytes(written.map(|()| out));
+    if format == Format::Text {
+        diagnose::hint(problems).into_iter().for_each(|hint| say!("{hint}"));
+    }
 }
 
 /// Shows problems as talk: on stderr.
@@ -201,6 +204,7 @@ pub(super) fn show_on_stderr(snapshot: &Snapshot, problems: &[Diagnostic]) {
     let words = text(snapshot, problems, std::io::stderr().is_terminal());
     // As with all talk: nobody may be listening.
     let _ = std::io::stderr().lock().write_all(words.as_bytes());
+    diagnose::hint(problems).into_iter().for_each(|hint| say!("{hint}"));
 }
 
 fn text(snapshot: &Snapshot, problems: &[Diagnostic], terminal: bool) -> String {

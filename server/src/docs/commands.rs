@@ -29,8 +29,9 @@ pub fn page(program: &Command, exit_codes: &[(u8, &str)]) -> String {
 }
 
 fn section(page: &mut String, above: &str, command: &Command, is_global: &dyn Fn(&Arg) -> bool) {
-    // clap's own `help` says what is on this page.
-    if command.is_hide_set() || command.get_name() == "help" {
+    // clap's own `help`, which takes no words once it is built, says what is on this page.
+    let is_of_clap = command.get_name() == "help" && command.get_positionals().next().is_none();
+    if command.is_hide_set() || is_of_clap {
         return;
     }
     let name = format!("{above} {}", command.get_name());
