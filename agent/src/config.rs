@@ -108,7 +108,10 @@ impl Config {
         let wrong = |error| Error::Wrong { path: path.to_owned(), error };
         let at = |error: &toml::de::Error| error.span().map(|span| span.start);
         let table = text.parse::<toml::Table>();
-        table.map_err(|error| wrong(Wrong::syntax(text, at(&error), error.message())))?;
+        let table = table.map_err(|error| wrong(Wrong::syntax(text, at(&error), error.message())))?;
+        if let Some(unknown) = Wrong::unknown(text, table.keys().map(String::as_str), SETTINGS) {
+            return Err(wrong(unknown));
+        }
         let config: Self = toml::from_str(text)
             .map_err(|error| wrong(Wrong::value(text, at(&error), error.message(), SETTINGS)))?;
         match config.out_of_range() {

@@ -34,14 +34,25 @@ impl Wrong {
         Self::new(text, number, harmless::line(said.trim()).into_owned())
     }
 
-    /// A key that is unknown, or a value of another type than its setting takes, as a parser says it of this byte.
+    /// The first key that is not a setting.
+    pub fn unknown<'k>(
+        text: &str,
+        keys: impl IntoIterator<Item = &'k str>,
+        settings: &[Setting],
+    ) -> Option<Self> {
+        let unknown = |name: &&str| settings.iter().all(|(known, _)| known != name);
+        let is_of = |line: &str, name| key(line) == Some(name) || header(line) == Some(name);
+        let place = |name: &'k str| (text.lines().position(|line| is_of(line, name)), name);
+        let (place, name) = keys.into_iter().filter(unknown).map(place).min()?;
+        Some(Self::new(text, place.map(|index| index + 1), unknown_setting(name, settings)))
+    }
+
+    /// A value of another type than its setting takes, as a parser says it of this byte.
     pub fn value(text: &str, at: Option<usize>, said: &str, settings: &[Setting]) -> Self {
         let number = at.map(|at| number(text, at));
-        let unknown = said.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
-        let message = match (unknown, number.and_then(|number| takes(text, number, settings))) {
-            (Some(name), _) => unknown_setting(name, settings),
-            (None, Some((name, takes))) => format!("`{name}` takes {takes}"),
-            (None, None) => harmless::line(said.trim()).into_owned(),
+        let message = match number.and_then(|number| takes(text, number, settings)) {
+            Some((name, takes)) => format!("`{name}` takes {takes}"),
+            None => harmless::line(said.trim()).into_owned(),
         };
         Self::new(text, number, message)
     }
@@ -83,6 +94,12 @@ fn takes(text: &str, number: usize, settings: &[Setting]) -> Option<Setting> {
     settings.iter().find(|(known, _)| *known == name).copied()
 }
 
+/// The key whose table begins at a line.
+fn header(line: &str) -> Option<&str> {
+    let inner = line.trim().strip_prefix('[')?.split(']').next()?;
+    Some(inner.trim_matches(['[', ' ', '"', '\'']))
+}
+
 /// The key that a line sets.
 fn key(line: &str) -> Option<&str> {
     let (key, _) = line.split_once('=')?;
@@ -98,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_shown_with_its_line_and_what_is_taken() {
-        let text = "# interval = 1\ninterval = 5\nnames = [\n  \"a\",\n  7,\n]\nintervall = 1\n";
+        let text = "# interval = 1\ninterval = 5\nnames = [\n  \"a\",\n  7,\n]\nintervall = 1\n[door]\n";
         let at = |part: &str| text.find(part);
         let of = |part: &str, said: &str| Wrong::value(text, at(part), said, SETTINGS).to_string();
         assert_eq!(
@@ -106,8 +123,12 @@ mod tests {
             "line 2: `interval` takes a time from 1m to 24h\n  2 | interval = 5"
         );
         assert_eq!(of("7", "invalid type"), "line 5: `names` takes a list of names\n  5 |   7,");
+        let unknown = |keys: &[&str]| Wrong::unknown(text, keys.iter().copied(), SETTINGS);
+        assert_eq!(unknown(&["interval", "names"]), None);
+        let door = unknown(&["door", "names"]).unwrap().to_string();
+        assert!(door.starts_with("line 8: there is no setting `door`; there are `interval`"), "{door}");
         assert_eq!(
-            of("intervall", "unknown field `intervall`, expected `interval` or `names`"),
+            unknown(&["door", "interval", "intervall"]).unwrap().to_string(),
             "line 7: there is no setting `intervall`; did you mean `interval`? there are `interval`, `names`\n  7 | intervall = 1"
         );
         assert_eq!(

@@ -14,7 +14,7 @@ use crate::origin::Origin;
 mod encoding;
 mod sensitive;
 
-pub use encoding::{LimitedValue, MASKED, MAX_DEPTH};
+pub use encoding::{LimitedValue, MAX_DEPTH, is_masked};
 pub use sensitive::{MASK, Piece, Sensitive};
 
 /// A map's entries, always in the order of their keys: the same input gives the same bytes.

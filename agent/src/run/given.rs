@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use holdfast_catalog::catalog::{Bundle, Catalog, InvalidCatalog};
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::hash::ContentHash;
-use holdfast_catalog::value::MASKED;
+use holdfast_catalog::value::is_masked;
 
 use crate::content::{self, ContentSource};
 
@@ -80,7 +80,8 @@ impl GivenCatalog {
             Err(_) if text.contains("\"contents\"") => serde_json::from_str::<Bundle>(text),
             Err(error) => Err(error),
         };
-        let bundle = parsed.map_err(|error| match error.to_string().starts_with(MASKED) {
+        let holds_masked = || serde_json::from_str(text).is_ok_and(|json| is_masked(&json));
+        let bundle = parsed.map_err(|error| match holds_masked() {
             true => Error::Masked(path.to_owned()),
             false => Error::Parse { path: path.to_owned(), words: unread::words(text, &error) },
         })?;

@@ -204,8 +204,16 @@ impl<'de> Visitor<'de> for LimitedValue<'_> {
     }
 }
 
-/// What is wrong with a value whose secrets were masked for people.
-pub const MASKED: &str = "a masked secret: this was made to be looked at";
+/// Whether JSON holds a secret that was masked for people: it can be looked at, and no more.
+pub fn is_masked(json: &serde_json::Value) -> bool {
+    match json {
+        serde_json::Value::Array(list) => list.iter().any(is_masked),
+        serde_json::Value::Object(fields) => {
+            fields.iter().any(|(key, value)| key == TAG && value.is_string() || is_masked(value))
+        }
+        _ => false,
+    }
+}
 
 fn sensitive(value: &Value) -> Result<Sensitive, &'static str> {
     let Kind::List(list) = &value.kind else {
@@ -213,7 +221,7 @@ fn sensitive(value: &Value) -> Result<Sensitive, &'static str> {
             Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Null => {
                 Ok(Sensitive::scalar(value.kind.clone()))
             }
-            Kind::String(_) => Err(MASKED),
+            Kind::String(_) => Err("a masked secret: this was made to be looked at"),
             _ => Err("a sensitive value is a scalar or a list of stretches"),
         };
     };
