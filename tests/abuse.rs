@@ -107,7 +107,7 @@ fn a30_a_request_that_is_none_leaves_no_line_in_the_log() {
         let folder = tempfile::tempdir().unwrap();
         let server = server(folder.path());
         let mut command = Command::new(&binaries().server);
-        command.env_remove("RUST_LOG").envs(asked.map(|asked| ("RUST_LOG", asked)));
+        command.env_remove("HOLDFAST_LOG").envs(asked.map(|asked| ("HOLDFAST_LOG", asked)));
         let _running = server.start(command, &[]).unwrap();
         for address in [server.listen, server.dashboard] {
             send_what_is_none(&server, address);

@@ -14,8 +14,9 @@ use harness::binaries::workspace;
 use harness::process::{self, Owned};
 use harness::server::{SOON, Server};
 use harness::wait;
+use holdfast_catalog::log::Format;
 
-use commands::{Program, Tried};
+use commands::{Program, Tried, are_objects};
 use pages::Session;
 use told::{CANARY, Told};
 
@@ -49,6 +50,25 @@ fn no_piece_of_a_secret_is_anywhere_but_where_it_must_be() {
     scene.end(&mut told, &mut tried);
     tried.is_all();
     told.end(2000);
+}
+
+#[test]
+fn nor_in_logs_for_programs_each_of_whose_lines_is_an_object() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut told, mut tried) = (Told::new(), Tried::by(Format::Json));
+    let scene = Scene::start(folder.path(), &mut tried);
+    scene.runs(&mut told, &mut tried);
+    scene.push_what_is_wrong(&mut told, &mut tried);
+    scene.agent(&mut told, &mut tried, "run", &["--once"]);
+    let log = fs::read_to_string(&scene.server.log_file).unwrap();
+    told.look("the server's log", log.as_bytes());
+    are_objects(&log);
+    for part in
+        ["\"name\":\"request\"", "\"name\":\"compile\"", "\"name\":\"commit\"", "the commit is broken"]
+    {
+        assert!(log.contains(part), "no {part}: nothing of it was looked at");
+    }
+    told.end(50);
 }
 
 #[test]
@@ -171,7 +191,7 @@ fn parts_are_not_counted(repository: &Path) {
         let parts = format!("parts = \"{parts}\"");
         let line = text.lines().find(|line| line.starts_with("parts")).unwrap();
         fs::write(&common, text.replace(line, &parts)).unwrap();
-        let mut command = Program::Holdfast.command();
+        let mut command = Program::Holdfast.command(Format::Text);
         process::run(command.args(["compile", "--node", NODE, "--repo"]).arg(repository)).unwrap()
     };
     // Of one length: places in the file are told.
@@ -221,7 +241,7 @@ impl Scene {
         write(&server.repo, &shapes::right());
         git(&server.repo, &["init", "--quiet", "--initial-branch=main"]);
         commit(&server.repo);
-        let process = server.start(Program::Holdfast.command(), &[]).unwrap();
+        let process = server.start(Program::Holdfast.command(tried.logs), &[]).unwrap();
         tried.note(Program::Holdfast, "server");
         Self { server, _process: process, root: machine(&folder.join("machine")), folder: folder.to_owned() }
     }
@@ -282,14 +302,7 @@ impl Scene {
         let sessions: Vec<_> = users.iter().map(|(name, more)| self.session(name, more)).collect();
         tried.note(Program::Holdfast, "user add");
         sessions[0].look_at_all(told, true);
-        for (path, text) in shapes::wrong() {
-            write(&self.server.repo, &[(path, text)]);
-            let id = commit(&self.server.repo);
-            self.holdfast(told, tried, "poke", &["--commit", &id]);
-            git(&self.server.repo, &["rm", "--quiet", "--force", path]);
-            git(&self.server.repo, &["checkout", "--quiet", "HEAD~1", "--", "."]);
-            commit(&self.server.repo);
-        }
+        self.push_what_is_wrong(told, tried);
         self.agent(told, tried, "run", &["--once"]);
         for (session, (_, more)) in sessions.iter().zip(users) {
             let pages = session.look_at_all(told, false);
@@ -297,6 +310,17 @@ impl Scene {
             if more.is_empty() {
                 session.is_all(&pages);
             }
+        }
+    }
+
+    fn push_what_is_wrong(&self, told: &mut Told, tried: &mut Tried) {
+        for (path, text) in shapes::wrong() {
+            write(&self.server.repo, &[(path, text)]);
+            let id = commit(&self.server.repo);
+            self.holdfast(told, tried, "poke", &["--commit", &id]);
+            git(&self.server.repo, &["rm", "--quiet", "--force", path]);
+            git(&self.server.repo, &["checkout", "--quiet", "HEAD~1", "--", "."]);
+            commit(&self.server.repo);
         }
     }
 

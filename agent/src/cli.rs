@@ -3,7 +3,6 @@
 //! Data goes to standard output, talk to standard error, each by one function that outlives its reader.
 
 use std::ffi::OsString;
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,19 +11,14 @@ use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use holdfast_catalog::harmless;
 
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
-use tracing_subscriber::util::SubscriberInitExt as _;
-
-use crate::at_hand;
 use crate::config::Installation;
-use crate::enforce::EVENTS;
 use crate::talk;
 
 mod apply;
 mod doctor;
 mod enroll;
 mod facts;
+mod logs;
 mod outcome;
 mod progress;
 mod reports;
@@ -32,7 +26,8 @@ mod run;
 mod status;
 mod style;
 
-use progress::Progress;
+#[cfg(test)]
+pub(crate) use logs::kept::Kept;
 #[cfg(test)]
 pub(crate) use status::status_of;
 pub use style::Style;
@@ -119,74 +114,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS };
         }
     };
-    listen_to_logs();
+    let is_run = matches!(cli.command, Command::Run(_) | Command::Apply(_));
+    logs::listen(&cli.common, is_run);
     let done = dispatch(&cli);
     progress::clear();
     match done {
         Ok(code) => code,
         Err(error) => {
             let words = harmless::block(&format!("{error:#}")).into_owned();
-            say(&format!("{} {words}", Style::of(&std::io::stderr()).bad("error:")));
+            match is_json() {
+                true => tracing::error!(target: logs::SAID, "{words}"),
+                false => say(&format!("{} {words}", Style::of(&std::io::stderr()).bad("error:"))),
+            }
             ExitCode::FAILURE
-        }
-    }
-}
-
-/// Logs go to standard error, from warnings on, without the events of a run: those are in its own output.
-/// `HOLDFAST_LOG=info` shows them as they happen; without it, a terminal shows what is at hand. Elsewhere that is kept for the
-/// line that a long wait is worth.
-fn listen_to_logs() {
-    let asked = std::env::var("HOLDFAST_LOG").ok();
-    let shown = match (std::io::stderr().is_terminal(), &asked) {
-        (false, _) => Some(Progress::Kept),
-        (true, None) => Some(Progress::Shown),
-        (true, Some(_)) => None,
-    };
-    let (filter, refused) = log_filter(asked);
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(|| {
-            progress::clear();
-            Log
-        })
-        .with_ansi(Style::of(&std::io::stderr()) == Style::Terminal)
-        .with_target(false)
-        .without_time();
-    // A second listener is refused, as in tests that call this twice: the first one goes on.
-    // A layer without a filter would have all that is logged looked at.
-    let work = if shown.is_some() { LevelFilter::INFO } else { LevelFilter::OFF };
-    let progress = shown.unwrap_or(Progress::Shown);
-    let progress = progress.with_filter(Targets::new().with_target(at_hand::TARGET, work));
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).with(progress).try_init();
-    if let Some(why) = refused {
-        tracing::warn!("{why}");
-    }
-}
-
-/// Standard error, for one line of the log at a time.
-struct Log;
-
-impl std::io::Write for Log {
-    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        talk::error(line);
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// What is logged, and what is wrong with what was asked for.
-fn log_filter(asked: Option<String>) -> (Targets, Option<String>) {
-    let usual = || Targets::new().with_default(LevelFilter::WARN).with_target(EVENTS, LevelFilter::OFF);
-    match asked.map(|asked| (asked.parse(), asked)) {
-        None => (usual(), None),
-        Some((Ok(filter), _)) => (filter, None),
-        Some((Err(error), asked)) => {
-            let why = format!(
-                "HOLDFAST_LOG is `{asked}`: {error}; write a level such as `info`, or `target=level`"
-            );
-            (usual(), Some(why))
         }
     }
 }
@@ -230,6 +170,13 @@ fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 /// Set where nobody waits for what is printed: the journal of the daemon.
 static UNATTENDED: AtomicBool = AtomicBool::new(false);
 
+/// Set where all that a run says on standard error is lines of JSON.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+fn is_json() -> bool {
+    IS_JSON.load(Ordering::Relaxed)
+}
+
 /// Data, on standard output. A reader that has seen enough, such as `head`, is not an error; a full disk is. Who reads page by page is
 /// waited for.
 fn print_text(text: &str) -> anyhow::Result<()> {
@@ -252,8 +199,21 @@ fn write_to(mut out: impl std::io::Write, text: &str) -> anyhow::Result<()> {
 
 /// Talk, on standard error: there may be no listener, which must not end the program.
 fn say(words: &str) {
+    if is_json() {
+        tracing::info!(target: logs::SAID, "{words}");
+        return;
+    }
     progress::clear();
     talk::error(format!("{words}\n").as_bytes());
+}
+
+/// Talk that needs a look.
+fn note(words: &str) {
+    if is_json() {
+        tracing::warn!(target: logs::SAID, "{words}");
+        return;
+    }
+    say(&format!("{} {}", Style::of(&std::io::stderr()).warn("note:"), harmless::line(words)));
 }
 
 #[cfg(test)]
@@ -324,22 +284,5 @@ mod tests {
         assert!(Cli::try_parse_from(given).is_ok(), "an error of the parser would quote it");
         let code = format!("{:?}", main(given.into_iter().map(OsString::from)));
         assert_eq!(code, format!("{:?}", ExitCode::from(USAGE)));
-    }
-
-    #[test]
-    fn events_are_logged_only_where_asked_for() {
-        let logged = |asked: Option<&str>| {
-            let (filter, refused) = log_filter(asked.map(str::to_owned));
-            let lines = tracing_subscriber::fmt::layer().with_writer(std::io::sink);
-            let logs = tracing_subscriber::registry().with(lines.with_filter(filter));
-            assert_eq!(refused.is_some(), asked == Some("much=too=much"));
-            tracing::subscriber::with_default(logs, || {
-                let event = tracing::enabled!(target: EVENTS, tracing::Level::ERROR);
-                (event, tracing::enabled!(tracing::Level::WARN))
-            })
-        };
-        assert_eq!(logged(None), (false, true));
-        assert_eq!(logged(Some("warn")), (true, true));
-        assert_eq!(logged(Some("much=too=much")), (false, true));
     }
 }

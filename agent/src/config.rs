@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use holdfast_catalog::log;
 use holdfast_catalog::report::Mode;
 use holdfast_catalog::settings::{Setting, Wrong};
 use jiff::SignedDuration;
 use serde::Deserialize;
+use tracing_subscriber::filter::Targets;
 
 use crate::regular;
 
@@ -26,6 +28,8 @@ const SETTINGS: &[Setting] = &[
     ("interval", "a time from 1m to 24h, such as \"30m\""),
     ("run_timeout", "a time from 1m to 24h, such as \"1h\""),
     ("max_stale_days", "a number of days from 1 to 3650"),
+    ("log", log::LEVEL_TAKES),
+    ("log_format", log::FORMAT_TAKES),
 ];
 
 /// The settings of `agent.toml`; all may be missing.
@@ -44,6 +48,10 @@ pub struct Config {
     pub run_timeout: SignedDuration,
     /// Days after which a catalog that no server confirmed any more is audited and not enforced.
     pub max_stale_days: u16,
+    /// What is logged, as `HOLDFAST_LOG` says it, which goes over it.
+    pub log: Option<String>,
+    /// How it is logged, as `HOLDFAST_LOG_FORMAT` says it, which goes over it.
+    pub log_format: log::Format,
 }
 
 impl Default for Config {
@@ -55,6 +63,8 @@ impl Default for Config {
             interval: SignedDuration::from_mins(30),
             run_timeout: SignedDuration::from_hours(1),
             max_stale_days: 30,
+            log: None,
+            log_format: log::Format::Text,
         }
     }
 }
@@ -123,12 +133,14 @@ impl Config {
     /// The first setting whose value it does not take.
     fn out_of_range(&self) -> Option<&'static str> {
         let times = SignedDuration::from_mins(1)..=SignedDuration::from_hours(24);
+        let is_filter = |text: &str| text.parse::<Targets>().is_ok();
         let settings = [
             ("server", self.server.as_deref().is_none_or(is_address)),
             ("state_dir", self.state_dir.as_deref().is_none_or(Path::is_absolute)),
             ("interval", times.contains(&self.interval)),
             ("run_timeout", times.contains(&self.run_timeout)),
             ("max_stale_days", (1..=3650).contains(&self.max_stale_days)),
+            ("log", self.log.as_deref().is_none_or(is_filter)),
         ];
         settings.into_iter().find(|(_, is_taken)| !is_taken).map(|(name, _)| name)
     }

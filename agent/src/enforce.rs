@@ -13,6 +13,7 @@ use holdfast_catalog::catalog::{Catalog, InvalidCatalog, Policy, Resource};
 use holdfast_catalog::report::{Counts, Event, Mode, Status};
 use holdfast_catalog::resource::Typed;
 use jiff::tz::TimeZone;
+use tracing::Span;
 
 use crate::clock;
 use crate::content::ContentSource;
@@ -212,6 +213,11 @@ impl<'a> Subject<'a> {
             Mode::Audit => resource.policy.min(Policy::Audit),
         };
         Self { resource, typed, provider: provider_of(typed), policy }
+    }
+
+    /// What all that is logged while it is worked on is in.
+    fn span(&self) -> Span {
+        tracing::error_span!("resource", resource = %self.resource.reference)
     }
 
     fn type_name(&self) -> &'a str {

@@ -103,6 +103,9 @@ pub fn apply(
 ) -> Result<Report, Error> {
     let lock = state.lock()?;
     let mut account = RunRecord::begin(mode, Source::File);
+    let span = account.span();
+    let _within = span.enter();
+    account.is_of(given.certname());
     put_in_order(state, &lock, &mut account);
     let enrolled = certname(state).ok();
     at_hand::begins();
@@ -128,6 +131,8 @@ pub fn once(place: &Installation, mode: Mode, stop: &Arc<AtomicBool>) -> Result<
     let state = StateDir::open(&place.state_dir)?;
     let lock = state.lock()?;
     let mut account = RunRecord::begin(mode, Source::Cache);
+    let span = account.span();
+    let _within = span.enter();
     put_in_order(&state, &lock, &mut account);
     match Identity::load(&state) {
         Ok(identity) => with_server(place, &state, identity, account, stop),
@@ -154,8 +159,9 @@ fn alone(
     stop: &Arc<AtomicBool>,
 ) -> Result<Done, Error> {
     let Some(cached) = last_known(state, &error, Cache::load_any) else { return Err(error.into()) };
-    at_hand::begins();
     let certname = cached.catalog.certname.clone();
+    account.is_of(&certname);
+    at_hand::begins();
     let why = format!("{error}; until then no server is asked, and the last good catalog stays in force");
     account.note(why.clone());
     let spool = Spool::open(state);
@@ -220,6 +226,7 @@ fn with_server(
     mut account: RunRecord,
     stop: &Arc<AtomicBool>,
 ) -> Result<Done, Error> {
+    account.is_of(&identity.certname);
     at_hand::begins();
     let network = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     identity.note.take().into_iter().for_each(|note| account.note(note));
@@ -310,6 +317,7 @@ fn correct(
     account: &mut RunRecord,
     RunBounds { stop, end }: RunBounds<'_>,
 ) -> Result<(), Error> {
+    account.works_on(catalog);
     let machine = Machine::open(&place.root)?.stopped_by(stop.clone()).until(end);
     let memory = MemoryDir::open(state)?;
     memory.notes.iter().for_each(|note| account.note(note));

@@ -20,6 +20,7 @@ pub mod report; // what a run found and did
 pub mod state; // how a machine is, and why
 pub mod harmless; // texts of others, made safe to print
 pub mod settings; // what is wrong in a file of settings
+pub mod log; // how a program logs
 pub mod join; // a new node's first piece of text
 pub mod wire; // protocol version 1
 

@@ -162,7 +162,10 @@ impl Command {
                 Ok(code) => return code,
                 Err(error) => Err(error),
             },
-            Self::Server(arguments) => server::run(arguments),
+            Self::Server(arguments) => match server::run(arguments) {
+                Ok(code) => return code,
+                Err(error) => Err(error),
+            },
             Self::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Arguments::command(), "holdfast", &mut script);

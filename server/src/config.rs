@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use holdfast_catalog::log;
 use holdfast_catalog::settings::{Setting, Wrong};
 use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
 
 use crate::network::files::Shares;
 use crate::regular;
@@ -30,6 +32,8 @@ const SETTINGS: &[Setting] = &[
     ("interval", INTERVAL),
     ("certificate_lifetime", LIFETIME),
     ("workers", WORKERS),
+    ("log", log::LEVEL_TAKES),
+    ("log_format", log::FORMAT_TAKES),
 ];
 
 const INTERVAL: &str = "a number of seconds from 1 to 86400";
@@ -59,6 +63,10 @@ pub struct Config {
     pub certificate_lifetime: u64,
     /// How many threads serve, and compile: as many as there are processors.
     pub workers: usize,
+    /// What is logged, as `HOLDFAST_LOG` says it, which goes over it.
+    pub log: Option<String>,
+    /// How it is logged, as `HOLDFAST_LOG_FORMAT` says it, which goes over it.
+    pub log_format: log::Format,
     /// How many connections each port holds; without it, what the system's limit of files allows.
     #[serde(skip)]
     pub connections: Option<Shares>,
@@ -78,6 +86,8 @@ impl Default for Config {
             interval: 30 * 60,
             certificate_lifetime: 7 * 24 * 3600,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
+            log: None,
+            log_format: log::Format::Text,
             connections: None,
         }
     }
@@ -104,7 +114,7 @@ pub enum ConfigError {
         "`{0}` is not a valid machine name: give only the name or the IP address, without `https://` and a port"
     )]
     Name(String),
-    /// A number is out of its range.
+    /// A setting does not take its value.
     #[error("`{0}` takes {1}")]
     Range(&'static str, &'static str),
 }
@@ -138,14 +148,16 @@ impl Config {
         }
     }
 
-    /// The first number that is not taken, and what is.
+    /// The first value that is not taken, and what is.
     fn out_of_range(&self) -> Option<(&'static str, &'static str)> {
-        let numbers = [
+        let is_filter = |text: &String| text.parse::<EnvFilter>().is_ok();
+        let values = [
             ("interval", INTERVAL, (1..=86_400).contains(&self.interval)),
             ("certificate_lifetime", LIFETIME, (1..=315_360_000).contains(&self.certificate_lifetime)),
             ("workers", WORKERS, (1..=1_024).contains(&self.workers)),
+            ("log", log::LEVEL_TAKES, self.log.as_ref().is_none_or(is_filter)),
         ];
-        numbers.into_iter().find(|(.., is_taken)| !is_taken).map(|(name, takes, _)| (name, takes))
+        values.into_iter().find(|(.., is_taken)| !is_taken).map(|(name, takes, _)| (name, takes))
     }
 
     /// Checks what can only be said of the whole.
@@ -237,6 +249,8 @@ mod tests {
             ("workers = 100000", "`workers` takes a number from 1 to 1024"),
             ("listen = \"8140\"", "`listen` takes an IP address with a port, such as \"[::]:8140\""),
             ("names = \"a\"", "`names` takes a list of names and IP addresses"),
+            ("log = \"a=b=c\"", "`log` takes a level such as \"info\""),
+            ("log_format = \"xml\"", "`log_format` takes \"text\" or \"json\""),
             ("intervall = 60", "there is no setting `intervall`; did you mean `interval`?"),
         ] {
             let error = read(&format!("repo = \"x\"\n{line}\n")).unwrap_err().to_string();

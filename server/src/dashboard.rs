@@ -105,9 +105,10 @@ impl State {
     ) -> Result<T, page::Error> {
         let turn = self.drawing.clone().acquire_owned().await.map_err(|_| page::Error::Busy)?;
         // The work goes on where nobody waits for it any more, and so does its turn.
+        let span = tracing::Span::current();
         let work = move || {
             let _turn = turn;
-            work()
+            span.in_scope(work)
         };
         web::block(work).await.map_err(|_| page::Error::Unforeseen)
     }

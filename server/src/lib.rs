@@ -21,11 +21,13 @@ mod clock; // whether the time can be right
 mod identity; // who is who
 
 mod measure; // what is counted for monitoring
+mod request; // a request's id: in its answer, and in what is logged of it
 mod live; // which commit is in force, what nodes were given
 mod api; // what nodes may ask
 mod dashboard; // what people see
 mod admin; // operators' wishes, by a socket
 mod config; // what the server is told
+mod logs; // what is logged, and how
 mod serve; // from a configuration to a running server
 pub mod cli; // one file a command
 

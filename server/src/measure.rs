@@ -147,7 +147,8 @@ impl Measures {
 }
 
 impl Side {
-    fn word(self) -> &'static str {
+    /// What it is called in labels and in the log.
+    pub fn word(self) -> &'static str {
         match self {
             Self::Nodes => "nodes",
             Self::People => "dashboard",

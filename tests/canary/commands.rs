@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::process::{Command, Output};
 
 use harness::binaries;
+use holdfast_catalog::log::{self, Format};
 
 use super::told::Told;
 
@@ -23,26 +24,42 @@ impl Program {
         }
     }
 
-    /// To be run with all that it could log.
-    pub fn command(self) -> Command {
+    /// To be run with all that it could log, written so.
+    pub fn command(self, logs: Format) -> Command {
         let programs = binaries();
         let mut command = Command::new(match self {
             Self::Holdfast => &programs.server,
             Self::Agent => &programs.agent,
         });
-        command.env("RUST_LOG", "debug").env("HOLDFAST_LOG", "debug").env("RUST_BACKTRACE", "1");
+        command.env("HOLDFAST_LOG", "debug").env("RUST_BACKTRACE", "1");
+        command.env(
+            log::FORMAT,
+            match logs {
+                Format::Text => "text",
+                Format::Json => "json",
+            },
+        );
         command
     }
 }
 
 /// What was tried of the command lines.
 #[derive(Debug, Default)]
-pub struct Tried(BTreeSet<(Program, String)>);
+pub struct Tried {
+    commands: BTreeSet<(Program, String)>,
+    /// How programs log meanwhile.
+    pub logs: Format,
+}
 
 impl Tried {
+    /// Nothing yet, of programs that log so.
+    pub fn by(logs: Format) -> Self {
+        Self { logs, ..Self::default() }
+    }
+
     /// Notes that a command was run, such as `node add`.
     pub fn note(&mut self, program: Program, words: &str) {
-        self.0.insert((program, words.to_owned()));
+        self.commands.insert((program, words.to_owned()));
     }
 
     /// Runs a command in each of its formats, and looks at all that it prints and says. The last output.
@@ -57,7 +74,7 @@ impl Tried {
         self.note(program, words);
         let mut last = None;
         for format in formats(program, words) {
-            let mut command = program.command();
+            let mut command = program.command(self.logs);
             command
                 .args(words.split(' '))
                 .args(arguments)
@@ -66,6 +83,9 @@ impl Tried {
             let what = format!("{command:?}");
             told.look(&format!("what {what} printed"), &output.stdout);
             told.look(&format!("what {what} said"), &output.stderr);
+            if self.logs == Format::Json && program == Program::Agent && ["run", "apply"].contains(&words) {
+                are_objects(&String::from_utf8_lossy(&output.stderr));
+            }
             last = Some(output);
         }
         last.unwrap()
@@ -76,10 +96,22 @@ impl Tried {
         for program in [Program::Holdfast, Program::Agent] {
             let mut leaves = BTreeSet::new();
             find_leaves(&program.definition(), "", &mut leaves);
-            let tried: BTreeSet<_> =
-                self.0.iter().filter(|(of, _)| *of == program).map(|(_, words)| words.clone()).collect();
+            let tried: BTreeSet<_> = self
+                .commands
+                .iter()
+                .filter(|(of, _)| *of == program)
+                .map(|(_, words)| words.clone())
+                .collect();
             assert_eq!(tried, leaves, "commands of {program:?} that were tried, and those that there are");
         }
+    }
+}
+
+/// Each line of a log for programs is an object.
+pub fn are_objects(log: &str) {
+    for line in log.lines() {
+        let object: serde_json::Result<serde_json::Map<_, serde_json::Value>> = serde_json::from_str(line);
+        assert!(object.is_ok(), "{line}");
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     let before = end_what_was_before(&identity, &state);
     let told = tell(&identity, common);
     note_other_name(&identity, &place.root);
-    before.iter().for_each(|words| note(words));
+    before.iter().for_each(|words| super::note(words));
     told?;
     Ok(ExitCode::SUCCESS)
 }
@@ -104,16 +104,11 @@ fn end_what_was_before(identity: &Identity, state: &StateDir) -> Vec<String> {
     forgotten.into_iter().chain(aside).collect()
 }
 
-fn note(words: &str) {
-    let note = Style::of(&std::io::stderr()).warn("note:");
-    super::say(&format!("{note} {}", super::style::harmless(words)));
-}
-
 /// A join string works wherever it is pasted: where the host calls itself otherwise, it may be another's.
 fn note_other_name(identity: &Identity, root: &Path) {
     let Ok(name) = crate::regular::text(&root.join("etc/hostname"), LIMIT) else { return };
     if let Some(words) = other_name(identity.certname.as_str(), name.trim()) {
-        note(&words);
+        super::note(&words);
     }
 }
 

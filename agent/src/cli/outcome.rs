@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::count::counted;
@@ -11,7 +12,7 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::report::{Cause, Event, Mode, Report, Status};
 
 use super::style::harmless;
-use super::{Common, Format, Style};
+use super::{Common, Format, Style, logs};
 use crate::enforce::WOULD_BE_REFRESHED;
 
 /// The most characters of a value that are shown.
@@ -21,6 +22,10 @@ const MAX_VALUE: usize = 200;
 pub(super) fn print(report: &Report, certname: Option<&Certname>, common: &Common) -> anyhow::Result<()> {
     if common.format == Format::Json {
         return super::print_json(report);
+    }
+    if super::is_json() && super::UNATTENDED.load(Ordering::Relaxed) {
+        logs::ended(report, certname, &summary(report, Style::Plain));
+        return Ok(());
     }
     super::print_text(&text(report, certname, Style::of(&std::io::stdout())))
 }

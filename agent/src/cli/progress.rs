@@ -75,7 +75,9 @@ pub(super) fn watched(begins: &str) -> Option<ProgressThread> {
     if std::io::stderr().is_terminal() {
         return None;
     }
-    *HEADING.lock().unwrap_or_else(PoisonError::into_inner) = Some(harmless(begins));
+    // The log for programs has the beginning of a run in words of its own.
+    let heading = (!super::is_json()).then(|| harmless(begins));
+    *HEADING.lock().unwrap_or_else(PoisonError::into_inner) = heading;
     Some(ProgressThread::every(EVERY, super::say))
 }
 

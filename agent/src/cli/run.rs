@@ -8,8 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use holdfast_catalog::report::Mode;
 
-use super::style::harmless;
-use super::{Common, Style, outcome, progress};
+use super::{Common, outcome, progress};
 use crate::at_hand;
 use crate::run::Done;
 use crate::spool::Delivery;
@@ -78,10 +77,7 @@ fn tell_of(done: &Done) {
         refused.as_ref().map(|why| format!("a report was not delivered: {why}")),
         done.aside.words(),
     ];
-    let note = Style::of(&std::io::stderr()).warn("note:");
-    for words in notes.into_iter().flatten() {
-        super::say(&format!("{note} {}", harmless(&words)));
-    }
+    notes.into_iter().flatten().for_each(|words| super::note(&words));
 }
 
 /// The command line of one run with the daemon's own settings. A run that someone started by hand is waited for: who asks

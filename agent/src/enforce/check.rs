@@ -135,6 +135,7 @@ fn observe(group: &[&Subject<'_>], reading: Reading<'_>) -> Result<AnySeen, Verd
 
 /// Plans one resource.
 fn plan(subject: &Subject<'_>, seen: &AnySeen, reading: Reading<'_>) -> Verdict {
+    let _within = subject.span().entered();
     let planned = contained(|| match subject.provider.plan_one(subject.typed, seen, reading) {
         // What is missing may come yet: then this is known no more than what a provider calls pending.
         Err(error) if error.is_missing() => Ok(Verdict::Pending(error.to_string())),
@@ -166,9 +167,11 @@ fn plan_all(group: &[&Subject<'_>], seen: &AnySeen, reading: Reading<'_>) -> Vec
     }
     let next = AtomicUsize::new(0);
     let done = Mutex::new(vec![Verdict::Off; group.len()]);
+    let run = tracing::Span::current();
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
+                let _within = run.enter();
                 loop {
                     let start = next.fetch_add(CHUNK, Ordering::Relaxed);
                     let Some(chunk) = group.get(start..(start + CHUNK).min(group.len())) else { break };

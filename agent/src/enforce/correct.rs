@@ -242,7 +242,10 @@ impl<'s> Correct<'_, '_, 's> {
         self.tell_of(&jobs);
         self.view.act(jobs.iter().map(|job| job.index).collect());
         let before = self.run.system.acts();
-        let (results, took) = check::timed(|| contained(|| Ok(first.provider.apply_all(&typed, writing))));
+        let span = first.span();
+        let apply = || span.in_scope(|| contained(|| Ok(first.provider.apply_all(&typed, writing))));
+        let (results, took) = check::timed(apply);
+        span.in_scope(|| tracing::debug!(?took, together = jobs.len(), "applied"));
         if self.run.system.acts() == before && !first.provider.acts_anywhere() {
             // Anyone who failed before it touched anything put nothing off.
             self.view.did_nothing();

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use holdfast_catalog::catalog::{Catalog, CatalogId};
+use holdfast_catalog::certname::Certname;
 use holdfast_catalog::report::{Mode, NOTES, Report, Source};
 use jiff::Timestamp;
+use tracing::Span;
+use tracing::field::{Empty, display};
 
 use super::elapsed_ms;
 use crate::VERSION;
@@ -17,6 +20,7 @@ use crate::talk;
 /// A run's account of itself.
 pub(super) struct RunRecord {
     run: uuid::Uuid,
+    span: Span,
     started: Timestamp,
     began: Instant,
     mode: Mode,
@@ -30,8 +34,11 @@ pub(super) struct RunRecord {
 
 impl RunRecord {
     pub(super) fn begin(mode: Mode, source: Source) -> Self {
+        let run = uuid::Uuid::now_v7();
         Self {
-            run: uuid::Uuid::now_v7(),
+            run,
+            // At any level of the log, the lines of a run say of which.
+            span: tracing::error_span!("run", %run, node = Empty, commit = Empty),
             started: crate::clock::now(),
             began: Instant::now(),
             mode,
@@ -54,6 +61,21 @@ impl RunRecord {
 
     pub(super) fn run(&self) -> uuid::Uuid {
         self.run
+    }
+
+    /// What all that is logged of the run is in.
+    pub(super) fn span(&self) -> Span {
+        self.span.clone()
+    }
+
+    /// Says whose run it is, for all that is logged of it from now on.
+    pub(super) fn is_of(&self, node: &Certname) {
+        self.span.record("node", display(node));
+    }
+
+    /// Says on which commit it works, for all that is logged of it from now on.
+    pub(super) fn works_on(&self, catalog: &Catalog) {
+        self.span.record("commit", display(&catalog.commit));
     }
 
     pub(super) fn mode(&self) -> Mode {

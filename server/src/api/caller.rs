@@ -14,6 +14,7 @@ use super::refused::Refused;
 use crate::identity::{Caller, Peer, tls};
 use crate::network::door::Place;
 use crate::network::port::Connection;
+use crate::request::is_of_node;
 
 /// Keeps a connection's certificate for its requests. Where it is not a node's, nothing is kept, and routes refuse.
 pub fn remember_peer(connection: &Connection, extensions: &mut Extensions) {
@@ -37,7 +38,9 @@ impl FromRequest for AgentIdentity {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         let place = request.conn_data::<Arc<Place>>().cloned();
+        let name = request.conn_data::<Peer>().map(|peer| peer.name.certname.clone());
         Box::pin(async move {
+            name.iter().for_each(is_of_node);
             let caller = admitted(&request).await?;
             if let Some(place) = place {
                 place.belongs_to(caller.node.number());
@@ -64,7 +67,9 @@ impl FromRequest for Presented {
     type Future = std::future::Ready<Result<Self, Refused>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        std::future::ready(peer_of(request).map(Self))
+        let peer = peer_of(request);
+        peer.iter().for_each(|peer| is_of_node(&peer.name.certname));
+        std::future::ready(peer.map(Self))
     }
 }
 

@@ -1,19 +1,18 @@
 //! What holds for every request, whatever it asks for.
 
-use std::time::Instant;
-
+use actix_web::ResponseError as _;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use holdfast_catalog::wire::path;
 
-use super::caller;
 use super::limits::{Kind, Who};
 use super::refused::Refused;
+use super::{State, caller};
 use crate::identity::Peer;
 use crate::measure::Side;
-use crate::network;
+use crate::{network, request};
 
 /// What a refusal costs the certificate that was shown, in tokens of [`Kind::Nothing`]: anyone who has no rights here has
 /// nothing to ask again for.
@@ -25,7 +24,7 @@ fn cost(status: StatusCode) -> usize {
     }
 }
 
-/// Counts requests, by their routes and what they came to.
+/// Counts requests, by their routes and what they came to, and gives each its id.
 ///
 /// # Errors
 /// Those of the routes.
@@ -33,29 +32,13 @@ pub async fn count(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let (began, measures) = (Instant::now(), caller::state_of(request.request())?.live.measures().clone());
-    let answer = next.call(request).await;
-    let (route, status) = match &answer {
-        Ok(answer) => (answer.request().match_pattern(), answer.status()),
-        Err(error) => (None, error.as_response_error().status_code()),
-    };
-    measures.answered(Side::Nodes, route, status.as_u16(), began.elapsed());
-    answer
+    let measures = caller::state_of(request.request())?.live.measures().clone();
+    request::answered(Side::Nodes, Some(measures), next.call(request)).await
 }
 
-/// No route takes a query, so none is ignored; strangers are counted, and keep no connection; and of each certificate
-/// what is refused is counted, since not everything that it asks for has a count of its own.
-///
-/// # Errors
-/// Where a request has no place here.
-pub async fn enter(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let state = caller::state_of(request.request())?;
-    let shown = request.request().conn_data::<Peer>().map(|peer| peer.certificate.serial.clone());
-    let certificate = shown.map(Who::Certificate);
-    match &certificate {
+/// Whether a request may be answered by its route.
+fn has_place(request: &ServiceRequest, state: &State, certificate: Option<&Who>) -> Result<(), Refused> {
+    match certificate {
         Some(certificate) => state.limits.look(certificate.clone(), Kind::Nothing)?,
         // Enrolment has an allowance of its own.
         None if request.path() == path::ENROLL => {}
@@ -66,11 +49,29 @@ pub async fn enter(
     }
     if request.uri().query().is_some() {
         if let Some(certificate) = certificate {
-            state.limits.pay(certificate, Kind::Nothing, cost(StatusCode::BAD_REQUEST));
+            state.limits.pay(certificate.clone(), Kind::Nothing, cost(StatusCode::BAD_REQUEST));
         }
-        return Err(Refused::bad_request("bad-query", "no route takes query parameters").into());
+        return Err(Refused::bad_request("bad-query", "no route takes query parameters"));
     }
-    let mut response = next.call(request).await?;
+    Ok(())
+}
+
+/// No route takes a query, so none is ignored; strangers are counted, and keep no connection; and of each certificate
+/// what is refused is counted, since not everything that it asks for has a count of its own.
+///
+/// # Errors
+/// Where a request has no place here.
+pub async fn enter(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let state = caller::state_of(request.request())?;
+    let shown = request.request().conn_data::<Peer>().map(|peer| peer.certificate.serial.clone());
+    let certificate = shown.map(Who::Certificate);
+    if let Err(refused) = has_place(&request, &state, certificate.as_ref()) {
+        return Ok(request.into_response(refused.error_response()).map_into_right_body());
+    }
+    let mut response = next.call(request).await?.map_into_left_body();
     match certificate {
         // This one has its answer; the next waits.
         Some(certificate) => state.limits.pay(certificate, Kind::Nothing, cost(response.status())),

@@ -9,7 +9,7 @@ use holdfast_catalog::wire;
 use crate::identity::{EnrollError, Refusal};
 use crate::live::poll::PollError;
 use crate::live::report::ReportError;
-use crate::store;
+use crate::{request, store};
 
 /// An answer that is no.
 #[derive(Debug)]
@@ -46,7 +46,10 @@ impl Refused {
     /// The server's own fault: the log says what.
     fn internal(error: &dyn fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
-        let message = "internal error: see the server's log; try again later";
+        let message = match request::id() {
+            Some(id) => format!("internal error: see the server's log for request {id}; try again later"),
+            None => "internal error: see the server's log; try again later".to_owned(),
+        };
         let refused = Self::new(StatusCode::SERVICE_UNAVAILABLE, "server-failed", message);
         Self { retry_after: Some(30), ..refused }
     }

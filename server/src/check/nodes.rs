@@ -44,7 +44,9 @@ pub(super) fn compile_all(
     let nodes: Vec<&Arc<Node>> = program.inventory().nodes().collect();
     let change = before.map(|before| (before, Change::new(before.program, program)));
     let (next, steps) = (AtomicUsize::new(0), Steps::default());
+    let span = tracing::Span::current();
     let work = || {
+        let _within = span.enter();
         let mut done = Vec::new();
         while let Some(node) = nodes.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !stopped()) {
             done.push((node.certname.clone(), outcome(program, (shelf, &steps), change.as_ref(), node)));
@@ -85,7 +87,9 @@ fn outcome(
         return Outcome::Same;
     }
     let allowance = steps.allowance(&node.customer);
-    let compiled = compile_within(program, node, &facts, (ENVIRONMENT, b""), allowance.clone());
+    let span = tracing::error_span!("compile", node = %node.certname);
+    let compile = || compile_within(program, node, &facts, (ENVIRONMENT, b""), allowance.clone());
+    let compiled = span.in_scope(compile);
     steps.note(&node.customer, &allowance);
     match compiled {
         Ok(compiled) => {

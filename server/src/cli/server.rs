@@ -1,13 +1,14 @@
 //! `holdfast server`: runs the server until it is told to stop.
 
-use std::io::IsTerminal as _;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use tracing_subscriber::EnvFilter;
+use holdfast_catalog::{harmless, log};
 
 use super::{Failed, Format, print, print_json, time};
 use crate::config::Config;
+use crate::logs;
 use crate::serve::{self, Server, hook, ready};
 
 mod signals;
@@ -61,20 +62,22 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-/// What is logged where nobody asks for more. A stranger's invalid request is not an error of the server, and a line for
-/// each would push the server's own lines out of the journal.
-const LOGGED: &str = "info,actix_server=warn,actix_http=off";
-
-/// Runs the server.
-pub fn run(arguments: Arguments) -> Result<(), Failed> {
+/// Runs the server. What ends it is in its log, where that is for programs.
+pub fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
     let (format, install_hook) = (arguments.format, arguments.install_hook);
     let config = arguments.config()?;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        .init();
+    let logged = logs::listen(&config);
+    match (begin(config, (format, logged), install_hook), logged) {
+        (Ok(()), _) => Ok(ExitCode::SUCCESS),
+        (Err(error), log::Format::Text) => Err(error),
+        (Err(error), log::Format::Json) => {
+            tracing::error!("{error}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn begin(config: Config, formats: (Format, log::Format), install_hook: bool) -> Result<(), Failed> {
     if install_hook {
         let hook = hook::install(Path::new(&config.repo), &config.data_dir, &config.branch)?;
         say!(
@@ -86,7 +89,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failed> {
         say!("{}", hook::who_pushes(&hook));
         return Ok(());
     }
-    actix_web::rt::System::new().block_on(serve(config, format))
+    actix_web::rt::System::new().block_on(serve(config, formats))
 }
 
 impl Arguments {
@@ -106,10 +109,10 @@ impl Arguments {
     }
 }
 
-async fn serve(config: Config, format: Format) -> Result<(), Failed> {
+async fn serve(config: Config, formats: (Format, log::Format)) -> Result<(), Failed> {
     let mut signals = Signals::listen()?;
     let server = Server::start(config).await?;
-    greet(&server, format).await?;
+    greet(&server, formats).await?;
     if let Err(error) = ready::tell() {
         tracing::warn!(%error, "cannot tell systemd that the server is ready");
     }
@@ -123,15 +126,21 @@ async fn serve(config: Config, format: Format) -> Result<(), Failed> {
 }
 
 /// Where everything is; at the first start, how to get in.
-async fn greet(server: &Server, format: Format) -> Result<(), Failed> {
+async fn greet(server: &Server, formats: (Format, log::Format)) -> Result<(), Failed> {
     let greeting = serve::Greeting {
         nodes: server.nodes_address(),
         dashboard: server.dashboard_url().to_owned(),
         ca: server.identity.authority().fingerprint(),
         login: server.first_login().await?,
     };
-    if format == Format::Json {
-        return print_json(&greeting);
+    match formats {
+        (Format::Json, _) => return print_json(&greeting),
+        // It is in one journal with the log, each of whose lines is for programs.
+        (Format::Text, log::Format::Json) => {
+            print(harmless::json(&serde_json::to_string(&greeting)?));
+            return Ok(());
+        }
+        (Format::Text, log::Format::Text) => {}
     }
     print(format!("nodes      {}", greeting.nodes));
     print(format!("dashboard  {}", greeting.dashboard));

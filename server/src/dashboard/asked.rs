@@ -12,6 +12,7 @@ use super::State;
 use super::page::{self, Error, Format, Problem, View};
 use super::session::{self, SessionToken};
 use crate::network::door;
+use crate::request;
 use crate::store::commit::Head;
 use crate::store::node::{NodeRow, Place};
 use crate::store::user::UserRow;
@@ -39,6 +40,7 @@ impl Asked {
         let now = Timestamp::now();
         let user = state.store.session_user(session.hash(), now).await;
         let user = user.map_err(|error| problem(error.into()))?.ok_or_else(|| problem(Error::LoggedOut))?;
+        request::is_of_user(&user.name);
         if let Some(place) = request.conn_data::<Arc<door::Place>>() {
             place.belongs_to(user.id);
         }

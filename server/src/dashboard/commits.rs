@@ -17,6 +17,7 @@ use super::text::{self, Shown, When};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::fleet::Member;
 use crate::repo;
+use crate::request;
 use crate::store::commit::{CommitRow, CommitStatus, Head};
 
 /// So many are on a page.
@@ -238,6 +239,7 @@ pub async fn view(asked: &Asked, which: Which) -> Result<Commits, Error> {
 /// Where there is none, or the store fails.
 pub async fn view_one(asked: &Asked, id: &str) -> Result<CommitPage, Error> {
     let (rows, head) = (asked.state.store.commit(id.to_owned()).await?, asked.head().await?);
+    rows.first().into_iter().for_each(|row| request::is_of_commit(&row.id));
     let (members, asked, id) = (nodes::members(asked).await?, asked.clone(), id.to_owned());
     let state = asked.state.clone();
     state.apart(move || page_of(&id, &rows, head.as_ref(), &members, &asked)).await?

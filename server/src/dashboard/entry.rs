@@ -15,10 +15,10 @@ use super::State;
 use super::page::Format;
 use super::page::{Error, Problem};
 use crate::measure::Side;
-use crate::network;
 use crate::network::allowance::{Allowance, Buckets};
 use crate::network::door::Place;
 use crate::network::port::Connection;
+use crate::{network, request};
 
 /// How much the people of one network may ask before they are logged in; a page is three requests.
 const STRANGERS: Allowance = Allowance { rate: 50.0, burst: 500.0 };
@@ -31,7 +31,7 @@ pub fn remember_place(connection: &Connection, extensions: &mut Extensions) {
     extensions.insert(connection.get_ref().0.place().clone());
 }
 
-/// Counts requests, by their routes and what they came to.
+/// Counts requests, by their routes and what they came to, and gives each its id.
 ///
 /// # Errors
 /// Those of the routes.
@@ -39,17 +39,8 @@ pub async fn count(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let began = Instant::now();
     let measures = request.app_data::<web::Data<State>>().map(|state| state.estate.measures());
-    let answer = next.call(request).await;
-    let (route, status) = match &answer {
-        Ok(answer) => (answer.request().match_pattern(), answer.status()),
-        Err(error) => (None, error.as_response_error().status_code()),
-    };
-    if let Some(measures) = measures {
-        measures.answered(Side::People, route, status.as_u16(), began.elapsed());
-    }
-    answer
+    request::answered(Side::People, measures, next.call(request)).await
 }
 
 /// Lets a request in, or says why not: where it asks for another server, or strangers of its network ask too much.

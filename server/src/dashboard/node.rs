@@ -18,6 +18,7 @@ use super::page::{Error, Tab, View};
 use super::text::{self, Commit, Shown, When};
 use crate::fleet::{Function, Member};
 use crate::live::slot;
+use crate::request;
 use crate::store::catalog::CompileErrorRow;
 use crate::store::certificate::CertificateRow;
 use crate::store::event::EventRow;
@@ -233,6 +234,7 @@ impl Node {
 /// Where it does not exist or is not theirs, or the store fails.
 pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
     let certname = Certname::parse(name).map_err(|_| Error::NotFound)?;
+    request::is_of_node(&certname);
     let (store, now) = (&asked.state.store, asked.now);
     let Some(node) = store.node(certname.clone()).await?.filter(|node| asked.sees(&node.place)) else {
         return not_added(asked, &certname).await;

@@ -1,5 +1,7 @@
 //! A view and its two renderings; what is answered where there is no view; and the frame around every page.
 
+use std::sync::Arc;
+
 use actix_web::error::UrlencodedError;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
@@ -9,8 +11,8 @@ use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::{assets, text};
-use crate::store;
 use crate::store::user::UserRow;
+use crate::{request, store};
 
 /// What a page says: drawn as HTML by its template, or as JSON as it is.
 pub trait View: Template + Serialize {
@@ -228,7 +230,9 @@ impl ResponseError for Problem {
                 let to = format!("/login?to={}", text::in_query(&self.wanted));
                 HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish()
             }
-            (error, Format::Json) => response.json(serde_json::json!({ "error": error.to_string() })),
+            (error, Format::Json) => {
+                response.json(serde_json::json!({ "error": error.to_string(), "request": request::id() }))
+            }
             (error, Format::Html) => {
                 let page = Apology {
                     status: error.status().as_u16(),
@@ -236,6 +240,7 @@ impl ResponseError for Problem {
                     message: &sentence(&error.to_string()),
                     next: error.next(),
                     again: Some(&*self.wanted).filter(|wanted| error.may_pass() && !wanted.is_empty()),
+                    request: request::id(),
                 };
                 let page = framed(&page, error.heading(), Tab::Elsewhere, self.user.as_deref());
                 response.content_type("text/html; charset=utf-8").body(page)
@@ -253,6 +258,8 @@ struct Apology<'a> {
     next: Option<&'a str>,
     /// The page to try again, where another try may have another answer.
     again: Option<&'a str>,
+    /// What the log calls this request.
+    request: Option<Arc<str>>,
 }
 
 /// Whether a person looks, and not a program that takes whatever comes.
@@ -268,7 +275,8 @@ pub fn readiness(readiness: Result<(), String>) -> HttpResponse {
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, "Not ready", sentence(why), NOT_READY),
     };
     let again = readiness.is_err().then_some("/readyz");
-    let page = Apology { status: status.as_u16(), heading, message: &message, next, again };
+    let page =
+        Apology { status: status.as_u16(), heading, message: &message, next, again, request: request::id() };
     let page = framed(&page, heading, Tab::Elsewhere, None);
     let mut response = HttpResponse::build(status);
     if readiness.is_err() {

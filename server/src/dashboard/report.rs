@@ -13,6 +13,7 @@ use super::page::{Error, Tab, View};
 use super::part::{Only, Part};
 use super::size;
 use super::text::{self, Commit, Shown, When};
+use crate::request;
 
 mod change; // an event
 
@@ -232,6 +233,7 @@ pub async fn view(asked: &Asked, id: &str, part: Part) -> Result<Report, Error> 
         }
     }
     let (id, node) = found?;
+    request::is_of_node(&node.certname);
     let _turn = asked.state.reading.turn(asked.user.id).await?;
     let (row, body) = asked.state.store.report(id).await?.ok_or(Error::NotFound)?;
     let tallies = Only::ALL.map(|only| {

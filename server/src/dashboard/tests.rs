@@ -37,8 +37,10 @@ impl Answer {
 async fn ask(seeded: &Seeded, request: TestRequest) -> Answer {
     let app = init_service(App::new().app_data(seeded.state.clone()).configure(configure)).await;
     let response = call_service(&app, request.to_request()).await;
-    let (status, headers) = (response.status(), response.headers().clone());
-    let body = String::from_utf8(read_body(response).await.to_vec()).unwrap();
+    let (status, mut headers) = (response.status(), response.headers().clone());
+    // No two requests have the same.
+    let request = headers.remove(&crate::request::HEADER).next().unwrap().to_str().unwrap().to_owned();
+    let body = String::from_utf8(read_body(response).await.to_vec()).unwrap().replace(&request, "REQUEST");
     Answer { status, headers, body }
 }
 

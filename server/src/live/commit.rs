@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tracing::{Instrument as _, Span};
 
 use super::follow::Stop;
 use super::{Happening, InForce, Live};
@@ -50,13 +51,21 @@ impl Live {
 
     /// The same; none where it was stopped before the judgement came to its end, and nothing came of it.
     pub(super) async fn take_until(self: &Arc<Self>, snapshot: Snapshot, stop: Stop) -> Option<CommitStatus> {
+        let span = tracing::error_span!("commit", commit = %snapshot.commit());
+        self.take_now(snapshot, stop).instrument(span).await
+    }
+
+    async fn take_now(self: &Arc<Self>, snapshot: Snapshot, stop: Stop) -> Option<CommitStatus> {
         for remark in snapshot.remarks() {
-            tracing::warn!(commit = snapshot.commit().as_str(), "{}", remark.message);
+            tracing::warn!("{}", remark.message);
         }
         let (live, judged) = (self.clone(), snapshot.clone());
         let commit = snapshot.commit().to_string();
         self.judging.store(Some(Arc::new(commit.clone())));
-        let judged = tokio::task::spawn_blocking(move || live.judge(&judged, &stop)).await;
+        let (span, began) = (Span::current(), Instant::now());
+        let judge = move || span.in_scope(|| live.judge(&judged, &stop));
+        let judged = tokio::task::spawn_blocking(judge).await;
+        tracing::debug!(took = ?began.elapsed(), "judged");
         self.judging.store(None);
         let Ok(judged) = judged else {
             let why = "internal error: checking this commit failed; see the server's log";
@@ -71,9 +80,8 @@ impl Live {
         }
         let kept = checked.nodes.len();
         match kept {
-            0 => tracing::info!(commit, "the commit is in force"),
+            0 => tracing::info!("the commit is in force"),
             _ => tracing::warn!(
-                commit,
                 nodes = kept,
                 "the commit is in force; some nodes do not get it because of errors in tenants' data"
             ),
@@ -112,9 +120,9 @@ impl Live {
         let (commit, errors) = (snapshot.commit().to_string(), total(&problems));
         match self.in_force() {
             Some(_) => {
-                tracing::warn!(commit, errors, "the commit is broken; the last good one stays in force");
+                tracing::warn!(errors, "the commit is broken; the last good one stays in force");
             }
-            None => tracing::warn!(commit, errors, "the commit is broken, and no commit is in force"),
+            None => tracing::warn!(errors, "the commit is broken, and no commit is in force"),
         }
         self.broken.store(Some(Arc::new(snapshot.clone())));
         self.record(snapshot, CommitStatus::Broken, problems, Timestamp::now()).await;

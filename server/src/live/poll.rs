@@ -17,8 +17,8 @@ use crate::identity::Caller;
 use crate::inventory::Node;
 use crate::language::problems::total;
 use crate::measure::Polled;
-use crate::store;
 use crate::store::catalog::{CompileErrorRow, ServedCatalog};
+use crate::{request, store};
 
 /// Why a poll gets no catalog. What is shown to the node names nothing of the repository's inside.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +82,7 @@ impl Live {
     async fn answer(&self, caller: &Caller, request: CatalogRequest) -> Result<CatalogAnswer, PollError> {
         let now = Timestamp::now();
         let in_force = self.in_force().ok_or(PollError::NothingInForce)?;
+        request::is_of_commit(in_force.commit());
         self.see(caller.node, now);
         let known = self.given().get(&caller.node).and_then(|given| {
             given
@@ -189,10 +190,13 @@ impl Live {
         let permit = self.compiles.take(&caller.place).await.ok_or(PollError::Panicked)?;
         let (in_force, key) = (in_force.clone(), self.catalog_key(caller));
         let (environment, measures) = (self.config.environment.clone(), self.measures.clone());
+        let span = tracing::error_span!("compile", node = %caller.certname);
         tokio::task::spawn_blocking(move || {
-            let (_held, began) = ((turn, permit), Instant::now());
+            let (_held, _within, began) = ((turn, permit), span.entered(), Instant::now());
             let compiled = compile(in_force.program(), &node, &facts, &environment, &key);
-            measures.compiled(began.elapsed());
+            let took = began.elapsed();
+            tracing::debug!(?took, is_good = compiled.is_ok(), "compiled");
+            measures.compiled(took);
             compiled
         })
         .await
@@ -233,7 +237,7 @@ impl Live {
         diagnostics: Vec<Diagnostic>,
         now: Timestamp,
     ) -> store::Result<()> {
-        tracing::warn!(node = %caller.certname, errors = total(&diagnostics), commit = in_force.commit(), "no catalog");
+        tracing::warn!(errors = total(&diagnostics), "no catalog");
         let row = CompileErrorRow {
             node: caller.node,
             environment: self.config.environment.clone(),

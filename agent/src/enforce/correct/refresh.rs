@@ -42,7 +42,9 @@ impl Correct<'_, '_, '_> {
         let writing = self.run.writing(self.reading.named, self.memory.once_secret());
         self.memory.begin();
         at_hand::tell(format_args!("{}, notified by {}", subject.resource.reference, notified.by));
+        let span = subject.span();
         let (result, took) = check::timed(|| {
+            let _within = span.enter();
             contained(|| subject.provider.refresh_one(subject.typed, notified.notice, corrected, writing))
         });
         self.record.times.add(subject.type_name(), took);
@@ -55,7 +57,7 @@ impl Correct<'_, '_, '_> {
             }
             Ok(Refreshed::NotNeeded(why)) => {
                 self.debts.answered(index);
-                tracing::debug!(resource = %subject.resource.reference, why, "no refresh needed");
+                span.in_scope(|| tracing::debug!(why, "no refresh needed"));
             }
             Err(why) => {
                 self.view.act(vec![index]);

@@ -4,9 +4,11 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use holdfast_catalog::catalog::Policy;
+use holdfast_catalog::log::Format;
 
 use super::damage::settled;
 use super::*;
+use crate::cli::Kept;
 use crate::doctor;
 
 impl Scene {
@@ -118,6 +120,33 @@ fn a_run_is_not_said_to_begin_where_none_does() {
     drop(lock);
     scene.serves(catalog(1, "hello\n"));
     assert!(run().is_ok() && begun() == 1);
+}
+
+#[test]
+fn what_is_logged_says_in_which_run_on_which_commit_and_at_which_resource() {
+    let scene = scene();
+    scene.enroll();
+    scene.serves(catalog(1, "hello\n"));
+    let kept = Kept::by(Format::Json, Some("holdfast_agent=debug"));
+    let report = scene.run().report;
+    let lines = kept.objects();
+    let line = |is_it: &dyn Fn(&serde_json::Value) -> bool| {
+        lines.iter().find(|line| is_it(line)).unwrap_or_else(|| panic!("{}", kept.text()))
+    };
+    let run = serde_json::json!({
+        "name": "run", "run": report.run, "node": "web1.acme.example", "commit": "c1",
+    });
+    let event = line(&|line| line["target"] == enforce::EVENTS);
+    assert_eq!((&event["level"], &event["spans"]), (&"INFO".into(), &vec![run.clone()].into()));
+    assert!(event["fields"]["message"].as_str().unwrap().starts_with("file[/greeting]: changed"), "{event}");
+    let applied = line(&|line| line["fields"]["message"] == "applied");
+    let resource = serde_json::json!({ "name": "resource", "resource": "file[/greeting]" });
+    assert_eq!(applied["spans"], serde_json::json!([run, resource]));
+    let begins = line(&|line| line["fields"]["message"] == "a run begins");
+    assert_eq!(
+        (&begins["spans"][0]["node"], &begins["spans"][0]["commit"]),
+        (&"web1.acme.example".into(), &serde_json::Value::Null)
+    );
 }
 
 #[test]

@@ -21,12 +21,19 @@ async fn a04_anothers_content_and_what_nobody_has_are_one_answer() {
         let answer = agent.get(&format!("{}/{hash}", path::CONTENT)).send().await.unwrap();
         let mut headers = answer.headers().clone();
         headers.remove("date");
+        assert!(headers.remove("x-request-id").is_some_and(|id| id.len() == 16), "{hash}");
         answers.push((answer.status(), format!("{headers:?}"), answer.bytes().await.unwrap()));
     }
     assert_eq!(answers[0].0, StatusCode::NOT_FOUND);
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     let own = other.get(&format!("{}/{foreign}", path::CONTENT)).send().await.unwrap();
     assert_eq!(own.status(), StatusCode::OK);
+    let asked_wrong = agent.get(&format!("{}/{foreign}?x=1", path::CONTENT)).send().await.unwrap();
+    assert_eq!(asked_wrong.status(), StatusCode::BAD_REQUEST);
+    assert!(
+        asked_wrong.headers().contains_key("x-request-id"),
+        "what no route was asked for has one as well"
+    );
 }
 
 #[actix_web::test]

@@ -1,7 +1,10 @@
 //! Pages where there is no view: each has the frame, says what happened and what to do, and gives nothing away.
 
+use holdfast_catalog::log;
+
 use super::page::{Error, Format, Problem};
 use super::*;
+use crate::logs::kept::Kept;
 
 /// A page of the frame that all share.
 fn is_framed(page: &str) -> bool {
@@ -48,6 +51,44 @@ async fn each_is_framed_and_says_what_happened_and_what_to_do() {
         }
         assert!(!page.contains("/var/lib") && !page.contains("server.db"), "{page}");
     }
+}
+
+#[actix_web::test]
+async fn an_error_says_what_the_log_calls_its_request_and_a_page_does_not() {
+    let seeded = seeded().await;
+    let page = see(&seeded, "ana", "/nodes/none.acme.example").await;
+    assert!(page.body.contains("<p class=\"meta\">Request <code>REQUEST</code></p>"), "{}", page.body);
+    let answer = see(&seeded, "ana", "/api/v1/nodes/none.acme.example").await;
+    assert_eq!(answer.body, r#"{"error":"there is nothing here","request":"REQUEST"}"#);
+    for path in ["/", "/api/v1/overview"] {
+        assert!(!see(&seeded, "ana", path).await.body.contains("REQUEST"), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn what_is_logged_of_a_request_names_who_asks_and_for_which_node() {
+    let seeded = seeded().await;
+    let theirs = seeded.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
+    seeded.store.spoil_report(theirs.report.unwrap()).await;
+    let report = format!("/reports/{}", seeded.last_run(theirs.id).await);
+    let kept = Kept::by(log::Format::Json, "error");
+    assert!(see(&seeded, "cleo", &report).await.status.is_server_error());
+    let [line] = &kept.objects()[..] else { panic!("{}", kept.text()) };
+    let span = &line["spans"][0];
+    assert_eq!(line["fields"]["message"], "cannot render a page");
+    assert_eq!((&span["user"], &span["node"]), (&"cleo".into(), &"web1.acme.example".into()), "{line}");
+}
+
+#[actix_web::test]
+async fn an_id_of_a_client_is_not_taken_over() {
+    let seeded = empty();
+    let theirs = "0123456789abcdef";
+    let kept = Kept::by(log::Format::Text, "debug");
+    let app = init_service(App::new().app_data(seeded.state.clone()).configure(configure)).await;
+    let request = TestRequest::get().uri("/nothing").insert_header(("x-request-id", theirs));
+    let answer = call_service(&app, request.to_request()).await;
+    let id = answer.headers().get(crate::request::HEADER).unwrap().to_str().unwrap();
+    assert!(id != theirs && kept.text().contains(id) && !kept.text().contains(theirs), "{}", kept.text());
 }
 
 #[actix_web::test]

@@ -1,0 +1,143 @@
+//! How a program logs, said alike for server and agent: the variables and settings that ask for it, and its lines.
+//!
+//! Texts of strangers get into a log: names of files, what a command said, what a server answered. A line of the log is one
+//! line whatever they contain, and nothing in it steers a terminal, as text and as JSON.
+
+use std::fmt::{self, Debug, Display};
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use crate::harmless;
+
+/// The variable that says what is logged. It goes over the setting `log`.
+pub const LEVEL: &str = "HOLDFAST_LOG";
+
+/// The variable that says how. It goes over the setting `log_format`.
+pub const FORMAT: &str = "HOLDFAST_LOG_FORMAT";
+
+/// What the setting `log` takes.
+pub const LEVEL_TAKES: &str =
+    "a level such as \"info\", or levels by target, such as \"warn,holdfast=debug\"";
+
+/// What the setting `log_format` takes.
+pub const FORMAT_TAKES: &str = "\"text\" or \"json\"";
+
+/// How a line is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: each line is an object of JSON.
+    Json,
+}
+
+impl FromStr for Format {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("unknown format"),
+        }
+    }
+}
+
+/// What was asked for.
+#[derive(Debug)]
+pub struct Wanted<F> {
+    /// What is logged; none where nobody said.
+    pub filter: Option<F>,
+    /// How.
+    pub format: Format,
+    /// What is wrong with the variables: no program stops for that.
+    pub refused: Vec<String>,
+}
+
+impl<F: FromStr<Err: Display>> Wanted<F> {
+    /// What the environment asks for, and where it does not, the file of settings.
+    pub fn of(filter: Option<&str>, format: Format, environment: impl Fn(&str) -> Option<String>) -> Self {
+        let mut refused = Vec::new();
+        let said = |name: &str| environment(name).filter(|text| !text.is_empty());
+        let level = said(LEVEL).and_then(|text| {
+            let help = "write a level such as `info`, or `target=level`";
+            let wrong = |error| refused.push(format!("{LEVEL} is `{text}`: {error}; {help}"));
+            text.parse().map_err(wrong).ok()
+        });
+        let written = said(FORMAT).and_then(|text| {
+            let wrong =
+                |error| refused.push(format!("{FORMAT} is `{text}`: {error}; write `text` or `json`"));
+            text.parse().map_err(wrong).ok()
+        });
+        Self { filter: level.or_else(|| filter?.parse().ok()), format: written.unwrap_or(format), refused }
+    }
+}
+
+/// Writes a field of a line of text: its name and value, or the message, which has no name.
+///
+/// # Errors
+/// Those of what it is written to.
+pub fn write_field(out: &mut dyn fmt::Write, name: &str, value: &dyn Debug) -> fmt::Result {
+    let value = format!("{value:?}");
+    let value = harmless::line(&value);
+    match name {
+        "message" => out.write_str(&value),
+        name => write!(out, "{name}={value}"),
+    }
+}
+
+/// A line of JSON as it is logged: the same value for a program.
+pub fn json_line(line: &[u8]) -> Vec<u8> {
+    harmless::json(&String::from_utf8_lossy(line)).into_owned().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_goes_over_the_file_and_what_it_says_wrong_is_told() {
+        let of = |file: (Option<&str>, Format), level: Option<&str>, format: Option<&str>| {
+            let wanted = Wanted::<u8>::of(file.0, file.1, |name| match name {
+                LEVEL => level.map(str::to_owned),
+                FORMAT => format.map(str::to_owned),
+                _ => None,
+            });
+            (wanted.filter, wanted.format, wanted.refused.join("\n"))
+        };
+        let none = String::new();
+        assert_eq!(of((None, Format::Text), None, None), (None, Format::Text, none.clone()));
+        assert_eq!(of((Some("3"), Format::Json), None, None), (Some(3), Format::Json, none.clone()));
+        assert_eq!(
+            of((Some("3"), Format::Json), Some("4"), Some("text")),
+            (Some(4), Format::Text, none.clone())
+        );
+        assert_eq!(of((Some("3"), Format::Json), Some(""), Some("")), (Some(3), Format::Json, none));
+        let (filter, format, refused) = of((Some("3"), Format::Json), Some("much"), Some("xml"));
+        assert_eq!((filter, format), (Some(3), Format::Json));
+        assert!(refused.contains("HOLDFAST_LOG is `much`: invalid digit"), "{refused}");
+        assert!(refused.contains("HOLDFAST_LOG_FORMAT is `xml`: unknown format; write"), "{refused}");
+    }
+
+    #[test]
+    fn a_field_of_a_stranger_is_one_line_that_steers_nothing() {
+        let hostile = "a\u{1b}[2J\u{202e}b\n2026-01-01 INFO forged\u{9b}1m";
+        let written = |name: &str, value: &dyn Debug| {
+            let mut out = String::new();
+            write_field(&mut out, name, value).unwrap();
+            out
+        };
+        for line in [written("message", &format_args!("{hostile}")), written("error", &hostile)] {
+            assert!(!line.chars().any(harmless::steers), "{line}");
+        }
+        assert_eq!(written("node", &format_args!("web1")), "node=web1");
+        let value = serde_json::json!({ "fields": { "message": hostile } });
+        let line = String::from_utf8(json_line(format!("{value}\n").as_bytes())).unwrap();
+        let (object, rest) = line.split_once('\n').unwrap();
+        assert!(rest.is_empty() && !object.chars().any(harmless::steers), "{line}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(object).unwrap(), value);
+    }
+}
