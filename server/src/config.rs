@@ -34,6 +34,7 @@ const SETTINGS: &[Setting] = &[
     ("workers", WORKERS),
     ("log", log::LEVEL_TAKES),
     ("log_format", log::FORMAT_TAKES),
+    ("metrics_token_file", "a path"),
 ];
 
 const INTERVAL: &str = "a number of seconds from 1 to 86400";
@@ -67,6 +68,8 @@ pub struct Config {
     pub log: Option<String>,
     /// How it is logged, as `HOLDFAST_LOG_FORMAT` says it, which goes over it.
     pub log_format: log::Format,
+    /// The file with the token that opens `/metrics` to other machines; none are let in without it.
+    pub metrics_token_file: Option<PathBuf>,
     /// How many connections each port holds; without it, what the system's limit of files allows.
     #[serde(skip)]
     pub connections: Option<Shares>,
@@ -88,6 +91,7 @@ impl Default for Config {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             log: None,
             log_format: log::Format::Text,
+            metrics_token_file: None,
             connections: None,
         }
     }

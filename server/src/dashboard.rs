@@ -22,6 +22,7 @@ mod count; // numbers for people
 mod entry; // what holds for every request
 mod diagnostics; // errors with line and caret
 mod history; // the last runs as a drawing
+mod metrics_token; // what opens the numbers to other machines
 mod metrics; // for monitoring
 mod openapi; // what the API offers
 mod page; // views, errors, and the frame around them
@@ -48,6 +49,7 @@ mod report; // one run
 
 pub use entry::remember_place;
 pub use estate::Estate;
+pub use metrics_token::MetricsToken;
 
 /// What the pages depend on.
 pub struct State {
@@ -61,6 +63,7 @@ pub struct State {
     /// What this server is called; any name where it is empty.
     names: Vec<String>,
     readiness: readiness::Readiness,
+    metrics_token: Option<MetricsToken>,
     /// Pages are drawn by as many threads as the machine has for it: one more would only slow all.
     drawing: Arc<Semaphore>,
     hashing: password::Hashing,
@@ -81,6 +84,7 @@ impl State {
             attempts: attempts::Attempts::default(),
             strangers: entry::Strangers::default(),
             names: Vec::new(),
+            metrics_token: None,
             drawing: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
             hashing: password::Hashing::default(),
             listening: live::Listening::default(),
@@ -125,6 +129,12 @@ impl State {
             }
         }
         Ok(self)
+    }
+
+    /// The same for a server whose metrics other machines read by this token.
+    #[must_use]
+    pub fn monitored_by(self, token: Option<MetricsToken>) -> Self {
+        Self { metrics_token: token, ..self }
     }
 
     /// The same for a server that answers to these names alone.

@@ -25,6 +25,7 @@ use crate::{admin, api, check, dashboard};
 
 mod audit_head; // where the audit log stands, told to the journal
 mod data_dir; // one server's alone, with what was made in it
+mod metrics_token; // the file of a setting
 mod foundation; // the CA and the store, made once
 
 pub mod hook; // a push takes effect at once
@@ -32,6 +33,7 @@ pub mod ready; // systemd is told
 
 pub use data_dir::DataDirError;
 pub use foundation::FoundationError;
+pub use metrics_token::MetricsTokenError;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -66,6 +68,9 @@ pub enum StartError {
     /// The CA does not work.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+    /// The file of `metrics_token_file` cannot be used.
+    #[error(transparent)]
+    MetricsToken(#[from] MetricsTokenError),
     /// TLS cannot be set up.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
@@ -109,6 +114,7 @@ impl Server {
     /// # Errors
     /// The first thing that is in the way.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        let token = config.metrics_token_file.as_deref().map(metrics_token::read).transpose()?;
         let lock = data_dir::take(&config.data_dir)?;
         // First, and before anything is made: a mistyped repository or address must leave nothing behind.
         let source = open_source(&config).await?;
@@ -131,7 +137,7 @@ impl Server {
         let state =
             api::State { identity: identity.clone(), live: live.clone(), limits: api::Limits::default() };
         let pages = dashboard::State::new(store.clone(), live.clone(), live.interval()).called(names.clone());
-        let pages = pages.by(identity.authority().clock()).recalling().await?;
+        let pages = pages.by(identity.authority().clock()).recalling().await?.monitored_by(token);
         let shares = config.connections.unwrap_or_else(|| files::share(files::raise()));
         let doors = [Door::new(shares.nodes), Door::new(shares.people)];
         let for_nodes = port_of_nodes(for_nodes, doors[0].clone(), state, certificate.clone())?;

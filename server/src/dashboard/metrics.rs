@@ -1,10 +1,11 @@
 //! For monitoring: numbers in the format of OpenMetrics, which Prometheus reads, and whether the server is alive and ready.
 //!
-//! No label takes its value from facts or reports, and none names a tenant. Who may read: this machine itself, and
-//! users who see everything.
+//! No label takes its value from facts or reports, and none names a tenant. Who may read: this machine itself, anyone who
+//! shows the token, and users who see everything.
 
 use std::sync::atomic::AtomicU64;
 
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use holdfast_catalog::state::State as NodeState;
 use jiff::{SignedDuration, Timestamp};
@@ -27,11 +28,15 @@ use crate::store::user::Scope;
 /// The format, as scrapers know it.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// What a proxy adds to the requests that it hands on.
+const HANDED_ON: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+
 /// The numbers.
 pub async fn show(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
-    match allowed(&request, &state).await {
-        Ok(true) => {}
-        Ok(false) => return page::nothing_here(request).await,
+    match access(&request, &state).await {
+        Ok(Access::Open) => {}
+        Ok(Access::WrongToken) => return wrong_token(),
+        Ok(Access::Closed) => return page::nothing_here(request).await,
         Err(error) => return unavailable(&error),
     }
     match text(&state, Timestamp::now()).await {
@@ -40,13 +45,43 @@ pub async fn show(request: HttpRequest, state: web::Data<State>) -> HttpResponse
     }
 }
 
-async fn allowed(request: &HttpRequest, state: &State) -> Result<bool, Error> {
-    if request.peer_addr().is_some_and(|address| address.ip().to_canonical().is_loopback()) {
-        return Ok(true);
+/// Whether somebody may read the numbers.
+enum Access {
+    Open,
+    /// A token was shown, and it is another.
+    WrongToken,
+    /// To anyone else there is nothing.
+    Closed,
+}
+
+async fn access(request: &HttpRequest, state: &State) -> Result<Access, Error> {
+    if is_of_this_machine(request) {
+        return Ok(Access::Open);
     }
-    let Some(session) = session::session_of(request) else { return Ok(false) };
+    match state.metrics_token.as_ref().and_then(|token| token.is_shown_by(request)) {
+        Some(true) => return Ok(Access::Open),
+        Some(false) => return Ok(Access::WrongToken),
+        None => {}
+    }
+    let Some(session) = session::session_of(request) else { return Ok(Access::Closed) };
     let user = state.store.session_user(session.hash(), Timestamp::now()).await?;
-    Ok(user.is_some_and(|user| user.scope == Scope::Everything))
+    let sees_everything = user.is_some_and(|user| user.scope == Scope::Everything);
+    Ok(if sees_everything { Access::Open } else { Access::Closed })
+}
+
+/// Whether a program of this machine asks for itself: a proxy here asks for others.
+fn is_of_this_machine(request: &HttpRequest) -> bool {
+    let from = request.peer_addr();
+    from.is_some_and(|address| address.ip().to_canonical().is_loopback())
+        && !HANDED_ON.iter().any(|name| request.headers().contains_key(*name))
+}
+
+fn wrong_token() -> HttpResponse {
+    let words = "this is not the token of `metrics_token_file`\n";
+    HttpResponse::Unauthorized()
+        .insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"metrics\""))
+        .content_type("text/plain; charset=utf-8")
+        .body(words)
 }
 
 fn unavailable(error: &Error) -> HttpResponse {

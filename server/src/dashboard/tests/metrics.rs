@@ -41,6 +41,62 @@ fn read(text: &str) -> BTreeMap<String, f64> {
     samples
 }
 
+/// What `/metrics` answers to someone at an address, with these headers.
+async fn asked_by(seeded: &Seeded, address: &str, headers: &[(&str, &str)]) -> Answer {
+    let request = TestRequest::get().uri("/metrics").peer_addr(address.parse().unwrap());
+    ask(seeded, headers.iter().fold(request, |request, header| request.insert_header(*header))).await
+}
+
+#[actix_web::test]
+async fn numbers_are_for_this_machine_for_the_token_and_for_users_who_see_everything() {
+    const TOKEN: &str = "a-token-of-24-characters";
+    let elsewhere = "192.0.2.7:1";
+    let shown = format!("Bearer {TOKEN}");
+    let mut seeded = seeded().await;
+    for user in ["ana", "ben", "cleo"] {
+        see(&seeded, user, "/").await;
+    }
+    let closed = asked_by(&seeded, elsewhere, &[("authorization", &shown)]).await;
+    assert_eq!(closed.status, StatusCode::NOT_FOUND, "no token is set: there is nothing to show one for");
+    let state = State::new(seeded.store.clone(), seeded.estate.clone(), Duration::from_secs(1800));
+    seeded.state = web::Data::new(state.monitored_by(MetricsToken::parse(TOKEN)));
+
+    for local in ["127.0.0.1:1", "127.8.8.8:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+        assert_eq!(asked_by(&seeded, local, &[]).await.status, StatusCode::OK, "{local}");
+        for by in ["forwarded", "x-forwarded-for", "x-real-ip", "via"] {
+            let handed_on = asked_by(&seeded, local, &[(by, "192.0.2.7")]).await;
+            assert_eq!(handed_on.status, StatusCode::NOT_FOUND, "{local}, handed on: {by}");
+        }
+    }
+    let proxied = [("x-forwarded-for", "192.0.2.7"), ("authorization", &*shown)];
+    for (address, headers) in [(elsewhere, &proxied[1..]), ("127.0.0.1:1", &proxied)] {
+        let answer = asked_by(&seeded, address, headers).await;
+        assert!(
+            answer.status == StatusCode::OK && answer.body.contains("holdfast_nodes{"),
+            "{}",
+            answer.body
+        );
+    }
+    for wrong in ["Bearer another-token-of-24-chars", "Bearer ", "Basic YTpi", TOKEN] {
+        let answer = asked_by(&seeded, elsewhere, &[("authorization", wrong)]).await;
+        let asks_for = answer.header(actix_web::http::header::WWW_AUTHENTICATE);
+        assert_eq!(
+            (answer.status, asks_for),
+            (StatusCode::UNAUTHORIZED, "Bearer realm=\"metrics\""),
+            "{wrong}"
+        );
+        assert!(!answer.body.contains("holdfast_"), "{}", answer.body);
+    }
+    // They count machines of all tenants, so no one tenant's user reads them.
+    for (user, status) in
+        [("ana", StatusCode::OK), ("ben", StatusCode::NOT_FOUND), ("cleo", StatusCode::NOT_FOUND)]
+    {
+        let cookie = format!("__Host-holdfast=p{user}");
+        assert_eq!(asked_by(&seeded, elsewhere, &[("cookie", &cookie)]).await.status, status, "{user}");
+    }
+    assert_eq!(asked_by(&seeded, elsewhere, &[]).await.status, StatusCode::NOT_FOUND);
+}
+
 #[actix_web::test]
 async fn numbers_are_in_the_format_of_monitoring_and_count_what_was_done() {
     let seeded = seeded().await;
