@@ -31,6 +31,9 @@ mod inventory;
 mod seen;
 mod slots;
 
+#[cfg(test)]
+mod scene;
+
 pub use commit::Judged;
 
 pub mod poll; // what a node is to be, or that nothing changed

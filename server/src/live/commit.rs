@@ -323,29 +323,4 @@ impl Live {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::identity::token::Key;
-    use crate::repo::Follower;
-    use crate::store::Store;
-
-    #[actix_web::test]
-    async fn one_who_waits_for_a_commit_while_the_remote_says_nothing_is_told_so_at_once() {
-        let directory = tempfile::tempdir().unwrap();
-        let config = super::super::Config {
-            interval: Duration::from_secs(1_800),
-            environment: "main".into(),
-            compiles: 1,
-            kept: None,
-        };
-        let store = Store::open(&directory.path().join("server.db")).unwrap();
-        let live = Live::new(config, store, Key::new([7; 32]));
-        assert!(live.poke.set(Follower::that_hangs()).is_ok());
-        let Judged::NotCome(Some(why)) =
-            live.judged(&"a".repeat(40), Duration::from_secs(3_600)).await.unwrap()
-        else {
-            panic!("it is not told");
-        };
-        assert!(why.contains("has not answered for 6"), "{why}");
-    }
-}
+mod tests;

@@ -19,7 +19,7 @@ const REMEMBERED: usize = 32;
 pub(super) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    fn set(&self) {
+    pub(super) fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
@@ -113,7 +113,7 @@ impl Live {
         self.tell(Happening::RepositoryUnreadable);
     }
 
-    fn note_overtaken(&self, commit: String, newer: String) {
+    pub(super) fn note_overtaken(&self, commit: String, newer: String) {
         let mut overtaken = self.overtaken.lock().unwrap_or_else(PoisonError::into_inner);
         overtaken.push_back((commit, newer));
         while overtaken.len() > REMEMBERED {

@@ -268,3 +268,6 @@ fn placed(in_force: &InForce, caller: &Caller) -> Result<Arc<Node>, (PollError, 
     tracing::warn!(node = %caller.certname, bound = %caller.place, inventory = %node.origin, "place disagrees");
     Err((PollError::PlaceDisagrees { commit }, problem))
 }
+
+#[cfg(test)]
+mod tests;
