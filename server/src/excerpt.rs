@@ -14,8 +14,8 @@ use crate::diagnostic::Diagnostic;
 use crate::language::document::Document;
 use crate::lookup::hierarchy::FOLDER as DATA;
 use crate::lookup::{Data, KEYS_FILE};
-use crate::modules::{FOLDER as MODULES, Modules};
-use crate::repo::Snapshot;
+use crate::modules::Modules;
+use crate::repo::{ModuleFolder, ModulePath, Snapshot};
 
 mod broken;
 mod masked;
@@ -52,7 +52,7 @@ impl Sort {
         match () {
             () if file == KEYS_FILE => Self::Keys,
             () if below(DATA) => Self::Data,
-            () if below(MODULES) && file.contains("/manifests/") => Self::Manifest,
+            () if ModulePath::is_in(ModuleFolder::Manifests, file) => Self::Manifest,
             () => Self::Open,
         }
     }

@@ -14,7 +14,7 @@ use crate::language::types::{Defines, Field, Need, Type};
 use crate::repo::Snapshot;
 
 /// The folder of modules.
-pub const FOLDER: &str = "modules";
+pub use crate::repo::MODULES as FOLDER;
 
 /// The manifests of one snapshot. Cheap to clone.
 #[derive(Debug, Clone, Default)]

@@ -18,6 +18,7 @@ mod git;
 mod kept;
 pub mod limits; // what a server takes of a repository
 mod mirror;
+mod module_path;
 mod shape;
 mod source;
 mod watch;
@@ -29,6 +30,7 @@ pub use git::GitRepository;
 #[cfg(test)]
 pub(crate) use git::tests::Scratch;
 pub use kept::Kept;
+pub use module_path::{MODULES, ModuleFolder, ModulePath};
 pub use source::{History, Source};
 
 use limits::Refused;

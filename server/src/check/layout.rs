@@ -14,6 +14,7 @@ use super::facts::{self, read_facts};
 use crate::compile::Program;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::lookup::hierarchy;
+use crate::repo::{ModuleFolder, ModulePath};
 use crate::{inventory, modules};
 
 /// The folders of a module.
@@ -116,8 +117,7 @@ fn unread<'p>(program: &Program, path: &'p str) -> Option<(&'p str, String)> {
         [_, _, "files", ..] => None,
         [_, _, "manifests", ..] => (!name.ends_with(".toml")).then(|| (path, no_manifest(name))),
         [_, _, "templates", ..] => {
-            let (_, inner) = path.split_once("/templates/")?;
-            let is_read = name.ends_with(".hbs") || is_named(program, inner);
+            let is_read = name.ends_with(".hbs") || is_named(program, ModulePath::of(path)?.name);
             (!is_read).then(|| (path, no_template(name)))
         }
         [_, module, folder, ..] if !FOR_PEOPLE.contains(&folder) && !folder.starts_with('.') => Some((
@@ -232,7 +232,10 @@ fn beside(program: &Program) -> Vec<Diagnostic> {
         }
         let Some(right) = nearest(folder, read) else { continue };
         let fits = match right {
-            modules::FOLDER => inner.contains("/manifests/") && inner.ends_with(".toml"),
+            modules::FOLDER => {
+                ModulePath::inside(inner).is_some_and(|path| path.folder == ModuleFolder::Manifests)
+                    && inner.ends_with(".toml")
+            }
             facts::FOLDER => inner.ends_with(".json"),
             _ => inner.ends_with(".toml"),
         };

@@ -14,6 +14,7 @@ use holdfast_catalog::value::Value;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::language::problems::placed;
 use crate::language::{Fault, Partials, Template};
+use crate::repo::ModulePath;
 
 use super::pass::Pass;
 use super::program::Program;
@@ -224,10 +225,10 @@ struct Opened<'p, 'a>(&'p Pass<'a>);
 
 impl Partials for Opened<'_, '_> {
     fn find(&self, name: &str, from: &str) -> Result<Option<Arc<Template>>, Diagnostic> {
-        let Some((folder, _)) = from.rsplit_once("/templates/") else { return Ok(None) };
+        let Some(ModulePath { module, .. }) = ModulePath::of(from) else { return Ok(None) };
         let path = match name.rsplit_once('/') {
-            Some((inner, name)) => format!("{folder}/templates/{inner}/_{name}.hbs"),
-            None => format!("{folder}/templates/_{name}.hbs"),
+            Some((inner, name)) => format!("modules/{module}/templates/{inner}/_{name}.hbs"),
+            None => format!("modules/{module}/templates/_{name}.hbs"),
         };
         match self.0.program.templates.get(&*path) {
             None => Ok(None),
@@ -240,8 +241,8 @@ impl Partials for Opened<'_, '_> {
     }
 
     fn names(&self, from: &str) -> Vec<String> {
-        let Some((folder, _)) = from.rsplit_once("/templates/") else { return Vec::new() };
-        let prefix = format!("{folder}/templates/_");
+        let Some(ModulePath { module, .. }) = ModulePath::of(from) else { return Vec::new() };
+        let prefix = format!("modules/{module}/templates/_");
         let templates = self.0.program.templates.keys();
         templates
             .filter_map(|path| Some(path.strip_prefix(&*prefix)?.strip_suffix(".hbs")?.to_owned()))

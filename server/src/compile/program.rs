@@ -18,7 +18,7 @@ use crate::language::{Template, Templates};
 use crate::lookup::Data;
 use crate::lookup::hierarchy::Settings;
 use crate::modules::{self, Modules};
-use crate::repo::{File, Snapshot};
+use crate::repo::{File, ModuleFolder, ModulePath, Snapshot};
 
 mod compared;
 mod names;
@@ -159,23 +159,22 @@ impl Program {
     pub fn warnings(&self) -> Vec<Diagnostic> {
         let crlf = |(path, file): (&Arc<str>, &File)| {
             let text = std::str::from_utf8(file.bytes()).ok()?;
-            let at = text.find("\r\n").filter(|_| path.contains("/templates/"))?;
+            let at = text.find("\r\n")?;
             let message = "this template has Windows line endings, and so will the file";
             let origin = Origin::locate(path, text, at..at);
             Some(Diagnostic::warning(Code::Crlf, message, origin).help("use Unix line endings"))
         };
         let compared = self.modules.manifests().flat_map(|manifest| compared::check(self, manifest));
-        self.snapshot.under(modules::FOLDER).filter_map(crlf).chain(compared).collect()
+        files_in(&self.snapshot, ModuleFolder::Templates).filter_map(crlf).chain(compared).collect()
     }
 
     /// Files of modules that hold both sides of a merge.
     fn undecided(&self) -> Vec<Diagnostic> {
-        let files = self.snapshot.under(modules::FOLDER).filter(|(path, _)| path.contains("/files/"));
         let conflict = |(path, file): (&Arc<str>, &File)| {
             let text = std::str::from_utf8(file.bytes()).ok()?;
             Some(unresolved(Origin::locate(path, text, conflict(text)?)))
         };
-        files.filter_map(conflict).collect()
+        files_in(&self.snapshot, ModuleFolder::Files).filter_map(conflict).collect()
     }
 
     /// Problems whose words quote no secret: what leaves a compile goes through here.
@@ -253,7 +252,6 @@ fn read_templates(
     snapshot: &Snapshot,
     compiled: &Templates,
 ) -> BTreeMap<Arc<str>, Result<Arc<Template>, Diagnostic>> {
-    let files = snapshot.under(modules::FOLDER).filter(|(path, _)| path.contains("/templates/"));
     let read = |(path, file): (&Arc<str>, &File)| match std::str::from_utf8(file.bytes()) {
         Ok(text) => match conflict(text) {
             Some(span) => (path.clone(), Err(unresolved(Origin::locate(path, text, span)))),
@@ -265,7 +263,12 @@ fn read_templates(
             (path.clone(), Err(problem))
         }
     };
-    files.map(read).collect()
+    files_in(snapshot, ModuleFolder::Templates).map(read).collect()
+}
+
+/// What all modules have in one of their folders.
+fn files_in(snapshot: &Snapshot, folder: ModuleFolder) -> impl Iterator<Item = (&Arc<str>, &File)> {
+    snapshot.under(modules::FOLDER).filter(move |(path, _)| ModulePath::is_in(folder, path))
 }
 
 /// Which profiles of each role lead to which classes, by what is written: a class that is switched off on some node

@@ -148,6 +148,21 @@ fn the_same_input_gives_the_same_bytes() {
     }
 }
 
+#[test]
+fn a_partial_is_the_modules_whatever_the_folder_below_its_templates_is_called() {
+    let snapshot = over_base(&[
+        (
+            "modules/profile/manifests/web.toml",
+            "doc = \"Web.\"\n[file.\"/a\"]\ntemplate = \"old/templates/a.hbs\"\n",
+        ),
+        ("modules/profile/templates/old/templates/a.hbs", "{{> b}}\n"),
+        ("modules/profile/templates/_b.hbs", "the partial\n"),
+    ]);
+    let compiled = compiled(&snapshot).map_err(|problems| rendered(&snapshot, &problems)).unwrap();
+    let json = compiled.catalog.to_json_masked().to_string();
+    assert!(json.contains("the partial"), "{json}");
+}
+
 /// What a hostile node may put into each fact.
 const HOSTILE: [&str; 8] = [
     "../customers/other",

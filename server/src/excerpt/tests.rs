@@ -21,6 +21,15 @@ const CANARY: &str = "xQ7zWv9kJp3bYh";
 
 type Files<'a> = Vec<(&'a str, String)>;
 
+#[test]
+fn only_what_is_in_the_folder_of_manifests_is_masked_like_one() {
+    let is_manifest = |path| super::Sort::of(path) == super::Sort::Manifest;
+    assert!(is_manifest("modules/m/manifests/a/init.toml"));
+    for path in ["modules/m/templates/manifests/x.hbs", "modules/m/files/manifests/x.toml"] {
+        assert!(!is_manifest(path), "{path}");
+    }
+}
+
 /// A node of a role with one profile, which includes the class `m`.
 fn repository(overlay: Files<'_>) -> Snapshot {
     let mut files: Files<'_> = vec![

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::repo::{ModuleFolder, ModulePath};
+
 /// A class's or define's full name: `nginx`, `profile::web::tls`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ManifestName(Arc<str>);
@@ -13,8 +15,8 @@ impl ManifestName {
     /// # Errors
     /// The path is a manifest's, but a part of it is not a name.
     pub fn of_path(path: &str) -> Option<Result<Self, String>> {
-        let (module, rest) = path.strip_prefix("modules/")?.split_once('/')?;
-        let inner = rest.strip_prefix("manifests/")?.strip_suffix(".toml")?;
+        let path = ModulePath::of(path).filter(|path| path.folder == ModuleFolder::Manifests)?;
+        let (module, inner) = (path.module, path.name.strip_suffix(".toml")?);
         let mut segments = vec![module];
         if inner != "init" {
             segments.extend(inner.split('/'));

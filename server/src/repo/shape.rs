@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::CommitId;
+use super::{CommitId, ModuleFolder, ModulePath};
 
 /// A file that only keeps its folder.
 pub(super) const KEEPS_FOLDER: &str = ".gitkeep";
@@ -66,11 +66,7 @@ const PROGRAM: &str = "program";
 
 /// Whether a path is of what a module gives to machines: below `modules/NAME/files/`.
 pub(super) fn is_given(path: &str) -> bool {
-    let mut parts = path.split('/');
-    parts.next() == Some("modules")
-        && parts.next().is_some_and(|module| !module.starts_with('.'))
-        && parts.next() == Some("files")
-        && parts.next().is_some_and(|name| !name.is_empty())
+    ModulePath::is_in(ModuleFolder::Files, path)
 }
 
 /// Whether an entry there is given to machines: not what editors and git leave, though its name may begin with a dot.

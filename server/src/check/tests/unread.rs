@@ -168,3 +168,13 @@ fn comparisons_that_are_never_true_are_told() {
         assert_eq!(web(expression), "", "{expression}");
     }
 }
+
+#[test]
+fn what_goes_to_machines_is_neither_a_template_nor_a_manifest() {
+    let jinja = "{% if user %}\r\n{{ user.name | upper }}\r\n{% endif %}\r\n";
+    for path in ["modules/kiosk/files/app/templates/x.html", "modules/kiosk/files/templates/x"] {
+        assert_eq!(said(&[(path, jinja)]), "", "{path}");
+    }
+    let inner = said(&[("modules/templates/templates/x.conf", "x\r\n")]);
+    assert!(inner.contains("nobody reads") && inner.contains("Windows line endings"), "{inner}");
+}
