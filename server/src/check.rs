@@ -33,6 +33,7 @@ mod unreached; // values of classes that no reader has
 
 pub use emptiness::is_control_repository;
 pub use facts::{facts_of, read_facts};
+pub(crate) use keys::Lookups;
 
 use blame::Court;
 use nodes::Outcomes;
@@ -132,7 +133,7 @@ pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>
     if let Some(problem) = emptiness::of(program) {
         return Some(Checked { fatal: vec![problem], ..Checked::default() });
     }
-    let lookups = keys::Lookups::of(program);
+    let lookups = Lookups::of(program);
     let mut checked = check_sources(program, &lookups);
     checked.warnings.extend(before.and_then(|before| emptiness::of_inventory(program, before.program)));
     let shelf = facts::Shelf::new(program.snapshot());
@@ -170,7 +171,7 @@ pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>
 }
 
 /// What does not take a compile.
-fn check_sources(program: &Program, lookups: &keys::Lookups<'_>) -> Checked {
+fn check_sources(program: &Program, lookups: &Lookups) -> Checked {
     let mut checked = Checked { fatal: program.problems(), ..Checked::default() };
     let known = stray::Known::of(program);
     if checked.fatal.is_empty() {

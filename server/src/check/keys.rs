@@ -1,7 +1,6 @@
 //! The keys of `keys.toml`, whether a machine reads them or not: those that nobody reads or gives a value to are told, and
 //! those that nobody reads are looked up for every node, since no compile does.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -11,10 +10,11 @@ use super::ENVIRONMENT;
 use super::facts::Shelf;
 use crate::compile::Program;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::lookup::{KEYS_FILE, Lookup, LookupError, hierarchy};
+use crate::language::expression::Called;
+use crate::lookup::{Lookup, LookupError};
 
 /// What is wrong with declared keys, and what is worth a look.
-pub(super) fn check(program: &Program, shelf: &Shelf<'_>, lookups: &Lookups<'_>) -> Vec<Diagnostic> {
+pub(super) fn check(program: &Program, shelf: &Shelf<'_>, lookups: &Lookups) -> Vec<Diagnostic> {
     let (given, unread) = (program.data().keys_with_data(program.snapshot()), unread(program, lookups));
     let mut problems = Vec::new();
     for (name, key) in program.data().keys() {
@@ -58,47 +58,40 @@ fn looked_up(program: &Program, shelf: &Shelf<'_>, keys: &[&Arc<str>]) -> Vec<Di
 }
 
 /// The declared keys that are named nowhere; none where some key is only known when it is looked up.
-fn unread(program: &Program, lookups: &Lookups<'_>) -> BTreeSet<Arc<str>> {
+fn unread(program: &Program, lookups: &Lookups) -> BTreeSet<Arc<str>> {
     let keys = program.data().keys().map(|(name, _)| name);
     keys.filter(|key| !lookups.names_key(key)).cloned().collect()
 }
 
-/// What manifests and data look up by name.
-pub(super) struct Lookups<'a> {
-    /// Those in which something is looked up.
-    texts: Vec<Cow<'a, str>>,
-    /// Whether some key is only known when it is looked up.
+/// The keys that manifests and data look up by name.
+pub(crate) struct Lookups {
+    /// Those that are written out.
+    keys: BTreeSet<Arc<str>>,
+    /// Whether some key is only known when it is looked up, or what looks it up cannot be read.
     is_computed: bool,
 }
 
-/// How a string of an expression may begin.
-const QUOTES: [&str; 3] = ["'", "\"", "\\\""];
-
-impl<'a> Lookups<'a> {
-    pub(super) fn of(program: &'a Program) -> Self {
-        let manifests = program.modules().manifests().map(|manifest| Cow::Borrowed(&*manifest.text));
-        let data = program.snapshot().under(hierarchy::FOLDER).filter(|(path, _)| &***path != KEYS_FILE);
-        let data = data.map(|(_, file)| String::from_utf8_lossy(file.bytes()));
-        let texts: Vec<Cow<'a, str>> = manifests.chain(data).filter(|text| text.contains("lookup")).collect();
-        let is_computed = |text: &Cow<'a, str>| {
-            let calls = text.split("lookup(").skip(1);
-            let mut calls = calls.map(|rest| rest.trim_start().trim_start_matches('\\'));
-            calls.any(|rest| !rest.starts_with(['\'', '"']))
-        };
-        Self { is_computed: texts.iter().any(is_computed), texts }
+impl Lookups {
+    /// Those of a repository.
+    pub(crate) fn of(program: &Program) -> Self {
+        let manifests = || program.modules().manifests();
+        let of_manifests = manifests().flat_map(|manifest| manifest.formulas());
+        let mut calls: Vec<Called> = of_manifests.flat_map(|formula| formula.calls("lookup")).collect();
+        let of_data = program.data().calls(program.snapshot(), "lookup");
+        let is_whole = of_data.is_some() && manifests().all(|manifest| manifest.complete);
+        calls.extend(of_data.unwrap_or_default());
+        let is_computed = !is_whole || calls.iter().any(|call| call.text.is_none());
+        Self { keys: calls.into_iter().filter_map(|call| call.text).collect(), is_computed }
     }
 
     /// Whether a key may be looked up.
-    fn names_key(&self, key: &str) -> bool {
-        let has =
-            |text: &Cow<'a, str>| QUOTES.iter().any(|quote| text.contains(&format!("{quote}{key}{quote}")));
-        self.is_computed || self.texts.iter().any(has)
+    pub(crate) fn names_key(&self, key: &str) -> bool {
+        self.is_computed || self.keys.contains(key)
     }
 
     /// Whether a parameter of a class may be looked up.
     pub(super) fn names_class(&self, class: &str) -> bool {
-        let has =
-            |text: &Cow<'a, str>| QUOTES.iter().any(|quote| text.contains(&format!("{quote}{class}::")));
-        self.is_computed || self.texts.iter().any(has)
+        let is_of_it = |key: &Arc<str>| key.rsplit_once("::").is_some_and(|(of, _)| of == class);
+        self.is_computed || self.keys.iter().any(is_of_it)
     }
 }

@@ -117,7 +117,7 @@ fn unread<'p>(program: &Program, path: &'p str) -> Option<(&'p str, String)> {
         [_, _, "files", ..] => None,
         [_, _, "manifests", ..] => (!name.ends_with(".toml")).then(|| (path, no_manifest(name))),
         [_, _, "templates", ..] => {
-            let is_read = name.ends_with(".hbs") || is_named(program, ModulePath::of(path)?.name);
+            let is_read = name.ends_with(".hbs") || is_named(program, ModulePath::of(path)?);
             (!is_read).then(|| (path, no_template(name)))
         }
         [_, module, folder, ..] if !FOR_PEOPLE.contains(&folder) && !folder.starts_with('.') => Some((
@@ -136,9 +136,10 @@ fn is_for_people(name: &str) -> bool {
         || PROSE.iter().any(|end| name.ends_with(end))
 }
 
-/// Whether some manifest names a template.
-fn is_named(program: &Program, template: &str) -> bool {
-    program.modules().manifests().any(|manifest| manifest.text.contains(template))
+/// Whether some manifest of its module may name a template.
+fn is_named(program: &Program, template: ModulePath<'_>) -> bool {
+    let mut own = program.modules().manifests().filter(|manifest| manifest.name.module() == template.module);
+    own.any(|manifest| manifest.may_read_template(template.name))
 }
 
 fn in_no_module(file: &str) -> String {

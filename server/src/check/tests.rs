@@ -473,4 +473,25 @@ fn declared_keys_that_nobody_reads_or_gives_are_told_and_are_looked_up_all_the_s
     let web = format!("{}[let]\nx = \"${{lookup('one')}}\"\n", BASE[3].1);
     let read = said(&[keys, (WEB, &web), ("hieradata/common.toml", "one = 1\ntwo = 2\n")]);
     assert!(!read.contains("`one` is not used") && read.contains("`two` is not used"), "{read}");
+    let told = |value: &str, after: &str| {
+        let web = format!("{}[let]\nx = \"{value}\"\n{after}\n", BASE[3].1);
+        said(&[keys, (WEB, &web), ("hieradata/common.toml", "one = 1\ntwo = 2\n")])
+    };
+    for value in ["${lookup('o' + 'ne')}", "${lookup (name)}", "${lookup(size(name) > 1 ? 'one' : 'two')}"] {
+        let all = told(value, "");
+        assert!(!all.contains("is not used"), "which key it is shows only later: {value}: {all}");
+    }
+    for (value, after) in
+        [("${lookup ( 'one' )}", "# 'two'"), ("${name == 'two' ? lookup(\\\"one\\\") : 1}", "# lookup(x)")]
+    {
+        let all = told(value, after);
+        assert!(!all.contains("`one` is not used") && all.contains("`two` is not used"), "{value}: {all}");
+    }
+    let data = said(&[keys, ("hieradata/common.toml", "one = 1\ntwo = \"${lookup ('one')}\" # 'two'\n")]);
+    assert!(!data.contains("`one` is not used") && data.contains("`two` is not used"), "{data}");
+    let broken = said(&[keys, ("hieradata/common.toml", "one = 1\n"), (ACME, "[profile.web\n")]);
+    assert!(
+        !broken.contains("is not used"),
+        "nobody knows what a file looks up that cannot be read: {broken}"
+    );
 }

@@ -19,7 +19,7 @@ use crate::lookup::hierarchy::{self, Reading};
 const NAMED: usize = 3;
 
 /// The warnings about them. What is wrong with manifests comes first: nobody knows what they lead to.
-pub(super) fn find(program: &Program, known: &Known, lookups: &Lookups<'_>) -> Vec<Diagnostic> {
+pub(super) fn find(program: &Program, known: &Known, lookups: &Lookups) -> Vec<Diagnostic> {
     let mut search = Search { program, lookups, led_to: BTreeMap::new() };
     let files = program.snapshot().under(hierarchy::FOLDER);
     let found = files.flat_map(|(path, content)| {
@@ -34,7 +34,7 @@ pub(super) fn find(program: &Program, known: &Known, lookups: &Lookups<'_>) -> V
 
 struct Search<'a> {
     program: &'a Program,
-    lookups: &'a Lookups<'a>,
+    lookups: &'a Lookups,
     /// The classes that a manifest leads to, by its name.
     led_to: BTreeMap<String, BTreeSet<&'a str>>,
 }

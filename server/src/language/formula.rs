@@ -11,6 +11,7 @@ use holdfast_catalog::value::{Kind, Map, Value};
 use crate::diagnostic::Code;
 
 use super::document::{Content, Item};
+use super::expression::Called;
 use super::fault::Fault;
 use super::interpolation::{ESCAPED, Interpolation, OPEN};
 use super::problems::MOST;
@@ -104,6 +105,13 @@ impl Formula {
             Self::Text(text, origin) => vec![(text, origin.as_ref())],
             _ => self.children().flat_map(Self::texts).collect(),
         }
+    }
+
+    /// The calls of a function of the scope, at any depth.
+    pub fn calls(&self, function: &str) -> Vec<Called> {
+        let expressions = self.texts().into_iter().flat_map(|(text, _)| text.expressions());
+        let calls = expressions.flat_map(|(expression, _)| &expression.uses().functions);
+        calls.filter(|call| *call.name == *function).cloned().collect()
     }
 
     /// Names and functions that `scope` does not have, found without evaluating; the first of very many.

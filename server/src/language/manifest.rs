@@ -179,6 +179,38 @@ impl Manifest {
     pub fn parameter(&self, name: &str) -> Option<&Parameter> {
         self.parameters.iter().find(|parameter| &*parameter.name == name)
     }
+
+    /// All that it computes.
+    pub fn formulas(&self) -> Vec<&Formula> {
+        let mut all: Vec<&Formula> =
+            self.parameters.iter().filter_map(|parameter| parameter.default.as_ref()).collect();
+        let mut bindings: Vec<&Binding> = self.lets.iter().collect();
+        for inclusion in &self.inclusions {
+            bindings.extend(inclusion.when.iter().chain(&inclusion.parameters));
+        }
+        bindings.extend(self.defaults.iter().flat_map(|defaults| &defaults.attributes));
+        for block in &self.blocks {
+            let own = [&block.title, &block.when, &block.for_each, &block.splat, &block.tag];
+            bindings.extend(own.into_iter().flatten().chain(&block.attributes));
+            bindings.extend(block.relations.iter().map(|relation| &relation.to));
+            all.push(&block.name_formula);
+        }
+        all.extend(bindings.into_iter().map(|binding| &binding.value));
+        all
+    }
+
+    /// Whether it may read the template of its module that has this name, as far as its text says.
+    pub fn may_read_template(&self, name: &str) -> bool {
+        let of_defaults = self.defaults.iter().flat_map(|defaults| &defaults.attributes);
+        let of_blocks = self.blocks.iter().flat_map(|block| &block.attributes);
+        let mut templates = of_defaults.chain(of_blocks).filter(|binding| &*binding.name == "template");
+        let spreads = self.blocks.iter().any(|block| block.splat.is_some());
+        let mut calls = self.formulas().into_iter().flat_map(|formula| formula.calls("template"));
+        !self.complete
+            || spreads
+            || templates.any(|binding| binding.value.could_be(name))
+            || calls.any(|call| call.text.as_deref().is_none_or(|text| text == name))
+    }
 }
 
 impl RelationWord {

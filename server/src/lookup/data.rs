@@ -13,6 +13,7 @@ use super::hierarchy::{FOLDER, Level, PathPattern, Settings};
 use super::keys::{self, Keys};
 use super::{Key, Lookup, LookupError, part};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::language::expression::Called;
 use crate::language::formula::Formula;
 use crate::language::manifest::Manifest;
 use crate::language::merge::Merge;
@@ -268,13 +269,29 @@ impl Data {
 
     /// The declared keys that some file of the data gives a value to.
     pub fn keys_with_data(&self, snapshot: &Snapshot) -> BTreeSet<Arc<str>> {
-        let files = snapshot.under(FOLDER).filter_map(|(path, content)| {
+        let keys = self.files_of(snapshot).flat_map(|file| file.origins.keys().cloned().collect::<Vec<_>>());
+        keys.filter(|key| self.keys.contains_key(key)).collect()
+    }
+
+    /// The calls of a function in all files; none where some file has errors, so that what it calls is unknown.
+    pub fn calls(&self, snapshot: &Snapshot, function: &str) -> Option<Vec<Called>> {
+        let mut calls = Vec::new();
+        for file in self.files_of(snapshot) {
+            if !file.problems.is_empty() {
+                return None;
+            }
+            calls.extend(file.values.values().flat_map(|formula| formula.calls(function)));
+        }
+        Some(calls)
+    }
+
+    /// The files that some level leads to.
+    fn files_of<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = Arc<DataFile>> + 'a {
+        snapshot.under(FOLDER).filter_map(|(path, content)| {
             let leads = |level: &Level| level.paths.iter().any(|pattern| pattern.could_be(path));
             let level = self.settings.levels.iter().position(leads)?;
             Some(self.file(level, path, content))
-        });
-        let keys = files.flat_map(|file| file.origins.keys().cloned().collect::<Vec<_>>());
-        keys.filter(|key| self.keys.contains_key(key)).collect()
+        })
     }
 
     fn unread(&self, path: &Arc<str>, meant_for: Option<usize>) -> Diagnostic {

@@ -85,6 +85,11 @@ fn values_of_a_class_that_no_reader_of_the_file_has_are_told() {
     let looks = format!("{}[let]\nx = \"${{lookup('kiosk::port')}}\"\n", BASE[3].1);
     let roles = ("hieradata/roles/web.toml", port);
     assert_eq!(said(&[&base[..], &[(WEB, &looks), roles]].concat()), "");
+    let computed = format!("{}[let]\nx = \"${{lookup ('kiosk' + '::port')}}\"\n", BASE[3].1);
+    assert_eq!(said(&[&base[..], &[(WEB, &computed), roles]].concat()), "");
+    let remark = format!("{}# not lookup('kiosk::port')\n", BASE[3].1);
+    let told = said(&[&base[..], &[(WEB, &remark), roles]].concat());
+    assert!(told.contains("no machine with the role `web` has the class"), "{told}");
     let broken = said(
         &[&base[..], &[("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = [\"nope\"]\n"), roles]]
             .concat(),
@@ -177,4 +182,35 @@ fn what_goes_to_machines_is_neither_a_template_nor_a_manifest() {
     }
     let inner = said(&[("modules/templates/templates/x.conf", "x\r\n")]);
     assert!(inner.contains("nobody reads") && inner.contains("Windows line endings"), "{inner}");
+}
+
+#[test]
+fn templates_whose_names_are_computed_are_read() {
+    let kiosk = |body: &str| {
+        let parameters = "doc = \"Kiosk.\"\n[parameters]\nname = { type = \"String\", default = \"prod\", doc = \"Name.\" }\n\
+                          attributes = { type = \"Hash\", default = {}, doc = \"Attributes.\" }\n[file.\"/etc/x\"]\n";
+        let manifest = format!("{parameters}{body}");
+        let files =
+            [("modules/kiosk/manifests/init.toml", &*manifest), ("modules/kiosk/templates/prod.conf", "x\n")];
+        said(&files)
+    };
+    for body in [
+        "template = \"prod.conf\"\n",
+        "template = \"${name}.conf\"\n",
+        "template = \"${name == 'x' ? 'prod.conf' : 'test.conf'}\"\n",
+        "content = \"${template('prod.conf')}\"\n",
+        "content = \"x${template(name + '.conf')}\"\n",
+        "\"*\" = \"${attributes}\"\n",
+    ] {
+        assert_eq!(kiosk(body), "", "{body}");
+    }
+    for body in [
+        "content = \"prod.conf\"\n",
+        "template = \"${name}.cfg\"\n",
+        "content = \"x\" # not prod.conf\n",
+        "content = \"${template('test.conf')}\"\n",
+    ] {
+        let all = kiosk(body);
+        assert!(all.contains("nobody reads `modules/kiosk/templates/prod.conf`"), "{body}: {all}");
+    }
 }

@@ -9,14 +9,14 @@ use holdfast_catalog::value::{Kind, Value};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::inventory::Stage;
 use crate::language::expression::Compared;
-use crate::language::manifest::{Binding, Manifest};
+use crate::language::manifest::Manifest;
 use crate::language::{Fault, Formula, Interpolation, Type};
 
 use super::Program;
 
 /// The warnings about a manifest.
 pub(super) fn check(program: &Program, manifest: &Manifest) -> Vec<Diagnostic> {
-    let texts = formulas(manifest).into_iter().flat_map(Formula::texts);
+    let texts = manifest.formulas().into_iter().flat_map(Formula::texts);
     let told = |(text, origin): (&Interpolation, Option<&Arc<Origin>>)| {
         let expressions = text.expressions();
         let of_one = |(compared, offset): (Compared, usize)| {
@@ -72,23 +72,4 @@ fn never(program: &Program, of: &Type, compared: &Compared) -> Option<Diagnostic
         }
         _ => Some(problem),
     }
-}
-
-/// All that a manifest computes.
-fn formulas(manifest: &Manifest) -> Vec<&Formula> {
-    let mut all: Vec<&Formula> =
-        manifest.parameters.iter().filter_map(|parameter| parameter.default.as_ref()).collect();
-    let mut bindings: Vec<&Binding> = manifest.lets.iter().collect();
-    for inclusion in &manifest.inclusions {
-        bindings.extend(inclusion.when.iter().chain(&inclusion.parameters));
-    }
-    bindings.extend(manifest.defaults.iter().flat_map(|defaults| &defaults.attributes));
-    for block in &manifest.blocks {
-        let own = [&block.title, &block.when, &block.for_each, &block.splat, &block.tag];
-        bindings.extend(own.into_iter().flatten().chain(&block.attributes));
-        bindings.extend(block.relations.iter().map(|relation| &relation.to));
-        all.push(&block.name_formula);
-    }
-    all.extend(bindings.into_iter().map(|binding| &binding.value));
-    all
 }
