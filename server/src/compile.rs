@@ -55,7 +55,7 @@ mod tests;
 pub use assemble::NOT_HERE;
 pub use given::parameter;
 pub use program::Program;
-pub use standing::Standing;
+pub use standing::{Absence, Standing};
 pub(crate) use words::WORDS;
 
 use class::{Seeds, Walk};

@@ -122,6 +122,15 @@ impl<'a> Declared<'a> {
         self.index.keys()
     }
 
+    /// Whether a class is declared, or an instance of a define.
+    pub(super) fn has(&self, manifest: &Manifest) -> bool {
+        let name = manifest.name.as_str();
+        self.containers.iter().any(|container| match container.is_class() {
+            true => *container.reference.title == *name,
+            false => *container.reference.type_name == *name,
+        })
+    }
+
     /// Adds a container.
     pub(super) fn contain(&mut self, container: Container) -> u32 {
         let index = u32::try_from(self.containers.len()).unwrap_or(u32::MAX);

@@ -1,6 +1,7 @@
 //! How a node stands to a parameter of a class: whether it has the class, and what its manifests give the parameter
 //! themselves. Both may depend on expressions, so that only the node's own compile can tell.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use holdfast_catalog::facts::Facts;
@@ -9,8 +10,10 @@ use holdfast_catalog::resource::ResourceRef;
 use holdfast_catalog::value::Value;
 
 use crate::inventory::Node;
+use crate::language::manifest::Manifest;
 use crate::lookup::Lookup;
 
+use super::declared::Declared;
 use super::pass::Pass;
 use super::program::Program;
 
@@ -19,10 +22,57 @@ use super::program::Program;
 pub enum Standing {
     /// It has the class, with what a manifest gives; without, the data is asked.
     Has(Option<Gift>),
-    /// It does not have the class.
-    Lacks,
+    /// It does not have the class, with what keeps it from that where that is one thing.
+    Lacks(Option<Absence>),
     /// Its compile has errors, so that what it would have is unknown.
     Unknown,
+}
+
+/// What keeps a class from a node whose role leads to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Absence {
+    /// A `when` does not hold.
+    When(Arc<Origin>),
+    /// A `for_each` is empty.
+    ForEach(Arc<Origin>),
+}
+
+impl Absence {
+    /// Looks at those who would declare the class, and at those who would declare these, up to one that the node has.
+    fn of(program: &Program, declared: &Declared<'_>, class: &str) -> Option<Self> {
+        let (mut lacking, mut seen) = (vec![class], BTreeSet::from([class]));
+        while let Some(name) = lacking.pop() {
+            for manifest in program.modules().manifests().filter(|manifest| declares(manifest, name)) {
+                if declared.has(manifest) {
+                    return Self::between(manifest, name);
+                }
+                if seen.insert(manifest.name.as_str()) {
+                    lacking.push(manifest.name.as_str());
+                }
+            }
+        }
+        None
+    }
+
+    /// What keeps what a manifest would declare from a node that has the manifest.
+    fn between(manifest: &Manifest, name: &str) -> Option<Self> {
+        let mut inclusions = manifest.inclusions.iter().filter(|inclusion| *inclusion.class == *name);
+        if let Some(when) = inclusions.find_map(|inclusion| inclusion.when.as_ref()) {
+            return Some(Self::When(when.origin.clone()));
+        }
+        let block = manifest.blocks.iter().find(|block| *block.type_name == *name)?;
+        match (&block.when, &block.for_each) {
+            (Some(when), None) => Some(Self::When(when.origin.clone())),
+            (None, Some(for_each)) => Some(Self::ForEach(for_each.origin.clone())),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a manifest would declare a class, or an instance of a define.
+fn declares(manifest: &Manifest, name: &str) -> bool {
+    manifest.inclusions.iter().any(|inclusion| *inclusion.class == *name)
+        || manifest.blocks.iter().any(|block| *block.type_name == *name)
 }
 
 /// A value that a manifest gives a class itself.
@@ -51,7 +101,11 @@ impl Standing {
         let (declared, mut given) = super::walk(&pass, node);
         let has_errors = !pass.take_problems().is_empty();
         if declared.find(&ResourceRef::new("class", class)).is_none() {
-            return if has_errors { Self::Unknown } else { Self::Lacks };
+            return if has_errors {
+                Self::Unknown
+            } else {
+                Self::Lacks(Absence::of(program, &declared, class))
+            };
         }
         let given = given.get_mut(class).and_then(|given| given.remove(name));
         match given {

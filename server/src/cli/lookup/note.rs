@@ -1,10 +1,9 @@
 //! What a lookup says beside its answer: that the machine does not use the value, or that a manifest gives another.
 
-use std::sync::Arc;
-
 use holdfast_catalog::origin::Origin;
 
-use crate::compile::Standing;
+use crate::check::Lookups;
+use crate::compile::{Absence, Standing};
 use crate::explain::Giver;
 
 use super::Asked;
@@ -39,24 +38,33 @@ pub(super) fn givers(asked: &Asked, key: &str, standing: Option<&Standing>) -> V
 /// Whether the machine has the class of a parameter, as far as that can be told; of other keys, that is so.
 pub(super) fn is_included(asked: &Asked, key: &str, standing: Option<&Standing>) -> bool {
     parameter(key).is_none_or(|(class, _)| {
-        asked.program.leads_to(&asked.node.role, class) && !matches!(standing, Some(Standing::Lacks))
+        asked.program.leads_to(&asked.node.role, class) && !matches!(standing, Some(Standing::Lacks(_)))
     })
 }
 
 /// Lines for people.
 pub(super) fn all(asked: &Asked, key: &str, standing: Option<&Standing>) -> Vec<String> {
-    let Some((class, _)) = parameter(key) else { return Vec::new() };
+    let Some((class, name)) = parameter(key) else { return Vec::new() };
     let role = &asked.node.role;
+    let uses = || match Lookups::of(&asked.program).names_key(&format!("{class}::{name}")) {
+        true => "uses the value only where `lookup()` asks for it",
+        false => "does not use the value",
+    };
     if !asked.program.leads_to(role, class) {
-        return vec![format!(
-            "the role `{role}` does not include `{class}`: this machine does not use the value"
-        )];
+        return vec![format!("the role `{role}` does not include `{class}`: this machine {}", uses())];
     }
-    if matches!(standing, Some(Standing::Lacks)) {
-        let at = when(asked, class).map(|at| format!(" ({}:{})", at.file, at.line)).unwrap_or_default();
-        return vec![format!(
-            "`{class}` is switched off on this machine by a `when`{at}: it does not use the value"
-        )];
+    if let Some(Standing::Lacks(absence)) = standing {
+        let at = |origin: &Origin| format!("({}:{})", origin.file, origin.line);
+        let why = match absence {
+            Some(Absence::When(when)) => {
+                format!("is switched off on this machine by a `when` {}", at(when))
+            }
+            Some(Absence::ForEach(each)) => {
+                format!("is not on this machine, since a `for_each` is empty {}", at(each))
+            }
+            None => "is not on this machine".to_owned(),
+        };
+        return vec![format!("`{class}` {why}: it {}", uses())];
     }
     let told = |giver: Giver| {
         let Giver { manifest, origin, value } = giver;
@@ -70,13 +78,6 @@ pub(super) fn all(asked: &Asked, key: &str, standing: Option<&Standing>) -> Vec<
         )
     };
     givers(asked, key, standing).into_iter().map(told).collect()
-}
-
-/// The first `when` of those that switch the class itself.
-fn when<'a>(asked: &'a Asked, class: &str) -> Option<&'a Arc<Origin>> {
-    let inclusions = asked.program.modules().manifests().flat_map(|manifest| &manifest.inclusions);
-    let mut whens = inclusions.filter(|inclusion| *inclusion.class == *class).filter_map(|i| i.when.as_ref());
-    whens.next().map(|when| &when.origin)
 }
 
 /// Class and parameter of a key.
@@ -93,6 +94,11 @@ mod tests {
 
     /// What is said of `kiosk::port` where a profile includes the class in this way.
     fn said(inclusion: &str) -> Vec<String> {
+        said_beside(inclusion, &[])
+    }
+
+    /// The same in a repository that has these files too.
+    fn said_beside(inclusion: &str, more: &[(&str, &str)]) -> Vec<String> {
         let profile = format!("doc = \"Kiosk.\"\n[class.kiosk]\n{inclusion}");
         let files = [
             ("inventory/a/acme.toml", "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"production\"\n"),
@@ -104,6 +110,7 @@ mod tests {
                  secret = { type = \"Optional[Secret]\", doc = \"Secret.\" }\n",
             ),
         ];
+        let files: std::collections::BTreeMap<_, _> = files.into_iter().chain(more.iter().copied()).collect();
         let files = files.into_iter().map(|(path, text)| (path, text.as_bytes()));
         let program = Program::new(&Snapshot::of_files(files), None);
         let node = program.inventory().nodes().next().unwrap().clone();
@@ -131,7 +138,65 @@ mod tests {
                    not use the value";
         assert_eq!(said("when = \"${node.stage == 'test'}\"\nport = 99\n"), [off]);
         assert_eq!(said("when = \"${node.stage == 'production'}\"\n"), [""; 0]);
+        let another = (
+            "modules/profile/manifests/a.toml",
+            "doc = \"A.\"\n[class.kiosk]\nwhen = \"${node.stage == 'test'}\"\n",
+        );
+        let test = "when = \"${node.stage == 'test'}\"\n";
+        assert_eq!(said_beside(test, &[another]), [off], "a profile that this machine does not have");
         let unknown = said("port = \"${facts.nope.nope}\"\n");
         assert_eq!(unknown, [PLACE.split_once(": it is").unwrap().0]);
+    }
+
+    #[test]
+    fn what_keeps_a_class_from_a_machine_is_named_as_it_is() {
+        let profile = |text: &'static str| ("modules/profile/manifests/kiosk.toml", text);
+        let define =
+            ("modules/shop/manifests/site.toml", "kind = \"define\"\ndoc = \"Site.\"\n[class.kiosk]\n");
+        let none = profile("doc = \"Kiosk.\"\n[\"shop::site\".x]\nfor_each = []\n");
+        let said = said_beside("", &[define, none]);
+        assert_eq!(
+            said,
+            ["`kiosk` is not on this machine, since a `for_each` is empty \
+              (modules/profile/manifests/kiosk.toml:3): it does not use the value"]
+        );
+        let off = profile("doc = \"Kiosk.\"\n[\"shop::site\".x]\nwhen = \"${node.stage == 'test'}\"\n");
+        let said = said_beside("", &[define, off]);
+        assert_eq!(
+            said,
+            [
+                "`kiosk` is switched off on this machine by a `when` (modules/profile/manifests/kiosk.toml:3): it does \
+              not use the value"
+            ]
+        );
+        let middle = ("modules/shop/manifests/init.toml", "doc = \"Shop.\"\ninclude = [\"kiosk\"]\n");
+        let off = profile("doc = \"Kiosk.\"\n[class.shop]\nwhen = \"${node.stage == 'test'}\"\n");
+        let said = said_beside("", &[middle, off]);
+        assert!(
+            said.len() == 1 && said[0].contains("`when` (modules/profile/manifests/kiosk.toml:3)"),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn a_value_that_something_looks_up_by_name_is_used_without_its_class() {
+        let looks = "doc = \"A.\"\n[let]\nx = \"${lookup('kiosk::port')}\"\n";
+        let looks = ("modules/profile/manifests/a.toml", looks);
+        let said = said_beside("when = \"${node.stage == 'test'}\"\n", &[looks]);
+        assert_eq!(
+            said,
+            [
+                "`kiosk` is switched off on this machine by a `when` (modules/profile/manifests/kiosk.toml:3): it uses \
+              the value only where `lookup()` asks for it"
+            ]
+        );
+        let without = ("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = [\"profile::a\"]\n");
+        let said = said_beside("", &[looks, without]);
+        assert_eq!(
+            said,
+            [
+                "the role `web` does not include `kiosk`: this machine uses the value only where `lookup()` asks for it"
+            ]
+        );
     }
 }
