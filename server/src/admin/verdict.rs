@@ -9,6 +9,7 @@ use crate::diagnose;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::fleet::Inventory as _;
 use crate::inventory::Leaving;
+use crate::repo;
 use crate::store;
 use crate::store::commit::{CommitRow, CommitStatus};
 use crate::store::node::NodeState;
@@ -132,7 +133,7 @@ impl Verdict {
 impl Kept {
     fn text(&self) -> String {
         let keeps = match &self.commit {
-            Some(commit) => format!("keeps commit {}", short(commit)),
+            Some(commit) => format!("keeps commit {}", repo::short(commit)),
             None => "has no catalog yet".to_owned(),
         };
         let first = self.problems.first();
@@ -140,12 +141,6 @@ impl Kept {
         // A key of a tenant's data may hold anything: lines of other nodes, say, or what clears a terminal.
         harmless::line(&format!("{} {keeps}: {why}", self.certname)).into_owned()
     }
-}
-
-/// As much of a commit's id as people read.
-fn short(commit: &str) -> &str {
-    let length = if commit.starts_with("dir-") { 14 } else { 10 };
-    commit.get(..length).unwrap_or(commit)
 }
 
 #[cfg(test)]

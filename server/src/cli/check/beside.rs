@@ -7,7 +7,7 @@ use crate::check::{Before, Checked, check, judge};
 use crate::compile::Program;
 use crate::inventory::{Inventory, Leaving};
 use crate::lookup::hierarchy::Settings;
-use crate::repo::{GitRepository, Snapshot};
+use crate::repo::{self, GitRepository, Snapshot};
 
 use super::super::repository;
 
@@ -101,6 +101,5 @@ fn is_same(one: &Snapshot, other: &Snapshot) -> bool {
 }
 
 fn short(program: &Program) -> String {
-    let commit = program.snapshot().commit().as_str();
-    format!("commit {}", commit.get(..10).unwrap_or(commit))
+    format!("commit {}", repo::short(program.snapshot().commit().as_str()))
 }
