@@ -47,8 +47,10 @@ pub enum Reported {
     Stored,
     /// It was stored before.
     Known,
-    /// It was not stored.
+    /// It was not stored, since it is over a limit or contradicts itself.
     Refused,
+    /// It was not stored, by a fault of the server.
+    Failed,
 }
 
 /// The counts.
@@ -173,13 +175,14 @@ impl Polled {
 }
 
 impl Reported {
-    const ALL: [Self; 3] = [Self::Stored, Self::Known, Self::Refused];
+    const ALL: [Self; 4] = [Self::Stored, Self::Known, Self::Refused, Self::Failed];
 
     fn word(self) -> &'static str {
         match self {
             Self::Stored => "stored",
             Self::Known => "known",
             Self::Refused => "refused",
+            Self::Failed => "failed",
         }
     }
 }

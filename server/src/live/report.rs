@@ -34,11 +34,7 @@ impl Live {
     /// Where it is over a limit, or the store fails.
     pub async fn report(&self, caller: &Caller, report: Report) -> Result<bool, ReportError> {
         let taken = self.take_report(caller, report).await;
-        self.measures.reported(match &taken {
-            Ok(true) => Reported::Stored,
-            Ok(false) => Reported::Known,
-            Err(_) => Reported::Refused,
-        });
+        self.measures.reported(outcome(&taken));
         taken
     }
 
@@ -57,6 +53,15 @@ impl Live {
             report: number,
         });
         Ok(true)
+    }
+}
+
+fn outcome(taken: &Result<bool, ReportError>) -> Reported {
+    match taken {
+        Ok(true) => Reported::Stored,
+        Ok(false) => Reported::Known,
+        Err(ReportError::OverLimit(_) | ReportError::Counts) => Reported::Refused,
+        Err(ReportError::Store(_)) => Reported::Failed,
     }
 }
 
@@ -93,4 +98,16 @@ fn check(report: &Report) -> Result<(), ReportError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_that_the_store_does_not_take_is_no_fault_of_the_report() {
+        assert_eq!(outcome(&Err(ReportError::Store(store::Error::Closed))), Reported::Failed);
+        assert_eq!(outcome(&Err(ReportError::Counts)), Reported::Refused);
+        assert_eq!(outcome(&Ok(false)), Reported::Known);
+    }
 }
