@@ -2,7 +2,8 @@
 //!
 //! Other names that share a line with one that moves or goes keep their address, unless they are its `aliases`.
 //!
-//! A name with two addresses of one family means whichever is first, so a name is left on one line of each family only.
+//! A name with two addresses of one family means whichever is first, so a name is left with one address of each family. Two
+//! lines that give it the same one say the same.
 
 use std::borrow::Cow;
 

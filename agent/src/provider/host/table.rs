@@ -16,7 +16,7 @@ struct HostLine<'a> {
 
 /// What a text says of a name, in one family of addresses.
 pub(super) struct HostNames<'a> {
-    /// The other names of its own line, where it has one.
+    /// The other names of the lines that it begins and that have its address, each once, where there is one.
     pub(super) own: Option<Vec<&'a str>>,
     /// All addresses that it has, each once, that of its own line first.
     pub(super) addresses: Vec<IpAddr>,
@@ -37,13 +37,7 @@ impl<'a> HostTable<'a> {
         let is_own = |line: &&HostLine<'_>| line.names[0].eq_ignore_ascii_case(name);
         let elsewhere = |line: &&HostLine<'_>| ip.is_none_or(|ip| same_family(line.ip, ip) && line.ip != ip);
         let names = self.0.iter().filter(is_own).filter(elsewhere).flat_map(|line| &line.names);
-        let mut fellows = Vec::new();
-        for other in names.copied().filter(|other| !other.eq_ignore_ascii_case(name)) {
-            if !fellows.contains(&other) {
-                fellows.push(other);
-            }
-        }
-        fellows
+        each_once(names.copied(), name)
     }
 
     /// What it says of a name whose address is to be `ip`.
@@ -57,8 +51,23 @@ impl<'a> HostTable<'a> {
                 addresses.push(line.ip);
             }
         }
-        HostNames { own: own.map(|line| line.names[1..].to_vec()), addresses }
+        let is_own = |line: &&HostLine<'a>| {
+            line.names[0].eq_ignore_ascii_case(name) && own.is_some_and(|own| own.ip == line.ip)
+        };
+        let names = self.0.iter().filter(is_own).flat_map(|line| &line.names[1..]);
+        HostNames { own: own.map(|_| each_once(names.copied(), name)), addresses }
     }
+}
+
+/// Names without the one that they are beside, each once.
+fn each_once<'a>(names: impl Iterator<Item = &'a str>, beside: &str) -> Vec<&'a str> {
+    let mut once = Vec::new();
+    for other in names.filter(|other| !other.eq_ignore_ascii_case(beside)) {
+        if !once.contains(&other) {
+            once.push(other);
+        }
+    }
+    once
 }
 
 /// Of the lines with a name, the one that is changed: where it comes first, best with the right address.

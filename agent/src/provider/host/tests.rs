@@ -52,6 +52,18 @@ fn one_address_on_two_lines_is_one_address() {
 }
 
 #[test]
+fn aliases_are_those_of_all_lines_of_the_name() {
+    let two = "10.0.0.1 db.acme.example x\n10.0.0.1 db.acme.example old x\n";
+    assert_eq!(changes(&machine(two), &host("10.0.0.1", Some(&["x"]))), ["aliases: old x -> x"]);
+    assert_eq!(
+        corrected(two, &host("10.0.0.1", Some(&["x"]))),
+        "10.0.0.1\tdb.acme.example x\n10.0.0.1\told x\n"
+    );
+    assert_eq!(changes(&machine(two), &host("10.0.0.1", Some(&["x", "old"]))), [""; 0]);
+    assert_eq!(changes(&machine(two), &host("10.0.0.1", None)), [""; 0]);
+}
+
+#[test]
 fn each_property_is_seen_and_corrected_by_itself() {
     let wanted = host("10.0.0.2", None);
     assert_eq!(changes(&machine(TEXT), &wanted), ["ip: 10.0.0.1 -> 10.0.0.2"]);
