@@ -94,7 +94,8 @@ fn activity_differs(ensure: ServiceEnsure, unit: &Unit) -> Option<Change> {
         (!in_sync).then(|| Change::new(Property::Ensure, unit.activity.words(), ensure).also(also))?;
     Some(match &unit.fall {
         Some(Fall::Down(how) | Fall::Up(how)) => change.by_itself().note(how),
-        _ => change,
+        Some(Fall::Ended(how)) => change.note(how),
+        Some(Fall::Again(_)) | None => change,
     })
 }
 

@@ -27,6 +27,7 @@ mod waiting;
 
 pub use job::{UnitVerb, WatchLength};
 pub use stale::StaleUnit;
+pub use state::UnitEnding;
 pub use triggers::TriggerSide;
 use waiting::{connect, wait};
 

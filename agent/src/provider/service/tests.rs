@@ -337,8 +337,11 @@ fn what_a_service_came_to_by_itself_is_nobodys_drift_and_fails_where_it_goes_on(
     };
     let Plan::Changes(changes) = difference(&running, &failed, None).unwrap() else { panic!("it is to run") };
     assert!(changes[0].by_itself && changes[0].note.as_deref() == Some("it had failed"), "{changes:?}");
-    let killed = difference(&running, &Unit { fall: None, ..failed }, None).unwrap();
+    let killed = difference(&running, &Unit { fall: None, ..failed.clone() }, None).unwrap();
     assert!(matches!(&killed, Plan::Changes(changes) if !changes[0].by_itself), "{killed:?}");
+    let ended = Unit { fall: Some(Fall::Ended("it had ended".into())), ..failed };
+    let Plan::Changes(changes) = difference(&running, &ended, None).unwrap() else { panic!("it is to run") };
+    assert!(!changes[0].by_itself && changes[0].note.as_deref() == Some("it had ended"), "{changes:?}");
     for (active, sub) in [("active", "running"), ("activating", "auto-restart")] {
         let again =
             Unit { fall: Some(Fall::Again("again".into())), ..unit("loaded", active, sub, "enabled") };

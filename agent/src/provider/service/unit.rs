@@ -14,7 +14,7 @@ pub struct Unit {
     pub enabling: Enabling,
     /// Whether it stands for a script of /etc/init.d, whose links say when it is started.
     pub by_script: bool,
-    /// What it came to by itself.
+    /// What it came to that nobody asked systemd for.
     pub fall: Option<Fall>,
 }
 
@@ -31,8 +31,10 @@ impl Unit {
 /// What a unit came to that nobody stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fall {
-    /// It does not run, since it failed or ended: how.
+    /// It does not run, since it failed by itself: how.
     Down(String),
+    /// It does not run, and systemd was not asked to stop it. Whether somebody ended it, nobody can tell: what is known.
+    Ended(String),
     /// It runs, and others that are up start it: which.
     Up(String),
     /// It fails again and again, however often systemd starts it: how.

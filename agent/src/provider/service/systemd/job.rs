@@ -13,7 +13,7 @@ use zbus::{MatchRule, MessageStream, OwnedObjectPath};
 
 use super::super::unit::UnitActivity;
 use super::settling::{Settled, Settling, WATCHED};
-use super::state::UnitState;
+use super::state::{UnitEnding, UnitState};
 use super::waiting::{Stopping, wait};
 use super::{Bus, BusError, MANAGER_INTERFACE, SYSTEMD, UNIT_INTERFACE};
 
@@ -105,12 +105,9 @@ impl Bus {
         wait(&self.runtime, self.settles(name, stopping))
     }
 
-    /// How a unit failed that nobody killed; none where it did not, or somebody may have.
-    pub fn failed_by_itself(&self, name: &str) -> Result<Option<String>, BusError> {
-        wait(&self.runtime, async {
-            let state = self.state(name).await?;
-            Ok((!state.may_have_been_killed()).then(|| state.failure(UnitVerb::Start)))
-        })
+    /// What a unit ended with that is down.
+    pub fn ending(&self, name: &str) -> Result<UnitEnding, BusError> {
+        wait(&self.runtime, async { Ok(self.state(name).await?.ending()) })
     }
 
     /// Which run of a unit is the latest, as the journal names it.

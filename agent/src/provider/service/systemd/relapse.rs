@@ -24,6 +24,8 @@ pub struct WatchedServices {
     pub all: BTreeSet<String>,
     /// Those of them that failed again, and how often systemd has restarted each.
     pub again: Vec<(String, u32)>,
+    /// Those of them of which that was still open when the patience ended.
+    pub open: Vec<String>,
 }
 
 /// A service at a moment.
@@ -90,6 +92,7 @@ impl Bus {
                     }
                 }
             }
+            watched.open = open.into_iter().map(|(service, _)| service.name).collect();
             Ok(watched)
         })
     }

@@ -19,6 +19,8 @@ pub(super) struct UnitState {
     pub(super) run: Option<String>,
     /// What its latest run came to.
     result: String,
+    /// How its main process ended, as the kernel says it; zero where that is not known.
+    code: i32,
     /// What its main process ended with, or is to end with yet.
     status: i32,
     /// What its latest reload came to.
@@ -34,6 +36,7 @@ impl Bus {
         let of_service = |property| self.property::<String>(&object, SERVICE_INTERFACE, property);
         let run = self.property::<Vec<u8>>(&object, UNIT_INTERFACE, "InvocationID").await;
         let status = self.property::<i32>(&object, SERVICE_INTERFACE, "ExecMainStatus").await;
+        let code = self.property::<i32>(&object, SERVICE_INTERFACE, "ExecMainCode").await;
         let is_meant = self.property::<bool>(&object, UNIT_INTERFACE, "ConditionResult").await;
         let activity = UnitActivity::read(&active, &sub);
         let moves = matches!(&*active, "activating" | "deactivating" | "reloading" | "refreshing");
@@ -43,6 +46,7 @@ impl Bus {
             kind: of_service("Type").await.unwrap_or_default(),
             run: run.filter(|run| !run.is_empty()).map(|run| HEXLOWER.encode(&run)),
             result: of_service("Result").await.unwrap_or_else(|| "failed".to_owned()),
+            code: code.unwrap_or_default(),
             status: status.unwrap_or_default(),
             reload: of_service("ReloadResult").await.unwrap_or_else(|| SUCCESS.to_owned()),
             is_meant: is_meant.unwrap_or(true),
@@ -51,6 +55,23 @@ impl Bus {
 }
 
 const SUCCESS: &str = "success";
+
+/// A process that a signal ended, by the kernel's numbers: without a core dump, and with one.
+const BY_A_SIGNAL: [i32; 2] = [2, 3];
+
+/// Added to a signal's number, the status of many a program that ends since it got one.
+const OF_A_SIGNAL: i32 = 128;
+
+/// What a unit ended with that is down, as far as that says whose doing it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnitEnding {
+    /// With a failure of its own: which.
+    Failure(String),
+    /// By a signal of this number, which others send.
+    Signal(i32),
+    /// Without a failure, or with one by which programs tell of a signal: which.
+    Either(Option<String>),
+}
 
 /// Signals that the kernel sends a process which makes a mistake, or that it sends itself: SIGILL, SIGTRAP, SIGABRT, SIGBUS,
 /// SIGFPE, SIGSEGV, SIGSYS.
@@ -66,6 +87,7 @@ impl UnitState {
             kind: kind.to_owned(),
             run: Some("1".to_owned()),
             result: SUCCESS.to_owned(),
+            code: 0,
             status: 0,
             reload: SUCCESS.to_owned(),
             is_meant: true,
@@ -121,9 +143,17 @@ impl UnitState {
         !matches!(self.kind.as_str(), "" | "oneshot")
     }
 
-    /// Whether its process was ended by a signal that others send, and not by one that a fault of its own brings.
-    pub(super) fn may_have_been_killed(&self) -> bool {
-        self.result == SUCCESS || self.result == "signal" && !OF_A_FAULT.contains(&self.status)
+    /// What it ended with, where it is down.
+    pub(super) fn ending(&self) -> UnitEnding {
+        let is_of_others = |signal: i32| (1..=64).contains(&signal) && !OF_A_FAULT.contains(&signal);
+        let failure = || self.failure(UnitVerb::Start);
+        match self.result.as_str() {
+            SUCCESS if BY_A_SIGNAL.contains(&self.code) => UnitEnding::Signal(self.status),
+            SUCCESS => UnitEnding::Either(None),
+            "signal" if is_of_others(self.status) => UnitEnding::Signal(self.status),
+            "exit-code" if is_of_others(self.status - OF_A_SIGNAL) => UnitEnding::Either(Some(failure())),
+            _ => UnitEnding::Failure(failure()),
+        }
     }
 
     /// Why it is not up, though its job was done; none where it is. `first` is how it was just after that.
@@ -243,22 +273,32 @@ mod tests {
 
     #[test]
     fn what_failed_by_itself_is_told_from_what_was_killed() {
-        let ended = |result: &str, status| UnitState {
+        let ended = |result: &str, code, status| UnitState {
             result: result.to_owned(),
+            code,
             status,
             ..state(UnitActivity::Failed, "simple")
         };
-        for (result, status, killed) in [
-            ("exit-code", 3, false),
-            ("signal", 9, true),
-            ("signal", 15, true),
-            ("signal", 11, false),
-            ("core-dump", 6, false),
-            ("oom-kill", 9, false),
-            ("start-limit-hit", 0, false),
-            ("success", 0, true),
+        let failure = |words: &str| UnitEnding::Failure(words.to_owned());
+        // As systemd 252 has it.
+        for (result, code, status, ending) in [
+            ("exit-code", 1, 3, failure("exit-code, status 3")),
+            ("exit-code", 1, 143, UnitEnding::Either(Some("exit-code, status 143".to_owned()))),
+            ("exit-code", 1, 139, failure("exit-code, status 139")),
+            ("exit-code", 1, 255, failure("exit-code, status 255")),
+            ("signal", 2, 9, UnitEnding::Signal(9)),
+            ("signal", 2, 15, UnitEnding::Signal(15)),
+            ("signal", 2, 11, failure("signal, status 11")),
+            ("core-dump", 3, 6, failure("core-dump, status 6")),
+            ("watchdog", 2, 6, failure("watchdog, status 6")),
+            ("timeout", 2, 15, failure("timeout, status 15")),
+            ("oom-kill", 2, 9, failure("oom-kill, status 9")),
+            ("start-limit-hit", 0, 0, failure("start-limit-hit")),
+            ("success", 2, 15, UnitEnding::Signal(15)),
+            ("success", 1, 0, UnitEnding::Either(None)),
+            ("success", 0, 0, UnitEnding::Either(None)),
         ] {
-            assert_eq!(ended(result, status).may_have_been_killed(), killed, "{result} {status}");
+            assert_eq!(ended(result, code, status).ending(), ending, "{result} {code} {status}");
         }
     }
 
