@@ -336,6 +336,20 @@ mod tests {
     }
 
     #[test]
+    fn a_catalog_of_a_file_from_the_future_is_old_from_the_start() {
+        let (_parent, cache) = cache();
+        cache.store(&catalog(), Timestamp::UNIX_EPOCH).unwrap();
+        cache.dir.remove(CONFIRMED).unwrap();
+        let ahead = std::time::SystemTime::now() + std::time::Duration::from_secs(365 * 24 * 3600);
+        let sealed = std::fs::File::options().write(true).open(cache.dir.path().join(SEALED)).unwrap();
+        sealed.set_modified(ahead).unwrap();
+        for _ in 0..2 {
+            let seen = cache.load(&name("web1.acme.example")).unwrap().unwrap();
+            assert_eq!(seen.confirmed, Timestamp::UNIX_EPOCH);
+        }
+    }
+
+    #[test]
     fn any_flipped_bit_or_cut_puts_it_aside() {
         let (_parent, cache) = cache();
         cache.store(&catalog(), Timestamp::UNIX_EPOCH).unwrap();
