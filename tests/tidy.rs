@@ -115,6 +115,18 @@ fn nothing_is_skipped_or_left_for_later() {
 }
 
 #[test]
+fn no_test_is_left_out_in_silence() {
+    let found: Vec<_> = sources()
+        .into_iter()
+        .filter(|(path, text)| {
+            path.starts_with("agent/src/") && path != "agent/src/skip.rs" && text.contains(".is_root()")
+        })
+        .map(|(path, _)| path)
+        .collect();
+    assert_none("a test that needs root asks `skip::is_root`, which says that it is left out", &found);
+}
+
+#[test]
 fn the_crates_know_only_whom_the_house_allows() {
     let manifest = |name: &str| std::fs::read_to_string(root().join(name).join("Cargo.toml")).unwrap();
     assert!(!manifest("server").contains("holdfast-agent"), "the server never sees the agent");

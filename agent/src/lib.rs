@@ -29,6 +29,8 @@ mod service; // whether the daemon runs
 mod daemon; // the clock that starts runs
 mod doctor; // what keeps an agent from working
 pub mod cli; // the commands: one file each
+#[cfg(test)]
+mod skip; // tests that this machine cannot run
 
 // What the tests and the benchmarks use.
 pub use config::{Config, Installation};

@@ -23,7 +23,7 @@ fn write(machine: &Machine, path: &str, mode: u32, text: &str) -> Result<()> {
 }
 
 fn am_root() -> bool {
-    rustix::process::geteuid().is_root()
+    crate::skip::is_root()
 }
 
 fn chown(path: &Path, uid: u32) {
@@ -371,7 +371,7 @@ fn a_missing_program_is_named_no_matter_whom_it_runs_as() {
     let missing = Invocation::new(["nosuch-program", "-v"]);
     named(&missing);
     named(&missing.clone().detached());
-    if rustix::process::geteuid().is_root() {
+    if crate::skip::is_root() {
         named(&Invocation { user: Some("daemon".to_owned()), ..missing });
     }
 }

@@ -266,7 +266,7 @@ fn a_source_that_may_still_come_is_waited_for() {
 
 #[test]
 fn an_owner_or_a_group_alone_is_given_all() {
-    if !rustix::process::geteuid().is_root() {
+    if !crate::skip::is_root() {
         return;
     }
     for (property, ids) in [("owner", "1 0"), ("group", "0 1")] {
@@ -314,7 +314,7 @@ fn what_was_changed_in_place_is_corrected_and_what_was_added_stays() {
 
 #[test]
 fn modes_and_owners_that_nobody_declares_are_those_of_the_archive_and_of_root() {
-    if !rustix::process::geteuid().is_root() {
+    if !crate::skip::is_root() {
         return;
     }
     let mut bench = bench(&format!("{APP}; tar -czf a.tgz app-1"));
@@ -328,7 +328,7 @@ fn modes_and_owners_that_nobody_declares_are_those_of_the_archive_and_of_root() 
 
 #[test]
 fn files_that_others_can_write_are_read_at_each_run_whatever_their_times_say() {
-    if !rustix::process::geteuid().is_root() {
+    if !crate::skip::is_root() {
         return;
     }
     for (owner, is_seen) in [("0", false), ("1", true)] {
@@ -362,7 +362,7 @@ fn names_that_are_ignored_are_the_programs_own() {
 
 #[test]
 fn what_others_manage_in_it_is_left_to_them_as_finely_as_they_manage_it() {
-    if !rustix::process::geteuid().is_root() {
+    if !crate::skip::is_root() {
         return;
     }
     let pack =
@@ -409,7 +409,7 @@ fn what_others_manage_in_it_is_left_to_them_as_finely_as_they_manage_it() {
 
 #[test]
 fn who_owns_the_directory_cannot_keep_a_new_version_off() {
-    if !rustix::process::geteuid().is_root() {
+    if !crate::skip::is_root() {
         return;
     }
     let mut bench = bench(&format!("{APP}; tar -czf a.tgz app-1"));
@@ -434,7 +434,7 @@ fn who_owns_the_directory_cannot_keep_a_new_version_off() {
 
 #[test]
 fn a_single_file_gets_the_mode_and_owner_back_that_it_was_made_with() {
-    if !rustix::process::geteuid().is_root() {
+    if !crate::skip::is_root() {
         return;
     }
     let mut bench = bench("echo tool >tool");

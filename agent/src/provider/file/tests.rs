@@ -459,7 +459,7 @@ fn a_fifo_in_the_way_is_an_error_and_not_a_wait() {
 
 #[test]
 fn set_id_bits_that_nobody_declares_fall_with_owner_and_content() {
-    if !rustix::process::geteuid().is_root() {
+    if !crate::skip::is_root() {
         return;
     }
     let mut bench = Bench::directory();
@@ -477,7 +477,7 @@ fn set_id_bits_that_nobody_declares_fall_with_owner_and_content() {
 
 #[test]
 fn set_id_bits_outlast_a_change_of_owner() {
-    if !rustix::process::geteuid().is_root() {
+    if !crate::skip::is_root() {
         return;
     }
     let mut bench = Bench::directory();

@@ -214,7 +214,7 @@ fn managed(home: &str) -> User {
 #[test]
 fn a_home_that_is_missing_is_made_from_the_skeleton_for_its_user() {
     use std::os::unix::fs::MetadataExt as _;
-    if !rustix::process::geteuid().is_root() {
+    if !crate::skip::is_root() {
         return;
     }
     let double = machine_that_moves(false);
@@ -239,7 +239,7 @@ fn a_home_that_is_missing_is_made_from_the_skeleton_for_its_user() {
 
 #[test]
 fn a_home_moves_with_its_user_and_never_over_something_else() {
-    if !rustix::process::geteuid().is_root() {
+    if !crate::skip::is_root() {
         return;
     }
     let double = machine_that_moves(false);
@@ -263,7 +263,7 @@ fn a_home_moves_with_its_user_and_never_over_something_else() {
 
 #[test]
 fn a_home_moves_with_a_user_whose_id_changes_too() {
-    if !rustix::process::geteuid().is_root() {
+    if !crate::skip::is_root() {
         return;
     }
     let double = machine_that_moves(false);
@@ -279,7 +279,7 @@ fn a_home_moves_with_a_user_whose_id_changes_too() {
 
 #[test]
 fn a_move_that_fails_leaves_the_account_where_its_files_are() {
-    if !rustix::process::geteuid().is_root() {
+    if !crate::skip::is_root() {
         return;
     }
     let double = machine_that_moves(true);
@@ -296,7 +296,7 @@ fn a_directory_that_is_not_the_users_own_is_not_moved() {
     let double = machine_that_moves(false);
     double.put("/home/deploy/system", "");
     std::os::unix::fs::chown(double.root.path().join("home/deploy"), Some(0), Some(0)).unwrap_or_default();
-    if !rustix::process::geteuid().is_root() {
+    if !crate::skip::is_root() {
         return;
     }
     assert!(trial::correct(&Users, &double, &managed("/srv/deploy")).unwrap().failed.is_empty());
@@ -310,7 +310,7 @@ fn a_home_that_is_left_behind_is_a_failure_until_it_is_gone() {
     double.put("/home/alice/mail", "");
     let gone = want("alice", &[("ensure", "absent".into()), ("manage_home", true.into())]);
     assert_eq!(trial::plan(&Users, &double, &gone).unwrap(), Plan::IN_SYNC, "it is somebody's");
-    if !rustix::process::geteuid().is_root() {
+    if !crate::skip::is_root() {
         return;
     }
     std::os::unix::fs::chown(double.root.path().join("home/alice"), Some(4711), None).unwrap();
@@ -380,7 +380,7 @@ fn a_home_that_is_a_link_to_nowhere_or_to_a_file_is_a_failure() {
 
 #[test]
 fn a_home_of_another_is_told() {
-    if !rustix::process::geteuid().is_root() {
+    if !crate::skip::is_root() {
         return;
     }
     let double = machine();

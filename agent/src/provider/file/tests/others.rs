@@ -166,7 +166,7 @@ fn of_what_an_earlier_catalog_had_as_a_secret_no_backup_lies_in_the_clear() {
 #[test]
 fn what_goes_with_the_owner_is_said() {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
-    if !rustix::process::geteuid().is_root() {
+    if !crate::skip::is_root() {
         return;
     }
     let double = Double::new(|_| None);
