@@ -103,13 +103,8 @@ fn tag(source: &str, open: usize) -> Result<Tag, Fault> {
         _ => "",
     };
     let start = open + 2 + tilde + sigil;
-    let [plain, stripping] = [format!("{close}}}}}"), format!("{close}~}}}}")];
-    let body = &source[start..];
-    let found = [(&plain, false), (&stripping, true)]
-        .into_iter()
-        .filter_map(|(close, strip)| Some((find_close(body, close, sort)?, close.len(), strip)))
-        .min();
-    let (length, close_length, strip_after) = found.ok_or_else(|| fault(&plain))?;
+    let (length, close_length, strip_after) =
+        find_close(&source[start..], close, sort).ok_or_else(|| fault(&format!("{close}}}}}")))?;
     let inside = start..start + length;
     let sort = match source[inside.clone()].split_whitespace().next() {
         Some("else") if sort == TagSort::Output => TagSort::Else,
@@ -120,18 +115,19 @@ fn tag(source: &str, open: usize) -> Result<Tag, Fault> {
     Ok(Tag { sort, span, inside, indent: None, strip_before: tilde == 1, strip_after })
 }
 
-/// Where a tag closes; in its strings braces are text.
-fn find_close(body: &str, close: &str, sort: TagSort) -> Option<usize> {
-    if sort == TagSort::Comment {
-        return body.find(close);
-    }
+/// Where a tag closes, the length of what closes it, and whether that has a `~`; in its strings braces are text,
+/// and elsewhere two of them are the next tag's.
+fn find_close(body: &str, close: &str, sort: TagSort) -> Option<(usize, usize, bool)> {
+    let [plain, stripping] = [format!("{close}}}}}"), format!("{close}~}}}}")];
     let mut quote = None;
     for (at, c) in body.char_indices() {
         match quote {
             Some(open) if c == open => quote = None,
             Some(_) => {}
-            None if matches!(c, '"' | '\'') => quote = Some(c),
-            None if body[at..].starts_with(close) => return Some(at),
+            None if matches!(c, '"' | '\'') && sort != TagSort::Comment => quote = Some(c),
+            None if body[at..].starts_with(&plain) => return Some((at, plain.len(), false)),
+            None if body[at..].starts_with(&stripping) => return Some((at, stripping.len(), true)),
+            None if body[at..].starts_with("{{") && sort != TagSort::Comment => return None,
             None => {}
         }
     }
@@ -165,8 +161,10 @@ fn settle(source: &str, pieces: &mut [Piece]) {
 
 /// The line of a tag, its end included, if nothing else is there.
 fn own_line(source: &str, span: &Range<usize>) -> Option<Range<usize>> {
-    let start = source[..span.start].rfind('\n').map_or(0, |at| at + 1);
-    let end = source[span.end..].find('\n').map_or(source.len(), |at| span.end + at + 1);
-    let blank = |range: Range<usize>| source[range].trim().is_empty();
-    (blank(start..span.start) && blank(span.end..end)).then_some(start..end)
+    let blank = |c: char| c.is_whitespace() && c != '\n';
+    let start = source[..span.start].trim_end_matches(blank).len();
+    let rest = source[span.end..].trim_start_matches(blank);
+    let begins = start == 0 || source[..start].ends_with('\n');
+    let end = source.len() - rest.strip_prefix('\n').unwrap_or(rest).len();
+    (begins && (rest.is_empty() || rest.starts_with('\n'))).then_some(start..end)
 }

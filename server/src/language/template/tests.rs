@@ -181,12 +181,29 @@ fn syntax_errors_point_at_what_is_open() {
     assert_eq!(fails("{{#if tls}}{{/each}}"), "1:1: `{{/each}}` closes `{{#if}}` (it ends with {{/if}})");
     assert_eq!(fails("x{{/if}}"), "1:2: `{{/if}}` closes nothing");
     assert_eq!(fails("a {{port"), "1:3: this is not closed with `}}`");
+    assert_eq!(fails("a {{port\n{{title}}"), "1:3: this is not closed with `}}`");
     assert_eq!(fails("{{else}}"), "1:1: `{{else}}` is not in a block");
     assert!(
         fails("{{#if eq port 80}}{{/if}}").ends_with("(a helper goes in parentheses: {{#if (eq port 80)}})")
     );
     assert_eq!(fails("{{upper title title}}"), "1:3: `upper` does not take 2 arguments");
     assert_eq!(fails("{{}}"), "1:3: expected a name, found the end of the tag");
+}
+
+#[test]
+fn hostile_templates_are_read_in_bounds() {
+    let many = 20_000;
+    for accepted in [
+        "{{port}}",
+        "{{#if off}}{{/if}}",
+        "{{!-- a --}}",
+        "{{! a }}",
+        "\\",
+        "\\{{",
+        "{{#if off}}{{> [a]}}{{/if}}",
+    ] {
+        assert!(compile("a.hbs", &accepted.repeat(many)).is_ok(), "{accepted}");
+    }
 }
 
 #[test]
