@@ -1,8 +1,8 @@
 //! Handlebars templates over [`Value`]: strict, lazy, with secrets by stretch and without HTML escaping.
 //!
-//! A parser and renderer of our own for the language that the tools know: output, `if`, `unless`, `each`, `with`,
-//! partials, sub-expressions, `~`, comments, raw blocks. No decorators, no inline or dynamic partials. Knows no
-//! files: sources and partials are given to it.
+//! The language that the tools know: output, `if`, `unless`, `each`, `with`, partials, sub-expressions, `~`, comments,
+//! raw blocks. No decorators, no inline or dynamic partials. The crate `handlebars` reads the tags; matching blocks, white
+//! space and rendering are ours. Knows no files: sources and partials are given to it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,8 +19,11 @@ use super::word::Chapter;
 mod function;
 mod parse;
 mod path;
+mod reader;
+mod refusal;
 mod render;
 mod tag;
+mod token;
 mod tree;
 
 /// A compiled template.

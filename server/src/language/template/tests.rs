@@ -191,6 +191,57 @@ fn syntax_errors_point_at_what_is_open() {
 }
 
 #[test]
+fn what_the_crate_reads_otherwise_is_as_we_write_it() {
+    gives(r"{{size '\d{{}}'}} {{upper '\'}}", r"6 \");
+    gives("{{#each users}}{{#with .}}{{../name}}{{/with}}{{/each}}", "annbob");
+    gives("{{#each (split 'a b' ' ')}}{{upper .}}{{.}}{{/each}}", "AaBb");
+    gives("{{#each users}}{{#with name}}{{#with ..}}{{name}}{{/with}}{{/with}}{{/each}}", "annbob");
+    gives("{{math.abs (math.least -3 port)}} {{add 1.5 -1e3}}", "3 -998.5");
+    gives("{{#each users as |as else|}}{{#if off}}{{else.x}}{{elsewhere}}{{/if}}{{/each}}", "");
+    gives(
+        "{{#each users as |as at|}}{{as.name}}{{upper as.name}}{{#with as as |a|}}{{/with}}{{/each}}",
+        "annANNbobBOB",
+    );
+    gives("{{#with (get sites 'b')}}{{[root]}}{{/with}}{{sites.[a.example].[root]}}", "/b/a");
+    gives("{{\u{a0}port }}{{upper\ttitle\u{2003}}}", "80SHOP <&>");
+    assert!(fails("{{upper [1, 2]}}").starts_with("1:9: unknown name `1, 2`"));
+    assert_eq!(fails("{{a/b}}"), "1:3: `a/b` is not a name");
+}
+
+#[test]
+fn a_tag_is_refused_with_what_to_write() {
+    for (source, refusal) in [
+        ("{{upper title x=1}}", "1:3: `upper` takes no named arguments"),
+        ("{{upper (lower title}}", "1:9: this is not closed with `)`"),
+        ("{{upper {\"a\":1}}}", "1:9: expected a name, found `{`"),
+        ("{{(upper title) title}}", "1:17: unexpected text after the expression"),
+        ("{{'x' title}}", "1:7: unexpected text after the expression"),
+        ("{{upper 192.0.2.1}}", "1:3: this is not a tag of Handlebars"),
+        ("{{> (upper title)}}", "1:5: expected a name, found `(`"),
+        ("{{> a b c}}", "1:9: expected name=value"),
+        ("{{> a b=1 b=2}}", "1:11: `b` is given twice"),
+        (
+            "{{#if tls ~ }}{{/if}}",
+            "1:7: `if` takes one value (a helper goes in parentheses: {{#if (tls ~)}})",
+        ),
+        ("{{upper title ~ }}", "1:15: `~` is not a name"),
+        ("{{* a}}", "1:3: unknown helper `*`"),
+        ("{{#*inline 'a'}}{{/inline}}", "1:4: unknown block `*inline` (there are if, unless, each, with)"),
+        ("{{#> a}}{{/a}}", "1:4: unknown block `>` (there are if, unless, each, with)"),
+        ("{{#if}}{{/if}}", "1:4: `if` takes a value"),
+        ("{{#if tls}}{{/if tls}}", "1:18: unexpected text after the expression"),
+        (
+            "{{#each users as |a b c|}}{{/each}}",
+            "1:18: expected one or two names between bars (such as {{#each map as |value key|}})",
+        ),
+        ("{{#if (port == 80)}}{{/if}}", "1:8: templates have no operators (use a helper: {{eq port …}})"),
+    ] {
+        assert_eq!(fails(source), refusal, "{source}");
+    }
+}
+
+/// Each of these takes the crate, given it whole, a time by the square of its length, or its stack.
+#[test]
 fn hostile_templates_are_read_in_bounds() {
     let many = 20_000;
     for accepted in [
@@ -203,6 +254,25 @@ fn hostile_templates_are_read_in_bounds() {
         "{{#if off}}{{> [a]}}{{/if}}",
     ] {
         assert!(compile("a.hbs", &accepted.repeat(many)).is_ok(), "{accepted}");
+    }
+    let nested = |open: &str, close: &str, times: usize| open.repeat(times) + "port" + &close.repeat(times);
+    assert!(compile("a.hbs", &format!("{{{{json {}}}}}", nested("(math.abs ", ")", 32))).is_ok());
+    for (refused, message) in [
+        (nested("{{#if off}}", "{{/if}}", many), "blocks are nested deeper than 32 levels"),
+        ("{{#if off}}".repeat(many), "blocks are nested deeper than 32 levels"),
+        (
+            format!("{{{{json {}}}}}", nested("(math.abs ", ")", many)),
+            "sub-expressions are nested deeper than 32",
+        ),
+        (format!("{{{{json {}", "(a b=".repeat(many)), "this is not closed with `}}`"),
+        (format!("{{{{json {}}}}}", "(a b=".repeat(many)), "sub-expressions are nested deeper than 32"),
+        (format!("{{{{json {}}}}}", nested("[", "]", many)), "is not a name"),
+        (format!("{{{{json {}", "{\"a\":".repeat(many)), "this is not closed with `}}`"),
+        (format!("{{{{json {}}}}}", "port ".repeat(many)), "a tag has more than 4096 words and signs"),
+        ("{{!-- a }}".repeat(many), "this is not closed with `--}}`"),
+    ] {
+        let error = compile("a.hbs", &refused).unwrap_err();
+        assert!(error.message.contains(message), "{}: {error}", &refused[..40]);
     }
 }
 

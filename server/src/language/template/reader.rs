@@ -1,0 +1,198 @@
+//! The insides of tags, read by the crate `handlebars`: its tree of a tag becomes ours, each argument with its place.
+//!
+//! The crate is given a tag at a time: a whole template takes it a time that grows with the square of the length, and
+//! what it makes of white space differs from Handlebars (decision 0005).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use handlebars::template::{HelperTemplate, Parameter, Subexpression, Template, TemplateElement};
+use holdfast_catalog::count::counted;
+
+use super::function::Helper;
+use super::path::value_or_path;
+use super::refusal;
+use super::token::{Inside, TokenKind};
+use super::tree::{Argument, ArgumentKind, BlockSort, Partial};
+use crate::diagnostic::Code;
+use crate::language::fault::Fault;
+
+mod masked;
+
+/// What `{{#each map as |value key|}}` says.
+pub(super) struct Opening {
+    pub(super) sort: BlockSort,
+    pub(super) argument: Argument,
+    pub(super) names: Vec<Arc<str>>,
+}
+
+/// `{{path}}`, `{{helper argument …}}`.
+pub(super) fn output(inside: &Inside) -> Result<Argument, Fault> {
+    let Some(TemplateElement::Expression(read)) = element("{{", &masked::call(inside), "}}") else {
+        return Err(refusal::of_output(inside));
+    };
+    let mut places = Places { inside, at: 0 };
+    let argument = places.call(&read)?;
+    places.end(argument)
+}
+
+/// `{{#if argument}}`, `{{#each argument as |value key|}}`.
+pub(super) fn block(inside: &Inside) -> Result<Opening, Fault> {
+    let name = inside.first_word()?;
+    let Some((_, sort)) = BlockSort::ALL.iter().find(|(known, _)| *known == name) else {
+        return Err(refusal::unknown_block(name, inside.place(0)));
+    };
+    let close = format!("}}}}{{{{/{name}}}}}");
+    let Some(TemplateElement::HelperBlock(read)) = element("{{#", &masked::call(inside), &close) else {
+        return Err(refusal::of_block(inside));
+    };
+    let mut places = Places { inside, at: 1 };
+    let argument = match &read.params[..] {
+        [argument] if read.hash.is_empty() => places.argument(argument)?,
+        [] if read.hash.is_empty() => return Err(refusal::without_value(inside)),
+        _ => return Err(refusal::several_values(inside)),
+    };
+    let names = if read.block_param.is_some() { places.names()? } else { Vec::new() };
+    places.end(Opening { sort: *sort, argument, names })
+}
+
+/// `{{> name context key=value}}`.
+pub(super) fn partial(inside: &Inside, indent: &str) -> Result<Partial, Fault> {
+    let name = match inside.kind(0) {
+        Some(TokenKind::Word) => inside.text(0),
+        Some(TokenKind::Text) => unquoted(inside.text(0)),
+        _ => return Err(inside.no_name(0)),
+    };
+    let Some(TemplateElement::PartialExpression(read)) = element("{{>", &masked::partial(inside), "}}")
+    else {
+        return Err(refusal::of_partial(inside));
+    };
+    let mut places = Places { inside, at: 1 };
+    let context = match &read.params[..] {
+        [] => None,
+        [context] if !places.is_named() => Some(places.argument(context)?),
+        _ => return Err(refusal::of_partial(inside)),
+    };
+    let given = places.named(&read.hash)?;
+    let (name, name_span, indent) = (name.into(), inside.place(0), indent.into());
+    places.end(Partial { name, name_span, context, given, indent })
+}
+
+/// The one element that the crate reads.
+fn element(open: &str, inside: &str, close: &str) -> Option<TemplateElement> {
+    let mut elements = Template::compile(&format!("{open}{inside}{close}")).ok()?.elements;
+    elements.pop().filter(|_| elements.is_empty())
+}
+
+/// A walk over the crate's tree of a tag and, beside it, the tag's tokens.
+struct Places<'a> {
+    inside: &'a Inside<'a>,
+    at: usize,
+}
+
+impl Places<'_> {
+    /// A path, a helper with its arguments, or either in parentheses.
+    fn call(&mut self, read: &HelperTemplate) -> Result<Argument, Fault> {
+        if let Parameter::Subexpression(inner) = &read.name {
+            return self.subexpression(inner);
+        }
+        if read.params.is_empty() && read.hash.is_empty() {
+            return self.value();
+        }
+        let head = self.at;
+        let (name, span) = (self.inside.text(head), self.inside.place(head));
+        let helper = Helper::find(name).ok_or_else(|| refusal::of_helper(self.inside, head))?;
+        if !read.hash.is_empty() {
+            let message = format!("`{name}` takes no named arguments");
+            return Err(Fault::new(Code::Syntax, message, span));
+        }
+        self.take(TokenKind::Word)?;
+        let arguments = read.params.iter().map(|read| self.argument(read)).collect::<Result<Vec<_>, _>>()?;
+        if !helper.takes(arguments.len()) {
+            let given = counted(arguments.len(), "argument", "arguments");
+            return Err(Fault::new(Code::Syntax, format!("`{name}` does not take {given}"), span));
+        }
+        let end = arguments.last().map_or(span.end, |last| last.span.end);
+        Ok(Argument { span: span.start..end, kind: ArgumentKind::Call { helper, arguments } })
+    }
+
+    fn argument(&mut self, read: &Parameter) -> Result<Argument, Fault> {
+        match read {
+            Parameter::Subexpression(inner) => self.subexpression(inner),
+            _ => self.value(),
+        }
+    }
+
+    fn subexpression(&mut self, read: &Subexpression) -> Result<Argument, Fault> {
+        let TemplateElement::Expression(inner) = &*read.element else { return Err(self.out_of_step()) };
+        let start = self.inside.place(self.take(TokenKind::Open)?).start;
+        let argument = self.call(inner)?;
+        let end = self.inside.place(self.take(TokenKind::Close)?).end;
+        Ok(Argument { span: start..end, ..argument })
+    }
+
+    /// A string, a number, a path.
+    fn value(&mut self) -> Result<Argument, Fault> {
+        let (text, span) = (self.inside.text(self.at), self.inside.place(self.at));
+        if self.inside.kind(self.at) == Some(TokenKind::Text) {
+            self.at += 1;
+            return Ok(Argument { span, kind: ArgumentKind::Literal(unquoted(text).into()) });
+        }
+        self.take(TokenKind::Word)?;
+        value_or_path(text, span)
+    }
+
+    /// `as |value key|`.
+    fn names(&mut self) -> Result<Vec<Arc<str>>, Fault> {
+        self.take(TokenKind::Word)?;
+        self.take(TokenKind::Bar)?;
+        let mut names = Vec::new();
+        while self.inside.kind(self.at) == Some(TokenKind::Word) {
+            names.push(self.inside.text(self.take(TokenKind::Word)?).into());
+        }
+        self.take(TokenKind::Bar)?;
+        Ok(names)
+    }
+
+    fn is_named(&self) -> bool {
+        self.inside.kind(self.at + 1) == Some(TokenKind::Equals)
+    }
+
+    /// `key=value …`, in the order in which they are written.
+    fn named(&mut self, read: &HashMap<String, Parameter>) -> Result<Vec<(Arc<str>, Argument)>, Fault> {
+        let mut given: Vec<(Arc<str>, Argument)> = Vec::new();
+        while self.is_named() {
+            let (name, span) = (self.inside.text(self.at), self.inside.place(self.at));
+            if given.iter().any(|(known, _)| **known == *name) {
+                return Err(Fault::new(Code::Syntax, format!("`{name}` is given twice"), span));
+            }
+            let value = read.get(name).ok_or_else(|| self.out_of_step())?;
+            self.take(TokenKind::Word)?;
+            self.take(TokenKind::Equals)?;
+            given.push((name.into(), self.argument(value)?));
+        }
+        Ok(given)
+    }
+
+    fn take(&mut self, kind: TokenKind) -> Result<usize, Fault> {
+        if self.inside.kind(self.at) != Some(kind) {
+            return Err(self.out_of_step());
+        }
+        self.at += 1;
+        Ok(self.at - 1)
+    }
+
+    /// What was read, if that is all of the tag.
+    fn end<T>(&self, read: T) -> Result<T, Fault> {
+        if self.at == self.inside.tokens.len() { Ok(read) } else { Err(self.out_of_step()) }
+    }
+
+    /// The crate takes for one word what is two, or the other way round.
+    fn out_of_step(&self) -> Fault {
+        refusal::unreadable(self.inside)
+    }
+}
+
+fn unquoted(text: &str) -> &str {
+    &text[1..text.len() - 1]
+}

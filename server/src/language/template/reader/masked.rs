@@ -1,0 +1,78 @@
+//! A tag as the crate is given it: of the same length, without what it reads otherwise than we do.
+
+use super::super::token::{Inside, Token, TokenKind};
+
+/// The inside of an output or a block.
+pub(super) fn call(inside: &Inside) -> String {
+    masked(inside, is_hidden)
+}
+
+/// The inside of a partial, whose name may hold anything.
+pub(super) fn partial(inside: &Inside) -> String {
+    masked(inside, |inside, at| at == 0 || is_hidden(inside, at))
+}
+
+/// Tokens between spaces; one that is hidden is a word of as many letters.
+fn masked(inside: &Inside, is_hidden: impl Fn(&Inside, usize) -> bool) -> String {
+    let mut masked = String::with_capacity(inside.span.len());
+    for (at, Token { kind, span }) in inside.tokens.iter().enumerate() {
+        let gap = span.start - inside.span.start - masked.len();
+        masked.extend(std::iter::repeat_n(' ', gap));
+        let text = inside.text(at);
+        match kind {
+            _ if is_hidden(inside, at) => masked.extend(std::iter::repeat_n('x', span.len())),
+            // A backslash in a string is itself, and in the crate's the beginning of an escape.
+            TokenKind::Text => {
+                masked.push_str(&text[..1]);
+                masked.extend(std::iter::repeat_n('x', span.len() - 2));
+                masked.push_str(&text[..1]);
+            }
+            _ => in_brackets_hidden(text, &mut masked),
+        }
+    }
+    masked.extend(std::iter::repeat_n(' ', inside.span.len() - masked.len()));
+    masked
+}
+
+/// Words of ours that the crate does not take where they are.
+fn is_hidden(inside: &Inside, at: usize) -> bool {
+    let text = inside.text(at);
+    let [before, after] = [at.checked_sub(1).and_then(|at| inside.kind(at)), inside.kind(at + 1)];
+    let is_head = matches!(before, None | Some(TokenKind::Open));
+    let is_alone = is_head && matches!(after, None | Some(TokenKind::Close));
+    match inside.kind(at) {
+        // `{{'x'}}`
+        Some(TokenKind::Text) => is_alone,
+        // `.` and `..`; `~` inside a tag; keywords as the names of values; `elsewhere`, which the crate takes for
+        // `else where`; and helpers such as `math.abs`.
+        Some(TokenKind::Word) => {
+            text.chars().all(|c| c == '.' || c == '/')
+                || text.contains('~')
+                || is_keyword(text) && !matches!(after, Some(TokenKind::Bar | TokenKind::Equals))
+                || is_head && (text.starts_with("else") || !is_alone && is_dotted(text))
+        }
+        _ => false,
+    }
+}
+
+fn is_keyword(word: &str) -> bool {
+    word.split(['.', '/']).next().is_some_and(|first| matches!(first, "as" | "else"))
+}
+
+/// Names with dots between them.
+fn is_dotted(word: &str) -> bool {
+    word.contains('.') && word.chars().all(|c| c == '.' || c == '_' || c.is_ascii_alphanumeric())
+}
+
+/// A word; what it has in brackets could be anything, and the crate would take some for a list.
+fn in_brackets_hidden(word: &str, masked: &mut String) {
+    let mut bracket = false;
+    for c in word.chars() {
+        bracket &= c != ']';
+        match bracket {
+            true => masked.extend(std::iter::repeat_n('x', c.len_utf8())),
+            false => masked.push(c),
+        }
+        bracket |= c == '[';
+    }
+}

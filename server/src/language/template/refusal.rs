@@ -1,0 +1,198 @@
+//! Why a tag is not one of ours, and what to write instead.
+
+use std::ops::Range;
+
+use holdfast_catalog::spelling::nearest;
+
+use super::function::{self, Helper};
+use super::path::value_or_path;
+use super::token::{Inside, TokenKind};
+use super::tree::BlockSort;
+use crate::diagnostic::Code;
+use crate::language::fault::Fault;
+
+/// Why the crate did not read an output.
+pub(super) fn of_output(inside: &Inside) -> Fault {
+    let found = match inside.kind(0) {
+        Some(TokenKind::Open) => argument(inside, 0),
+        _ => call(inside, 0),
+    };
+    match found {
+        Err(fault) => fault,
+        Ok(end) if end < inside.tokens.len() => inside.unexpected(end),
+        Ok(_) => unreadable(inside),
+    }
+}
+
+/// Why the crate did not read a block whose name is known.
+pub(super) fn of_block(inside: &Inside) -> Fault {
+    if inside.tokens.len() == 1 {
+        return without_value(inside);
+    }
+    let end = match argument(inside, 1) {
+        Err(fault) => return fault,
+        Ok(end) => end,
+    };
+    match inside.text(end) {
+        "" => unreadable(inside),
+        "as" => {
+            let span = inside.place(end + 1).start..inside.span.end;
+            Fault::new(Code::Syntax, "expected one or two names between bars", span)
+                .help("such as {{#each map as |value key|}}")
+        }
+        _ => several_values(inside),
+    }
+}
+
+/// Why a partial was not read, or has more than a context and names.
+pub(super) fn of_partial(inside: &Inside) -> Fault {
+    let mut at = 1;
+    while at < inside.tokens.len() {
+        let is_named = inside.kind(at + 1) == Some(TokenKind::Equals);
+        if !is_named && at > 1 {
+            let span = inside.place(at).start..inside.span.end;
+            return Fault::new(Code::Syntax, "expected name=value", span);
+        }
+        match argument(inside, if is_named { at + 2 } else { at }) {
+            Err(fault) => return fault,
+            Ok(end) => at = end,
+        }
+    }
+    unreadable(inside)
+}
+
+/// A tag that Handlebars has no meaning for.
+pub(super) fn unreadable(inside: &Inside) -> Fault {
+    Fault::new(Code::Syntax, "this is not a tag of Handlebars", inside.place(0).start..inside.span.end)
+}
+
+/// A block such as `{{#if}}`.
+pub(super) fn without_value(inside: &Inside) -> Fault {
+    Fault::new(Code::Syntax, format!("`{}` takes a value", inside.text(0)), inside.place(0))
+}
+
+/// A block with more than one value; a helper without its parentheses is the usual slip.
+pub(super) fn several_values(inside: &Inside) -> Fault {
+    let (block, end) = (inside.text(0), argument(inside, 1).unwrap_or(2));
+    let span = inside.place(1).start..inside.span.end;
+    let written = inside.from(1);
+    let (left, rest) = written.split_at(inside.place(end).start.min(span.start + written.len()) - span.start);
+    let fault = Fault::new(Code::Syntax, format!("`{block}` takes one value"), span);
+    match infix(block, left.trim_end(), rest) {
+        Some(help) => fault.help(help),
+        None => fault.help(format!("a helper goes in parentheses: {{{{#{block} ({written})}}}}")),
+    }
+}
+
+/// The end of a helper with its arguments, or of a path.
+fn call(inside: &Inside, at: usize) -> Result<usize, Fault> {
+    match inside.kind(at) {
+        Some(TokenKind::Word) => {}
+        Some(TokenKind::Text) => return Ok(at + 1),
+        _ => return Err(inside.no_name(at)),
+    }
+    let is_end = |at: usize| matches!(inside.kind(at), None | Some(TokenKind::Close));
+    if is_end(at + 1) {
+        return value_or_path(inside.text(at), inside.place(at)).map(|_| at + 1);
+    }
+    if Helper::find(inside.text(at)).is_none() {
+        return Err(of_helper(inside, at));
+    }
+    let mut end = at + 1;
+    while !is_end(end) {
+        end = argument(inside, end)?;
+    }
+    Ok(end)
+}
+
+/// The end of an argument.
+fn argument(inside: &Inside, at: usize) -> Result<usize, Fault> {
+    match inside.kind(at) {
+        Some(TokenKind::Word) => value_or_path(inside.text(at), inside.place(at)).map(|_| at + 1),
+        Some(TokenKind::Text) => Ok(at + 1),
+        Some(TokenKind::Open) => {
+            let end = call(inside, at + 1)?;
+            match inside.kind(end) {
+                Some(TokenKind::Close) => Ok(end + 1),
+                _ => Err(Fault::new(Code::Syntax, "this is not closed with `)`", inside.place(at))),
+            }
+        }
+        _ => Err(inside.no_name(at)),
+    }
+}
+
+/// A word that is not a helper, before what may be an operator, a pipe or the bracket of a call.
+pub(super) fn of_helper(inside: &Inside, at: usize) -> Fault {
+    let (name, span, rest) = (inside.text(at), inside.place(at), inside.from(at + 1));
+    let fault = || Fault::new(Code::Syntax, "templates have no operators", span.clone());
+    let word =
+        |text: &str| text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
+    if let Some(piped) = rest.strip_prefix('|').filter(|rest| !rest.starts_with('|')) {
+        let helper = word(piped.trim_start());
+        return fault()
+            .help(format!("the helper comes first, then its arguments: {{{{{helper} {name} …}}}}"));
+    }
+    if rest.starts_with('(')
+        && let Some((value, helper)) = name.rsplit_once('.').filter(|(_, last)| Helper::find(last).is_some())
+    {
+        return fault()
+            .help(format!("the helper comes first, then its arguments: {{{{{helper} {value} …}}}}"));
+    }
+    let arithmetic = [("+", "add"), ("- ", "sub"), ("*", "mul"), ("/", "div"), ("%", "mod")];
+    let signs = INFIX.iter().chain(&arithmetic).find(|(sign, _)| rest.starts_with(sign));
+    match signs {
+        Some((_, helper)) if Helper::find(helper).is_some() => {
+            fault().help(format!("use a helper: {{{{{helper} {name} …}}}}"))
+        }
+        Some(_) => fault().help("compute it in the manifest, as a name under `[let]`"),
+        None => unknown_helper(name, &span),
+    }
+}
+
+fn unknown_helper(name: &str, span: &Range<usize>) -> Fault {
+    let fault = Fault::new(Code::UnknownFunction, format!("unknown helper `{name}`"), span.clone());
+    match name {
+        "lookup" | "nodes" | "param" | "template" => {
+            fault.help(format!("`{name}` is for `[let]` in the manifest"))
+        }
+        "if" | "unless" | "each" | "with" => fault.help(format!("it opens a block: {{{{#{name} …}}}}")),
+        _ => fault.did_you_mean(name, function::names()),
+    }
+}
+
+/// Operators of other languages, longest first, and the helpers that do the same.
+const INFIX: [(&str, &str); 8] = [
+    ("==", "eq"),
+    ("!=", "ne"),
+    ("<=", "le"),
+    (">=", "ge"),
+    ("&&", "and"),
+    ("||", "or"),
+    ("<", "lt"),
+    (">", "gt"),
+];
+
+/// What to write for an operator between two values.
+fn infix(block: &str, left: &str, rest: &str) -> Option<String> {
+    let (sign, helper) = INFIX.iter().find(|(sign, _)| rest.starts_with(sign))?;
+    let right = rest[sign.len()..].trim();
+    if right.is_empty() || INFIX.iter().any(|(sign, _)| right.contains(sign)) {
+        return Some(format!("templates have no operators: use a helper, such as ({helper} {left} …)"));
+    }
+    let written = match (*helper, right) {
+        ("ne", "null") => format!("(has {left})"),
+        ("eq", "null") => format!("(not (has {left}))"),
+        _ => format!("({helper} {left} {right})"),
+    };
+    Some(format!("templates have no operators: {{{{#{block} {written}}}}}"))
+}
+
+/// A block whose name is not one of ours.
+pub(super) fn unknown_block(name: &str, span: Range<usize>) -> Fault {
+    let fault = Fault::new(Code::UnknownFunction, format!("unknown block `{name}`"), span);
+    let known = || BlockSort::ALL.iter().map(|(known, _)| *known);
+    match nearest(name, known()) {
+        Some(near) => fault.help(format!("did you mean `{near}`?")),
+        None => fault.help(format!("there are {}", known().collect::<Vec<_>>().join(", "))),
+    }
+}
