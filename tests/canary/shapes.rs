@@ -61,7 +61,7 @@ schedule    = "@daily"
 environment = { TOKEN = "${mapped.one}" }
 
 [systemd_unit."m.service"]
-content = "[Service]\nExecStart=/bin/true\nEnvironment=TOKEN=${deeper.db.password}\n"
+content = "# ${deeper.db.password}\n[Service]\nExecStart=/bin/true\n"
 "##,
     ),
     (

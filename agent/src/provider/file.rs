@@ -94,7 +94,7 @@ impl Provider for Files {
             return left;
         }
         left.extend(want.target.as_deref().map(|target| ("target".into(), target.into())));
-        left.extend(want.mode.map(|mode| ("mode".into(), mode.to_string().into())));
+        left.extend(want.managed_mode().map(|mode| ("mode".into(), mode.to_string().into())));
         left.extend(want.owner.as_ref().map(|owner| ("owner".into(), owner.as_str().into())));
         left.extend(want.group.as_ref().map(|group| ("group".into(), group.as_str().into())));
         left.extend(want.purge.then(|| ("purge".into(), "absent".into())));

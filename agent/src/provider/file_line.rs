@@ -6,7 +6,7 @@ use holdfast_catalog::resource::FileLine;
 use holdfast_catalog::resource::attribute::{Presence, Secret};
 
 use super::text::edit::{self, Lines, Texts};
-use super::{Applied, DisplayValue, Error, Left, Provider, Reading, Writing, properties};
+use super::{Applied, ChangeKind, DisplayValue, Error, Left, Provider, Reading, Writing, properties};
 
 mod wanted;
 #[cfg(test)]
@@ -42,7 +42,12 @@ impl Provider for FileLines {
             (Some(text), _) => {
                 let lines = Lines::of(text);
                 let edit = wanted::edit(want, &lines).map_err(Error::Refused)?;
-                Ok(Plan::of(change(want, &lines, &edit).into_iter().collect()))
+                let mut changes: Vec<_> = change(want, &lines, &edit).into_iter().collect();
+                if want.ensure == Presence::Present && want.line.as_ref().is_some_and(Secret::is_sensitive) {
+                    let said = |words| Change::new(Property::Line, "", "").kind(ChangeKind::Note).note(words);
+                    changes.extend(edit::readable_by_all(want.path.as_str(), reading)?.map(said));
+                }
+                Ok(Plan::of(changes))
             }
         }
     }

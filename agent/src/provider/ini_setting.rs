@@ -11,7 +11,7 @@ use holdfast_catalog::resource::attribute::Presence;
 use section::NotEditable;
 
 use super::text::edit::{self, Lines, Texts};
-use super::{Applied, DisplayValue, Error, Left, Provider, Reading, Writing, properties};
+use super::{Applied, ChangeKind, DisplayValue, Error, Left, Provider, Reading, Writing, properties};
 
 mod extent;
 mod line;
@@ -50,7 +50,12 @@ impl Provider for Settings {
         }
         let lines = Lines::of(text.unwrap_or_default());
         refuse(want, &lines)?;
-        Ok(Plan::of(difference(want, &lines).into_iter().collect()))
+        let mut changes: Vec<_> = difference(want, &lines).into_iter().collect();
+        if is_secret(want) && want.ensure == Presence::Present {
+            let said = |words| Change::new(Property::Value, "", "").kind(ChangeKind::Note).note(words);
+            changes.extend(edit::readable_by_all(path, reading)?.map(said));
+        }
+        Ok(Plan::of(changes))
     }
 
     fn apply(&self, want: &IniSetting, _: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {

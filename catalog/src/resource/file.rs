@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::attribute::{AbsolutePath, Command, Content, Mode, SystemName, TreeEntry, keywords};
 use super::claim::{self, Claim, Hold, Standing};
 use super::define::resource_type;
+use super::unit_text;
 use super::{AttributeError, Fragment, Implied, Rules};
 
 keywords! {
@@ -33,7 +34,7 @@ resource_type! {
         /// What a symbolic link points to; may be relative to the link.
         property target: Option<String> => "none",
         /// Permission bits. With `recurse`, files get it without the execute bits that no reader has; directories can be searched. A file with an access control list keeps it, also when its content is replaced; the bits for the group are then the list's mask.
-        property mode: Option<Mode> => "left alone; of what is new `\"0644\"`, of directories `\"0755\"`",
+        property mode: Option<Mode> => "left alone; of what is new `\"0644\"`, of directories `\"0755\"`; where the content is secret, `\"0600\"`, also of a file that is there",
         /// The owner's name or numeric id.
         property owner: Option<SystemName> => "left alone; of what is new `\"root\"`",
         /// The group's name or numeric id.
@@ -61,15 +62,25 @@ impl File {
     /// What is in a directory that is purged, as a claim says it.
     pub const MEMBER: &'static str = claim::MEMBER;
 
+    /// The mode of a file whose content is secret, unless one is given.
+    pub const SECRET_MODE: Mode = Mode(0o600);
+
     /// What is at the path, with the default resolved.
     pub fn ensured(&self) -> FileEnsure {
         self.ensure.unwrap_or(if self.target.is_some() { FileEnsure::Symlink } else { FileEnsure::File })
     }
 
+    /// The mode that is managed: what is secret is for its owner alone, where nothing else is said. A file that is only written
+    /// where it is missing is left to others later.
+    pub fn managed_mode(&self) -> Option<Mode> {
+        let is_secret = self.replace && self.content.as_ref().is_some_and(Content::is_sensitive);
+        self.mode.or_else(|| is_secret.then_some(Self::SECRET_MODE))
+    }
+
     /// The sides of it that are managed.
     fn sides(&self) -> impl Iterator<Item = &'static str> {
         let sides = [
-            self.mode.as_ref().map(|_| "mode"),
+            self.managed_mode().map(|_| "mode"),
             self.owner.as_ref().map(|_| "owner"),
             self.group.as_ref().map(|_| "group"),
         ];
@@ -153,6 +164,11 @@ impl Rules for File {
         }
         if self.validate.is_some() && ensure != FileEnsure::File {
             refuse("validate", "only a file's content can be validated", "leave `validate` out");
+        }
+        if let Some(Content::Inline(text)) =
+            self.content.as_ref().filter(|_| unit_text::is_unit(self.title.as_str()))
+        {
+            errors.extend(unit_text::refused("content", text));
         }
         errors
     }

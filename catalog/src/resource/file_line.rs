@@ -3,6 +3,7 @@
 use super::attribute::{AbsolutePath, Pattern, Presence, Secret};
 use super::claim::{Claim, Hold, Piece};
 use super::define::resource_type;
+use super::unit_text;
 use super::{AttributeError, Implied, Rules};
 
 resource_type! {
@@ -12,7 +13,7 @@ resource_type! {
         parameter path: AbsolutePath,
         /// Whether the line is there. `absent` removes each line that is `line`, or each that `match` finds.
         property ensure: Presence = Presence::Present,
-        /// The line, without a line end. May be left out only with `ensure = "absent"` and `match`.
+        /// The line, without a line end. Where it is secret and every user can read the file, the report says so: give the file a mode by a `file`. May be left out only with `ensure = "absent"` and `match`.
         property line: Option<Secret> => "required, unless absent with `match`",
         /// A regular expression that finds the line that `line` replaces. It must find `line` too. Where it finds none, `line` is added.
         parameter r#match: Option<Pattern>,
@@ -55,6 +56,9 @@ impl Rules for FileLine {
         }
         if self.r#match.is_none() && !self.append_on_no_match {
             refuse("append_on_no_match", "this needs a `match`", "leave it out, or give `match`");
+        }
+        if let Some(line) = self.line.as_ref().filter(|_| unit_text::is_unit(self.path.as_str())) {
+            errors.extend(unit_text::refused("line", line));
         }
         errors
     }

@@ -3,6 +3,7 @@
 use super::attribute::{AbsolutePath, Presence, Secret, Setting};
 use super::claim::{Claim, Hold, Piece};
 use super::define::resource_type;
+use super::unit_text;
 use super::{AttributeError, Implied, Rules};
 use crate::value::Sensitive;
 
@@ -17,7 +18,7 @@ resource_type! {
         parameter key: String,
         /// Whether the setting is there.
         property ensure: Presence = Presence::Present,
-        /// Its value: a string, a number or a boolean. Where it is secret it is shown nowhere.
+        /// Its value: a string, a number or a boolean. Where it is secret it is shown nowhere, and a file that is made is for its owner alone; a file that is there keeps its mode, and where every user can read it the report says so: give it a mode by a `file`.
         property value: Option<Setting> => "required, unless absent",
         /// Whether the key may be set several times, all of which get the value. Without it, a key that is set more than once is refused with the lines: it may be a list, such as `Environment=` of a unit, of which each line counts.
         parameter multiple: bool = false,
@@ -72,6 +73,10 @@ impl Rules for IniSetting {
                 "leave it out, or quote the value as the program that reads it wants",
             ),
             _ => {}
+        }
+        let is_secret = self.value.as_ref().is_some_and(|value| value.secret().is_sensitive());
+        if is_secret && unit_text::is_unit(self.path.as_str()) {
+            errors.push(unit_text::error("value", Some(&self.key)));
         }
         errors
     }

@@ -3,6 +3,7 @@
 use super::attribute::{Content, Presence};
 use super::claim::Claim;
 use super::define::resource_type;
+use super::unit_text;
 use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, ResourceRef, Rules};
 use crate::value::Value;
 
@@ -101,7 +102,7 @@ resource_type! {
     SystemdUnit("systemd_unit"), titled UnitFile {
         /// Whether it is there. Before it goes, its service is stopped, if that is managed so.
         property ensure: Presence = Presence::Present,
-        /// What it holds: inline, by `template` or by `source`. What is sensitive is readable by root alone.
+        /// What it holds: inline, by `template` or by `source`. A secret in a directive is an error, since systemd shows to every user what a unit says: write it into a `file`, and name that with `EnvironmentFile=` or `LoadCredential=`. With one in a comment, only root can read the file.
         property content: Option<Content> => "required, unless absent",
     }
 }
@@ -153,6 +154,7 @@ impl Rules for SystemdUnit {
                 let error = AttributeError::new("content", "the source is a directory");
                 vec![error.help("name one file of it")]
             }
+            (Some(Content::Inline(text)), _) => unit_text::refused("content", text).into_iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -173,6 +175,7 @@ impl Rules for SystemdUnit {
 mod tests {
     use super::*;
     use crate::resource::{Attributes, ResourceType};
+    use crate::value::{Kind, Piece, Sensitive};
 
     fn unit(title: &str) -> SystemdUnit {
         let attributes: Attributes = [("content".into(), "[Unit]\n".into())].into();
@@ -225,6 +228,51 @@ mod tests {
         assert!(unit("backup.service").implied().contains(&timer));
         let gone = SystemdUnit::read("nginx.service", &[("ensure".into(), "absent".into())].into()).unwrap();
         assert!(gone.implied().contains(&nginx()));
+    }
+
+    fn secret(pieces: &[(&str, bool)]) -> Value {
+        let piece = |(text, secret): &(&str, bool)| Piece { text: (*text).into(), secret: *secret };
+        Kind::Sensitive(Sensitive::pieces(pieces.iter().map(piece))).into()
+    }
+
+    #[test]
+    fn what_systemd_shows_to_every_user_holds_no_secret() {
+        let error = |pieces: &[(&str, bool)]| {
+            let attributes: Attributes = [("content".into(), secret(pieces))].into();
+            SystemdUnit::read("a.service", &attributes).err().map(|errors| format!("{errors:?}"))
+        };
+        for (pieces, directive) in [
+            (&[("[Service]\nEnvironment=P=", false), ("hunter2", true), ("\n", false)][..], "Environment="),
+            (&[("[Service]\nExecStart=/bin/a \\\n  # x\n  --p ", false), ("hunter2", true)], "ExecStart="),
+            (&[("[Service]\nX=1\n# note\n SetCredential = a:", false), ("hunter2", true)], "SetCredential="),
+        ] {
+            let said = error(pieces).unwrap();
+            assert!(said.contains(&format!("`{directive}`")) && said.contains("LoadCredential="), "{said}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+        // Where the whole text is secret, so are its directives.
+        let said = error(&[("[Service]\nHunter2=x\n", true)]).unwrap();
+        assert!(!said.contains("Hunter2"), "{said}");
+        assert_eq!(error(&[("# ", false), ("hunter2", true), ("\n[Service]\nX=1\n", false)]), None);
+    }
+
+    #[test]
+    fn nor_does_a_unit_that_another_type_writes() {
+        let value = || secret(&[("P=", false), ("hunter2", true)]);
+        let refused = |type_name: &str, title: &str, attributes: &[(&str, Value)]| {
+            let all: Attributes = attributes.iter().map(|(k, v)| ((*k).into(), v.clone())).collect();
+            let read = crate::resource::Typed::read(type_name, title, &all).unwrap();
+            read.is_err_and(|errors| errors[0].message.contains("shows to every user"))
+        };
+        let unit = "/etc/systemd/system/a.service";
+        assert!(refused("file", unit, &[("content", value())]));
+        assert!(refused("file", "/usr/lib/systemd/system/a.service.d/x.conf", &[("content", value())]));
+        assert!(!refused("file", "/etc/systemd/system/a.service.d/secret.env", &[("content", value())]));
+        assert!(!refused("file", "/etc/a.service", &[("content", value())]));
+        assert!(refused("fragment", "x", &[("target", unit.into()), ("content", value())]));
+        assert!(refused("file_line", "x", &[("path", unit.into()), ("line", value())]));
+        let setting = [("path", unit.into()), ("section", "Service".into()), ("key", "Environment".into())];
+        assert!(refused("ini_setting", "x", &[&setting[..], &[("value", value())]].concat()));
     }
 
     #[test]

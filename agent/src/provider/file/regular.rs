@@ -20,7 +20,6 @@ use crate::system::{
 
 /// The mode of a new file, unless one is given.
 const DEFAULT_MODE: u32 = 0o644;
-const DEFAULT_SECRET_MODE: u32 = 0o600;
 
 /// Below the agent's state: what a validator is given that must not read what others can write to.
 const JUDGED: &str = "/judged";
@@ -54,7 +53,7 @@ pub(super) fn plan(
     if let Some(content) = content {
         content_change(want, path, content, opened, reading, &mut changes)?;
     }
-    access_changes(want, want.mode.map(|mode| mode.0), owners, accounts, &stat, &mut changes);
+    access_changes(want, want.managed_mode().map(|mode| mode.0), owners, accounts, &stat, &mut changes);
     say_lost_capabilities(path, reading, &mut changes)?;
     Ok(changes)
 }
@@ -136,11 +135,11 @@ pub(super) fn apply(
     let whole =
         properties.iter().position(|property| matches!(property, Property::Ensure | Property::Content));
     let Some(position) = whole else {
-        apply_access(path, want.mode.map(|mode| mode.0), owners, &properties, writing)?;
+        apply_access(path, want.managed_mode().map(|mode| mode.0), owners, &properties, writing)?;
         return Ok(Applied::default());
     };
     let old = writing.machine.lstat(path)?;
-    let mode = want.mode.map_or_else(|| default_mode(want, old), |mode| mode.0);
+    let mode = want.managed_mode().map_or_else(|| default_mode(want, old), |mode| mode.0);
     let job = Replacement { path, content: want.content.as_ref(), mode, old };
     let said = replace(want, owners, &job, writing)?;
     Ok(also_said(position, said))
@@ -148,7 +147,7 @@ pub(super) fn apply(
 
 fn default_mode(want: &File, old: Option<Stat>) -> u32 {
     let secret = want.content.as_ref().is_some_and(Content::is_sensitive);
-    let new = if secret { DEFAULT_SECRET_MODE } else { DEFAULT_MODE };
+    let new = if secret { File::SECRET_MODE.0 } else { DEFAULT_MODE };
     old.filter(|old| old.kind == FileKind::File).map_or(new, |old| old.permissions())
 }
 

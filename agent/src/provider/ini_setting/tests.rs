@@ -201,7 +201,7 @@ fn a_secret_is_shown_nowhere_and_its_new_file_is_roots_alone() {
     let secret = Value::from(Kind::Sensitive(Sensitive::text("hunter2")));
     let (after, said) = corrected("[PHP]\nmemory_limit = old\n", &php(secret.clone()));
     assert_eq!(after, "[PHP]\nmemory_limit = hunter2\n");
-    assert_eq!(said, ["value: [sensitive] -> [sensitive]"]);
+    assert_eq!(said[0], "value: [sensitive] -> [sensitive]");
     let double = Double::new(|_| None);
     let mut all = php(secret).to_vec();
     all.push(("path", "/new.ini".into()));
@@ -232,4 +232,31 @@ fn a_byte_order_mark_is_passed_over() {
     assert_eq!(text("\u{feff}[a]\nx=1\n", &a), "\u{feff}[a]\nx=2\n");
     let first = [("key", Value::from("x")), ("value", 2.into())];
     assert_eq!(text("\u{feff}x=1\n[a]\n", &first), "\u{feff}x=2\n[a]\n");
+}
+
+#[test]
+fn a_secret_in_a_file_that_everybody_may_read_is_said_to_be_so() {
+    let secret: Value = Kind::Sensitive(Sensitive::text("hunter2-x")).into();
+    let want =
+        want::<IniSetting>("x", &[("path", "/etc/x.ini".into()), ("key", "k".into()), ("value", secret)]);
+    let double = Double::new(|_| None);
+    double.put("/etc/x.ini", "");
+    let place = double.root.path().join("etc/x.ini");
+    let notes = |mode| -> Vec<String> {
+        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(mode)).unwrap();
+        let (Plan::Changes(changes) | Plan::InSync(changes)) =
+            trial::plan(&Settings, &double, &want).unwrap()
+        else {
+            panic!("it is planned")
+        };
+        changes.into_iter().filter_map(|change| change.note).collect()
+    };
+    let said = notes(0o644);
+    assert!(
+        matches!(&said[..], [one] if one.contains("every user") && one.contains("mode = \"0640\"")),
+        "{said:?}"
+    );
+    trial::correct(&Settings, &double, &want).unwrap();
+    assert_eq!(notes(0o644), said, "also once it is in the file");
+    assert_eq!(notes(0o640), [""; 0]);
 }

@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::provider::{Error, Writing};
+use holdfast_catalog::resource::File;
+
+use crate::provider::{Error, Reading, Writing};
 use crate::system::{Committed, FileKind, Inspect, Permissions, Stat};
 pub use lines::Lines;
 
@@ -53,10 +55,33 @@ fn text(machine: &dyn Inspect, path: &Path) -> Result<Option<(String, Stat)>, Er
     let Some(opened) = machine.open(path)? else { return Ok(None) };
     let stat = opened.stat;
     let text = String::from_utf8(opened.read(path, LIMIT)?);
-    text.map(|text| Some((text, stat))).map_err(|_| {
+    text.map(|text| Some((text, stat))).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
         let path = path.display();
-        Error::Refused(format!("{path} is not UTF-8 text, and is not edited: its binary parts would be lost"))
+        Error::Refused(format!(
+            "{path} is not UTF-8 text (line {line}), and is not edited: its binary parts would be lost"
+        ))
     })
+}
+
+/// What is said of a file with a secret that every user can read: tightening it is for the one whose file it is. Nothing where a
+/// resource gives it a mode.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn readable_by_all(path: &str, reading: Reading<'_>) -> Result<Option<String>, Error> {
+    let is_open = |stat: &Stat| stat.mode & 0o004 != 0;
+    let Some(stat) = reading.machine.stat(Path::new(path))?.filter(is_open) else { return Ok(None) };
+    let gives_mode = |file: &File| file.title.as_str() == path && file.managed_mode().is_some();
+    let words = || {
+        format!(
+            "every user can read {path} (mode {:04o}), and it holds this secret: add a `file` with this path and \
+             mode = \"0640\", or another mode without access for others",
+            stat.mode
+        )
+    };
+    Ok((!reading.named.of_type::<File>().any(gives_mode)).then(words))
 }
 
 /// Refuses a symbolic link: new content would take the link's place, or go where somebody else has led it since.
@@ -155,11 +180,11 @@ mod tests {
     fn what_is_no_text_is_refused_and_kept() {
         let double = Double::new(|_| None);
         double.put("/etc/x", "");
-        std::fs::write(double.root.path().join("etc/x"), b"caf\xe9\n").unwrap();
+        std::fs::write(double.root.path().join("etc/x"), b"# a\ncaf\xe9\n").unwrap();
         let refused =
             trial::writing(&double, |writing| rewrite(writing, "/etc/x", PUBLIC, |_| String::new()));
-        assert!(refused.unwrap_err().to_string().contains("not UTF-8"));
-        assert_eq!(std::fs::read(double.root.path().join("etc/x")).unwrap(), b"caf\xe9\n");
+        assert!(refused.unwrap_err().to_string().contains("not UTF-8 text (line 2)"));
+        assert_eq!(std::fs::read(double.root.path().join("etc/x")).unwrap(), b"# a\ncaf\xe9\n");
         assert!(Texts::read(&double, ["/etc/x"]).get("/etc/x").is_err());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Attribute, AttributeKind, Mismatch};
 use crate::hash::ContentHash;
-use crate::value::{Kind, Sensitive, Value};
+use crate::value::{Kind, Piece, Sensitive, Value};
 
 /// A text that may be secret.
 #[derive(Clone, PartialEq)]
@@ -25,6 +25,15 @@ impl Secret {
     /// Whether it may be shown.
     pub fn is_sensitive(&self) -> bool {
         self.0.is_sensitive()
+    }
+
+    /// Its stretches, secret and not.
+    pub fn pieces(&self) -> Vec<Piece> {
+        let whole = |secret| vec![Piece { text: self.expose(), secret }];
+        match &self.0.kind {
+            Kind::Sensitive(secret) => secret.as_pieces().map_or_else(|| whole(true), <[_]>::to_vec),
+            _ => whole(false),
+        }
     }
 
     /// The text with what is secret masked.

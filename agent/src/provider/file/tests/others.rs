@@ -214,3 +214,63 @@ fn what_goes_with_the_owner_is_said() {
     let owner = changes.iter().find(|change| change.property == Property::Owner).unwrap();
     assert!(owner.note.as_deref().unwrap().contains("clears its capabilities"), "{changes:?}");
 }
+
+fn secret(text: &str) -> Value {
+    Kind::Sensitive(Sensitive::text(text)).into()
+}
+
+/// A file of the bench that everybody may read.
+fn public(bench: &Bench, path: &str, text: &str) {
+    std::fs::write(bench.dir().join(path), text).unwrap();
+    std::fs::set_permissions(bench.dir().join(path), PermissionsExt::from_mode(0o644)).unwrap();
+}
+
+#[test]
+fn what_is_or_becomes_secret_is_its_owners_alone_where_no_mode_is_given() {
+    let mut bench = Bench::directory();
+    public(&bench, "packaged", "package's own\n");
+    let becomes = bench.file("/becomes", "user=x\n");
+    bench.add("file", "/packaged", &[("content", secret("hunter2-packaged"))].into());
+    bench.add("file", "/parts", &[("fragments", true.into())].into());
+    let part = bench.add("fragment", "a", &[("target", "/parts".into()), ("content", "plain".into())].into());
+    bench.run(Mode::Enforce);
+    assert_eq!(["becomes", "packaged", "parts"].map(|path| mode(&bench, path)), [0o644, 0o600, 0o644]);
+    bench.set(becomes, "content", secret("hunter2-becomes"));
+    bench.set(part, "content", secret("hunter2-part"));
+    let events = bench.run(Mode::Enforce).events;
+    let intentional = |event: &Event| event.cause == Some(Cause::Intentional);
+    assert!(events.len() == 4 && events.iter().all(intentional), "{events:#?}");
+    assert_eq!(["becomes", "packaged", "parts"].map(|path| mode(&bench, path)), [0o600; 3]);
+    assert!(bench.run(Mode::Enforce).events.is_empty());
+    // Anyone who opens it to others drifts.
+    std::fs::set_permissions(bench.dir().join("becomes"), PermissionsExt::from_mode(0o644)).unwrap();
+    let events = bench.run(Mode::Enforce).events;
+    let [event] = &events[..] else { panic!("{events:#?}") };
+    assert_eq!((event.property.as_deref(), event.cause), (Some("mode"), Some(Cause::Corrective)));
+    assert_eq!(mode(&bench, "becomes"), 0o600);
+}
+
+#[test]
+fn a_mode_that_is_given_holds_for_a_secret_and_what_is_left_to_others_stays_as_it_is() {
+    let mut bench = Bench::directory();
+    public(&bench, "seed", "others wrote it\n");
+    let given = [("content", secret("hunter2-given")), ("mode", "0640".into())];
+    bench.add("file", "/given", &given.into());
+    let seed = [("content", secret("hunter2-seed")), ("replace", false.into())];
+    bench.add("file", "/seed", &seed.clone().into());
+    bench.add("file", "/new-seed", &seed.into());
+    bench.run(Mode::Enforce);
+    assert_eq!(["given", "seed", "new-seed"].map(|path| mode(&bench, path)), [0o640, 0o644, 0o600]);
+    assert!(bench.run(Mode::Enforce).events.is_empty());
+}
+
+#[test]
+fn the_mode_of_a_directory_with_all_that_is_in_it_does_not_open_a_secret() {
+    let mut bench = Bench::directory();
+    let all = [("ensure", "directory".into()), ("recurse", true.into()), ("mode", "0644".into())];
+    bench.add("file", "/d", &all.into());
+    bench.add("file", "/d/secret", &[("content", secret("hunter2-inside"))].into());
+    bench.run(Mode::Enforce);
+    assert_eq!(bench.run(Mode::Enforce).events, [], "neither undoes the other");
+    assert_eq!(["d", "d/secret"].map(|path| mode(&bench, path)), [0o755, 0o600]);
+}
