@@ -1,7 +1,7 @@
 //! `cron`: jobs of cron, each a file of `/etc/cron.d`, written whole and read back to be compared.
 //!
 //! Whatever else is in such a file is seen too: cron would run it. So is an owner, a mode or a second name that cron refuses,
-//! and a user who has no account, or one that has expired.
+//! a user who has no account, or one that has expired, and that there is no daemon to run it.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -15,10 +15,12 @@ use crate::system::{FileKind, Inspect, Permissions, Stat};
 
 mod accounts;
 mod crontab;
+mod daemon;
 mod expiry;
 
 use accounts::KnownUsers;
 use crontab::Crontab;
+use daemon::NoDaemon;
 use expiry::Expiries;
 
 /// What is there of jobs.
@@ -26,6 +28,8 @@ pub struct Seen {
     texts: Texts,
     users: KnownUsers,
     expiries: Expiries,
+    /// Why nothing runs jobs.
+    no_daemon: Option<NoDaemon>,
 }
 
 /// Jobs of cron.
@@ -46,6 +50,7 @@ impl Provider for Jobs {
 
     fn observe(&self, all: &[&Cron], reading: Reading<'_>) -> Result<Seen, Error> {
         let files = all.iter().map(|want| want.title.path());
+        let is_present = |want: &&Cron| want.ensure == Presence::Present;
         let is_file = |path: &&str| {
             let stat = reading.machine.lstat(Path::new(path));
             stat.is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == FileKind::File))
@@ -54,6 +59,7 @@ impl Provider for Jobs {
             texts: Texts::read(reading.machine, files.filter(is_file)),
             users: accounts::look(all, reading.machine)?,
             expiries: Expiries::look(all, reading.machine)?,
+            no_daemon: if all.iter().any(is_present) { daemon::look(reading.machine)? } else { None },
         })
     }
 
@@ -67,7 +73,9 @@ impl Provider for Jobs {
             (Presence::Present, stat) => match plan_present(want, stat, &seen.texts, reading.machine)? {
                 pending @ Plan::Pending(_) => Ok(pending),
                 plan => {
-                    let why = without_user(want, &seen.users, reading)?;
+                    let why = seen.no_daemon.as_ref().and_then(|none| none.words(reading.named));
+                    let why =
+                        why.map_or_else(|| without_user(want, &seen.users, reading), |why| Ok(Some(why)))?;
                     Ok(why.or_else(|| seen.expiries.why(want)).map_or(plan, Plan::Pending))
                 }
             },

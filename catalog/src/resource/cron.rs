@@ -46,7 +46,7 @@ impl Attribute for CronName {
 }
 
 resource_type! {
-    /// A job that cron runs by the clock: the file `/etc/cron.d/NAME`, whole. The title is its name.
+    /// A job that cron runs by the clock: the file `/etc/cron.d/NAME`, whole. The title is its name. On a machine without a cron daemon that runs it fails, unless a `service` of the catalog starts that one.
     Cron("cron"), titled CronName {
         /// Whether it exists.
         property ensure: Presence = Presence::Present,
@@ -119,7 +119,7 @@ impl Rules for Cron {
     }
 
     fn implied(&self) -> Vec<Implied> {
-        let cron = ["cron", "cronie", "systemd-cron"].map(|name| ResourceRef::new("package", name));
+        let cron = ["cron", "cronie", "systemd-cron", "bcron"].map(|name| ResourceRef::new("package", name));
         vec![
             Implied::on_parent(self.title.path()),
             Implied::On(cron.into(), Bond::Lack),

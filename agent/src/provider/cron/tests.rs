@@ -35,6 +35,7 @@ fn asked(answer: impl Fn() -> Output + Send + Sync + 'static) -> Double {
 fn machine(text: Option<&str>) -> Double {
     let double = asked(|| failed(2, ""));
     double.put("/etc/cron.d/.placeholder", "");
+    double.put("/usr/sbin/cron", "");
     double.put("/etc/passwd", "backup:x:34:34::/var/backups:/usr/sbin/nologin\n");
     if let Some(text) = text {
         double.put("/etc/cron.d/backup", text);
@@ -153,6 +154,7 @@ fn a_job_of_nobody_waits_for_the_account_and_one_of_another_directory_does_not()
 
     let known = asked(|| said("ghost"));
     known.put("/etc/cron.d/.placeholder", "");
+    known.put("/usr/sbin/cron", "");
     assert_eq!(changes(&known, &ghost), ["ensure: absent -> present"]);
     let gone = want("backup", &[("ensure", "absent".into())]);
     assert_eq!(changes(&known, &gone), [""; 0]);
@@ -167,6 +169,7 @@ fn a_user_of_whom_nobody_could_say_is_not_said_to_be_missing_and_each_is_asked_f
         Output { exit: Exit::TimedOut(std::time::Duration::from_secs(10)), ..said("") }
     });
     hanging.put("/etc/cron.d/.placeholder", "");
+    hanging.put("/usr/sbin/cron", "");
     let ghost = job(&[("user", "ghost".into())]);
     let seen = |error: Error| error.to_string();
     let error = trial::plan(&Jobs, &hanging, &ghost).map_err(seen).unwrap_err();
@@ -176,6 +179,7 @@ fn a_user_of_whom_nobody_could_say_is_not_said_to_be_missing_and_each_is_asked_f
     for broken in [1, 3, 127] {
         let machine = asked(move || failed(broken, "no such service"));
         machine.put("/etc/cron.d/.placeholder", "");
+        machine.put("/usr/sbin/cron", "");
         assert!(trial::plan(&Jobs, &machine, &ghost).is_err(), "{broken}");
     }
 }
@@ -206,4 +210,81 @@ fn a_file_of_two_names_is_written_anew() {
     trial::correct(&Jobs, &machine, &job(&[])).unwrap();
     assert_eq!((changes(&machine, &job(&[])), file(&machine).0), (Vec::new(), TEXT.to_owned()));
     assert_eq!(std::fs::metadata(root.join("copy")).unwrap().nlink(), 1);
+}
+
+/// A machine with a job that is as wanted, whose systemd says this of the units of crons; without any, it has no systemd.
+fn with_daemon(units: Option<&'static str>) -> Double {
+    let double = Double::new(move |command| {
+        let is_asked = command.command.to_string().starts_with("systemctl show ");
+        is_asked.then(|| said(units.unwrap_or_default()))
+    });
+    double.put("/etc/passwd", "backup:x:34:34::/var/backups:/usr/sbin/nologin\n");
+    double.put("/etc/cron.d/backup", TEXT);
+    let access = PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(double.root.path().join("etc/cron.d/backup"), access).unwrap();
+    if units.is_some() {
+        double.put("/run/systemd/system/x", "");
+    }
+    double
+}
+
+fn missing(double: &Double) -> String {
+    match trial::plan(&Jobs, double, &job(&[])).unwrap() {
+        Plan::Pending(why) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+const GONE: &str = "Id=cron.service\nLoadState=not-found\nActiveState=inactive\n\n\
+                    Id=crond.service\nLoadState=not-found\nActiveState=inactive\n";
+const STOPPED: &str = "Id=cron.service\nLoadState=not-found\nActiveState=inactive\n\n\
+                       Id=crond.service\nLoadState=loaded\nActiveState=inactive\n";
+const MASKED: &str = "Id=cron.service\nLoadState=masked\nActiveState=inactive\n";
+
+#[test]
+fn a_job_that_no_daemon_runs_is_not_as_wanted() {
+    let why = missing(&with_daemon(Some(GONE)));
+    assert!(why.contains("no cron daemon") && why.contains("package `cron`"), "{why}");
+    let why = missing(&with_daemon(Some(STOPPED)));
+    assert!(why.contains("`crond.service` does not run") && why.contains("ensure = \"running\""), "{why}");
+    let why = missing(&with_daemon(Some(MASKED)));
+    assert!(why.contains("`cron.service` is masked"), "{why}");
+    assert!(missing(&with_daemon(None)).contains("no cron daemon"));
+    let absent = want("backup", &[("ensure", "absent".into())]);
+    assert_eq!(changes(&with_daemon(Some(GONE)), &absent), ["ensure: present -> absent"]);
+}
+
+#[test]
+fn a_daemon_that_runs_by_whatever_name_or_is_started_later_is_one() {
+    for state in ["active", "activating", "reloading"] {
+        let units: &'static str =
+            Box::leak(format!("Id=crond.service\nLoadState=loaded\nActiveState={state}\n").into());
+        assert_eq!(changes(&with_daemon(Some(units)), &job(&[])), [""; 0], "{state}");
+    }
+    // Under a supervisor of its own; one in a container is not the machine's.
+    let double = with_daemon(Some(GONE));
+    double.put("/proc/71/status", "Name:\tcron\nPid:\t71\nNSpid:\t71\t1\n");
+    assert!(missing(&double).contains("no cron daemon"));
+    double.put("/proc/72/status", "Name:\tcron\nPid:\t72\nNSpid:\t72\n");
+    assert_eq!(changes(&double, &job(&[])), [""; 0]);
+    // Without systemd nobody can say when it is started.
+    let double = with_daemon(None);
+    double.put("/usr/sbin/crond", "");
+    assert_eq!(changes(&double, &job(&[])), [""; 0]);
+}
+
+#[test]
+fn a_daemon_that_a_service_of_the_catalog_starts_is_one_if_it_is_installed() {
+    use holdfast_catalog::resource::Typed;
+    let service = |title: &str| Typed::Service(want(title, &[("ensure", "running".into())]));
+    for (units, title, is_pending) in
+        [(STOPPED, "crond", false), (MASKED, "cron", false), (STOPPED, "nginx", true), (GONE, "cron", true)]
+    {
+        let (double, all, job) = (with_daemon(Some(units)), [service(title)], job(&[]));
+        let named = crate::provider::CatalogClaims::new(&all);
+        let content = &crate::content::Nowhere;
+        let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
+        let plan = Jobs.plan(&job, &Jobs.observe(&[&job], reading).unwrap(), reading).unwrap();
+        assert_eq!(matches!(plan, Plan::Pending(_)), is_pending, "{title}: {plan:?}");
+    }
 }
