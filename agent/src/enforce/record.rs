@@ -268,9 +268,12 @@ impl<'a> Record<'a> {
         let resources = self.subjects.iter().map(|subject| subject.resource);
         let all = resources.map(|resource| (&*resource.reference.title, &resource.attributes));
         let all = self.secrets.get_or_init(|| Redact::of_all(all));
+        let subjects = self.subjects;
+        let names = || subjects.iter().map(|subject| &*subject.resource.reference.title);
         event.diff = event.diff.take().map(|diff| own.text(all.text(diff)));
         // Cut last, so that no half of a secret is left that the whole would have been replaced for.
-        event.reason = event.reason.take().map(|reason| cut(own.said(all.said(reason))));
+        event.reason =
+            event.reason.take().map(|reason| cut(own.said(all.said(reason, &mut names()), &mut names())));
         event.path = event.path.take().map(|path| cut(own.text(path)));
         for text in [&mut event.is, &mut event.should] {
             *text = text.take().map(|text| cut(own.text(all.text(text))));

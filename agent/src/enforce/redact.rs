@@ -91,12 +91,13 @@ impl Redact {
         }
     }
 
-    /// A sentence that may quote what a tool said: without pieces of secrets either, and in whatever form. Values and
-    /// differences are the machine's own; where they are secret they are not shown at all.
-    pub(super) fn said(&self, text: String) -> String {
+    /// A sentence that may quote what a tool said: without pieces of secrets either, and in whatever form, but for what lies
+    /// within one of these names, which are no secrets. Values and differences are the machine's own; where they are secret they
+    /// are not shown at all.
+    pub(super) fn said<'a>(&self, text: String, names: &mut dyn Iterator<Item = &'a str>) -> String {
         let text = self.text(text);
         match self {
-            Self::These { pieces, .. } => pieces.without(text),
+            Self::These { pieces, .. } => pieces.without(text, names),
             _ => text,
         }
     }
@@ -191,9 +192,24 @@ mod tests {
     #[test]
     fn a47_what_a_tool_says_shows_no_piece_of_a_secret() {
         let redact = Redact::of(&attributes(secret("hunter2zqxwvk")));
-        assert_eq!(redact.said("near 'er2zqxwvk' at 1".into()), "near '[sensitive]' at 1");
-        assert_eq!(redact.said("HUNTER2ZQXWVK".into()), "[sensitive]");
-        assert_eq!(redact.said("hunter2zqxwvk, and no more".into()), "[sensitive], and no more");
+        let said = |text: &str| redact.said(text.into(), &mut std::iter::empty());
+        assert_eq!(said("near 'er2zqxwvk' at 1"), "near '[sensitive]' at 1");
+        assert_eq!(said("HUNTER2ZQXWVK"), "[sensitive]");
+        assert_eq!(said("hunter2zqxwvk, and no more"), "[sensitive], and no more");
+    }
+
+    #[test]
+    fn a_name_is_left_whole_and_not_what_goes_beyond_it() {
+        let redact = Redact::of(&attributes(secret("https://u:hunter2@db.example.org/x")));
+        let names = ["/etc/db.example.org.conf", "db.example.org"];
+        for (said, shown) in [
+            ("notified by file[/etc/db.example.org.conf]", "notified by file[/etc/db.example.org.conf]"),
+            ("no host db.example.org", "no host db.example.org"),
+            ("at u:hunter2@db.example.org/x", "at [sensitive]"),
+            ("at @db.example.org", "at [sensitive]"),
+        ] {
+            assert_eq!(redact.said(said.into(), &mut names.into_iter()), shown);
+        }
     }
 
     #[test]

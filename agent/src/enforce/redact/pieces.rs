@@ -4,6 +4,7 @@
 //! Texts are compared without white space and without regard to case, by stretches of a few bytes.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER};
 use holdfast_catalog::value::MASK;
@@ -53,8 +54,8 @@ impl Pieces {
         self.0[length - LEAST].extend(stretches.map(packed));
     }
 
-    /// The text with every stretch replaced that is one of theirs.
-    pub(super) fn without(&self, text: String) -> String {
+    /// The text with every stretch replaced that is one of theirs, unless all of it is within one of these names.
+    pub(super) fn without<'a>(&self, text: String, names: &mut dyn Iterator<Item = &'a str>) -> String {
         let compact = Compact::of(&text);
         let mut hidden = vec![false; compact.bytes.len()];
         for (known, length) in self.0.iter().zip(LEAST..) {
@@ -66,6 +67,9 @@ impl Pieces {
                     hidden[at..at + length].fill(true);
                 }
             }
+        }
+        if hidden.contains(&true) {
+            leave_names(&text, &compact.places, &mut hidden, names);
         }
         if !hidden.contains(&true) {
             return text;
@@ -81,6 +85,25 @@ impl Pieces {
             (at, end) = (place.end, place.end);
         }
         out + text.get(at..).unwrap_or_default()
+    }
+}
+
+/// Hides nothing of what is within a name from end to end; what goes beyond one stays hidden whole.
+fn leave_names<'a>(
+    text: &str,
+    places: &[Range<usize>],
+    hidden: &mut [bool],
+    names: &mut dyn Iterator<Item = &'a str>,
+) {
+    let of_name = |name: &'a str| text.match_indices(name).map(|(at, name)| at..at + name.len());
+    let named: Vec<Range<usize>> = names.filter(|name| !name.is_empty()).flat_map(of_name).collect();
+    let mut at = 0;
+    for run in hidden.chunk_by_mut(|one, next| one == next) {
+        let (begin, end) = (places[at].start, places[at + run.len() - 1].end);
+        at += run.len();
+        if named.iter().any(|name| name.start <= begin && end <= name.end) {
+            run.fill(false);
+        }
     }
 }
 
@@ -130,7 +153,7 @@ fn packed(stretch: &[u8]) -> u64 {
 /// A text in lower case and without white space, each byte with the place of its character.
 struct Compact {
     bytes: Vec<u8>,
-    places: Vec<std::ops::Range<usize>>,
+    places: Vec<Range<usize>>,
 }
 
 impl Compact {
@@ -150,7 +173,7 @@ mod tests {
     use super::*;
 
     fn without(secrets: &[&str], text: &str) -> String {
-        Pieces::of(secrets.iter().copied(), SHORTEST).without(text.to_owned())
+        Pieces::of(secrets.iter().copied(), SHORTEST).without(text.to_owned(), &mut std::iter::empty())
     }
 
     #[test]

@@ -74,6 +74,20 @@ fn fragment(title: &'static str, content: Value) -> impl Fn(&mut Bench) {
 }
 
 #[test]
+fn a_resource_is_named_whole_though_a_secret_has_a_part_of_its_name() {
+    let mut bench = Bench::live();
+    let title = bench.dir().join("cake.example.login").display().to_string();
+    let content = secret(r#"{"remote":{"url":"https://v.example/","key":"hunter22secret"}}"#);
+    let file = bench.add("file", &title, &[("content", content)].into());
+    let told = [("command", "true".into()), ("refresh_only", true.into())];
+    let exec = bench.add("exec", "reload", &told.into());
+    bench.edge(file, exec, EdgeKind::Notify);
+    let events = bench.run(Mode::Enforce).events;
+    let reason = events.iter().find_map(|event| event.reason.as_deref()).unwrap();
+    assert!(reason.ends_with(&format!("notified by file[{title}]")), "{reason}");
+}
+
+#[test]
 fn what_replaces_a_secret_is_shown_and_the_secret_is_not() {
     let (old, new) = (format!("password={SECRET}"), "password=plain");
     replaced(file(secret(&old)), file(new.into()));
