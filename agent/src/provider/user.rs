@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_catalog::resource::User;
@@ -19,7 +20,7 @@ use super::{
     properties,
 };
 use crate::system::accounts::{self, Account, GroupEntry};
-use crate::system::{Accounts, Inspect, Liveness};
+use crate::system::{Accounts, FileKind, Inspect, Liveness, Stat};
 
 mod command;
 mod home;
@@ -100,10 +101,13 @@ impl Provider for Users {
                         reading.named.unless_has_group(group.as_str(), "; manage it too, or name another");
                     Plan::Pending(format!("there is no group `{group}`{cure}"))
                 }
-                None => Plan::of(match account {
-                    None => vec![Change::new(Property::Ensure, Presence::Absent, Presence::Present)],
-                    Some(account) => differences(want, account, found, reading.machine)?,
-                }),
+                None => match no_shell(want, reading)? {
+                    Some(why) => Plan::Pending(why),
+                    None => Plan::of(match account {
+                        None => vec![Change::new(Property::Ensure, Presence::Absent, Presence::Present)],
+                        Some(account) => differences(want, account, found, reading.machine)?,
+                    }),
+                },
             }),
         }
     }
@@ -205,6 +209,19 @@ fn missing_group<'a>(want: &'a User, accounts: &Accounts) -> Option<&'a SystemNa
     let is_missing = |group: &&SystemName| found(group.as_str(), accounts).is_none();
     let mut named = want.gid.iter().chain(want.groups.iter().flatten());
     named.find(is_missing)
+}
+
+/// Why nobody can log in with the shell: shadow-utils take any path.
+fn no_shell(want: &User, reading: Reading<'_>) -> Result<Option<String>, Error> {
+    let Some(shell) = want.shell.as_ref().map(|shell| shell.as_str()) else { return Ok(None) };
+    let is_program = |stat: &Stat| stat.kind == FileKind::File && stat.mode & 0o111 != 0;
+    let wrong = match reading.machine.stat(Path::new(shell))? {
+        None => "does not exist",
+        Some(stat) if !is_program(&stat) => "is not a program",
+        Some(_) => return Ok(None),
+    };
+    let cure = reading.named.unless_has_file(shell, "; manage the package that brings it, or name another");
+    Ok(Some(format!("the shell `{shell}` {wrong}, so nobody could log in as `{}`{cure}", want.title)))
 }
 
 /// Makes the home of the account as it is now.

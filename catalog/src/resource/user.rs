@@ -35,7 +35,7 @@ resource_type! {
         property home: Option<AbsolutePath> => "left alone; of a new account as `useradd` has it",
         /// Whether the home directory is made where it is missing, from /etc/skel, moved where `home` changes, and removed with the account. A directory that is not the user's own, or another's too, is never moved.
         property manage_home: bool = false,
-        /// Its login shell.
+        /// Its login shell: a program that is there, by a package of its name, which comes before, or otherwise.
         property shell: Option<AbsolutePath> => "left alone; of a new account as `useradd` has it",
         /// The hash of its password as in the shadow file, as `mkpasswd` makes it; `!` locks the account. Never shown. The old hashes of DES are not taken.
         property password: Option<PasswordHash> => "left alone; a new account has none",
@@ -60,6 +60,19 @@ pub(super) fn name_error(name: &SystemName) -> Option<AttributeError> {
         let message = format!("`{name}` has {} bytes", name.len());
         AttributeError::new("title", message).help(format!("a name has at most {LONGEST}"))
     })
+}
+
+/// The package that brings a shell has its name, or that of what it is a part of.
+fn on_package(shell: &AbsolutePath) -> Implied {
+    let name = shell.as_str().rsplit('/').next().unwrap_or_default();
+    let whole = match name {
+        "git-shell" => "git",
+        "rbash" => "bash",
+        "rzsh" => "zsh",
+        "ksh93" => "ksh",
+        name => name,
+    };
+    Implied::on("package", whole)
 }
 
 impl Rules for User {
@@ -97,6 +110,7 @@ impl Rules for User {
             })
             .collect();
         implied.extend(self.shell.iter().map(|shell| Implied::on_file(shell.as_str())));
+        implied.extend(self.shell.iter().filter(|_| self.ensure == Presence::Present).map(on_package));
         if let (Some(home), false) = (&self.home, self.manage_home) {
             // The account can be without: what is above the home may be the account's own.
             implied.push(Implied::On(ancestors("file", home.as_str()), Bond::Order));

@@ -176,7 +176,7 @@ fn those_who_get_along_are_left_alone_whatever_their_things_are_called() {
     for (one, other) in [
         (of("file", "/var/run/foo/x", &[("mode", "0600")]), file("/run/foo/x", "0")),
         (of("package", "mta", &[("ensure", "present")]), of("package", "exim", &[("ensure", "present")])),
-        (of("user", "root", &[("shell", "/bin/sh")]), of("user", "toor", &[("uid", "0")])),
+        (of("user", "root", &[("comment", "Root")]), of("user", "toor", &[("uid", "0")])),
         (file("/var/lib/x", "1"), file("/var/run/x", "2")),
     ] {
         let mut bench = bench(&[one, other]);

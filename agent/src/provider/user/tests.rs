@@ -24,8 +24,16 @@ fn secret(text: &str) -> Value {
     Kind::Sensitive(Sensitive::text(text)).into()
 }
 
+/// Puts a program there.
+fn program(machine: &Double, path: &str) {
+    machine.put(path, "");
+    let access = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(machine.root.path().join(&path[1..]), access).unwrap();
+}
+
 fn machine() -> Double {
     let double = Double::new(|_| Some(said("")));
+    ["/bin/sh", "/bin/bash"].iter().for_each(|shell| program(&double, shell));
     double.put("/etc/passwd", PASSWD);
     double.put("/etc/group", GROUP);
     double.put("/etc/shadow", &format!("root:*:1::::::\ndeploy:{HASH}:1::::::\n"));
@@ -396,4 +404,25 @@ fn a_home_of_another_is_told() {
     let said = told(4242);
     assert!(said[0].contains("/home/deploy belongs to the user id 4242"), "{said:?}");
     assert_eq!((told(1001), told(0)), (vec![], vec![]), "its own, or one of root's that everybody may enter");
+}
+
+#[test]
+fn a_shell_that_nobody_can_run_is_no_shell() {
+    let machine = machine();
+    for (shell, why) in [
+        ("/usr/bin/zsh", "the shell `/usr/bin/zsh` does not exist"),
+        ("/etc", "the shell `/etc` is not a program"),
+        ("/etc/passwd", "the shell `/etc/passwd` is not a program"),
+    ] {
+        for title in ["deploy", "alice"] {
+            let want = want(title, &[("shell", shell.into())]);
+            let Plan::Pending(said) = trial::plan(&Users, &machine, &want).unwrap() else {
+                panic!("{title} could not log in with {shell}")
+            };
+            assert!(said.starts_with(why) && said.contains("manage the package"), "{said}");
+        }
+    }
+    program(&machine, "/usr/bin/zsh");
+    let want = want("deploy", &[("shell", "/usr/bin/zsh".into())]);
+    assert_eq!(trial::said(&trial::changes(&Users, &machine, &want)), ["shell: /bin/sh -> /usr/bin/zsh"]);
 }
