@@ -32,7 +32,7 @@ mod unread;
 
 pub(super) use alias::stands_for;
 pub(super) use on_its_way::has_started;
-pub use systemd::{Bus, BusError};
+pub use systemd::{Bus, BusError, Unusable};
 pub(super) use unread::{cannot_be_told, told as unread_by_systemd};
 
 use difference::difference;

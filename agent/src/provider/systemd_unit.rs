@@ -4,21 +4,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_catalog::resource::attribute::{Content, Presence};
 use holdfast_catalog::resource::{File, SystemdUnit};
 
 use super::file;
 use super::file::{Change, Plan, Property};
-use super::service::{Bus, BusError, cannot_be_told, unread_by_systemd};
+use super::service::{Bus, BusError, Unusable, cannot_be_told, unread_by_systemd};
 use super::text::whole_file;
 use super::{Applied, CatalogClaims, ChangeKind, Error, Job, Left, Provider, Reading, Taken, Writing};
-use crate::system::{FileKind, Inspect, Liveness};
+use crate::system::{FileKind, Inspect, Invocation, Liveness};
 
 mod links;
 mod unread;
 
 use unread::UnreadUnits;
+
+/// How long systemd's own judgement of a unit may take.
+const JUDGEMENT: Duration = Duration::from_secs(20);
+
+/// So many lines of it are told.
+const TOLD: usize = 5;
 
 /// Units of systemd.
 pub struct SystemdUnits;
@@ -38,15 +45,28 @@ impl Provider for SystemdUnits {
             return Ok(seen);
         }
         // Where systemd cannot be asked, files are put in their places all the same.
-        let stale = match Bus::connect().and_then(|bus| bus.stale(units.into_iter())) {
-            Ok(stale) => stale,
+        let single = all.iter().filter(|want| want.ensure == Presence::Present && !want.title.is_of_many());
+        let single: BTreeSet<&str> = single.map(|want| want.title.unit()).collect();
+        let asked = Bus::connect()
+            .and_then(|bus| Ok((bus.unusable(single.into_iter())?, bus.stale(units.into_iter())?)));
+        let stale = match asked {
+            Ok((unusable, stale)) => {
+                seen.unusable = unusable;
+                stale
+            }
             Err(error) => {
                 seen.unasked = Some(error);
                 return Ok(seen);
             }
         };
         for unit in stale {
-            let files = unit.files(reading.machine).map(|files| foreign(&files, reading.named));
+            let files = unit.files(reading.machine);
+            // systemd calls a unit that it refuses unread, however often it reads it.
+            let is_refused = seen.unusable.get(&unit.unit) == Some(&Unusable::Refused);
+            if is_refused && files.as_ref().is_ok_and(Vec::is_empty) {
+                continue;
+            }
+            let files = files.map(|files| foreign(&files, reading.named));
             seen.stale.insert(unit.unit, files);
         }
         Ok(seen)
@@ -73,7 +93,12 @@ impl Provider for SystemdUnits {
             Some(Err(why)) => return Err(cannot_be_told(want.title.unit(), why)),
             Some(Ok(foreign)) if foreign.is_empty() => Some(unread_change(want)),
             Some(Ok(foreign)) => told_here(want, reading.named).then(|| unread_foreign(want, foreign)),
-            None => None,
+            None => match seen.unusable.get(want.title.unit()) {
+                _ if want.ensure == Presence::Absent => None,
+                Some(Unusable::Refused) => return Err(refused(want, reading.machine)),
+                Some(Unusable::Missing) => Some(without_unit(want)),
+                None => None,
+            },
         };
         Ok(Plan::of(missed.into_iter().collect()))
     }
@@ -108,6 +133,8 @@ pub struct Seen {
     /// Units that are another on disk, with the files that no resource has and that made them so; without any, one of the
     /// catalog did. Or why that cannot be told.
     stale: BTreeMap<String, Result<Vec<String>, Error>>,
+    /// Units that cannot be had by their definitions.
+    unusable: BTreeMap<String, Unusable>,
     /// Why systemd could not be asked.
     unasked: Option<BusError>,
 }
@@ -116,6 +143,47 @@ pub struct Seen {
 fn not_asked(why: Option<&BusError>) -> String {
     let why = why.map(ToString::to_string).unwrap_or_default();
     format!("its file is as wanted, and whether systemd goes by it cannot be told: {why}")
+}
+
+/// That systemd refuses the unit, with what it has against it.
+fn refused(want: &SystemdUnit, machine: &dyn Inspect) -> Error {
+    let unit = want.title.unit();
+    let said = machine.probe(&verify(unit)).map(|output| output.stderr).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    // What it says of others, and in the end of the unit in general, is no cause.
+    let is_cause = |line: &&str| line.contains(unit) && !line.starts_with("Unit ");
+    let why: Vec<&str> = said.lines().filter(is_cause).take(TOLD).collect();
+    let why = if why.is_empty() { format!("see `systemctl status {unit}`") } else { why.join("; ") };
+    Error::Refused(format!("its file is as wanted, and systemd refuses the unit `{unit}`: {why}"))
+}
+
+/// Has systemd judge a unit that is not started for that.
+fn verify(unit: &str) -> Invocation {
+    Invocation::new(["systemd-analyze", "verify", "--man=no", "--", unit]).timeout(JUDGEMENT)
+}
+
+/// A drop-in that changes nothing: there is no such unit.
+fn without_unit(want: &SystemdUnit) -> Change {
+    let unit = want.title.unit();
+    let words = format!("there is no unit `{unit}`, so this changes nothing");
+    Change::new(Property::Ensure, want.ensure, want.ensure).kind(ChangeKind::Note).note(words)
+}
+
+/// What systemd passes over in a file that it has read: names and values that it does not know.
+fn passed_over(want: &SystemdUnit, machine: &dyn Inspect) -> Option<String> {
+    let target = if want.title.is_of_many() { want.title.path() } else { want.title.unit() };
+    let is_for_all = want.title.is_drop_in() && want.title.is_of_many();
+    if want.ensure == Presence::Absent || is_for_all {
+        return None;
+    }
+    let output = machine.probe(&verify(target)).ok()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let of_file = |line: &str| {
+        let line = line.strip_prefix(want.title.path())?.strip_prefix(':')?;
+        line.starts_with(|letter: char| letter.is_ascii_digit()).then(|| format!("line {line}"))
+    };
+    let lines: Vec<String> = said.lines().filter_map(of_file).take(TOLD).collect();
+    (!lines.is_empty()).then(|| format!("systemd says of it: {}", lines.join("; ")))
 }
 
 /// Of files, those that no resource has; none where one of them is a resource's: with that, all are read.
@@ -199,6 +267,11 @@ fn write_and_reload(
                 "its file is in place, but systemd has not read it yet; the next run asks again: {error}"
             );
             *answer = Err(Error::Unexpected(why));
+        }
+    }
+    for (job, answer) in jobs.iter().zip(&mut answers) {
+        if let Ok(applied) = answer {
+            applied.said.extend(passed_over(job.want, writing.machine).map(|words| (0, words)));
         }
     }
     answers

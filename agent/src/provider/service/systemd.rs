@@ -17,6 +17,7 @@ use super::unit::{Definition, Enabling, Unit, UnitActivity, is_template};
 
 mod job;
 mod older;
+mod refused;
 mod relapse;
 mod settling;
 mod stale;
@@ -26,6 +27,7 @@ mod triggers;
 mod waiting;
 
 pub use job::{UnitVerb, WatchLength};
+pub use refused::Unusable;
 pub use stale::StaleUnit;
 pub use state::UnitEnding;
 pub use triggers::TriggerSide;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::*;
 use crate::provider::trial::{self, want};
-use crate::system::double::Double;
+use crate::system::double::{Double, failed};
 
 const TIMER: &str = "/etc/systemd/system/backup.timer";
 
@@ -179,7 +179,7 @@ fn where_systemd_cannot_be_asked_nothing_is_said_to_be_as_wanted() {
     let double = machine();
     let want = unit("backup.timer", "[Timer]\n");
     let planned = |unasked| planned(&double, &want, unasked);
-    let silent = || Some(BusError::Silent(std::time::Duration::from_secs(20)));
+    let silent = || Some(BusError::Silent(Duration::from_secs(20)));
     assert!(matches!(planned(silent()), Ok(Plan::Changes(_))), "its file is put in its place all the same");
     double.put(TIMER, "[Timer]\n");
     assert!(matches!(planned(None), Ok(Plan::InSync(_))));
@@ -191,4 +191,56 @@ fn where_systemd_cannot_be_asked_nothing_is_said_to_be_as_wanted() {
     let unreachable = BusError::Unreachable(zbus::Error::Failure("no socket".to_owned()));
     let Ok(Plan::Pending(why)) = planned(Some(unreachable)) else { panic!("a package may bring the bus") };
     assert!(why.contains("cannot be told: systemd cannot be asked over D-Bus: no socket"), "{why}");
+}
+
+#[test]
+fn a_unit_that_systemd_refuses_is_not_as_wanted_and_says_why() {
+    const WHY: &str = "bad.service: Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing.";
+    let double = Double::new(|command| {
+        let is_asked = command.command.to_string() == "systemd-analyze verify --man=no -- bad.service";
+        is_asked.then(|| {
+            failed(
+                1,
+                &format!("{WHY}\nssh.service: not ours\nUnit bad.service has a bad unit file setting.\n"),
+            )
+        })
+    });
+    double.put("/run/systemd/system/kept", "");
+    let (bad, drop_in) = (unit("bad.service", "[Service]\n"), unit("no.service.d/x.conf", "[Service]\n"));
+    let named = CatalogClaims::new(&[]);
+    let content = &crate::content::Nowhere;
+    let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
+    let seen = || {
+        let all = [("bad.service", Unusable::Refused), ("no.service", Unusable::Missing)];
+        let unusable = all.map(|(unit, why)| (unit.to_owned(), why)).into();
+        Seen { unusable, ..Seen::default() }
+    };
+    assert!(
+        matches!(SystemdUnits.plan(&bad, &seen(), reading), Ok(Plan::Changes(_))),
+        "its file comes first"
+    );
+    correct(&double, &[bad.clone(), drop_in.clone()], Ok(()));
+    let error = SystemdUnits.plan(&bad, &seen(), reading).unwrap_err().to_string();
+    assert!(error.contains("systemd refuses the unit `bad.service`") && error.ends_with(WHY), "{error}");
+    let Plan::InSync(notes) = SystemdUnits.plan(&drop_in, &seen(), reading).unwrap() else { panic!() };
+    assert_eq!(notes[0].note.as_deref(), Some("there is no unit `no.service`, so this changes nothing"));
+}
+
+#[test]
+fn what_systemd_passes_over_is_said_when_it_is_written() {
+    const SAID: &str = "/etc/systemd/system/backup.timer:3: Unknown key name 'OnClaendar' in section 'Timer', ignoring.\n\
+                        /usr/lib/systemd/system/other.service:1: not ours\n";
+    let double = Double::new(|command| {
+        command.command.to_string().starts_with("systemd-analyze verify ").then(|| failed(1, SAID))
+    });
+    double.put("/run/systemd/system/kept", "");
+    let want = unit("backup.timer", "[Timer]\n");
+    let changes = changes(&double, &want);
+    let jobs = [Job { want: &want, changes: &changes }];
+    let answers = trial::writing(&double, |writing| write_and_reload(&jobs, writing, || Ok(())));
+    let said = &answers[0].as_ref().unwrap().said;
+    assert!(
+        matches!(&said[..], [(0, words)] if words.ends_with("line 3: Unknown key name 'OnClaendar' in section 'Timer', ignoring.")),
+        "{said:?}"
+    );
 }
