@@ -16,8 +16,9 @@ use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{self, FileKind, Inspect, Liveness};
 
 pub(super) mod change;
+mod content;
 pub(super) mod git;
-mod look;
+pub(super) mod look;
 mod revision;
 pub(super) mod tracked;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
 
 resource_type! {
-    /// A directory that holds one revision of a git repository. The title is its path. Git runs as `user`, asks nobody for a password, and runs no hook of the repository. The checkout is at a commit and on no branch, so that nobody mistakes it for a place to work in.
+    /// A directory that holds one revision of a git repository. The title is its path. Git runs as `user`, asks nobody for a password, and runs no hook of the repository. The checkout is at a commit and on no branch, so that nobody mistakes it for a place to work in. Filters of the machine, such as that of Git LFS, are not used: of a file that is a pointer, the report says so.
     GitCheckout("git_checkout"), titled AbsolutePath {
         /// Whether it is there. With `absent`, the directory is removed with all that is in it, if it is a checkout.
         property ensure: Presence = Presence::Present,
@@ -24,7 +24,7 @@ resource_type! {
         parameter depth: Option<u32> => "all history",
         /// Checks out submodules, too, as the revision names them.
         property submodules: bool = false,
-        /// Throws local changes of files that git knows away, as drift: those of submodules too where these are checked out, of execute bits, and of files that git was told to pass over (`--assume-unchanged`, `--skip-worktree`, a sparse checkout). Without it they are only said, and stop a change of revision that would overwrite them. Files that git does not know are left, but where the revision has one of that name.
+        /// Throws local changes of files that git knows away, as drift: those of submodules too where these are checked out, of execute bits, and of files that git was told to pass over (`--assume-unchanged`, `--skip-worktree`, a sparse checkout). Without it they are only said, and stop a change of revision that would overwrite them. Files that git does not know are left, but where the revision has one of that name. A file that git calls changed however it is checked out, since `.gitattributes` rules out the line ends of the commit, is nobody's change: it is said.
         property force: bool = false,
         /// The private key for ssh, readable for `user`. The host's own key must be known already (`known_hosts`).
         parameter identity: Option<AbsolutePath>,

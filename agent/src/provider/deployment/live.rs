@@ -40,18 +40,21 @@ fn remember(place: Place<'_>, why: &str, writing: Writing<'_>) -> Result<FailedR
 
 fn bring(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, ReleaseFailure> {
     let (version, machine) = (place.version(), writing.machine);
-    if look::is_to_be_made(place, machine)? {
-        release::make(place, writing)?;
+    let of_content = if look::is_to_be_made(place, machine)? {
+        release::make(place, writing)?
     } else {
         shared::link(place, shared::ReleaseState::Live, machine)?;
-    }
+        None
+    };
     let previous = switch(place, writing)?;
     activate(place, version, writing).map_err(ReleaseFailure::Release)?;
     marker::remove(&place.layout.switching(), machine)?;
     marker::remove(&place.layout.failed(version), machine)?;
     let previous = previous.as_deref().and_then(|target| place.layout.release_of(target));
     let kept = prune::prune(place, previous, machine);
-    Ok(kept.err().map(|error| format!("it is live; an old release could not be removed: {error}")))
+    let of_old = kept.err().map(|error| format!("it is live; an old release could not be removed: {error}"));
+    let said: Vec<_> = [of_content, of_old].into_iter().flatten().collect();
+    Ok((!said.is_empty()).then(|| said.join("; ")))
 }
 
 /// Makes the link lead to the release; answers with what it said before.

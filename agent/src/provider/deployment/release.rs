@@ -12,6 +12,7 @@ use crate::provider::archive::fetch::Parcel;
 use crate::provider::archive::unpack;
 use crate::provider::git_checkout::change;
 use crate::provider::git_checkout::git::{self, Git, May};
+use crate::provider::git_checkout::look;
 use crate::provider::{Error, Writing};
 use crate::system::{Inspect, Invocation, Permissions};
 
@@ -39,13 +40,15 @@ pub fn finished(place: Place<'_>, machine: &dyn Inspect) -> Result<Option<Finish
     marker::read(&place.layout.finished(version), machine)
 }
 
-/// Makes the release.
-pub fn make(place: Place<'_>, writing: Writing<'_>) -> Result<(), ReleaseFailure> {
+/// Makes the release; answers with what more is to be said.
+pub fn make(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, ReleaseFailure> {
     let (version, machine) = (place.version(), writing.machine);
     let building = place.layout.building(version);
     marker::write(&building, &version, machine)?;
     marker::remove(&place.layout.finished(version), machine)?;
-    let made = fetch(place, writing).map_err(ReleaseFailure::Passing).and_then(|()| build(place, writing));
+    let made = fetch(place, writing)
+        .map_err(ReleaseFailure::Passing)
+        .and_then(|said| build(place, writing).map(|()| said));
     if made.is_err() {
         machine.remove_tree(&place.layout.release(version))?;
         marker::remove(&building, machine)?;
@@ -57,7 +60,7 @@ pub fn make(place: Place<'_>, writing: Writing<'_>) -> Result<(), ReleaseFailure
     let finished = Finished { at: Timestamp::now(), content: attempt::content(place.want) };
     marker::write(&place.layout.finished(version), &finished, machine)?;
     marker::remove(&building, machine)?;
-    Ok(())
+    made
 }
 
 fn build(place: Place<'_>, writing: Writing<'_>) -> Result<(), ReleaseFailure> {
@@ -69,10 +72,10 @@ fn build(place: Place<'_>, writing: Writing<'_>) -> Result<(), ReleaseFailure> {
         .map_err(|why| ReleaseFailure::Release(format!("it could not be built: {why}")))
 }
 
-fn fetch(place: Place<'_>, writing: Writing<'_>) -> Result<(), Error> {
+fn fetch(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, Error> {
     match &place.want.remote {
         Some(remote) => from_git(place, remote, writing),
-        None => from_archive(place, writing),
+        None => from_archive(place, writing).map(|()| None),
     }
 }
 
@@ -91,7 +94,7 @@ fn from_archive(place: Place<'_>, writing: Writing<'_>) -> Result<(), Error> {
     unpacked.commit()
 }
 
-fn from_git(place: Place<'_>, remote: &GitRemote, writing: Writing<'_>) -> Result<(), Error> {
+fn from_git(place: Place<'_>, remote: &GitRemote, writing: Writing<'_>) -> Result<Option<String>, Error> {
     let want = place.want;
     let revision = attempt::revision(want);
     let revision = GitRevision::read(&revision.into())
@@ -111,11 +114,13 @@ fn from_git(place: Place<'_>, remote: &GitRemote, writing: Writing<'_>) -> Resul
     if want.submodules {
         git.check_out_submodules(false)?;
     }
+    let pointers = git.pointers()?;
     let inside = tree.inside();
     let _ = inside
         .stage(Path::new("/REVISION"), owned(0o644), &mut format!("{commit}\n").as_bytes())?
         .commit()?;
     inside.remove_tree(Path::new("/.git"))?;
     inside.set_mode(Path::new("/"), 0o755)?;
-    Ok(tree.commit(Path::new("/"))?)
+    tree.commit(Path::new("/"))?;
+    Ok((!pointers.is_empty()).then(|| look::of_lfs(&pointers)))
 }

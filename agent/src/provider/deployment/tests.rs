@@ -162,6 +162,25 @@ fn a_release_comes_from_git_without_its_history() {
 }
 
 #[test]
+fn a_release_with_pointers_of_lfs_says_so() {
+    if std::process::Command::new("git").arg("--version").output().is_err() {
+        return;
+    }
+    let mut shop = Shop::new(&[]);
+    shop.sh("export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@x GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@x
+        git init -q -b main origin; cd origin; echo v1 >version; echo '*.bin filter=lfs' >.gitattributes
+        printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:00\\nsize 1\\n' >a.bin
+        git add .; git commit -qm one; git tag v1");
+    let remote = shop.path("origin");
+    shop.set("remote", remote.as_str());
+    shop.set("version", "v1");
+    let event = shop.run();
+    let said = event.reason.unwrap_or_default();
+    assert!(event.status == Status::Changed && said.contains("a.bin holds a pointer of Git LFS"), "{said}");
+    shop.is_calm();
+}
+
+#[test]
 fn releases_are_their_users_and_what_leads_to_them_is_not() {
     if !crate::skip::is_root() {
         return;

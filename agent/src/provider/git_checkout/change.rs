@@ -71,11 +71,23 @@ pub fn correct(
         // Anyone who was stopped while writing it does not come back for it.
         writing.machine.remove(&path.join(".git/index.lock"))?;
     }
-    if interrupted || git.changed_files(want.submodules)?.is_empty() {
+    let changed = git.changed_files(want.submodules)?;
+    let mut never_clean = git.never_clean(&changed)?;
+    let is_untouched = changed.len() == never_clean.len();
+    if !is_untouched {
+        never_clean.clear();
+    }
+    if interrupted || is_untouched {
         let access = Permissions { mode: 0o600, uid: None, gid: None };
         let _ = writing.machine.stage(&marker, access, &mut &b""[..])?.commit()?;
     }
-    let done = update(&git, want, commit.as_deref(), want.force || interrupted, changes);
+    let force = want.force || interrupted;
+    if force {
+        never_clean.clear();
+    }
+    let done =
+        git.make_way(&never_clean).and_then(|()| update(&git, want, commit.as_deref(), force, changes));
+    let done = done.and(git.bring_back(&never_clean));
     // What git gives up by itself it leaves as it was: a change that is found by the next run is somebody's.
     if let Ok(()) | Err(Error::Command { exit: Exit::Code(_), .. }) = &done {
         writing.machine.remove(&marker)?;

@@ -12,7 +12,7 @@ use holdfast_catalog::resource::attribute::{AbsolutePath, GitRemote, Secret, Sys
 use holdfast_catalog::value::Sensitive;
 
 use crate::provider::{Error, Reading, Writing};
-use crate::system::{Exit, Invocation, Output};
+use crate::system::{Exit, Inspect, Invocation, Output};
 
 /// Settings that are stronger than those of the repository.
 const SETTINGS: [&str; 15] = [
@@ -85,7 +85,7 @@ pub enum May<'a> {
 #[derive(Clone, Copy)]
 pub struct Git<'a> {
     pub(super) access: RemoteAccess<'a>,
-    dir: &'a Path,
+    pub(super) dir: &'a Path,
     may: May<'a>,
 }
 
@@ -145,11 +145,22 @@ impl<'a> Git<'a> {
 
     /// Runs git to whatever end.
     fn try_run(&self, limit: usize, arguments: &[&str]) -> Result<Output, Error> {
-        let invocation = self.invocation(arguments).limit(limit);
+        self.execute(&self.invocation(arguments).limit(limit))
+    }
+
+    pub(super) fn execute(&self, invocation: &Invocation) -> Result<Output, Error> {
         Ok(match self.may {
-            May::Look(reading) => reading.machine.probe(&invocation)?,
-            May::Change(writing) => writing.machine.run(&invocation)?,
+            May::Look(reading) => reading.machine.probe(invocation)?,
+            May::Change(writing) => writing.machine.run(invocation)?,
         })
+    }
+
+    /// The machine, to be looked at.
+    pub(super) fn machine(&self) -> &dyn Inspect {
+        match self.may {
+            May::Look(reading) => reading.machine,
+            May::Change(writing) => writing.machine,
+        }
     }
 
     /// Runs git, which must succeed; answers with what it printed.
@@ -173,6 +184,21 @@ impl<'a> Git<'a> {
         let hurried = Self { access: RemoteAccess { timeout, ..self.access }, ..*self };
         let words = ["ls-remote", "--", self.access.remote.as_str()];
         hurried.run(&[&words, names].concat())
+    }
+
+    /// Whether the ids of the remote are of SHA-256, as far as it says one: asked without a repository, which has a kind itself.
+    fn has_sha256(&self) -> Result<bool, Error> {
+        const IDS: usize = 64;
+        let words = ["ls-remote", "--", self.access.remote.as_str(), "HEAD"];
+        let mut invocation =
+            self.invocation(&words).limit(LIMIT).timeout(self.access.timeout.min(QUESTION_TIMEOUT));
+        invocation.environment.retain(|(name, _)| HERE.iter().all(|(here, _)| here != name));
+        let around = self.dir.parent().unwrap_or(self.dir).display().to_string();
+        let output = self.execute(&invocation.variable("GIT_CEILING_DIRECTORIES", &around))?;
+        if !output.succeeded() {
+            return Err(failed(&words, &output));
+        }
+        Ok(output.text().split('\t').next().is_some_and(|id| id.len() == IDS))
     }
 
     /// What git printed; none where it says no. What it did not come to say is an error.
@@ -291,9 +317,11 @@ impl<'a> Git<'a> {
         self.run(&words.collect::<Vec<_>>()).map(drop)
     }
 
-    /// Makes the repository, empty.
+    /// Makes the repository, empty, with ids as the remote has them.
     pub fn init(&self) -> Result<(), Error> {
-        self.run(&["init", "--quiet", "--template="])?;
+        let format = self.has_sha256()?.then_some("--object-format=sha256");
+        let words = ["init", "--quiet", "--template="].into_iter().chain(format);
+        self.run(&words.collect::<Vec<_>>())?;
         self.run(&["remote", "add", "--", "origin", self.access.remote.as_str()]).map(drop)
     }
 }

@@ -66,6 +66,20 @@ pub fn differences(
         let theirs = friends.share(file);
         !theirs.content && !theirs.mode
     });
+    let never_clean = git.never_clean(&files)?;
+    files.retain(|file| !never_clean.contains(file));
+    if !never_clean.is_empty() {
+        let note = format!(
+            "git calls {} changed however it is checked out, and nobody changed it: `.gitattributes` calls it text, and the \
+             commit has other line ends; commit it as `git add --renormalize .` makes it",
+            some(&never_clean)
+        );
+        changes.push(Change::new(Property::Force, "", "").kind(ChangeKind::Note).note(note));
+    }
+    let pointers = git.pointers()?;
+    if !pointers.is_empty() {
+        changes.push(Change::new(Property::Revision, "", "").kind(ChangeKind::Note).note(of_lfs(&pointers)));
+    }
     match files.is_empty() {
         true => {}
         false if want.force => changes.push(Change::new(Property::Force, changed(&files), CLEAN)),
@@ -127,6 +141,15 @@ fn note(revision: &GitRevision, target: &RevisionTarget, interrupted: bool) -> S
     let away = target.away.as_ref().map(|why| format!("; cannot ask the remote whether it moved: {why}"));
     let again = if interrupted { "; an earlier change was interrupted" } else { "" };
     format!("{what}{again}{}", away.unwrap_or_default())
+}
+
+/// What is said of files that are pointers of Git LFS.
+pub fn of_lfs(pointers: &[String]) -> String {
+    format!(
+        "{} holds a pointer of Git LFS and not the content: filters of the machine are not used; deliver it by an `archive`, \
+         or commit the content itself",
+        some(pointers)
+    )
 }
 
 fn changed(files: &[String]) -> String {

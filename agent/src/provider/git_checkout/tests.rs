@@ -398,3 +398,102 @@ fn a_tidy_in_a_checkout_takes_nothing_that_git_knows() {
         "app/logs:\ndeep\nkept.log\n\napp/logs/deep:\nä b.log"
     );
 }
+
+/// Adds a file with these line ends to the repository, and what its attributes say.
+fn with_ends(bench: &Bench, attributes: &str, text: &str) {
+    let script = format!(
+        "{COMMIT} printf '{text}' >w.txt; git add w.txt; printf '%s\\n' '{attributes}' >.gitattributes; \
+         git add .gitattributes; git commit -qm ends"
+    );
+    sh(bench, &script);
+}
+
+#[test]
+fn line_ends_that_gitattributes_rules_out_are_nobodys_change() {
+    for (attributes, text) in [
+        ("*.txt text", "a\\r\\nb\\r\\n"),
+        ("*.txt text eol=lf", "a\\r\\nb\\r\\n"),
+        ("*.txt text eol=crlf", "a\\r\\nb\\n"),
+    ] {
+        for force in [false, true] {
+            let Some((mut bench, _)) = bench("main", &[("force", force.into())]) else { return };
+            with_ends(&bench, attributes, text);
+            let made = bench.run(Mode::Enforce);
+            assert_eq!((made.counts.changed, made.counts.failed), (1, 0), "{attributes}: {:#?}", made.events);
+            sh(&bench, "touch app/w.txt");
+            let said = event(&mut bench);
+            assert_eq!(said.status, Status::Info, "{attributes} {force}: {said:?}");
+            let reason = said.reason.unwrap();
+            assert!(reason.contains("w.txt") && reason.contains("--renormalize"), "{reason}");
+            // A later commit arrives, whether it has the file as it was, otherwise or not at all.
+            for then in ["echo y >file", "echo more >>w.txt; git add w.txt", "git rm -q -f w.txt"] {
+                sh(&bench, &format!("{COMMIT} {then}; git add file; git commit -qm then"));
+                sh(&bench, "touch app/w.txt");
+                let moved = bench.run(Mode::Enforce);
+                assert_eq!(
+                    (moved.counts.changed, moved.counts.failed),
+                    (1, 0),
+                    "{then}: {:#?}",
+                    moved.events
+                );
+                assert_eq!(head(&bench), of(&bench, "main"));
+                assert_eq!(path(&bench, "app/w.txt").exists(), !then.contains("rm"), "{attributes} {then}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_change_of_a_file_with_such_line_ends_is_still_one() {
+    let Some((mut bench, _)) = bench("main", &[]) else { return };
+    with_ends(&bench, "*.txt text", "a\\r\\n");
+    bench.run(Mode::Enforce);
+    sh(&bench, "printf 'mine\\r\\n' >app/w.txt");
+    let said = event(&mut bench);
+    assert!(said.reason.unwrap().contains("force = true would throw that away"));
+    sh(&bench, &format!("{COMMIT} echo new >w.txt; git commit -qam new"));
+    bench.run(Mode::Enforce);
+    assert_eq!(bench.read("app/w.txt").as_deref(), Some("mine\r\n"));
+}
+
+#[test]
+fn a_pointer_of_lfs_is_said_to_be_one() {
+    let Some((mut bench, _)) = bench("main", &[]) else { return };
+    const POINTER: &str = "version https://git-lfs.github.com/spec/v1\\noid sha256:00\\nsize 1\\n";
+    sh(
+        &bench,
+        &format!(
+            "{COMMIT} echo '*.bin filter=lfs diff=lfs merge=lfs -text' >.gitattributes; printf '{POINTER}' >a.bin; \
+             echo content >b.bin; git add .; git commit -qm lfs"
+        ),
+    );
+    bench.run(Mode::Enforce);
+    let said = event(&mut bench);
+    assert_eq!(said.status, Status::Info, "{said:?}");
+    assert!(said.reason.unwrap().starts_with("a.bin holds a pointer of Git LFS"));
+}
+
+#[test]
+fn a_repository_of_sha256_is_checked_out_and_followed() {
+    let Some((mut bench, index)) = bench("main", &[]) else { return };
+    if std::process::Command::new("git")
+        .args(["init", "-q", "--object-format=sha256"])
+        .arg(path(&bench, "try"))
+        .status()
+        .is_ok_and(|status| !status.success())
+    {
+        return;
+    }
+    sh(
+        &bench,
+        &format!("rm -rf origin try; {}", ORIGIN.replace("init -q", "init -q --object-format=sha256")),
+    );
+    changes(&mut bench, "ensure", Cause::Intentional);
+    assert_eq!((head(&bench).len(), bench.read("app/file").as_deref()), (64, Some("two\n")));
+    sh(&bench, &format!("{COMMIT} echo three >file; git commit -qam three"));
+    changes(&mut bench, "revision", Cause::Intentional);
+    let commit = of(&bench, "v1");
+    bench.set(index, "revision", commit.as_str());
+    changes(&mut bench, "revision", Cause::Intentional);
+    assert_eq!(bench.read("app/file").as_deref(), Some("one\n"));
+}
