@@ -9,15 +9,19 @@ use std::sync::Arc;
 use holdfast_catalog::resource::AuthorizedKey;
 use holdfast_catalog::resource::attribute::Presence;
 
-use super::{Applied, CatalogClaims, Error, Former, Left, Provider, Reading, Writing, properties};
+use super::{
+    Applied, CatalogClaims, ChangeKind, Error, Former, Left, Provider, Reading, Writing, properties,
+};
 use crate::system::accounts::Account;
 use crate::system::{Accounts, Inspect};
 
 mod lines;
 mod place;
+mod sshd;
 
 use lines::{KeyLine, fingerprint};
 use place::KeysFile;
+use sshd::OtherFiles;
 
 /// What others could have written counts for nothing by sshd's own setting, which it may have otherwise.
 const REFUSES: &str = "sshd refuses it, unless its StrictModes is off";
@@ -29,6 +33,8 @@ pub struct AuthorizedKeys;
 pub struct Seen {
     accounts: Arc<Accounts>,
     texts: HashMap<String, Result<Vec<u8>, Arc<Error>>>,
+    /// By user and file of keys, what sshd reads instead.
+    others: OtherFiles,
 }
 
 properties! {
@@ -49,7 +55,8 @@ impl Provider for AuthorizedKeys {
         for place in all.iter().filter_map(|want| KeysFile::of(want, &accounts)) {
             texts.entry(place.file.clone()).or_insert_with(|| place.read(reading.machine).map_err(Arc::new));
         }
-        Ok(Seen { accounts, texts })
+        let others = sshd::look(all, &accounts, reading.machine)?;
+        Ok(Seen { accounts, texts, others })
     }
 
     fn plan(&self, want: &AuthorizedKey, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
@@ -84,6 +91,17 @@ impl Provider for AuthorizedKeys {
         if let Some(why) = place.refusal(reading.machine)? {
             changes.retain(|change| change.property != Property::Ensure);
             changes.insert(0, Change::new(Property::Ensure, format!("{REFUSES}: {why}"), Presence::Present));
+        }
+        if let Some(files) = seen.others.get(&(want.user.to_string(), place.file.clone())) {
+            let words =
+                format!("sshd reads no keys of `{}` from {}; it reads {files}", want.user, place.file);
+            if want.target.is_none() && changes.is_empty() {
+                return Ok(Plan::Pending(format!(
+                    "{words}: name the file by `target`, or change `AuthorizedKeysFile` of sshd_config"
+                )));
+            }
+            let said = Change::new(Property::Ensure, Presence::Present, Presence::Present);
+            changes.push(said.kind(ChangeKind::Note).note(words));
         }
         Ok(Plan::of(changes))
     }

@@ -9,7 +9,7 @@ use holdfast_catalog::value::Value;
 use super::*;
 use crate::content;
 use crate::provider::trial::{self, want};
-use crate::system::double::Double;
+use crate::system::double::{Double, said};
 
 const A: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJZTZYpbxf5B6S7xh0bZmyP1yAyuoVYuBQSyfDbYq0sG";
 const B: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIBl+9sn4g2nTpDNGrGBdqPpgBvQmRzrxfRLUeWUEjXxQ";
@@ -310,4 +310,52 @@ fn a_home_that_its_group_can_write_is_the_users_where_nobody_else_is_in_that() {
         assert_eq!(said.is_empty(), is_taken, "{group} {of_bob}: {said:?}");
         assert!(is_taken || said[0].contains("can write, and not the user alone"), "{said:?}");
     }
+}
+
+/// The same machine, where sshd says this of all users, and this of alice.
+fn with_sshd(all: &'static str, of_alice: &'static str) -> Option<Double> {
+    let of = |files: &str| said(&format!("port 22\nauthorizedkeysfile {files}\n"));
+    let plain = machine()?;
+    let Double { root, .. } = plain;
+    let double = Double::at(root, move |command| match command.command.to_string().as_str() {
+        "/usr/sbin/sshd -T" => Some(of(all)),
+        "/usr/sbin/sshd -T -C user=alice,host=localhost,addr=127.0.0.1" => Some(of(of_alice)),
+        _ => None,
+    });
+    double.put("/usr/sbin/sshd", "");
+    Some(double)
+}
+
+#[test]
+fn a_key_in_a_file_that_sshd_does_not_read_opens_nothing() {
+    const USUAL: &str = ".ssh/authorized_keys .ssh/authorized_keys2";
+    let plan = |all, of_alice, want: &AuthorizedKey| {
+        let machine = with_sshd(all, of_alice)?;
+        put(&machine, &format!("ssh-ed25519 {A} laptop\n"));
+        Some(trial::plan(&AuthorizedKeys, &machine, want).unwrap())
+    };
+    for files in ["/etc/ssh/user-keys/%u", "none"] {
+        let Some(plan) = plan(files, files, &key(&[])) else { return };
+        let Plan::Pending(why) = plan else { panic!("{files}: {plan:?}") };
+        let named = files.replace("%u", "alice");
+        assert!(why.contains(&format!("it reads {named}")) && why.contains("`target`"), "{why}");
+    }
+    for (all, of_alice) in [
+        (USUAL, USUAL),
+        ("%h/.ssh/authorized_keys", USUAL),
+        ("/etc/ssh/user-keys/%u", USUAL),
+        ("/home/%u/.ssh/authorized_keys", "none"),
+    ] {
+        assert_eq!(plan(all, of_alice, &key(&[])), Some(Plan::IN_SYNC), "{all} {of_alice}");
+    }
+    // The key is put there all the same, and where another file is named, it is only said.
+    let machine = with_sshd("none", "none").unwrap();
+    assert_eq!(changes(&machine, &key(&[]))[0], "ensure: absent -> present");
+    let elsewhere = key(&[("target", "/home/alice/keys".into())]);
+    trial::correct(&AuthorizedKeys, &machine, &elsewhere).unwrap();
+    let Plan::InSync(notes) = trial::plan(&AuthorizedKeys, &machine, &elsewhere).unwrap() else { panic!() };
+    assert!(
+        notes.len() == 1 && notes[0].note.as_deref().unwrap().contains("from /home/alice/keys"),
+        "{notes:?}"
+    );
 }
