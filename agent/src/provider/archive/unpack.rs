@@ -11,9 +11,23 @@ use holdfast_catalog::resource::attribute::Format;
 use super::fetch::Parcel;
 use super::owners::Owners;
 use crate::provider::{Error, Writing};
-use crate::system::{FileKind, Inspect as _, Invocation, Machine, Permissions, StagedTree, System, WalkStep};
+use crate::system::{
+    self, Exit, FileKind, Inspect as _, Invocation, Machine, Output, Permissions, StagedTree, System,
+    WalkStep,
+};
 
 const DOWNLOADS: &str = "/downloads";
+
+/// What `unzip` ends with where it has unpacked everything and warns, and where it knows no way to.
+const UNZIP_WARNED: Exit = Exit::Code(1);
+const UNZIP_UNABLE: Exit = Exit::Code(81);
+
+/// Warnings of `unzip` about what is unusual and lost nothing. All others, such as of absolute names, are failures.
+const HARMLESS: [&str; 3] = [
+    "appears to use backslashes as path separators",
+    "extra bytes at beginning",
+    "(attempting to process anyway)",
+];
 
 const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
@@ -40,7 +54,7 @@ pub fn unpack<'m>(
     let file = archive.path().to_string_lossy().into_owned();
     let mut command = unpacking(format, &file).timeout(parcel.timeout);
     command.cwd = Some(tree.path().to_owned());
-    let output = writing.run(&command)?;
+    let output = run(&command, format, writing)?;
     // GNU tar leaves the slash out and goes on; anyone who packed that meant another place than this.
     if String::from_utf8_lossy(&output.stderr).contains("Removing leading") {
         return Err(Error::Refused(format!(
@@ -87,6 +101,31 @@ impl Unpacked<'_> {
         command.cwd = Some(self.tree.path().to_owned());
         writing.run(&command).map(drop)
     }
+}
+
+/// Runs what unpacks, which must succeed.
+fn run(command: &Invocation, format: Format, writing: Writing<'_>) -> Result<Output, Error> {
+    let output = match writing.machine.run(command) {
+        Err(error @ system::Error::Spawn { .. }) => {
+            let package = if format == Format::Zip { "unzip" } else { "tar" };
+            return Err(Error::Missing(format!("{error}: install the package `{package}`")));
+        }
+        output => output?,
+    };
+    let is_zip = |exit| format == Format::Zip && output.exit == exit;
+    let warned = String::from_utf8_lossy(&output.stderr);
+    let is_harmless = |line: &str| HARMLESS.iter().any(|words| line.contains(words));
+    if output.succeeded() || is_zip(UNZIP_WARNED) && warned.lines().all(is_harmless) {
+        return Ok(output);
+    }
+    if is_zip(UNZIP_UNABLE) {
+        return Err(Error::Refused(
+            "`unzip` knows no way to unpack a member, which is encrypted or compressed by an unusual method (such as LZMA): \
+             pack it by Deflate"
+                .to_owned(),
+        ));
+    }
+    Err(Error::command(command, &output).explained(writing.machine))
 }
 
 /// The command that unpacks a file into its working directory.
