@@ -17,6 +17,7 @@ use crate::content::ContentSource;
 use crate::system::{self, Inspect, Invocation, Output, System};
 
 mod alternatives;
+mod apt;
 mod apt_key;
 mod apt_pin;
 mod apt_repository;

@@ -11,7 +11,7 @@ use holdfast_catalog::resource::alternatives::AlternativePath;
 use holdfast_catalog::resource::claim::{Claim, Standing};
 
 use super::{Alias, Applied, Error, Left, Provider, Reading, Writing, answer, properties};
-use crate::system::{self, FileKind, Inspect, Invocation, Liveness};
+use crate::system::{self, FileKind, Inspect, Invocation, Liveness, Output};
 
 mod query;
 #[cfg(test)]
@@ -57,6 +57,12 @@ impl Provider for Choices {
                 }
                 output => output?,
             };
+            if !output.succeeded() && is_usage(&output) {
+                return Ok(Seen::NotHere(
+                    "this machine's update-alternatives has no `--query`: it is that of Red Hat and its relatives, and \
+                     alternatives are those of dpkg, on Debian and its relatives",
+                ));
+            }
             // It fails where there are none of that name, and for other reasons.
             if output.succeeded() {
                 groups.insert(name.to_owned(), Ok(AlternativesGroup::parse(&output.text())));
@@ -133,6 +139,12 @@ impl Provider for Choices {
     fn left<'a>(&self, want: &'a Alternatives) -> Left<'a> {
         vec![("path".into(), want.path.to_string().into())]
     }
+}
+
+/// Whether a command says how it is called, and not what it was asked.
+fn is_usage(output: &Output) -> bool {
+    let says = |text: &[u8]| String::from_utf8_lossy(text).to_lowercase().contains("usage:");
+    says(&output.stdout) || says(&output.stderr)
 }
 
 /// What is wrong with a name that follows the choice. One whose file is not there, as a manual of a machine without manuals,

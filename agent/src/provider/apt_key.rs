@@ -6,6 +6,7 @@ use holdfast_catalog::resource::apt_key::ARMOR;
 use holdfast_catalog::resource::attribute::{Content, Presence};
 use holdfast_catalog::resource::{AptKey, File};
 
+use super::apt;
 use super::file::{self, Change, Plan, Property};
 use super::text::whole_file;
 use super::{Applied, Error, Left, Provider, Reading, Writing};
@@ -17,14 +18,18 @@ pub struct AptKeys;
 
 impl Provider for AptKeys {
     type Want = AptKey;
-    type Seen = ();
+    /// Why it does not apply here.
+    type Seen = Option<String>;
     type Property = Property;
 
-    fn observe(&self, _: &[&AptKey], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
+    fn observe(&self, _: &[&AptKey], reading: Reading<'_>) -> Result<Option<String>, Error> {
+        apt::missing(reading.machine)
     }
 
-    fn plan(&self, want: &AptKey, (): &(), reading: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(&self, want: &AptKey, no_apt: &Option<String>, reading: Reading<'_>) -> Result<Plan, Error> {
+        if let (Presence::Present, Some(why)) = (want.ensure, no_apt) {
+            return Ok(Plan::NotApplicable(why.clone()));
+        }
         let there = there(want, reading.machine)?;
         let Some(content) = wanted(want) else {
             let is = if there.is_empty() { None } else { Some(Presence::Present) };
@@ -118,6 +123,7 @@ mod tests {
     fn machine() -> Double {
         let double = Double::new(|_| None);
         double.put("/etc/x", "");
+        double.put(apt::APT, "");
         double
     }
 
@@ -131,6 +137,16 @@ mod tests {
 
     fn exists(double: &Double, path: &str) -> bool {
         double.root.path().join(&path[1..]).exists()
+    }
+
+    #[test]
+    fn without_apt_nobody_reads_a_key() {
+        let double = Double::new(|_| None);
+        double.put("/etc/x", "");
+        let plan = trial::plan(&AptKeys, &double, &armored()).unwrap();
+        assert!(matches!(&plan, Plan::NotApplicable(why) if why.contains("no /usr/bin/apt-get")), "{plan:?}");
+        let absent: AptKey = trial::want("example", &[("ensure", "absent".into())]);
+        assert_eq!(said(&double, &absent), [""; 0]);
     }
 
     #[test]
@@ -178,11 +194,11 @@ mod tests {
         let want: AptKey = trial::want("example", &[("content", content)]);
         let (named, content) = (CatalogClaims::new(&[]), &Only(b"\x98\x33\x04"));
         let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
-        let Plan::Changes(changes) = AptKeys.plan(&want, &(), reading).unwrap() else { panic!("in sync") };
+        let Plan::Changes(changes) = AptKeys.plan(&want, &None, reading).unwrap() else { panic!("in sync") };
         let writing = Writing { content, ..trial::writing_to(&double, &named, double.root.path()) };
         AptKeys.apply(&want, &changes, writing).unwrap();
         assert!(exists(&double, GPG) && !exists(&double, ASC));
-        assert_eq!(AptKeys.plan(&want, &(), reading).unwrap(), Plan::IN_SYNC);
+        assert_eq!(AptKeys.plan(&want, &None, reading).unwrap(), Plan::IN_SYNC);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use holdfast_catalog::resource::AptPin;
 use holdfast_catalog::resource::attribute::{AptWord, Presence};
 
+use super::apt;
 use super::text::deb822;
 use super::text::whole_file::{self, FileText};
 use super::{Applied, Error, Left, Property as _, Provider, Reading, Writing, properties};
@@ -21,14 +22,18 @@ properties! {
 
 impl Provider for AptPins {
     type Want = AptPin;
-    type Seen = ();
+    /// Why it does not apply here.
+    type Seen = Option<String>;
     type Property = Property;
 
-    fn observe(&self, _: &[&AptPin], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
+    fn observe(&self, _: &[&AptPin], reading: Reading<'_>) -> Result<Option<String>, Error> {
+        apt::missing(reading.machine)
     }
 
-    fn plan(&self, want: &AptPin, (): &(), reading: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(&self, want: &AptPin, no_apt: &Option<String>, reading: Reading<'_>) -> Result<Plan, Error> {
+        if let (Presence::Present, Some(why)) = (want.ensure, no_apt) {
+            return Ok(Plan::NotApplicable(why.clone()));
+        }
         let found = whole_file::look(reading.machine, path(want))?;
         Ok(Plan::of(match want.ensure {
             Presence::Absent => deb822::absence(&found, Property::Ensure).into_iter().collect(),
@@ -111,14 +116,27 @@ mod tests {
         want("nginx", &[("packages", packages), ("pin", "version 1.2*".into()), ("priority", 1001.into())])
     }
 
+    fn machine() -> Double {
+        let double = Double::new(|_| None);
+        double.put("/etc/x", "");
+        double.put(apt::APT, "");
+        double
+    }
+
+    #[test]
+    fn without_apt_nobody_reads_a_pin() {
+        let double = Double::new(|_| None);
+        let plan = trial::plan(&AptPins, &double, &pin()).unwrap();
+        assert!(matches!(&plan, Plan::NotApplicable(why) if why.contains("no /usr/bin/apt-get")), "{plan:?}");
+    }
+
     fn said(double: &Double) -> Vec<String> {
         trial::said(&trial::changes(&AptPins, double, &pin()))
     }
 
     #[test]
     fn a_file_is_written_whole_and_read_back_field_by_field() {
-        let double = Double::new(|_| None);
-        double.put("/etc/x", "");
+        let double = machine();
         assert_eq!(said(&double), ["ensure: absent -> present"]);
         trial::correct(&AptPins, &double, &pin()).unwrap();
         let place = double.root.path().join(&PATH[1..]);
@@ -155,8 +173,7 @@ mod tests {
     #[test]
     fn a_file_that_others_may_write_is_made_this_agents_own() {
         use std::os::unix::fs::PermissionsExt as _;
-        let double = Double::new(|_| None);
-        double.put("/etc/x", "");
+        let double = machine();
         trial::correct(&AptPins, &double, &pin()).unwrap();
         let place = double.root.path().join(&PATH[1..]);
         std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o664)).unwrap();

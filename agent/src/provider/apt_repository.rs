@@ -13,6 +13,7 @@ use holdfast_catalog::resource::AptRepository;
 use holdfast_catalog::resource::apt_repository::SourceType;
 use holdfast_catalog::resource::attribute::{AptUri, AptWord, Presence};
 
+use super::apt;
 use super::text::deb822::{self, Stanza};
 use super::text::whole_file::{self, FileText};
 use super::{
@@ -57,15 +58,14 @@ impl Provider for AptRepositories {
         let own = || all.iter().filter(|want| want.ensure == Presence::Present).map(|want| path(want));
         Ok(match reading.machine.liveness() {
             Liveness::Directory => Seen::FilesOnly,
-            Liveness::Live if reading.machine.stat(Path::new(fetch::APT))?.is_none() => Seen::NoApt,
+            Liveness::Live if apt::missing(reading.machine)?.is_some() => Seen::NoApt,
             Liveness::Live => Seen::Apt(fetch::unread(own().collect(), reading.machine)?.map(Arc::new)),
         })
     }
 
     fn plan(&self, want: &AptRepository, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
         if matches!(seen, Seen::NoApt) && want.ensure == Presence::Present {
-            let why = format!("this machine has no {}: apt comes with Debian and its relatives", fetch::APT);
-            return Ok(Plan::NotApplicable(why));
+            return Ok(Plan::NotApplicable(apt::no_apt()));
         }
         let found = whole_file::look(reading.machine, path(want))?;
         match want.ensure {

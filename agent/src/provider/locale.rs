@@ -3,6 +3,7 @@
 //! Needs a running system: what is generated is the C library's business.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_catalog::resource::Locale;
@@ -11,7 +12,7 @@ use holdfast_catalog::spelling::nearest;
 
 use super::text::edit::{PUBLIC, Texts, rewrite};
 use super::{Applied, Error, Job, Left, Provider, Reading, Taken, Writing, properties};
-use crate::system::{Invocation, Liveness};
+use crate::system::{Inspect, Invocation, Liveness};
 
 mod entries;
 
@@ -19,6 +20,8 @@ use entries::LocaleLine;
 
 /// What is generated, also when the C library is upgraded.
 const GENERATED: &str = "/etc/locale.gen";
+/// What generates them.
+const GENERATOR: [&str; 3] = ["/usr/sbin/locale-gen", "/usr/bin/locale-gen", "/sbin/locale-gen"];
 /// What could be.
 const SUPPORTED: &str = "/usr/share/i18n/SUPPORTED";
 
@@ -32,6 +35,8 @@ struct LocaleState {
     texts: Texts,
     /// Locales that programs can use, as the C library writes them.
     usable: BTreeSet<String>,
+    /// Whether there is what generates them.
+    has_generator: bool,
     /// The file that says the default.
     default_file: &'static str,
 }
@@ -55,7 +60,8 @@ impl Provider for Locales {
         let default_file = entries::default_file(reading.machine)?;
         let texts = Texts::read(reading.machine, [GENERATED, SUPPORTED, default_file]);
         let usable = usable(&reading.probe(&all_usable())?.text());
-        Ok(Seen(Some(LocaleState { texts, usable, default_file })))
+        let has_generator = has_generator(reading.machine)?;
+        Ok(Seen(Some(LocaleState { texts, usable, has_generator, default_file })))
     }
 
     fn plan(&self, want: &Locale, Seen(found): &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
@@ -70,7 +76,12 @@ impl Provider for Locales {
             )));
         }
         let mut changes = Vec::new();
-        if !want.title.is_built_in() {
+        if !want.title.is_built_in() && !found.has_generator {
+            let is_usable = found.usable.contains(&want.title.normal());
+            if is_usable != (want.ensure == Presence::Present) {
+                return Ok(Plan::Pending(no_generator(want)));
+            }
+        } else if !want.title.is_built_in() {
             if let Err(plan) = supported(want, found)? {
                 return Ok(plan);
             }
@@ -112,6 +123,25 @@ impl Provider for Locales {
         left.extend(want.default.then(|| ("default".into(), want.title.as_str().into())));
         left
     }
+}
+
+fn has_generator(machine: &dyn Inspect) -> Result<bool, Error> {
+    for place in GENERATOR {
+        if machine.stat(Path::new(place))?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What is said of a locale that cannot be generated, or removed, and is to be.
+fn no_generator(want: &Locale) -> String {
+    let language = want.title.as_str().split(['_', '.']).next().unwrap_or_default();
+    format!(
+        "there is no `locale-gen`, by which locales are made: on Debian and its relatives install the package `locales`; \
+         elsewhere a package has `{}` or not, such as `glibc-langpack-{language}`",
+        want.title
+    )
 }
 
 /// Asks the C library.

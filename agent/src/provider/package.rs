@@ -81,10 +81,15 @@ impl Provider for Packages {
         let not_applicable = |why: &str| Ok(Plan::NotApplicable(why.to_owned()));
         match seen {
             Seen::NotLive => not_applicable("packages are managed on a running system only"),
-            Seen::NoDpkg => not_applicable(
-                "this machine has no /var/lib/dpkg/status: packages are managed by dpkg and apt, of Debian and its \
-                 relatives; where the record was lost, /var/backups has older ones",
-            ),
+            Seen::NoDpkg => match super::apt::missing(reading.machine)? {
+                Some(no_apt) => {
+                    not_applicable(&format!("{no_apt}, and packages are managed by it and dpkg alone"))
+                }
+                None => not_applicable(
+                    "this machine has no /var/lib/dpkg/status, by which packages are managed: the record was lost, and \
+                     /var/backups has older ones",
+                ),
+            },
             Seen::Dpkg { status, candidates, virtual_by, lists_age, released } => {
                 if let Some(why) = refusal(want) {
                     return Err(Error::Refused(why));

@@ -70,7 +70,7 @@ impl Attribute for PackageEnsure {
 }
 
 resource_type! {
-    /// A package of the distribution's package manager. The title is its name.
+    /// A package of Debian and its relatives, by dpkg and apt. The title is its name.
     Package("package"), titled SystemName {
         /// The state or version that is wanted.
         property ensure: PackageEnsure = PackageEnsure::State(PackageState::Present),

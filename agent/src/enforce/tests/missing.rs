@@ -43,7 +43,7 @@ fn what_a_machine_cannot_have_is_a_failure_there_and_holds_up_what_needs_it() {
     for mode in [Mode::Audit, Mode::Enforce] {
         let findings = bench.run(mode);
         let why = event(&findings, "package[nginx]", Status::Failed).reason.clone().unwrap();
-        assert!(why.contains("/var/lib/dpkg/status"), "{why}");
+        assert!(why.contains("no /usr/bin/apt-get"), "{why}");
         event(&findings, "file[/nginx.conf]", Status::Skipped);
         assert_eq!(findings.counts.not_applicable, 0);
     }

@@ -153,7 +153,16 @@ fn what_could_not_be_asked_is_not_said_to_be_missing() {
     assert!(plan(&known).unwrap_err().contains("no alternatives for nothing"), "it is on disk");
     let hangs = Double::new(|_| {
         let exit = system::Exit::TimedOut(std::time::Duration::from_secs(300));
-        Some(system::Output { exit, ..said("") })
+        Some(Output { exit, ..said("") })
     });
     assert!(plan(&hangs).unwrap_err().contains("after its timeout"));
+}
+
+#[test]
+fn one_that_cannot_be_queried_is_told_from_one_that_has_no_such_name() {
+    const USAGE: &str = "alternatives version 1.24 - Copyright (C) 2001 Red Hat, Inc.\n\n\
+        usage: alternatives --install <link> <name> <path> <priority>\n";
+    let machine = Double::new(|_| Some(failed(2, USAGE)));
+    let plan = trial::plan(&Choices, &machine, &want("python", &[("path", "auto".into())])).unwrap();
+    assert!(matches!(&plan, Plan::NotApplicable(why) if why.contains("has no `--query`")), "{plan:?}");
 }

@@ -12,9 +12,6 @@ use crate::provider::package::{quietly, run_unlocked};
 use crate::provider::{Error, Writing, answer};
 use crate::system::{FileKind, Inspect, Invocation, Machine, Permissions, System as _};
 
-/// The program.
-pub const APT: &str = "/usr/bin/apt-get";
-
 /// The file of sources that was before there were more.
 const LIST: &str = "/etc/apt/sources.list";
 

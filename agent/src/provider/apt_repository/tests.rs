@@ -29,7 +29,7 @@ fn machine() -> Double {
         let is_bad = texts.map(Result::unwrap).any(|text| text.contains("bad"));
         Some(if is_bad { failed(100, "E: The repository 'https://bad' is not signed.") } else { said("") })
     });
-    for path in [fetch::APT, KEY, "/state/kept", "/etc/apt/sources.list.d/kept"] {
+    for path in [apt::APT, KEY, "/state/kept", "/etc/apt/sources.list.d/kept"] {
         double.put(path, "");
     }
     double
@@ -202,7 +202,7 @@ fn contradicted() -> Double {
         let is_one = keys.iter().all(|other| *other == keys[0]);
         Some(if is_one { said("") } else { failed(100, "E: Conflicting values set for option Signed-By") })
     });
-    for path in [fetch::APT, KEY, "/etc/other.asc", "/state/kept"] {
+    for path in [apt::APT, KEY, "/etc/other.asc", "/state/kept"] {
         double.put(path, "");
     }
     double
@@ -270,7 +270,7 @@ fn what_apt_no_longer_reads_is_not_as_wanted() {
         }
         Some(said(""))
     });
-    for path in [fetch::APT, KEY, "/state/kept", "/etc/apt/sources.list.d/kept"] {
+    for path in [apt::APT, KEY, "/state/kept", "/etc/apt/sources.list.d/kept"] {
         double.put(path, "");
     }
     let example = repository("example", &[]);

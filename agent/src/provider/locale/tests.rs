@@ -32,6 +32,7 @@ fn machine(usable: &[&str], refuses: &'static str) -> Double {
         }
         Some(said(&Vec::from_iter(all.iter().cloned()).join("\n")))
     });
+    double.put("/usr/sbin/locale-gen", "");
     double.put(GENERATED, LISTED);
     double.put(SUPPORTED, "de_CH.UTF-8 UTF-8\nfr_CH.UTF-8 UTF-8\nen_US.UTF-8 UTF-8\n");
     double.put("/etc/default/locale", "LANG=en_US.UTF-8\n");
@@ -99,6 +100,7 @@ fn several_are_generated_by_one_command_and_what_fails_fails_alone() {
 fn a_command_that_fails_fails_what_needs_it() {
     let machine =
         Double::new(|invocation| (invocation.command.to_string() == "locale -a").then(|| said("C\n")));
+    machine.put("/usr/sbin/locale-gen", "");
     machine.put(SUPPORTED, "de_CH.UTF-8 UTF-8\n");
     machine.put("/etc/default/locale", "");
     let applied =
@@ -137,8 +139,21 @@ fn what_cannot_be_had_is_refused_or_waited_for() {
         machine: &with,
         content: &content::Nowhere,
         named: &CatalogClaims::new(&all),
-        state_dir: std::path::Path::new("/none"),
+        state_dir: Path::new("/none"),
     };
     let seen = Locales.observe(&[], reading).unwrap();
     assert!(Locales.plan(&both[0], &seen, reading).unwrap_err().to_string().contains("locale[fr_CH.UTF-8]"));
+}
+
+#[test]
+fn without_a_generator_nothing_is_written_and_what_a_package_brought_is_there() {
+    let machine = machine(&["C", "de_CH.utf8"], "");
+    std::fs::remove_file(machine.root.path().join("usr/sbin/locale-gen")).unwrap();
+    std::fs::remove_file(machine.root.path().join(&GENERATED[1..])).unwrap();
+    assert_eq!(changes(&machine, &locale("de_CH.UTF-8", &[])), [""; 0]);
+    for want in [locale("fr_CH.UTF-8", &[]), locale("de_CH.UTF-8", &[("ensure", "absent".into())])] {
+        let Plan::Pending(why) = trial::plan(&Locales, &machine, &want).unwrap() else { panic!("{want:?}") };
+        assert!(why.contains("no `locale-gen`") && why.contains("glibc-langpack-"), "{why}");
+    }
+    assert!(!machine.root.path().join(&GENERATED[1..]).exists());
 }
