@@ -94,7 +94,7 @@ impl Redact {
     /// A sentence that may quote what a tool said: without pieces of secrets either, and in whatever form, but for what lies
     /// within one of these names, which are no secrets. Values and differences are the machine's own; where they are secret they
     /// are not shown at all.
-    pub(super) fn said<'a>(&self, text: String, names: &mut dyn Iterator<Item = &'a str>) -> String {
+    pub(super) fn said(&self, text: String, names: &mut dyn Iterator<Item = &str>) -> String {
         let text = self.text(text);
         match self {
             Self::These { pieces, .. } => pieces.without(text, names),

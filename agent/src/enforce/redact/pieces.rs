@@ -55,7 +55,7 @@ impl Pieces {
     }
 
     /// The text with every stretch replaced that is one of theirs, unless all of it is within one of these names.
-    pub(super) fn without<'a>(&self, text: String, names: &mut dyn Iterator<Item = &'a str>) -> String {
+    pub(super) fn without(&self, text: String, names: &mut dyn Iterator<Item = &str>) -> String {
         let compact = Compact::of(&text);
         let mut hidden = vec![false; compact.bytes.len()];
         for (known, length) in self.0.iter().zip(LEAST..) {
