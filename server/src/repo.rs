@@ -134,6 +134,9 @@ pub struct Written {
     pub at: jiff::Timestamp,
 }
 
+/// What an entry is that only names another.
+const A_LINK: &str = "a symbolic link";
+
 /// An entry of the repository that no snapshot holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ignored {
@@ -261,6 +264,15 @@ impl Snapshot {
             |path: &&str| self.under(path).next().is_none() && self.links_under(path).next().is_none();
         let folders = self.0.shape.folders.iter().map(|path| &**path);
         folders.filter(move |path| path.starts_with(&prefix)).filter(is_empty)
+    }
+
+    /// The symbolic link that is at a path, or above it.
+    pub fn link_at(&self, path: &str) -> Option<&str> {
+        let ignored = self.0.ignored.iter().filter(|ignored| ignored.what == A_LINK);
+        let links = self.0.shape.links.keys().map(|link| &**link);
+        let mut links = links.chain(ignored.map(|ignored| ignored.path.as_str()));
+        links
+            .find(|link| path.strip_prefix(link).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
     }
 
     /// Whether a module's file is a program: executable where it is.

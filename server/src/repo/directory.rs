@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::limits::{Limits, Walked};
 use super::shape::{self, Shape};
-use super::{CommitId, File, Ignored, RepoError, Snapshot};
+use super::{A_LINK, CommitId, File, Ignored, RepoError, Snapshot};
 use crate::regular;
 
 /// The most bytes of a list of submodules.
@@ -127,7 +127,7 @@ impl Listing {
             } else if let Some(target) = link(&entry, kind).filter(|_| is_given) {
                 self.shape.links.insert(inner.into(), target.into());
             } else {
-                let what = if kind.is_symlink() { "a symbolic link" } else { "a device, pipe or socket" };
+                let what = if kind.is_symlink() { A_LINK } else { "a device, pipe or socket" };
                 self.ignored.push(Ignored { path: inner, what });
             }
         }

@@ -10,8 +10,9 @@ use crate::diagnostic::Diagnostic;
 
 use super::limits::{Limits, Refused, Walked};
 use super::shape::{self, Shape};
-use super::{CommitId, File, Ignored, RepoError, Snapshot, Written, directory};
+use super::{A_LINK, CommitId, File, Ignored, RepoError, Snapshot, Written, directory};
 
+mod opening;
 pub(super) mod revision;
 
 use revision::{Resolved, Wanted};
@@ -38,7 +39,7 @@ impl GitRepository {
     /// Opens the repository at `path`; `revision` is a commit, a branch or a tag, or whatever else `git rev-parse` takes.
     ///
     /// # Errors
-    /// There is no git repository.
+    /// There is no git repository, or it cannot be read.
     pub fn open(path: &Path, revision: &str) -> Result<Self, RepoError> {
         Self::new(path, Wanted::Revision(revision.to_owned()))
     }
@@ -46,13 +47,13 @@ impl GitRepository {
     /// Opens the repository at `path` to follow a branch: no tag or commit of that name is ever meant.
     ///
     /// # Errors
-    /// There is no git repository.
+    /// There is no git repository, or it cannot be read.
     pub fn follow(path: &Path, branch: &str) -> Result<Self, RepoError> {
         Self::new(path, Wanted::Branch(branch.to_owned()))
     }
 
     fn new(path: &Path, wanted: Wanted) -> Result<Self, RepoError> {
-        let repository = options().open(path).map_err(|error| broken(path, &error.to_string()))?;
+        let repository = opening::open(path)?;
         Ok(Self { repository, path: path.to_owned(), wanted, blobs: Mutex::default() })
     }
 
@@ -66,9 +67,9 @@ impl GitRepository {
         self.wanted.text()
     }
 
-    /// Whether there is a git repository at `path` itself, not above it.
+    /// Whether there is a git repository at `path` itself, not above it, even one that cannot be opened.
     pub fn is_at(path: &Path) -> bool {
-        options().open(path).is_ok()
+        opening::is_at(path)
     }
 
     /// The commit that the revision names now. Cheap: for polling.
@@ -237,7 +238,7 @@ impl<'r> Reading<'r> {
         let is_given = shape::is_given(&path);
         let what = match kind {
             EntryKind::Link if is_given => return self.link(&path, id),
-            EntryKind::Link => "a symbolic link",
+            EntryKind::Link => A_LINK,
             EntryKind::Commit => "a submodule",
             EntryKind::Tree | EntryKind::Blob | EntryKind::BlobExecutable => {
                 if is_given && kind == EntryKind::BlobExecutable {
@@ -262,7 +263,7 @@ impl<'r> Reading<'r> {
                 return Ok(());
             }
         }
-        self.ignored.push(Ignored { path: path.to_owned(), what: "a symbolic link" });
+        self.ignored.push(Ignored { path: path.to_owned(), what: A_LINK });
         Ok(())
     }
 

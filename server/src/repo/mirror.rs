@@ -76,7 +76,7 @@ impl Mirror {
     /// Adds what is missing to what is not a git repository any more: nothing that was fetched goes, since that may be all
     /// there is while the remote is away.
     pub fn repair(&self) {
-        if !self.path.exists() || GitRepository::is_at(&self.path) {
+        if !self.path.exists() || self.repository().is_ok() {
             return;
         }
         match self.init() {
@@ -124,7 +124,10 @@ impl Mirror {
     }
 
     fn init(&self) -> Result<(), RepoError> {
-        self.git(Command::new("git").args(["init", "--quiet", "--bare", "--"]).arg(&self.path))
+        let mut init = Command::new("git");
+        // In the format that is read here, whatever git or its settings make by default.
+        init.env("GIT_DEFAULT_HASH", "sha1").env("GIT_DEFAULT_REF_FORMAT", "files");
+        self.git(init.args(["init", "--quiet", "--bare", "--"]).arg(&self.path))
     }
 
     /// Brings the branch here, and nothing else.

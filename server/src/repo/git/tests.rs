@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::*;
 use crate::diagnostic::Code;
+use crate::repo::Source;
 
 /// A repository with a work tree, made with the system's `git`.
 pub(crate) struct Scratch(tempfile::TempDir);
@@ -180,6 +181,59 @@ fn an_unknown_revision_is_named() {
         "{error}"
     );
     assert!(!GitRepository::is_at(&scratch.path().join("a")));
+}
+
+/// What a directory is that these commands of a shell made, once it has files that were never committed.
+fn made_by(script: &str) -> Result<Source, String> {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("inventory")).unwrap();
+    let made = Command::new("sh").current_dir(directory.path()).args(["-ec", script]).output().unwrap();
+    assert!(made.status.success(), "{script}: {}", String::from_utf8_lossy(&made.stderr));
+    let (path, shown) = (directory.path().to_str().unwrap(), directory.path().display().to_string());
+    let opened = Source::open(path, "main", &directory.path().join("mirror"));
+    opened.map_err(|error| error.to_string().replace(&shown, "DIR"))
+}
+
+#[test]
+fn a_git_repository_that_cannot_be_read_is_an_error_with_its_cause_and_never_a_plain_directory() {
+    for (script, cause) in [
+        (
+            "git init -q --object-format=sha256",
+            "named by SHA-256, and only SHA-1 can be read; convert it: `git",
+        ),
+        ("git init -q --bare --object-format=sha256", "named by SHA-256"),
+        ("git init -q; echo '<<<<<<< HEAD' >> .git/config", "on line 6"),
+        ("git init -q; git config core.repositoryFormatVersion 2", "only versions 0 and 1"),
+        ("echo 'gitdir: /nowhere/at/all' > .git", "DIR/.git names /nowhere/at/all: No such file"),
+        ("touch .git", "DIR/.git is a file that names no repository; "),
+        ("mkdir .git", "DIR/.git/HEAD: No such file or directory (os error 2); `git -C DIR log` must work"),
+        ("git init -q; rm -r .git/refs", "DIR/.git/refs: No such file"),
+        ("git init -q --bare; rm -r objects", "DIR/objects: No such file"),
+        ("ln -s /nowhere/at/all .git", "DIR/.git: No such file"),
+        ("ln -s .git .git", "DIR/.git: Too many levels of symbolic links"),
+        (
+            "git init -q; git config core.repositoryFormatVersion 1; git config extensions.zork true",
+            "it uses the extension `zork`, which is not known here",
+        ),
+        (
+            "git init -q; git config core.repositoryFormatVersion 1; git config extensions.refStorage reftable",
+            "in the format `reftable`, which cannot be read; name it by its URL: file://DIR",
+        ),
+    ] {
+        let error = made_by(script).expect_err(script);
+        assert!(error.starts_with("cannot read the git repository DIR: "), "{script}: {error}");
+        assert!(error.contains(cause), "{script}: {error}");
+    }
+    let known = "git config core.repositoryFormatVersion 1; git config extensions.preciousObjects true; \
+                 git config extensions.refStorage files";
+    for whole in
+        ["git init -q", &format!("git init -q; {known}"), "git init -q; git config extensions.zork 1"]
+    {
+        assert!(matches!(made_by(whole), Ok(Source::Git(_))), "{whole}");
+    }
+    for plain in ["true", "touch HEAD", "mkdir git"] {
+        assert!(matches!(made_by(plain), Ok(Source::Directory(_))), "{plain}");
+    }
 }
 
 fn id_of(scratch: &Scratch, revision: &str) -> String {

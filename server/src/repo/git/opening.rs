@@ -1,0 +1,128 @@
+//! Whether a directory is a git repository, and why one that is cannot be read. Whatever git itself would take for a
+//! repository is one, however broken: read as a plain directory, it would bring into force what was never committed.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::super::RepoError;
+use super::{broken, options};
+
+/// The extensions of git's format with which commits and branches are where they always are.
+const EXTENSIONS: [&str; 8] = [
+    "noop",
+    "noop-v1",
+    "preciousobjects",
+    "partialclone",
+    "worktreeconfig",
+    "objectformat",
+    "compatobjectformat",
+    "relativeworktrees",
+];
+
+/// Whether there is a git repository at `path` itself, not above it: one of a work tree, or a bare one. Opening it says
+/// whether it can be read.
+pub(super) fn is_at(path: &Path) -> bool {
+    is_there(&path.join(".git")) || is_bare(path)
+}
+
+fn is_bare(path: &Path) -> bool {
+    is_there(&path.join("HEAD")) && ["objects", "refs"].iter().any(|part| is_there(&path.join(part)))
+}
+
+/// Whether something is there: also what cannot be looked at.
+fn is_there(path: &Path) -> bool {
+    let is_missing = |kind| matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory);
+    !path.symlink_metadata().is_err_and(|error| is_missing(error.kind()))
+}
+
+/// The repository at `path`.
+///
+/// # Errors
+/// There is none, or it cannot be read: the reason says what to do.
+pub(super) fn open(path: &Path) -> Result<gix::ThreadSafeRepository, RepoError> {
+    let opened = options().open(path).map_err(|error| broken(path, &reason(path, &error)))?;
+    match unknown_format(path, &opened.to_thread_local()) {
+        Some(reason) => Err(broken(path, &reason)),
+        None => Ok(opened),
+    }
+}
+
+/// What of a repository's format is not known here.
+fn unknown_format(path: &Path, repository: &gix::Repository) -> Option<String> {
+    let config = repository.config_snapshot();
+    let refs = config.string("extensions.refStorage");
+    if let Some(format) = refs.filter(|format| !format.eq_ignore_ascii_case(b"files")) {
+        return Some(format!(
+            "its branches are in the format `{format}`, which cannot be read; name it by its URL: file://{}",
+            std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display()
+        ));
+    }
+    // The first version of the format had no extensions, and git ignores those that are set there.
+    let has_extensions = config.integer("core.repositoryFormatVersion").is_some_and(|version| version > 0);
+    let sections = config.sections_by_name("extensions").into_iter().flatten().filter(|_| has_extensions);
+    let mut names = sections.flat_map(|section| section.value_names().collect::<Vec<_>>());
+    let name = names.find(|name| !is_known(name))?;
+    Some(format!(
+        "it uses the extension `{name}`, which is not known here; a newer version of Holdfast may know it; if nothing \
+         needs it, remove `extensions.{name}` from its configuration"
+    ))
+}
+
+fn is_known(extension: &str) -> bool {
+    extension.eq_ignore_ascii_case("refstorage")
+        || EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
+}
+
+/// Why the repository at `path` cannot be opened, and what to do.
+fn reason(path: &Path, error: &gix::Error) -> String {
+    let words = causes(error);
+    let shown = path.display();
+    if words.contains("Object format is not enabled") {
+        return format!(
+            "its objects are named by SHA-256, and only SHA-1 can be read; convert it: `git init --bare NEW.git && \
+             git -C {shown} fast-export --all | git -C NEW.git fast-import`"
+        );
+    }
+    let git = path.join(".git");
+    if !is_there(&git) || File::open(path).is_err() {
+        return format!("{}; `git -C {shown} log` may say more", obstacle(path).unwrap_or(words));
+    }
+    format!(
+        "{}; `git -C {shown} log` must work for the user that reads it; if no git is meant, remove {}",
+        obstacle(&git).unwrap_or(words),
+        git.display()
+    )
+}
+
+/// What is in the way of a repository's directory, or of the file that names it.
+fn obstacle(git: &Path) -> Option<String> {
+    let unread = |path: &Path| {
+        let error = File::open(path).err()?;
+        Some(format!("{}: {error}", path.display()))
+    };
+    if let Some(unread) = unread(git) {
+        return Some(unread);
+    }
+    if git.is_file() {
+        let text = std::fs::read_to_string(git).unwrap_or_default();
+        let Some(named) = text.strip_prefix("gitdir:") else {
+            return Some(format!("{} is a file that names no repository", git.display()));
+        };
+        let named: PathBuf = git.parent()?.join(named.trim());
+        return unread(&named).map(|unread| format!("{} names {unread}", git.display()));
+    }
+    ["HEAD", "objects", "refs"].iter().find_map(|part| unread(&git.join(part)))
+}
+
+/// All that an error says, without the words that only sort it.
+fn causes(error: &gix::Error) -> String {
+    let mut words = vec![error.to_string()];
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        words.push(next.to_string());
+        cause = next.source();
+    }
+    words.retain(|words| words != "Validation");
+    words.join(": ")
+}
