@@ -14,7 +14,6 @@ use super::nodes::{self, NodeLine};
 use super::overview::{BrokenCommit, CommitLine, Tally};
 use super::page::{Error, Tab, View};
 use super::text::{self, Shown, When};
-use crate::diagnostic::{Diagnostic, Severity};
 use crate::fleet::Member;
 use crate::repo;
 use crate::request;
@@ -152,7 +151,7 @@ pub struct CommitPage {
     pub id: String,
     /// Where it is, in each environment that it reached.
     pub entries: Vec<Entry>,
-    /// What is wrong with it.
+    /// What is wrong with it: where it did not come into force, or for those who see everything.
     pub broken: Option<BrokenCommit>,
     /// Some of the nodes that run it.
     pub running: Vec<NodeLine>,
@@ -192,10 +191,13 @@ impl<'m> Numbers<'m> {
     }
 }
 
-fn entry(commit: &CommitRow, head: Option<&Head>, numbers: &Numbers<'_>, asked: &Asked) -> Entry {
+fn entry(
+    (commit, errors): (&CommitRow, usize),
+    head: Option<&Head>,
+    numbers: &Numbers<'_>,
+    asked: &Asked,
+) -> Entry {
     let filter = Filter { commit: Some(commit.id.clone()), ..Filter::default() };
-    let is_error = |problem: &&Diagnostic| problem.severity == Severity::Error;
-    let errors = commit.diagnostics.iter().filter(is_error).count();
     let count = |of: &HashMap<&str, usize>| of.get(commit.id.as_str()).copied().unwrap_or_default();
     Entry {
         errors: if asked.sees_everything() { errors } else { 0 },
@@ -223,7 +225,8 @@ pub async fn view(asked: &Asked, which: Which) -> Result<Commits, Error> {
     let state = asked.state.clone();
     let commits = state.apart(move || {
         let numbers = Numbers::of(&members);
-        commits.iter().map(|commit| entry(commit, head.as_ref(), &numbers, &asked)).collect()
+        let entry = |(commit, errors): &(_, _)| entry((commit, *errors), head.as_ref(), &numbers, &asked);
+        commits.iter().map(entry).collect()
     });
     let address = |page| if page == 1 { "/commits".to_owned() } else { format!("/commits?page={page}") };
     Ok(Commits {
@@ -253,9 +256,11 @@ fn page_of(
     asked: &Asked,
 ) -> Result<CommitPage, Error> {
     let broken = rows.iter().find(|row| row.status == CommitStatus::Broken);
-    let broken = broken.or(rows.iter().find(|row| !row.diagnostics.is_empty()));
+    // That there is an error which breaks nobody's commit already tells of whoever made it.
+    let faulty = rows.iter().find(|row| asked.sees_everything() && !row.diagnostics.is_empty());
+    let broken = broken.or(faulty);
     let numbers = Numbers::of(members);
-    let entries: Vec<_> = rows.iter().map(|row| entry(row, head, &numbers, asked)).collect();
+    let entries: Vec<_> = rows.iter().map(|row| entry((row, row.errors()), head, &numbers, asked)).collect();
     let newest = entries.first().ok_or(Error::NotFound)?;
     let in_force = newest.standing == Standing::InForce;
     let (running, others): (Vec<_>, Vec<_>) = members

@@ -287,7 +287,7 @@ impl Live {
     /// What was said of the branch when it came to its newest commit, where that is this one.
     async fn said_of_its_coming(&self, commit: &str) -> Vec<Diagnostic> {
         let newest = self.store.commits(self.config.environment.clone(), 0, 1).await;
-        if !newest.is_ok_and(|newest| newest.first().is_some_and(|newest| newest.id == commit)) {
+        if !newest.is_ok_and(|newest| newest.first().is_some_and(|(newest, _)| newest.id == commit)) {
             return Vec::new();
         }
         let known = self.row_of(commit).await.ok().flatten().map(|row| row.diagnostics).unwrap_or_default();

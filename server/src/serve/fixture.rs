@@ -102,7 +102,7 @@ impl Fixture {
     /// The newest commit that was judged, with what is wrong with it.
     pub async fn newest_commit(&self) -> CommitRow {
         let store = &self.server.store;
-        let newest = store.commits("directory".into(), 0, 1).await.unwrap().remove(0);
+        let newest = store.commits("directory".into(), 0, 1).await.unwrap().remove(0).0;
         store.commit(newest.id).await.unwrap().remove(0)
     }
 

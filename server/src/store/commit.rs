@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 
 use super::catalog::{from_json, json};
 use super::{Result, Store, from_word, millis, time, word};
@@ -37,14 +37,21 @@ pub struct CommitRow {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+impl CommitRow {
+    /// How many of its diagnostics are errors.
+    pub fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|problem| problem.severity == Severity::Error).count()
+    }
+}
+
 const COLUMNS: &str = "environment, id, seen_at, committed_at, author, subject, status, diagnostics";
 
-/// The same for lists: what is wrong with a commit may be a megabyte.
+/// The same without what is wrong with a commit, which may be a megabyte.
 const WITHOUT_DIAGNOSTICS: &str = "environment, id, seen_at, committed_at, author, subject, status, '[]'";
 
 pub(super) fn last_of_environment() -> String {
     format!(
-        "SELECT {WITHOUT_DIAGNOSTICS} FROM commit_seen WHERE environment = ?1
+        "SELECT {WITHOUT_DIAGNOSTICS}, errors FROM commit_seen WHERE environment = ?1
          ORDER BY turn DESC LIMIT ?3 OFFSET ?2"
     )
 }
@@ -88,13 +95,13 @@ impl Store {
     /// # Errors
     /// Where the store fails.
     pub async fn put_commit(&self, commit: CommitRow) -> Result<()> {
-        let diagnostics = json(&commit.diagnostics)?;
+        let (diagnostics, errors) = (json(&commit.diagnostics)?, commit.errors());
         self.write(move |connection| {
             connection
                 .prepare_cached(
                     "INSERT OR REPLACE INTO commit_seen
-                       (environment, id, seen_at, committed_at, author, subject, status, diagnostics, turn)
-                     SELECT ?1, ?2, coalesce(same.seen_at, ?3), ?4, ?5, ?6, ?7, ?8,
+                       (environment, id, seen_at, committed_at, author, subject, status, diagnostics, errors, turn)
+                     SELECT ?1, ?2, coalesce(same.seen_at, ?3), ?4, ?5, ?6, ?7, ?8, ?9,
                        (SELECT coalesce(max(turn), 0) + 1 FROM commit_seen)
                      FROM (SELECT 1) LEFT JOIN (SELECT id, status, seen_at, max(turn)
                        FROM commit_seen WHERE environment = ?1) AS same ON same.id = ?2 AND same.status = ?7",
@@ -107,7 +114,8 @@ impl Store {
                     commit.author,
                     commit.subject,
                     word(&commit.status),
-                    diagnostics
+                    diagnostics,
+                    errors as i64
                 ])?;
             Ok(())
         })
@@ -131,18 +139,24 @@ impl Store {
         .await
     }
 
-    /// The last commits of an environment, newest first, after so many that are skipped. Their diagnostics are left out:
-    /// [`Store::commit`] has them.
+    /// The last commits of an environment, newest first, after so many that are skipped, each with its number of errors.
+    /// Their diagnostics are left out: [`Store::commit`] has them.
     ///
     /// # Errors
     /// Where the store fails.
-    pub async fn commits(&self, environment: String, skip: u32, limit: u32) -> Result<Vec<CommitRow>> {
+    pub async fn commits(
+        &self,
+        environment: String,
+        skip: u32,
+        limit: u32,
+    ) -> Result<Vec<(CommitRow, usize)>> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(&last_of_environment())?;
             let mut rows = statement.query(params![environment, skip, limit])?;
             let mut commits = Vec::new();
             while let Some(row) = rows.next()? {
-                commits.push(read(row)?);
+                let errors: u32 = row.get("errors")?;
+                commits.push((read(row)?, errors as usize));
             }
             Ok(commits)
         })

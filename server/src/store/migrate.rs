@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0011_commit_turns.sql"),
     include_str!("../../migrations/0012_token_used_from.sql"),
     include_str!("../../migrations/0013_runs_by_id.sql"),
+    include_str!("../../migrations/0014_commit_errors.sql"),
 ];
 
 /// Applies what is missing.

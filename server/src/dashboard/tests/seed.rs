@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::broadcast;
 
 use super::{Estate, Happening, State, store};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::excerpt::Excerpts;
 use crate::fleet::{Function, Inventory, Since};
 use crate::live::Unreadable;
@@ -311,6 +311,13 @@ impl Seeded {
 
     pub async fn good_commit(&self, id: &str, minutes: i64) {
         self.store.put_commit(self.commit(id, minutes)).await.unwrap();
+    }
+
+    /// A commit in force, with an error in a tenant's data.
+    pub async fn commit_with_errors(&self, id: &str) {
+        let warning = Diagnostic { severity: Severity::Warning, ..misspelt() };
+        let row = CommitRow { diagnostics: vec![misspelt(), warning], ..self.commit(id, 1) };
+        self.store.put_commit(row).await.unwrap();
     }
 
     pub async fn broken_commit(&self, minutes: i64) {

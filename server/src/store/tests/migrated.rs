@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use crate::diagnostic::{Code, Diagnostic};
 
-use super::super::commit::CommitStatus;
+use super::super::commit::{CommitRow, CommitStatus};
 use super::super::fleet::{KeptBack, LastRun};
 use super::super::user::Scope;
 use super::super::{migrate, pack};
@@ -22,7 +22,6 @@ fn fill(connection: &Connection) {
              INSERT INTO node VALUES (2, 'web2', 1, 'alpinhost', 'acme', 'added', 1, NULL, NULL, NULL, NULL);
              INSERT INTO certificate VALUES ('01', 1, x'01', 1, 9000, 'pem', 1, 2, NULL);
              INSERT INTO token VALUES ('t', 1, x'01', 1, 'uid 0', 9, 2, x'02');
-             INSERT INTO commit_seen VALUES ('main', 'c1', 5, 4, 'Ana', 'One', 'good', '[]');
              INSERT INTO user VALUES (1, 'ana', 'operator', NULL, NULL, 'hash', 1);",
         )
         .unwrap();
@@ -55,7 +54,9 @@ fn fill(connection: &Connection) {
         .unwrap();
     let problems = serde_json::to_string(&problems()).unwrap();
     let problems = problems.replace("wrong-type", "wrong-kind"); // as it was called then
-    connection.execute("INSERT INTO compile_error VALUES (1, 'main', 'c2', 7, ?1)", [problems]).unwrap();
+    connection.execute("INSERT INTO compile_error VALUES (1, 'main', 'c2', 7, ?1)", [&problems]).unwrap();
+    let commit = "INSERT INTO commit_seen VALUES ('main', 'c1', 5, 4, 'Ana', 'One', 'good', ?1)";
+    connection.execute(commit, [&problems]).unwrap();
 }
 
 fn problems() -> Vec<Diagnostic> {
@@ -108,6 +109,8 @@ async fn a_store_of_any_earlier_version_is_brought_up_to_date_with_all_that_it_h
         let reports = store.reports_of(web1.node.id, 9).await.unwrap();
         assert_eq!(reports.iter().map(|report| report.id).collect::<Vec<_>>(), [2, 1]);
         assert_eq!(store.report(1).await.unwrap().unwrap().1, report(1, 1));
+        let errors = |commits: Vec<(CommitRow, usize)>| commits[0].1;
+        assert_eq!(errors(store.commits("main".into(), 0, 9).await.unwrap()), 2, "from version {version}");
         let head = store.head("main".into()).await.unwrap().unwrap().in_force.unwrap();
         assert_eq!((&*head.id, head.status), ("c1", CommitStatus::Good));
         // And it goes on from there.
