@@ -94,12 +94,14 @@ pub async fn view(asked: &Asked, which: Which) -> Result<Audit, Error> {
     let has_older = rows.len() > PAGE as usize;
     rows.truncate(PAGE as usize);
     let older = rows.last().filter(|_| has_older).map(|row| format!("/audit?before={}", row.seq));
-    Ok(Audit {
+    let (state, asked) = (asked.state.clone(), asked.clone());
+    let arranged = move || Audit {
         hash: rows.first().map(AuditRow::hash),
-        entries: rows.iter().map(|row| entry(row, asked)).collect(),
+        entries: rows.iter().map(|row| entry(row, &asked)).collect(),
         previous: which.before.map(|_| "/audit".to_owned()),
         next: older,
-    })
+    };
+    state.apart(arranged).await
 }
 
 /// The log.

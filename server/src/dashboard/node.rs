@@ -23,6 +23,7 @@ use crate::store::catalog::CompileErrorRow;
 use crate::store::certificate::CertificateRow;
 use crate::store::event::EventRow;
 use crate::store::node::NodeRow;
+use crate::store::report::ReportRow;
 
 mod facts; // what it says about itself
 
@@ -30,6 +31,10 @@ use facts::Facts;
 
 /// So many runs are drawn.
 const RUNS: u32 = 90;
+
+/// What they take together, each with the node's name in its link; and the markup of one.
+const DRAWING: usize = 20_000;
+const BAR: usize = 160;
 
 /// So many of them are listed, quiet ones folded.
 const LISTED: usize = 40;
@@ -235,39 +240,68 @@ impl Node {
 pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
     let certname = Certname::parse(name).map_err(|_| Error::NotFound)?;
     request::is_of_node(&certname);
-    let (store, now) = (&asked.state.store, asked.now);
+    let store = &asked.state.store;
     let Some(node) = store.node(certname.clone()).await?.filter(|node| asked.sees(&node.place)) else {
         return not_added(asked, &certname).await;
     };
     let member = nodes::member(asked, node.id).await?;
-    // One more than is shown tells whether there are earlier ones.
-    let mut reports = store.reports_of(node.id, RUNS + 1).await?;
-    let mut events = store.events_of(node.id, EVENTS + 1).await?;
-    let has_earlier = Earlier { runs: reports.len() > RUNS as usize, events: events.len() > EVENTS as usize };
-    reports.truncate(RUNS as usize);
-    events.truncate(EVENTS as usize);
-    let certificates = store.certificates(node.id).await?;
-    let runs: Vec<Run> = reports.iter().map(|report| Run::of(report, now)).collect();
-    let looked_at = reports.first().and_then(|report| report.commit.clone());
-    Ok(Node {
-        generation: Some(node.generation),
-        added: Some(When::seen(node.added_at, now)),
-        in_force: in_force(asked, node.runs_on.as_deref()).await?,
-        due: member.seen().map(|seen| When::seen(due(asked, &node.certname, seen), now)),
-        looked_at: looked_at.filter(|commit| node.runs_on.as_ref() != Some(commit)).map(Commit::from),
+    let rows = Rows {
+        // One more than is shown tells whether there are earlier ones.
+        reports: store.reports_of(node.id, RUNS + 1).await?,
+        events: store.events_of(node.id, EVENTS + 1).await?,
+        certificates: store.certificates(node.id).await?,
         compile_errors: compile_errors(asked, &node, &member).await?,
-        run_error: reports
-            .first()
-            .and_then(|report| report.error.as_deref())
-            .map(|error| Shown::from(error).short(2_000)),
-        bars: history::bars(&runs),
-        runs: history::folded(&runs).into_iter().take(LISTED).collect(),
-        events: events.into_iter().map(|event| Happened::of(event, now)).collect(),
-        certificates: certificates.into_iter().map(|row| Certificate::of(row, now)).collect(),
         facts: facts::of(asked, node.id).await?,
-        has_earlier,
-        ..Node::of(member, now)
-    })
+        in_force: in_force(asked, node.runs_on.as_deref()).await?,
+        node,
+        member,
+    };
+    let (state, asked) = (asked.state.clone(), asked.clone());
+    state.apart(move || rows.arranged(&asked)).await
+}
+
+/// What the store has of a node.
+struct Rows {
+    node: NodeRow,
+    member: Member,
+    reports: Vec<ReportRow>,
+    events: Vec<EventRow>,
+    certificates: Vec<CertificateRow>,
+    compile_errors: Vec<CompileErrorRow>,
+    facts: Option<Facts>,
+    in_force: Option<Commit>,
+}
+
+impl Rows {
+    fn arranged(self, asked: &Asked) -> Node {
+        let Self { node, member, mut reports, mut events, .. } = self;
+        let now = asked.now;
+        let drawn = (RUNS as usize).min(DRAWING / (BAR + node.certname.as_str().len()));
+        let has_earlier = Earlier { runs: reports.len() > drawn, events: events.len() > EVENTS as usize };
+        reports.truncate(drawn);
+        events.truncate(EVENTS as usize);
+        let runs: Vec<Run> = reports.iter().map(|report| Run::of(report, now)).collect();
+        let looked_at = reports.first().and_then(|report| report.commit.clone());
+        Node {
+            generation: Some(node.generation),
+            added: Some(When::seen(node.added_at, now)),
+            in_force: self.in_force,
+            due: member.seen().map(|seen| When::seen(due(asked, &node.certname, seen), now)),
+            looked_at: looked_at.filter(|commit| node.runs_on.as_ref() != Some(commit)).map(Commit::from),
+            compile_errors: self.compile_errors.into_iter().map(|row| CompileError::of(row, asked)).collect(),
+            run_error: reports
+                .first()
+                .and_then(|report| report.error.as_deref())
+                .map(|error| Shown::from(error).short(2_000)),
+            bars: history::bars(&runs),
+            runs: history::folded(&runs).into_iter().take(LISTED).collect(),
+            events: events.into_iter().map(|event| Happened::of(event, now)).collect(),
+            certificates: self.certificates.into_iter().map(|row| Certificate::of(row, now)).collect(),
+            facts: self.facts,
+            has_earlier,
+            ..Node::of(member, now)
+        }
+    }
 }
 
 fn due(asked: &Asked, certname: &Certname, seen: Timestamp) -> Timestamp {
@@ -311,6 +345,18 @@ impl Node {
     }
 }
 
+impl CompileError {
+    fn of(row: CompileErrorRow, asked: &Asked) -> Self {
+        let faults = Fault::all(&row.diagnostics, &row.commit, asked);
+        Self {
+            more: row.diagnostics.len() - faults.len(),
+            faults,
+            commit: row.commit.into(),
+            since: When::seen(row.since, asked.now),
+        }
+    }
+}
+
 impl Certificate {
     fn of(row: CertificateRow, now: Timestamp) -> Self {
         Self { serial: row.serial, until: When::seen(row.not_after, now), used: row.confirmed_at.is_some() }
@@ -318,37 +364,27 @@ impl Certificate {
 }
 
 /// As its last poll found, and as the judgement of the commit in force did: the next poll will find the same.
-async fn compile_errors(asked: &Asked, node: &NodeRow, member: &Member) -> Result<Vec<CompileError>, Error> {
+async fn compile_errors(
+    asked: &Asked,
+    node: &NodeRow,
+    member: &Member,
+) -> Result<Vec<CompileErrorRow>, Error> {
     let environment = asked.state.estate.environment();
     let mut rows = asked.state.store.compile_errors(node.id).await?;
     // What is corrected is not an error any more.
     rows.retain(|row| row.environment == environment && member.kept_back.is_some());
-    let error = |row: CompileErrorRow| {
-        let faults = Fault::all(&row.diagnostics, &row.commit, asked);
-        CompileError {
-            more: row.diagnostics.len() - faults.len(),
-            faults,
-            commit: row.commit.into(),
-            since: When::seen(row.since, asked.now),
-        }
-    };
     let is_known = |commit: &String| member.kept_back.as_ref().is_some_and(|kept| kept.commit == *commit);
     let is_new = |commit: &String| is_known(commit) && rows.iter().all(|row| row.commit != *commit);
     let judged = asked.state.estate.problems_of(node).filter(|(commit, _)| is_new(commit));
-    let mut errors = Vec::new();
     if let Some((commit, diagnostics)) = judged
         && let Some(in_force) = asked.head().await?.and_then(|head| head.in_force)
     {
-        errors.push(error(CompileErrorRow {
-            node: node.id,
-            environment: environment.to_owned(),
-            commit,
-            since: in_force.seen_at,
-            diagnostics,
-        }));
+        let environment = environment.to_owned();
+        let row =
+            CompileErrorRow { node: node.id, environment, commit, since: in_force.seen_at, diagnostics };
+        rows.insert(0, row);
     }
-    errors.extend(rows.into_iter().map(error));
-    Ok(errors)
+    Ok(rows)
 }
 
 /// The commit in force, where the node runs on another.

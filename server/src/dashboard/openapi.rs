@@ -34,15 +34,18 @@ pub fn describe() -> Value {
     let part = schemas.root_schema_for::<part::Part>().to_value();
     let which = schemas.root_schema_for::<commits::Which>().to_value();
     let of_audit = schemas.root_schema_for::<audit::Which>().to_value();
-    let of_report = std::iter::once(in_path("report")).chain(queries(&part)).collect();
+    let run = || vec![in_path("report")].into_iter().chain(queries(&part));
+    let (of_run, of_node) = (run().collect(), std::iter::once(in_path("node")).chain(run()).collect());
     let paths = json!({
         "/api/v1/overview":
             get("The overview", vec![], schemas.subschema_for::<overview::Overview>().to_value()),
         "/api/v1/nodes": get("Nodes", queries(&filter), schemas.subschema_for::<nodes::Nodes>().to_value()),
         "/api/v1/nodes/{node}":
             get("A node", vec![in_path("node")], schemas.subschema_for::<node::Node>().to_value()),
+        "/api/v1/nodes/{node}/reports/{report}":
+            get("A run of a node", of_node, schemas.subschema_for::<report::Report>().to_value()),
         "/api/v1/reports/{report}":
-            get("A run", of_report, schemas.subschema_for::<report::Report>().to_value()),
+            get("A run", of_run, schemas.subschema_for::<report::Report>().to_value()),
         "/api/v1/commits": get("Commits", queries(&which), schemas.subschema_for::<commits::Commits>().to_value()),
         "/api/v1/audit": get("The audit log", queries(&of_audit), schemas.subschema_for::<audit::Audit>().to_value()),
         "/api/v1/commits/{commit}":

@@ -96,14 +96,14 @@ impl Part {
         Self { page: (page > 1).then_some(page), event: None, ..self }
     }
 
-    /// Its address.
-    pub fn address(self, report: &str) -> String {
+    /// Its address in a run of a node.
+    pub fn address(self, node: &str, run: &str) -> String {
         let only = self.only.map(|only| format!("only={}", only.slug()));
         let page = self.page.map(|page| format!("page={page}"));
         let pairs: Vec<_> = only.into_iter().chain(page).collect();
         match pairs.is_empty() {
-            true => format!("/reports/{report}"),
-            false => format!("/reports/{report}?{}", pairs.join("&")),
+            true => format!("/nodes/{node}/reports/{run}"),
+            false => format!("/nodes/{node}/reports/{run}?{}", pairs.join("&")),
         }
     }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
-use holdfast_catalog::report::{Cause, Counts, Event, Mode, Source, Status as EventStatus};
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::report::{Cause, Counts, Event, Mode, Report as Body, Source, Status as EventStatus};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -14,6 +16,8 @@ use super::part::{Only, Part};
 use super::size;
 use super::text::{self, Commit, Shown, When};
 use crate::request;
+use crate::store::node::NodeRow;
+use crate::store::report::ReportRow;
 
 mod change; // an event
 
@@ -149,7 +153,7 @@ impl Report {
 
     /// The address of all events, or of those of one kind.
     fn address(&self, only: Option<&Only>) -> String {
-        Part { only: only.copied(), ..Part::default() }.address(&self.run)
+        Part { only: only.copied(), ..Part::default() }.address(&self.node, &self.run)
     }
 
     /// The longest phases and types first; they are few, and the rest is small.
@@ -218,24 +222,44 @@ fn longest(times: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     all.into_iter().take(TIMES).map(|(name, millis)| (size::short(&name, 100), millis)).collect()
 }
 
-/// A run as the caller sees it.
+/// A run as the caller sees it, by its id alone: of several nodes that have used the same one, that of the first.
 ///
 /// # Errors
 /// Where it does not exist or is not theirs, or the store fails.
-pub async fn view(asked: &Asked, id: &str, part: Part) -> Result<Report, Error> {
-    let run = id.parse().map_err(|_| Error::NotFound)?;
+pub async fn view(asked: &Asked, run: &str, part: Part) -> Result<Report, Error> {
+    let run = run.parse().map_err(|_| Error::NotFound)?;
     // Whose it is comes first: what others may not see is not read for them, and takes no longer than what is not there.
-    let mut found = Err(Error::NotFound);
     for (id, owner) in asked.state.store.reports_of_run(run).await? {
-        found = asked.theirs(asked.state.store.node_by_id(owner).await?).map(|node| (id, node));
-        if found.is_ok() {
-            break;
+        match asked.theirs(asked.state.store.node_by_id(owner).await?) {
+            Ok(node) => return read(asked, id, node, part).await,
+            Err(Error::NotFound) => {}
+            Err(error) => return Err(error),
         }
     }
-    let (id, node) = found?;
+    Err(Error::NotFound)
+}
+
+/// A run of a node as the caller sees it.
+///
+/// # Errors
+/// As [`view`].
+pub async fn view_of(asked: &Asked, node: &str, run: &str, part: Part) -> Result<Report, Error> {
+    let certname = Certname::parse(node).map_err(|_| Error::NotFound)?;
+    let run = run.parse().map_err(|_| Error::NotFound)?;
+    let node = asked.theirs(asked.state.store.node(certname).await?)?;
+    let id = asked.state.store.report_of_run(node.id, run).await?.ok_or(Error::NotFound)?;
+    read(asked, id, node, part).await
+}
+
+async fn read(asked: &Asked, id: i64, node: NodeRow, part: Part) -> Result<Report, Error> {
     request::is_of_node(&node.certname);
     let _turn = asked.state.reading.turn(asked.user.id).await?;
     let (row, body) = asked.state.store.report(id).await?.ok_or(Error::NotFound)?;
+    let now = asked.now;
+    asked.state.apart(move || of(&node, row, body, part, now)).await
+}
+
+fn of(node: &NodeRow, row: ReportRow, body: Body, part: Part, now: Timestamp) -> Report {
     let tallies = Only::ALL.map(|only| {
         let fits = |event: &&Event| only.takes(event.status, event.cause);
         (only, body.events.iter().filter(fits).count())
@@ -247,12 +271,12 @@ pub async fn view(asked: &Asked, id: &str, part: Part) -> Result<Report, Error> 
     let pages = size::pages(&costs, PAGE, BUDGET);
     let page = part.page_of(&pages, |event| changes.iter().position(|change| change.position == event));
     let range = pages.get(page - 1).cloned().unwrap_or_default();
-    let address = |page| part.at(page).address(&row.run);
-    Ok(Report {
-        node: node.certname.to_string(),
+    let node = node.certname.to_string();
+    let address = |page| part.at(page).address(&node, &row.run);
+    Report {
         run: row.run.clone(),
-        received: When::seen(row.received_at, asked.now),
-        started: When::seen(row.started_at, asked.now),
+        received: When::seen(row.received_at, now),
+        started: When::seen(row.started_at, now),
         duration_ms: row.duration_ms,
         mode: row.mode,
         source: row.source,
@@ -271,18 +295,33 @@ pub async fn view(asked: &Asked, id: &str, part: Part) -> Result<Report, Error> 
         next: (page < pages.len()).then(|| address(page + 1)),
         groups: grouped(changes.drain(range).collect(), &counts),
         tallies: tallies.into_iter().filter(|(_, count)| *count > 0).collect(),
+        node,
         part,
-    })
+    }
 }
 
-/// The page.
+/// The page of a run.
 pub async fn show(
     asked: Asked,
-    report: web::Path<String>,
+    run: web::Path<String>,
     part: Result<web::Query<Part>, actix_web::Error>,
 ) -> HttpResponse {
     let view = match part {
-        Ok(part) => view(&asked, &report, part.into_inner()).await,
+        Ok(part) => view(&asked, &run, part.into_inner()).await,
+        Err(error) => Err(Error::not_understood(&error)),
+    };
+    asked.answer(view).await
+}
+
+/// The page of a run of a node.
+pub async fn show_of(
+    asked: Asked,
+    report: web::Path<(String, String)>,
+    part: Result<web::Query<Part>, actix_web::Error>,
+) -> HttpResponse {
+    let (node, run) = report.into_inner();
+    let view = match part {
+        Ok(part) => view_of(&asked, &node, &run, part.into_inner()).await,
         Err(error) => Err(Error::not_understood(&error)),
     };
     asked.answer(view).await

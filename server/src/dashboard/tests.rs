@@ -11,6 +11,7 @@ use super::*;
 use crate::live::Happening;
 use crate::store;
 
+mod apart; // what each is told of others
 mod apologies; // pages where there is no view
 mod audit; // the audit log
 mod cuts; // what is not shown is said
@@ -453,10 +454,8 @@ async fn the_description_of_the_api_is_true() {
     let node = seeded.store.node("db1.acme.example".parse().unwrap()).await.unwrap().unwrap();
     let report = seeded.last_run(node.id).await;
     for (path, methods) in description["paths"].as_object().unwrap() {
-        let concrete = path
-            .replace("{node}", "web1.acme.example")
-            .replace("{report}", &report)
-            .replace("{commit}", GOOD);
+        let concrete =
+            path.replace("{node}", "db1.acme.example").replace("{report}", &report).replace("{commit}", GOOD);
         let answer = see(&seeded, "ana", &concrete).await;
         assert_eq!(answer.status, StatusCode::OK, "{concrete}");
         let answered: serde_json::Value = serde_json::from_str(&answer.body).unwrap();

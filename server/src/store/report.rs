@@ -161,6 +161,19 @@ impl Store {
         .await
     }
 
+    /// The number of a node's report of a run.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn report_of_run(&self, node: NodeId, run: uuid::Uuid) -> Result<Option<i64>> {
+        self.read(move |connection| {
+            let sql = "SELECT id FROM report WHERE node = ?1 AND run = ?2";
+            let mut statement = connection.prepare_cached(sql)?;
+            Ok(statement.query_row(params![node.0, run.to_string()], |row| row.get(0)).optional()?)
+        })
+        .await
+    }
+
     /// Makes what a report says unreadable, for tests of who reads it.
     #[cfg(test)]
     pub(crate) async fn spoil_report(&self, id: i64) {

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use actix_web::FromRequest as _;
 use actix_web::body::{BoxBody, MessageBody};
 
 use jiff::Timestamp;
@@ -42,6 +43,36 @@ async fn readiness_never_waits_while_pages_are_drawn() {
         drop(held);
         assert_eq!(page.await.status, StatusCode::OK, "{path}");
     }
+}
+
+#[actix_web::test]
+async fn no_view_is_arranged_by_the_thread_that_answers() {
+    let seeded = seeded().await;
+    let web1 = seeded.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
+    let run = seeded.last_run(web1.id).await;
+    let asked = asked(&seeded, "ana").await;
+    seeded.state.drawing.close();
+    let part = part::Part::default();
+    assert!(matches!(overview::view(&asked).await, Err(page::Error::Busy)));
+    assert!(matches!(nodes::view(&asked, filter::Filter::default()).await, Err(page::Error::Busy)));
+    assert!(matches!(node::view(&asked, "web1.acme.example").await, Err(page::Error::Busy)));
+    assert!(matches!(report::view(&asked, &run, part).await, Err(page::Error::Busy)));
+    let of_node = report::view_of(&asked, "web1.acme.example", &run, part).await;
+    assert!(matches!(of_node, Err(page::Error::Busy)));
+    assert!(matches!(commits::view(&asked, commits::Which::default()).await, Err(page::Error::Busy)));
+    assert!(matches!(commits::view_one(&asked, GOOD).await, Err(page::Error::Busy)));
+    let log = crate::dashboard::audit::view(&asked, Default::default()).await;
+    assert!(matches!(log, Err(page::Error::Busy)));
+}
+
+/// A request of one of the seeded users.
+async fn asked(seeded: &Seeded, name: &str) -> asked::Asked {
+    assert_eq!(see(seeded, name, "/account").await.status, StatusCode::OK);
+    let request = TestRequest::get()
+        .app_data(seeded.state.clone())
+        .insert_header(("cookie", format!("__Host-holdfast=p{name}")))
+        .to_http_request();
+    asked::Asked::extract(&request).await.unwrap()
 }
 
 #[actix_web::test]
