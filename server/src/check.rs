@@ -5,7 +5,7 @@
 //! that tenant's own nodes.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::origin::Origin;
@@ -25,6 +25,7 @@ mod keys;
 mod layout; // files that nobody reads
 mod links;
 mod nodes;
+mod pointers; // files whose content is elsewhere
 mod steps; // of one judgement, by customer
 mod stray;
 #[cfg(test)]
@@ -102,11 +103,20 @@ impl Checked {
         !self.nodes.is_empty() && !self.is_fatal_anyway
     }
 
-    /// All errors and warnings, in the order of their places, each once; of very many, to each their share.
+    /// All errors and warnings, in the order of their places, each once; of very many, to each their share. Where the commit is
+    /// refused, tenants' errors come last: they are not what it is refused for.
     pub fn all(&self) -> Vec<Diagnostic> {
-        let nodes = self.nodes.values().flatten();
-        let all = self.fatal.iter().chain(&self.tenants).chain(nodes).chain(&self.warnings);
-        limited(sorted(all.cloned().collect()))
+        let others = self.tenants.iter().chain(self.nodes.values().flatten());
+        let own = self.fatal.iter().chain(&self.warnings);
+        if self.is_usable() {
+            return limited(sorted(own.chain(others).cloned().collect()));
+        }
+        let mut all = sorted(own.cloned().collect());
+        let told: HashSet<_> = all.iter().map(|problem| (&problem.origin, &problem.message)).collect();
+        let is_new = |problem: &&Diagnostic| !told.contains(&(&problem.origin, &problem.message));
+        let others = sorted(others.filter(is_new).cloned().collect());
+        all.extend(others);
+        limited(all)
     }
 }
 
@@ -179,7 +189,7 @@ fn check_sources(program: &Program, lookups: &Lookups) -> Checked {
     }
     let data = program.data();
     let of_data = data.check(program.snapshot()).into_iter().chain(data.refused(program.snapshot()));
-    for problem in program.redacted(of_data.collect()) {
+    for problem in program.redacted(of_data.chain(pointers::find(program)).collect()) {
         checked.note(program, problem);
     }
     checked.warnings.extend(stray::find(program, &known));

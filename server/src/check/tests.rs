@@ -2,6 +2,7 @@
 
 use super::*;
 
+mod refused; // what a commit is refused for
 mod unread; // what nobody reads
 
 const BASE: &[(&str, &str)] = &[

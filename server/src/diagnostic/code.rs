@@ -145,6 +145,8 @@ codes! {
     IdlePolicy = "idle-policy", case!("policy-of-nothing");
     /// Nothing reads this file, so it has no effect.
     UnreadFile = "unread-file" or "ignored", case!("folder-misspelt");
+    /// In the place of a file there is only git LFS's pointer to it: the content is not in the repository.
+    LfsPointer = "lfs-pointer", case!("lfs-pointer");
     /// No machine of the inventory reads this file or value.
     LeadsNowhere = "leads-nowhere", case!("data-of-no-machine");
     /// The repository has no facts, so a check skips the data files whose path contains one.
