@@ -115,7 +115,11 @@ impl Pass<'_> {
             let files = self.program.snapshot.under(&folder);
             let names: Vec<&str> =
                 files.filter_map(|(path, _)| path.strip_prefix(&*folder)?.strip_prefix('/')).collect();
-            return Err(Box::new(problem(format!("there is no {path}")).did_you_mean(name, names)));
+            let missing = self.program.missing(Code::BadSource, &path);
+            return Err(Box::new(match missing.help {
+                Some(_) => missing,
+                None => missing.did_you_mean(name, names),
+            }));
         }
         Ok(Content::tree_value(entries))
     }
@@ -183,9 +187,23 @@ impl Program {
             Some(Ok(template)) => Ok(template),
             Some(Err(problem)) => Err(Box::new(problem.clone())),
             None => {
-                let problem = Diagnostic::error(Code::UnknownTemplate, format!("there is no {path}"), None);
-                Err(Box::new(self.template_meant(module, name, problem)))
+                let missing = self.missing(Code::UnknownTemplate, &path);
+                Err(Box::new(match missing.help {
+                    Some(_) => missing,
+                    None => self.template_meant(module, name, missing),
+                }))
             }
+        }
+    }
+
+    /// Why there is nothing to read at a path of a module.
+    fn missing(&self, code: Code, path: &str) -> Diagnostic {
+        match self.snapshot.link_at(path) {
+            Some(link) => {
+                Diagnostic::error(code, format!("{link} is a symbolic link, and is not followed"), None)
+                    .help("name the file that it leads to, or commit a copy of that file in its place")
+            }
+            None => Diagnostic::error(code, format!("there is no {path}"), None),
         }
     }
 }

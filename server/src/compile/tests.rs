@@ -302,3 +302,40 @@ fn a_source_folder_brings_its_links_empty_folders_and_programs_and_says_what_it_
     let links = check(&Program::new(&snapshot, None)).warnings;
     assert!(links.iter().any(|warning| warning.message.contains("link to `/etc/passwd`")), "{links:?}");
 }
+
+#[test]
+fn what_is_named_and_is_a_link_is_said_to_be_one() {
+    let root = tempfile::tempdir().unwrap();
+    let mut files = Files::new();
+    read_folder(&golden().join("base"), "", &mut files);
+    files.insert("modules/profile/files/t/motd".into(), b"hello\n".to_vec());
+    files.insert("modules/profile/templates/motd.hbs".into(), b"hello\n".to_vec());
+    let module = root.path().join("modules/profile");
+    let links = [("t/motd", "files/link"), ("t", "files/folder"), ("motd.hbs", "templates/link.hbs")];
+    for (number, named) in [
+        "source = \"link\"",
+        "source = \"folder/motd\"",
+        "ensure = \"directory\"\nrecurse = true\nsource = \"folder\"",
+        "template = \"link.hbs\"",
+        "content = \"${template('link.hbs')}\"",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let manifest = format!("[file.\"/srv/t\"]\n{named}\n");
+        files.insert("modules/profile/manifests/web.toml".into(), manifest.into());
+        for (path, bytes) in &files {
+            let path = root.path().join(&**path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+        for (target, link) in links.iter().filter(|_| number == 0) {
+            std::os::unix::fs::symlink(target, module.join(link)).unwrap();
+        }
+        let problems = compiled(&crate::repo::Directory::new(root.path()).snapshot().unwrap()).unwrap_err();
+        let [problem] = &*problems else { panic!("{named}: {problems:?}") };
+        assert!(problem.message.ends_with("is a symbolic link, and is not followed"), "{named}: {problem:?}");
+        assert!(problem.message.contains("modules/profile/"), "{named}: {problem:?}");
+        assert!(problem.help.as_ref().unwrap().starts_with("name the file that it leads to"), "{problem:?}");
+    }
+}

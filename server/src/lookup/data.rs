@@ -298,7 +298,10 @@ impl Data {
         let level = meant_for.map(|level| self.settings.levels[level].name.clone());
         let origin = Origin { level, ..Origin::locate(path, "", 0..0) };
         Diagnostic::error(Code::UnreadFile, format!("no level of the hierarchy reads `{path}`"), origin)
-            .help("its values have no effect: see `[[hierarchy]]` in holdfast.toml")
+            .help(match path.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/".contains(&b)) {
+                true => "its values have no effect: see `[[hierarchy]]` in holdfast.toml",
+                false => "its values have no effect: a fact in a path has only letters from a to z, digits, `.`, `_` and `-`",
+            })
     }
 }
 

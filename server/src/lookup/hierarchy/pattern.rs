@@ -243,7 +243,7 @@ fn could_match(parts: &[Part], text: &str) -> bool {
         [name, rest @ ..] => {
             let spans = |at: &usize| *name == Part::Profile || !text[..*at].contains('/');
             let ends = text.char_indices().map(|(at, _)| at).skip(1).chain([text.len()]);
-            ends.take_while(spans).any(|at| could_match(rest, &text[at..]))
+            ends.take_while(spans).any(|at| name.could_be(&text[..at]) && could_match(rest, &text[at..]))
         }
     }
 }
@@ -275,6 +275,11 @@ fn read_parts(parts: &[Part], text: &str, before: &mut Reading, all: &mut Vec<Re
 }
 
 impl Part {
+    /// Whether some node could have this in its place.
+    fn could_be(&self, text: &str) -> bool {
+        !matches!(self, Self::Fact(_)) || is_safe(text)
+    }
+
     /// The name as it is written; empty for text.
     fn name(&self) -> String {
         match self {

@@ -50,6 +50,17 @@ fn levels_that_could_mislead_are_refused_with_a_place() {
 }
 
 #[test]
+fn a_fact_matches_only_what_a_fact_may_be() {
+    let text = "[[hierarchy]]\nname = \"rack\"\npath = \"racks/${facts.rack}.toml\"\n";
+    let (settings, _) = Settings::read(&Snapshot::of_files([("holdfast.toml", text.as_bytes())]));
+    let could_be = |path: &str| settings.levels[0].paths[0].could_be(path);
+    assert!(could_be("hieradata/racks/z1.b_c-d.toml"));
+    for never in ["zürich", "-a", "a..b", "a b", ".a", &"a".repeat(65)] {
+        assert!(!could_be(&format!("hieradata/racks/{never}.toml")), "{never}");
+    }
+}
+
+#[test]
 fn names_match_one_segment_and_a_profile_several() {
     let settings = Settings::default();
     let level = |path: &str| {
