@@ -209,6 +209,7 @@ impl<'p, 'a> Walk<'p, 'a> {
     pub(super) fn fill(&mut self, unit: &Rc<Unit<'a>>) {
         self.pass.settle_parameters(unit);
         let manifest: &'a Manifest = unit.manifest;
+        self.declared.incomplete |= !manifest.complete;
         for block in &manifest.blocks {
             self.block(unit, block);
         }

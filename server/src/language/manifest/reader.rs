@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{TypeDef, definitions};
+use holdfast_catalog::spelling::nearest;
 use holdfast_catalog::synonym;
 
 use super::reading::Reading;
@@ -22,8 +23,8 @@ pub(super) fn read(
 ) -> (Manifest, Vec<Diagnostic>) {
     // Such as a number beyond 64 bits, in whose place stands another.
     let broken = problems.clone();
-    let mut reading = Reading { document, problems };
-    let kind = document.root.get("kind").map_or(ManifestKind::Class, |entry| kind(&mut reading, entry));
+    let mut reading = Reading { document, problems, has_left_out: false };
+    let (kind, unknown_kind) = document.root.get("kind").map_or((ManifestKind::Class, None), kind);
     let mut manifest = Manifest {
         name,
         file: document.file.clone(),
@@ -44,16 +45,20 @@ pub(super) fn read(
     manifest.blocks.sort_by_key(|block| block.origin.start);
     check_kind(&mut reading, &manifest);
     check_lets(&mut reading, &manifest);
-    if let Some(problem) = forgotten_kind(document, &manifest) {
-        // Taken for what it is meant to be: all else that could be said of it follows from the one line that it lacks.
+    let forgotten = forgotten_kind(document, &manifest);
+    if forgotten.is_some() {
         manifest.kind = ManifestKind::Define;
-        if manifest.complete {
-            manifest.complete = false;
-            return (manifest, vec![problem]);
-        }
+    }
+    if let Some(problem) = unknown_kind.or(forgotten)
+        && manifest.complete
+    {
+        // Taken for what it is meant to be: all else that could be said of it follows from that one line.
+        manifest.complete = false;
+        return (manifest, vec![problem]);
     }
     // What else seems wrong with a file that cannot be read follows from that.
     let problems = if manifest.complete { reading.problems } else { broken };
+    manifest.complete &= !reading.has_left_out;
     (manifest, problems)
 }
 
@@ -137,14 +142,25 @@ fn unknown_top_level(reading: &mut Reading<'_>, entry: &Entry) {
     });
 }
 
-fn kind(reading: &mut Reading<'_>, entry: &Entry) -> ManifestKind {
-    match entry.item.as_str().map(|text| &**text) {
-        Some("class") => ManifestKind::Class,
-        Some("define") => ManifestKind::Define,
-        _ => {
-            reading.problems.push(entry.item.not("kind", "\"class\" or \"define\""));
-            ManifestKind::Class
-        }
+const KINDS: [&str; 2] = ["class", "define"];
+
+/// What a manifest says that it is; where that is unknown, what it may have meant, with the problem.
+fn kind(entry: &Entry) -> (ManifestKind, Option<Diagnostic>) {
+    let Some(word) = entry.item.as_str() else {
+        return (ManifestKind::Class, Some(entry.item.not("kind", "\"class\" or \"define\"")));
+    };
+    let problem = || {
+        let message = format!("`{}` is not a kind of manifest", word.escape_debug());
+        Diagnostic::error(Code::BadValue, message, Origin::clone(&entry.item.origin))
+            .label("neither \"class\" nor \"define\"")
+            .help("write `kind = \"define\"`; a class needs no such line")
+            .did_you_mean(word, KINDS)
+    };
+    match &**word {
+        "class" => (ManifestKind::Class, None),
+        "define" => (ManifestKind::Define, None),
+        other if nearest(other, KINDS) == Some("define") => (ManifestKind::Define, Some(problem())),
+        _ => (ManifestKind::Class, Some(problem())),
     }
 }
 

@@ -16,6 +16,8 @@ use crate::language::types::Type;
 pub(super) struct Reading<'a> {
     pub document: &'a Document,
     pub problems: Vec<Diagnostic>,
+    /// Whether a block is left out, since which resources it declares cannot be read.
+    pub has_left_out: bool,
 }
 
 impl Reading<'_> {

@@ -76,10 +76,13 @@ fn read_block(reading: &mut Reading<'_>, type_entry: &Entry, entry: &Entry) -> O
         block.meant =
             unknown::tell(reading, def, &table.entries.iter().filter(is_unknown).collect::<Vec<_>>());
     }
+    let mut is_clear = true;
     for attribute in &table.entries {
-        read_attribute(reading, &mut block, attribute);
+        let is_read = read_attribute(reading, &mut block, attribute);
+        is_clear &= is_read || !DECISIVE.contains(&&*attribute.key);
     }
-    Some(block)
+    reading.has_left_out |= !is_clear;
+    is_clear.then_some(block)
 }
 
 /// `[package.python3.11]`: a block without a header of its own that holds nothing but headers, none an attribute.
@@ -90,12 +93,16 @@ fn splits_a_name(type_name: &str, table: &Table) -> bool {
     !table.entries.is_empty() && table.entries.iter().all(|entry| is_header(entry) && !known(&entry.key))
 }
 
-fn read_attribute(reading: &mut Reading<'_>, block: &mut Block, entry: &Entry) {
+/// What decides which resources a block declares: without one of these, it would declare others.
+const DECISIVE: [&str; 3] = ["title", "when", "for_each"];
+
+/// Reads an attribute into a block; false where it cannot be read.
+fn read_attribute(reading: &mut Reading<'_>, block: &mut Block, entry: &Entry) -> bool {
     let is_meta = METAPARAMETERS.contains(&&*entry.key);
     if !is_meta && !check_attribute(reading, &block.type_name, entry) {
-        return;
+        return false;
     }
-    let Some(binding) = reading.binding(entry) else { return };
+    let Some(binding) = reading.binding(entry) else { return false };
     match &*entry.key {
         "title" => block.title = Some(binding),
         "when" => block.when = Some(binding),
@@ -107,6 +114,7 @@ fn read_attribute(reading: &mut Reading<'_>, block: &mut Block, entry: &Entry) {
             None => block.attributes.push(binding),
         },
     }
+    true
 }
 
 /// Whether a type has such an attribute, and what is wrong with how it is written; a define's parameters are not known

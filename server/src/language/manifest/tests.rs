@@ -113,7 +113,7 @@ fn mistakes_are_named_with_the_cure() {
         ("include = [\"Nginx\"]\n", "`Nginx` is not a valid class name"),
         ("include = [\"${x}\"]\n", "a manifest lists the classes that it includes"),
         ("include = [\"profile::web\"]\n", "includes itself"),
-        ("kind = \"type\"\n", "not \"class\" or \"define\""),
+        ("kind = \"type\"\n", "`type` is not a kind of manifest"),
         ("[parameters.x]\ntype = \"Any\"\nmerge = \"depe\"\n", "did you mean `deep`?"),
         ("[file.\"/x\"]\ncontent = \"${1 +}\"\n", "web.toml:2:"),
         ("[package]\nensure = \"latest\"\n", "a resource has a name: [package.NAME]"),
@@ -183,6 +183,36 @@ fn a_define_that_does_not_say_so_is_one_error() {
     assert_eq!((manifest.kind, manifest.complete), (ManifestKind::Define, false));
     let each = text.replace("${title}", "${each}").replace(" ${nobody}", "");
     assert_eq!(parse_as("dropbox::box", &each).0.kind, ManifestKind::Class);
+}
+
+#[test]
+fn a_kind_that_is_not_known_is_one_error_and_taken_for_the_nearest() {
+    let text = "kind = \"Define\"\n[parameters]\nx = { type = \"Any\", doc = \"X.\" }\n\
+                [file.\"/srv/${title}\"]\ncontent = \"${title} ${nobody}\"\n";
+    let (manifest, found) = parse_as("dropbox::box", text);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].help.as_deref(), Some("did you mean `define`?"));
+    assert_eq!((manifest.kind, manifest.complete), (ManifestKind::Define, false));
+    for (word, help) in [("\"klass\"", "did you mean `class`?"), ("\"role\"", "a class needs no such line")] {
+        let (manifest, found) = parse_as("dropbox::box", &text.replace("\"Define\"", word));
+        assert!(found.len() == 1 && found[0].help.as_ref().unwrap().contains(help), "{found:?}");
+        assert_eq!((manifest.kind, manifest.complete), (ManifestKind::Class, false));
+    }
+    assert!(parse_as("dropbox::box", "kind = 1\n").1[0].message.contains("not \"class\" or \"define\""));
+}
+
+#[test]
+fn a_block_of_which_it_cannot_be_read_what_it_declares_declares_nothing() {
+    for (key, is_read) in [("title", false), ("when", false), ("for_each", false), ("content", true)] {
+        let text = format!("[file.\"/a\"]\n{key} = 'x ${{y'\n[file.\"/b\"]\n");
+        let (manifest, found) = parse_as("a::b", &text);
+        assert_eq!(
+            found.iter().filter(|problem| problem.code == Code::Syntax).count(),
+            1,
+            "{key}: {found:?}"
+        );
+        assert_eq!((manifest.blocks.len() == 2, manifest.complete), (is_read, is_read), "{key}");
+    }
 }
 
 #[test]
