@@ -20,6 +20,9 @@ pub(super) struct Args {
     /// The control repository.
     #[arg(value_name = "DIR", default_value = ".")]
     directory: PathBuf,
+    /// The same, as the other commands have it.
+    #[arg(long, value_name = "DIR", conflicts_with = "directory")]
+    repo: Option<PathBuf>,
     /// A commit, branch or tag of it, instead of its current files.
     #[arg(long, value_name = "REV")]
     rev: Option<String>,
@@ -33,7 +36,8 @@ pub(super) struct Args {
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Ended {
-    let snapshot = match repository::open(&args.directory, args.rev.as_deref()) {
+    let directory = args.repo.as_deref().unwrap_or(&args.directory);
+    let snapshot = match repository::open(directory, args.rev.as_deref()) {
         Ok(snapshot) => snapshot,
         Err(why) => {
             say!("error: {why}");
@@ -43,7 +47,7 @@ pub(super) fn run(args: &Args) -> Ended {
     let program = Program::new(&snapshot, None);
     let mut checked = check(&program);
     let depends = checked.depends_on_the_one_before();
-    let in_force = depends.then(|| beside::find(&args.directory, args.rev.as_deref(), &snapshot)).flatten();
+    let in_force = depends.then(|| beside::find(directory, args.rev.as_deref(), &snapshot)).flatten();
     let judged = in_force.as_ref().and_then(|now| judge(&program, Some(now.before()), &|| false));
     checked = judged.unwrap_or(checked);
     let mut problems = checked.all();
@@ -57,7 +61,7 @@ pub(super) fn run(args: &Args) -> Ended {
         None => say!("nothing wrong: {}", counted(nodes, "node compiles", "nodes compile")),
     }
     if !has_inventory_wrong(&checked) && snapshot.refusal().is_none() {
-        let leaving = beside::leaving(&args.directory, args.rev.as_deref(), &program);
+        let leaving = beside::leaving(directory, args.rev.as_deref(), &program);
         leaving.iter().flat_map(left).for_each(|line| say!("{line}"));
     }
     if !checked.is_clean() {
