@@ -161,8 +161,9 @@ fn of_directory(
     if sha256 != hash {
         return Ok(vec![Change::new(Property::Sha256, sha256, hash)]);
     }
-    if !is.is_trusted() {
-        let note = "what is there may have been changed by others, and is compared with the archive again";
+    if is.record().is_none() {
+        let note = "the agent's record of what was unpacked is missing or damaged, so nobody knows what was changed since: what is \
+            there is compared with the archive again";
         return Ok(vec![Change::new(Property::Sha256, "unknown", hash).also([hash]).note(note)]);
     }
     if strip != want.strip {

@@ -1,7 +1,7 @@
 //! The marker in an unpacked directory: of which archive it is.
 //!
-//! It says nothing that is secret. Anyone who owns the directory may change it, so it counts only where that is nobody else, and
-//! where the agent's own record is gone.
+//! It says nothing that is secret. Anyone who owns the directory may change it, so it counts only where the agent's own record is
+//! gone, and only as a sign that an archive was unpacked there.
 
 use std::path::Path;
 

@@ -128,7 +128,8 @@ impl ArchiveRecord {
     /// Keeps it.
     pub fn write(&self, want: &Archive, state_dir: &Path) -> Result<(), Error> {
         let state = Machine::open(state_dir)?;
-        if state.lstat(Path::new(DIRECTORY))?.is_none() {
+        if !has_directory(&state)? {
+            state.remove(Path::new(DIRECTORY))?;
             state.make_dir(Path::new(DIRECTORY), Permissions { mode: 0o700, ..PRIVATE })?;
         }
         let bytes = serde_json::to_vec(self).unwrap_or_default();
@@ -297,9 +298,13 @@ pub(in crate::provider) fn name(want: &Archive) -> String {
     format!("{}.json", ContentHash::of(want.title.as_str().as_bytes()))
 }
 
+fn has_directory(state: &Machine) -> system::Result<bool> {
+    Ok(state.lstat(Path::new(DIRECTORY))?.is_some_and(|stat| stat.kind == FileKind::Directory))
+}
+
 /// The names of all records.
 pub(in crate::provider) fn names(state: &Machine) -> system::Result<Vec<String>> {
-    if state.lstat(Path::new(DIRECTORY))?.is_none() {
+    if !has_directory(state)? {
         return Ok(Vec::new());
     }
     let names = state.list(Path::new(DIRECTORY))?.into_iter();

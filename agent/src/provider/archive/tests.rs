@@ -471,6 +471,38 @@ fn who_owns_the_directory_cannot_keep_a_new_version_off() {
 }
 
 #[test]
+fn where_the_record_is_lost_what_is_there_is_compared_with_the_archive_again() {
+    let spoils: [fn(&std::path::Path); 3] = [
+        |dir| std::fs::remove_dir_all(dir).unwrap(),
+        |dir| {
+            let record = std::fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
+            std::fs::write(record, "{}").unwrap();
+        },
+        |dir| {
+            std::fs::remove_dir_all(dir).unwrap();
+            std::fs::write(dir, "").unwrap();
+        },
+    ];
+    for spoil in spoils {
+        let mut bench = bench(&format!("{APP}; tar -czf a.tgz app-1"));
+        add(&mut bench, "a.tgz", &[("strip", 1.into())]);
+        succeeds(&mut bench);
+        spoil(&bench.state().join("archives"));
+        sh(&bench, "echo evil >app/bin/app; echo mine >app/mine");
+        let told = event(&mut bench);
+        assert_eq!((told.status, told.is.as_deref()), (Status::Changed, Some("unknown")));
+        assert!(
+            told.reason.is_some_and(|why| why.contains("record of what was unpacked is missing or damaged"))
+        );
+        assert_eq!(
+            (bench.read("app/bin/app").as_deref(), bench.read("app/mine").as_deref()),
+            (Some("one\n"), Some("mine\n"))
+        );
+        assert!(bench.run(Mode::Enforce).events.is_empty(), "the record is there again");
+    }
+}
+
+#[test]
 fn a_single_file_gets_the_mode_and_owner_back_that_it_was_made_with() {
     if !crate::skip::is_root() {
         return;
