@@ -15,7 +15,7 @@ mod others;
 mod probe_file;
 
 use kernel::{Kernel, ModuleState};
-use others::ModuleFiles;
+use others::{KeptOut, ModuleFiles};
 use probe_file::ProbeFile;
 
 /// Modules of the kernel.
@@ -143,12 +143,13 @@ fn should_persist(want: &KernelModule) -> Option<&'static str> {
 }
 
 /// What another file makes of a module at boot, against the wish.
-fn at_boot<'a>(want: &KernelModule, others: &'a ModuleFiles) -> Option<&'a Path> {
+fn at_boot<'a>(want: &KernelModule, others: &'a ModuleFiles) -> Option<(Option<KeptOut>, &'a Path)> {
+    let kept_out = others.keeping_out(&want.title);
     match want.ensure {
-        // Nobody loads at boot what is blacklisted.
-        Presence::Absent if want.blacklist || others.blacklisting(&want.title).is_some() => None,
-        Presence::Absent => others.loading(&want.title),
-        Presence::Present => others.blacklisting(&want.title).filter(|_| want.persist),
+        // Nobody loads at boot what is kept out.
+        Presence::Absent if want.blacklist || kept_out.is_some() => None,
+        Presence::Absent => others.loading(&want.title).map(|path| (None, path)),
+        Presence::Present => kept_out.filter(|_| want.persist).map(|(kept_out, path)| (Some(kept_out), path)),
     }
 }
 
@@ -158,8 +159,9 @@ fn not_as_said(
     others: &ModuleFiles,
     machine: &dyn Inspect,
 ) -> Result<Option<String>, Error> {
-    let does = if want.ensure == Presence::Absent { "named in" } else { "blacklisted by" };
-    let other = at_boot(want, others).map(|path| format!("{does} {}", path.display()));
+    let other = at_boot(want, others).map(|(kept_out, path)| {
+        format!("{} {}", kept_out.map_or("named in", KeptOut::participle), path.display())
+    });
     Ok(match other {
         None if want.ensure == Presence::Present && want.persist => {
             whole_file::not_own(machine, want.title.load_file())?
@@ -190,14 +192,14 @@ fn not_in_force(
 /// Fails where another file has the boot do otherwise.
 fn lasts(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
     let others = ModuleFiles::read(writing.machine)?;
-    let Some(path) = at_boot(want, &others) else { return Ok(()) };
+    let Some((kept_out, path)) = at_boot(want, &others) else { return Ok(()) };
     let (title, path) = (&want.title, path.display());
-    Err(Error::Conflict(match want.ensure {
-        Presence::Absent => format!(
+    Err(Error::Conflict(match kept_out {
+        None => format!(
             "`{title}` is loaded at each boot, because {path} names it: remove it from that file, or set blacklist = true"
         ),
-        Presence::Present => {
-            format!("`{title}` is not loaded at boot, because {path} blacklists it: remove that line")
+        Some(kept_out) => {
+            format!("`{title}` is not loaded at boot, because {path} {}: remove that line", kept_out.does())
         }
     }))
 }

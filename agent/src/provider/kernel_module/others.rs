@@ -45,11 +45,13 @@ impl ModuleFiles {
         files.find(|(_, text)| text.lines().any(names)).map(|(path, _)| path.as_path())
     }
 
-    /// The file that keeps a module from being loaded at boot.
-    pub(super) fn blacklisting(&self, module: &ModuleName) -> Option<&Path> {
+    /// What keeps a module from being loaded at boot, and the file that says so.
+    pub(super) fn keeping_out(&self, module: &ModuleName) -> Option<(KeptOut, &Path)> {
         let mut files = self.probe.values().filter(|(path, _)| path != Path::new(module.probe_file()));
-        let has = |text: &str| text.lines().any(|line| words_of(module, "blacklist", line).is_some());
-        files.find(|(_, text)| has(text)).map(|(path, _)| path.as_path())
+        files.find_map(|(path, text)| {
+            let kept_out = text.lines().find_map(|line| KeptOut::by(module, line))?;
+            Some((kept_out, path.as_path()))
+        })
     }
 
     /// An option of a module that a file gives another value, which is read after the module's own; of an option, the last
@@ -71,6 +73,41 @@ impl ModuleFiles {
             let differs = |(option, _): &&(&str, &Path)| value(option) != value(wanted);
             given.iter().rev().find(same).filter(differs).copied()
         })
+    }
+}
+
+/// How a line keeps a module from being loaded at boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeptOut {
+    Blacklist,
+    /// A command is run instead of loading it, and does nothing.
+    Install,
+}
+
+impl KeptOut {
+    fn by(module: &ModuleName, line: &str) -> Option<Self> {
+        if words_of(module, "blacklist", line).is_some() {
+            return Some(Self::Blacklist);
+        }
+        let command = words_of(module, "install", line)?.next()?;
+        let program = command.rsplit('/').next().unwrap_or(command);
+        matches!(program, "false" | "true" | ":").then_some(Self::Install)
+    }
+
+    /// What a module is by such a line of a file.
+    pub(super) fn participle(self) -> &'static str {
+        match self {
+            Self::Blacklist => "blacklisted by",
+            Self::Install => "replaced by a command that does nothing, in",
+        }
+    }
+
+    /// What a file does to a module by it.
+    pub(super) fn does(self) -> &'static str {
+        match self {
+            Self::Blacklist => "blacklists it",
+            Self::Install => "has an `install` line that runs a command instead, which does nothing",
+        }
     }
 }
 

@@ -231,3 +231,26 @@ fn files_that_others_may_write_are_made_this_agents_own() {
         assert_eq!(changes(&machine, &want), [""; 0]);
     }
 }
+
+#[test]
+fn a_command_that_runs_in_its_place_and_does_nothing_keeps_it_from_being_loaded_at_boot() {
+    let machine = machine(true);
+    trial::correct(&KernelModules, &machine, &module(&[])).unwrap();
+    let is_kept_out = |line: &str| {
+        machine.put("/etc/modprobe.d/cis.conf", line);
+        changes(&machine, &module(&[]))
+    };
+    for line in ["install snd_usb_audio /bin/false", "install snd-usb-audio true # CIS"] {
+        let said = is_kept_out(line);
+        assert_eq!(
+            said,
+            ["persist: replaced by a command that does nothing, in /etc/modprobe.d/cis.conf -> true"],
+            "{line}"
+        );
+        let failed = failures(&machine, &module(&[]));
+        assert!(failed[0].contains("/etc/modprobe.d/cis.conf has an `install` line"), "{failed:?}");
+    }
+    for other in ["install other /bin/false", "install snd_usb_audio /sbin/modprobe -i snd_usb_audio && x"] {
+        assert_eq!(is_kept_out(other), [""; 0], "{other}");
+    }
+}
