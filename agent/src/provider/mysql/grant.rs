@@ -51,7 +51,10 @@ impl Provider for MysqlGrants {
         seen.plan(|held| {
             Ok(match (want.ensure, held.missing(want)) {
                 (Presence::Absent, _) => {
-                    let any = places(&want.on).iter().any(|place| held.any(want, place));
+                    let has = |place: &String| {
+                        held.any(want, place) || held.on_columns(want, place).next().is_some()
+                    };
+                    let any = places(&want.on).iter().any(has);
                     let change =
                         any.then(|| Change::new(Property::Ensure, Presence::Present, Presence::Absent));
                     Plan::of(Vec::from_iter(change))
@@ -155,6 +158,16 @@ fn taking(want: &MysqlGrant, writing: Writing<'_>) -> Result<String, Error> {
     let who = account(&want.user);
     let all = want.grant_option == Some(true) || want.privileges.contains(&MysqlPrivilege::ALL);
     let mut sql = String::new();
+    for place in &places(&want.on) {
+        let of_columns = held.on_columns(want, place).map(|(privilege, columns)| {
+            let columns: Vec<_> = columns.iter().map(|column| identifier(column)).collect();
+            format!("{} ({})", privilege.as_str(), columns.join(", "))
+        });
+        let of_columns: Vec<_> = of_columns.collect();
+        if !of_columns.is_empty() {
+            sql += &format!("REVOKE {} ON {} FROM {who};\n", of_columns.join(", "), object(&want.on, place));
+        }
+    }
     for place in places(&want.on).iter().filter(|place| held.any(want, place)) {
         let object = object(&want.on, place);
         sql += &format!("REVOKE {} ON {object} FROM {who};\n", listed(&wanted(want)));

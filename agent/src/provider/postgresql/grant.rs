@@ -136,14 +136,20 @@ fn default_roles(want: &PostgresqlGrant) -> String {
 
 /// What is to be taken away.
 fn taking(want: &PostgresqlGrant, access: Option<&GrantAccess>) -> Result<Plan, Error> {
-    let Some(access) = access.filter(|access| access.holds_any(want)) else { return Ok(Plan::IN_SYNC) };
+    let on_columns = access.and_then(|access| access.holds_on_columns(want));
+    let is_held = |access: &&GrantAccess| access.holds_any(want) || on_columns.is_some();
+    let Some(access) = access.filter(is_held) else { return Ok(Plan::IN_SYNC) };
     if let Some((object, grantor)) = access.granted_by_another(want) {
         return Err(Error::Refused(format!(
             "a privilege on `{object}` was granted by the role `{grantor}`, which is not its owner: revoke it as that role, \
              or take the grant option away from it with CASCADE"
         )));
     }
-    Ok(Plan::of(vec![Change::new(Property::Ensure, Presence::Present, Presence::Absent)]))
+    let change = Change::new(Property::Ensure, Presence::Present, Presence::Absent);
+    Ok(Plan::of(vec![match on_columns {
+        Some(object) => change.note(format!("on columns of {object}, too")),
+        None => change,
+    }]))
 }
 
 /// What differs where everything is there that the privileges are of.

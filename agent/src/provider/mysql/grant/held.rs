@@ -26,6 +26,8 @@ pub enum Row {
         /// Whether the account may grant what it has there.
         option: String,
     },
+    /// A privilege that the account has on a column of a table.
+    Column { who: String, on: String, name: String, column: String },
     /// A privilege that the server knows.
     Known(String),
 }
@@ -44,6 +46,8 @@ pub struct GrantTable {
 #[derive(Debug, Default)]
 struct GrantRow {
     privileges: BTreeSet<MysqlPrivilege>,
+    /// The columns of which it has a privilege.
+    columns: BTreeMap<MysqlPrivilege, BTreeSet<String>>,
     option: bool,
 }
 
@@ -83,6 +87,12 @@ impl GrantTable {
                 Row::Account(who) => drop(all.accounts.insert(who)),
                 Row::Table(name) => drop(all.tables.insert(name)),
                 Row::Known(name) => all.known.extend(MysqlPrivilege::named(&name)),
+                Row::Column { who, on, name, column } => {
+                    let there = all.by_place.entry((who, on)).or_default();
+                    if let Some(privilege) = MysqlPrivilege::named(&name) {
+                        there.columns.entry(privilege).or_default().insert(column);
+                    }
+                }
                 Row::Privilege { who, on, name, option } => {
                     let there = all.by_place.entry((who, on)).or_default();
                     there.privileges.extend(MysqlPrivilege::named(&name));
@@ -119,6 +129,21 @@ impl GrantTable {
     /// Whether the account has any of the privileges in a place.
     pub fn any(&self, want: &MysqlGrant, place: &str) -> bool {
         !self.of_wanted(want, place).is_empty()
+    }
+
+    /// The privileges that the account has on columns of a table, of those that are meant.
+    pub fn on_columns(
+        &self,
+        want: &MysqlGrant,
+        place: &str,
+    ) -> impl Iterator<Item = (MysqlPrivilege, &BTreeSet<String>)> {
+        let is_meant = |privilege: &MysqlPrivilege| {
+            want.privileges.contains(&MysqlPrivilege::ALL) || want.privileges.contains(privilege)
+        };
+        let there = self.there(want, place).into_iter().flat_map(|there| &there.columns);
+        there
+            .filter(move |(privilege, _)| is_meant(privilege))
+            .map(|(privilege, columns)| (*privilege, columns))
     }
 
     /// Whether the account may grant what it has in a place.

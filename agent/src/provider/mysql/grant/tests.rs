@@ -140,3 +140,26 @@ fn an_account_or_a_table_that_is_not_there_is_waited_for() {
     let gone = grant("shop_a.*", &["SELECT"], &[("user", "other@%".into()), ("ensure", "absent".into())]);
     assert!(changes(&MysqlGrants, &with(&[]).machine, &gone).is_empty());
 }
+
+#[test]
+fn what_is_held_on_columns_alone_is_taken_away_too() {
+    let held = |names: &[(&str, &str)]| {
+        let mut rows = vec![json!({ "account": "'app'@'%'" }), json!({ "table": "shop_a.orders" })];
+        rows.extend(names.iter().map(|(name, column)| {
+            let on = "shop_a.orders";
+            json!({ "column": { "who": "'app'@'%'", "on": on, "name": name, "column": column } })
+        }));
+        let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
+        TestDatabase::answering(MARK, format!("{lines}end of answer\n"))
+    };
+    let gone = grant("shop_a.orders", &["SELECT", "UPDATE"], &[("ensure", "absent".into())]);
+    assert!(changes(&MysqlGrants, &held(&[("INSERT", "a")]).machine, &gone).is_empty());
+    let server = held(&[("SELECT", "a"), ("UPDATE", "b"), ("UPDATE", "c"), ("INSERT", "a")]);
+    assert_eq!(said(&changes(&MysqlGrants, &server.machine, &gone)), ["ensure: present -> absent"]);
+    assert_eq!(
+        told(&server, &gone),
+        "REVOKE SELECT (`a`), UPDATE (`b`, `c`) ON `shop_a`.`orders` FROM 'app'@'%';"
+    );
+    let other = grant("shop_a.*", &["SELECT"], &[("ensure", "absent".into())]);
+    assert!(changes(&MysqlGrants, &server.machine, &other).is_empty(), "a table is another level");
+}

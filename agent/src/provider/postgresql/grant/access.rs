@@ -38,6 +38,9 @@ pub struct Object {
     #[serde(default)]
     untouched: bool,
     held: HeldPrivileges,
+    /// Privileges that are held on some of its columns.
+    #[serde(default)]
+    columns: BTreeSet<String>,
 }
 
 /// Privileges that are held.
@@ -119,6 +122,13 @@ impl GrantAccess {
         let to_come = want.default_privileges.iter().filter_map(|role| self.defaults.get(role.as_str()));
         let mut all = self.objects.iter().map(|object| &object.held).chain(to_come);
         all.any(|held| wanted.iter().any(|one| held.contains_key(&one.to_string())))
+    }
+
+    /// The first object of which the role has any of the privileges on single columns.
+    pub fn holds_on_columns(&self, want: &PostgresqlGrant) -> Option<&str> {
+        let wanted = want.each_privilege();
+        let is_held = |object: &&Object| wanted.iter().any(|one| object.columns.contains(&one.to_string()));
+        self.objects.iter().find(is_held).map(|object| object.name.as_str())
     }
 
     /// The privileges that the role has on every object.

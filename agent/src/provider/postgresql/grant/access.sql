@@ -3,15 +3,16 @@ WITH want(key, role, kind, schema, name) AS (VALUES
 ), asked AS (
   SELECT w.*, n.oid AS namespace, CASE WHEN w.role = 'public' THEN 0::oid ELSE r.oid END AS grantee
   FROM want w LEFT JOIN pg_roles r ON r.rolname = w.role LEFT JOIN pg_namespace n ON n.nspname = w.schema
-), object(key, grantee, name, owner, acl, untouched) AS (
-  SELECT a.key, a.grantee, d.datname, d.datdba, coalesce(d.datacl, acldefault('d', d.datdba)), d.datacl IS NULL
+), object(key, grantee, name, owner, acl, untouched, relation) AS (
+  SELECT a.key, a.grantee, d.datname, d.datdba, coalesce(d.datacl, acldefault('d', d.datdba)), d.datacl IS NULL, NULL::oid
   FROM asked a JOIN pg_database d ON d.datname = a.name WHERE a.kind = 'database'
   UNION ALL
-  SELECT a.key, a.grantee, n.nspname, n.nspowner, coalesce(n.nspacl, acldefault('n', n.nspowner)), n.nspacl IS NULL
+  SELECT a.key, a.grantee, n.nspname, n.nspowner, coalesce(n.nspacl, acldefault('n', n.nspowner)), n.nspacl IS NULL, NULL::oid
   FROM asked a JOIN pg_namespace n ON n.oid = a.namespace WHERE a.kind = 'schema'
   UNION ALL
   SELECT a.key, a.grantee, c.relname, c.relowner,
-    coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's'::"char" ELSE 'r'::"char" END, c.relowner)), c.relacl IS NULL
+    coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's'::"char" ELSE 'r'::"char" END, c.relowner)), c.relacl IS NULL,
+    c.oid
   FROM asked a JOIN pg_class c ON c.relnamespace = a.namespace
   WHERE (a.name IS NULL OR c.relname = a.name)
     AND (a.kind IN ('table', 'all_tables') AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -20,7 +21,9 @@ WITH want(key, role, kind, schema, name) AS (VALUES
 SELECT json_object_agg(a.key, json_build_object(
   'role', a.grantee IS NOT NULL,
   'schema', a.namespace IS NOT NULL,
-  'objects', (SELECT coalesce(json_agg(json_build_object('name', o.name, 'untouched', o.untouched, 'held',
+  'objects', (SELECT coalesce(json_agg(json_build_object('name', o.name, 'untouched', o.untouched, 'columns',
+      (SELECT coalesce(json_agg(DISTINCT e.privilege_type), '[]') FROM pg_attribute t, aclexplode(t.attacl) e
+       WHERE t.attrelid = o.relation AND NOT t.attisdropped AND e.grantee = o.grantee), 'held',
       (SELECT coalesce(json_object_agg(p.privilege, json_build_object('grantable', p.grantable, 'other', p.other)), '{{}}')
        FROM (SELECT e.privilege_type, bool_or(e.is_grantable),
                min(pg_get_userbyid(e.grantor)::text) FILTER (WHERE e.grantor <> o.owner)

@@ -260,3 +260,24 @@ fn what_came_since_the_last_run_is_nobodys_drift() {
     let revoked = change(vec![old(), object("b", false, &["SELECT"]), object("c", true, &[])]);
     assert_eq!((revoked.kind, revoked.is.text()), (ChangeKind::Differs, ""), "somebody revoked one");
 }
+
+#[test]
+fn what_is_held_on_columns_alone_is_taken_away_too() {
+    let gone = grant(&[
+        ("on", "table".into()),
+        ("object", "secret".into()),
+        ("privileges", words(&["UPDATE"])),
+        ("ensure", "absent".into()),
+    ]);
+    let held =
+        |columns: &[&str]| with(json!({ "objects": [{ "name": "secret", "held": {}, "columns": columns }] }));
+    assert!(changes(&PostgresqlGrants, &held(&["SELECT"]).machine, &gone).is_empty());
+    let server = held(&["SELECT", "UPDATE"]);
+    let found = changes(&PostgresqlGrants, &server.machine, &gone);
+    assert_eq!(said(&found), ["ensure: present -> absent"]);
+    assert_eq!(found[0].note.as_deref(), Some("on columns of secret, too"));
+    // The server takes those of the columns away with those of the table.
+    correct(&PostgresqlGrants, &server.machine, &gone).unwrap();
+    let revoke = "REVOKE UPDATE ON TABLE \"public\".\"secret\" FROM \"app\";\n";
+    assert_eq!(server.told(MARK), [format!("BEGIN;\n{revoke}COMMIT;\n")]);
+}
