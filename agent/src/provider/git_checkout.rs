@@ -17,6 +17,7 @@ use crate::system::{self, FileKind, Inspect, Liveness};
 
 pub(super) mod change;
 mod content;
+mod damage;
 pub(super) mod git;
 pub(super) mod look;
 mod revision;
@@ -24,6 +25,7 @@ pub(super) mod tracked;
 #[cfg(test)]
 mod tests;
 
+use damage::Damage;
 use git::{Git, May, RemoteAccess};
 
 /// The provider of `git_checkout`.
@@ -73,6 +75,14 @@ impl Provider for Checkouts {
             Stands::Other(_) => Err(stands.refused(path, "replaced")),
             Stands::Checkout => {
                 look::refuse_others(path, &owners, accounts, reading.machine)?;
+                let damage = Damage::of(path, reading.machine)?;
+                if let Some(words) = damage.words() {
+                    if !Damage::may_be_repaired(path, want.force, reading.machine)? {
+                        return Err(damage.refused(path));
+                    }
+                    let note = "a power cut leaves it so; it is repaired, and checked out again";
+                    return Ok(Plan::of(vec![Change::new(Property::Force, words, look::CLEAN).note(note)]));
+                }
                 let friends = Friends::below(want.title.as_str(), spared, reading.machine);
                 match look::differences(wanted(want)?, want, &friends, reading) {
                     Err(Error::System(error @ system::Error::Spawn { .. })) => {

@@ -5,16 +5,13 @@ use std::path::Path;
 use holdfast_catalog::resource::GitCheckout;
 use holdfast_catalog::resource::attribute::{GitRemote, GitRevision};
 
+use super::damage::{Damage, UPDATING};
 use super::git::{Git, May};
 use super::revision::{Local, RevisionKind};
 use super::{Change, Property};
 use crate::provider::archive::owners::Owners;
 use crate::provider::{Error, Writing};
 use crate::system::{Exit, FileKind, Permissions};
-
-/// Stands while files are changed of which nobody had changed one: where it is found, that was interrupted, and whatever is
-/// changed is a half of that.
-pub const UPDATING: &str = ".git/holdfast-updating";
 
 /// Makes a checkout beside its place, and puts it there.
 pub fn make(
@@ -58,9 +55,16 @@ pub fn correct(
     let path = Path::new(want.title.as_str());
     let git = super::git(want, remote, path, May::Change(writing));
     let is_off = |property| changes.iter().any(|change| change.property == property);
+    let damage = Damage::of(path, writing.machine)?;
+    let is_damaged = damage.words().is_some();
+    if is_damaged {
+        let accounts = writing.machine.accounts()?;
+        let owners = Owners::of_user(want.user.as_ref(), None, &accounts).map_err(Error::Missing)?;
+        damage.repair(path, &owners, writing)?;
+    }
     let commit = if is_off(Property::Remote) {
         Some(of_other_remote(&git, remote, revision, want.depth)?)
-    } else if is_off(Property::Revision) {
+    } else if is_off(Property::Revision) || is_damaged {
         wanted_commit(&git, revision, want.depth)?
     } else {
         git.head()?
@@ -72,7 +76,7 @@ pub fn correct(
         writing.machine.remove(&path.join(".git/index.lock"))?;
     }
     let changed = git.changed_files(want.submodules)?;
-    let mut never_clean = git.never_clean(&changed)?;
+    let mut never_clean = if is_damaged { Vec::new() } else { git.never_clean(&changed)? };
     let is_untouched = changed.len() == never_clean.len();
     if !is_untouched {
         never_clean.clear();
@@ -81,7 +85,7 @@ pub fn correct(
         let access = Permissions { mode: 0o600, uid: None, gid: None };
         let _ = writing.machine.stage(&marker, access, &mut &b""[..])?.commit()?;
     }
-    let force = want.force || interrupted;
+    let force = want.force || interrupted || is_damaged;
     if force {
         never_clean.clear();
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use holdfast_catalog::resource::GitCheckout;
 use holdfast_catalog::resource::attribute::{GitRemote, GitRevision};
 
-use super::change::UPDATING;
+use super::damage::UPDATING;
 use super::git::{Git, May};
 use super::revision::{Local, RevisionKind, RevisionTarget};
 use super::{Change, Property};

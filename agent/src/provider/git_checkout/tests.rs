@@ -497,3 +497,39 @@ fn a_repository_of_sha256_is_checked_out_and_followed() {
     changes(&mut bench, "revision", Cause::Intentional);
     assert_eq!(bench.read("app/file").as_deref(), Some("one\n"));
 }
+
+#[test]
+fn what_a_power_cut_leaves_of_gits_own_files_is_repaired_by_force_and_named_without() {
+    for (damage, words) in [
+        (": >app/.git/index", ".git/index is empty"),
+        (": >app/.git/HEAD", ".git/HEAD names nothing"),
+        ("rm app/.git/HEAD", ".git/HEAD names nothing"),
+        ("touch -d 2000-01-01 app/.git/index.lock", ".git/index.lock is older than the last boot"),
+        (
+            ": >app/.git/index; : >app/.git/HEAD; touch -d 2000-01-01 app/.git/HEAD.lock",
+            ".git/index is empty, .git/HEAD.lock is older",
+        ),
+    ] {
+        let Some((mut bench, index)) = bench("v2", &[]) else { return };
+        changes(&mut bench, "ensure", Cause::Intentional);
+        sh(&bench, damage);
+        let event = event(&mut bench);
+        let said = event.reason.unwrap();
+        assert!(event.status == Status::Failed && said.contains(words), "{damage}: {said}");
+        assert!(said.contains("set force = true"), "{said}");
+        bench.set(index, "force", true);
+        sh(&bench, "echo half >app/file");
+        changes(&mut bench, "force", Cause::Intentional);
+        assert_eq!(
+            (bench.read("app/file").as_deref(), head(&bench)),
+            (Some("two\n"), of(&bench, "v2")),
+            "{damage}"
+        );
+        // By an update of the agent itself that was cut off, it is repaired without force.
+        bench.set(index, "force", false);
+        sh(&bench, &format!("touch app/.git/holdfast-updating; {damage}"));
+        let told = bench.run(Mode::Enforce);
+        assert_eq!((told.counts.failed, told.counts.changed), (0, 1), "{damage}: {:?}", told.events);
+        assert_eq!(bench.run(Mode::Enforce).events, [], "{damage}");
+    }
+}
