@@ -61,6 +61,7 @@ mod tidy;
 mod timezone;
 #[cfg(test)]
 pub(crate) mod trial;
+mod unit_path;
 mod user;
 
 pub use change::{Change, ChangeKind, DisplayValue, Former};

@@ -15,7 +15,7 @@ use holdfast_catalog::resource::mount::{KEPT, MountEnsure};
 use super::text::edit::{self, Lines, Texts};
 use super::{
     Alias, Applied, ChangeKind, Error, Job, Left, Notice, Provider, Reading, Refreshed, Taken, Writing,
-    properties,
+    properties, unit_path,
 };
 use crate::system::{FileKind, Inspect, Liveness};
 
@@ -205,6 +205,7 @@ impl State<'_> {
             }
         }
         if changes.is_empty() {
+            refuse_other_unit(want, machine)?;
             changes.extend(self.hidden(want));
         }
         Ok(changes)
@@ -280,6 +281,23 @@ fn refuse_way_of_links(want: &Mount, machine: &dyn Inspect) -> Result<(), Error>
                 target.display()
             )));
         }
+    }
+    Ok(())
+}
+
+/// Fails where the line is as wanted, and the boot goes by another definition of its unit.
+fn refuse_other_unit(want: &Mount, machine: &dyn Inspect) -> Result<(), Error> {
+    if want.ensure == MountEnsure::Absent {
+        return Ok(());
+    }
+    for unit in want.units() {
+        let Some(path) = unit_path::hiding_made(&unit, machine)? else { continue };
+        let does = if unit_path::is_mask(&path, machine)? { "masks" } else { "defines" };
+        return Err(Error::Conflict(format!(
+            "{} {does} `{unit}`, and the boot goes by that instead of the line of {FSTAB}: remove it, then run \
+             `systemctl daemon-reload`",
+            path.display()
+        )));
     }
     Ok(())
 }

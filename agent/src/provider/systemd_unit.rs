@@ -13,7 +13,9 @@ use super::file;
 use super::file::{Change, Plan, Property};
 use super::service::{Bus, BusError, Unusable, cannot_be_told, unread_by_systemd};
 use super::text::whole_file;
-use super::{Applied, CatalogClaims, ChangeKind, Error, Job, Left, Provider, Reading, Taken, Writing};
+use super::{
+    Applied, CatalogClaims, ChangeKind, Error, Job, Left, Provider, Reading, Taken, Writing, unit_path,
+};
 use crate::system::{FileKind, Inspect, Invocation, Liveness};
 
 mod links;
@@ -83,6 +85,7 @@ impl Provider for SystemdUnits {
         if !changes.is_empty() {
             return Ok(Plan::of(changes));
         }
+        refuse_hidden(want, reading.machine)?;
         let missed = match seen.stale.get(want.title.unit()) {
             _ if seen.unread.holds(want.title.path()) => Some(unread_change(want)),
             // A package may bring the bus yet.
@@ -234,6 +237,19 @@ fn unread_change(want: &SystemdUnit) -> Change {
         }
         None => Change::new(Property::Ensure, "known to systemd still", want.ensure),
     }
+}
+
+/// Fails where the file is as wanted, and systemd goes by another of its name.
+fn refuse_hidden(want: &SystemdUnit, machine: &dyn Inspect) -> Result<(), Error> {
+    let own = want.title.path();
+    let name = own.strip_prefix("/etc/systemd/system/").filter(|_| want.ensure == Presence::Present);
+    let hiding = name.map(|name| unit_path::hiding_own(name, machine)).transpose()?.flatten();
+    hiding.map_or(Ok(()), |hiding| {
+        Err(Error::Conflict(format!(
+            "systemd reads {} instead of {own}: remove it, then run `systemctl daemon-reload`",
+            hiding.display()
+        )))
+    })
 }
 
 /// Files first, each by itself; then `reload` once for all. Until that has succeeded they are on record as unread.

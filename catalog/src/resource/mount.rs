@@ -1,7 +1,7 @@
 //! `mount`: a file system in the machine's tree, by its line of /etc/fstab and in the kernel's table.
 
 use super::attribute::{AbsolutePath, Presence, keywords};
-use super::claim::{Claim, Hold};
+use super::claim::{Claim, Hold, Standing};
 use super::define::resource_type;
 use super::implied::ancestors;
 use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, Rules};
@@ -55,7 +55,7 @@ impl Attribute for MountPoint {
 }
 
 resource_type! {
-    /// A file system that is mounted at boot: its line of /etc/fstab, whose other lines are left alone, and whether it is mounted now. The title is the mount point, which must be there: manage it as a directory. Swap space has `fstype = "swap"`; its title is `none`, or any path where there are several, and it is known by its device.
+    /// A file system that is mounted at boot: its line of /etc/fstab, whose other lines are left alone, and whether it is mounted now. The title is the mount point, which must be there: manage it as a directory. Swap space has `fstype = "swap"`; its title is `none`, or any path where there are several, and it is known by its device. What systemd makes of the line (`srv-data.mount` of `/srv/data`, and its `.automount`) is managed with it: no `service` or unit file is declared for that, and one on the machine that the boot goes by instead is a failure.
     Mount("mount"), titled MountPoint {
         /// `mounted` (in /etc/fstab, and mounted), `unmounted` (in /etc/fstab only), `present` (in /etc/fstab, mounted or not) or `absent` (neither).
         property ensure: MountEnsure = MountEnsure::Mounted,
@@ -88,6 +88,15 @@ impl Mount {
         Some(self.device()).filter(|device| device.starts_with('/') && !device.starts_with("//"))
     }
 
+    /// The units that systemd makes of its line: the mount, and what mounts it when somebody looks. Swap space has none here.
+    pub fn units(&self) -> Vec<String> {
+        if self.is_swap() {
+            return Vec::new();
+        }
+        let name = unit_name(self.title.as_str());
+        ["mount", "automount"].map(|kind| format!("{name}.{kind}")).into()
+    }
+
     /// The options, one by one.
     pub fn options(&self) -> impl Iterator<Item = &str> {
         self.options.split(',').filter(|option| !option.is_empty())
@@ -97,6 +106,24 @@ impl Mount {
     pub fn is_bind(&self) -> bool {
         self.options().any(|option| matches!(option, "bind" | "rbind"))
     }
+}
+
+/// A path as systemd writes it in the name of a unit.
+fn unit_name(path: &str) -> String {
+    let path = path.trim_matches('/');
+    if path.is_empty() {
+        return "-".to_owned();
+    }
+    let mut name = String::with_capacity(path.len());
+    for (at, byte) in path.bytes().enumerate() {
+        match byte {
+            b'/' => name.push('-'),
+            b'.' if at == 0 => name.push_str("\\x2e"),
+            b':' | b'_' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => name.push(char::from(byte)),
+            other => name.push_str(&format!("\\x{other:02x}")),
+        }
+    }
+    name
 }
 
 /// What the machine cannot do without.
@@ -177,6 +204,12 @@ impl Rules for Mount {
             return vec![Claim::entry("/etc/fstab", "swap space", self.device(), there)];
         }
         let mut claims = vec![Claim::entry("/etc/fstab", "mount point", title, there)];
+        // systemd makes both of the line, unless somebody defines them elsewhere.
+        for unit in self.units() {
+            claims
+                .push(Claim::path(format!("/etc/systemd/system/{unit}"), Hold::Standing(Standing::Nothing)));
+            claims.push(Claim::whole("unit", unit));
+        }
         if there == Presence::Present {
             claims.extend([Hold::Something, Hold::Tree].map(|hold| Claim::path(title, hold)));
         }
@@ -229,5 +262,21 @@ mod tests {
         assert!(implied.contains(&Implied::On(vec![mount("/srv"), mount("/")], Bond::Place)));
         let implied = read("/srv/a", &[("ensure", "absent")]).unwrap().implied();
         assert!(implied.contains(&Implied::Under(mount("/srv"), Bond::Place)));
+    }
+
+    /// As `systemd-escape --path` writes them.
+    #[test]
+    fn a_mount_has_the_units_that_systemd_makes_of_it() {
+        for (path, name) in [
+            ("/", "-"),
+            ("/srv/b", "srv-b"),
+            ("/srv/a-b/c.d", "srv-a\\x2db-c.d"),
+            ("/.snapshots", "\\x2esnapshots"),
+            ("/srv/ü", "srv-\\xc3\\xbc"),
+        ] {
+            let units = read(path, &[]).unwrap().units();
+            assert_eq!(units, [format!("{name}.mount"), format!("{name}.automount")]);
+        }
+        assert!(read("/srv/b", &[("fstype", "swap")]).unwrap().units().is_empty());
     }
 }

@@ -10,6 +10,7 @@ use crate::provider::trial::{self, want};
 use crate::system::double::{Double, failed, said};
 
 mod names;
+mod units;
 
 const LINES: &str =
     "# static\nUUID=1-a  /      ext4  errors=remount-ro  0  1\n/dev/vdb\t/srv/data ext4 noatime 0 2";

@@ -244,3 +244,25 @@ fn what_systemd_passes_over_is_said_when_it_is_written() {
         "{said:?}"
     );
 }
+
+#[test]
+fn a_file_that_systemd_reads_instead_is_a_failure_that_names_it() {
+    for name in ["foo.service", "nginx.service.d/limits.conf"] {
+        let want = unit(name, "[Service]\nExecStart=/bin/true\n");
+        for directory in ["/etc/systemd/system.control", "/run/systemd/transient"] {
+            let double = machine();
+            correct(&double, std::slice::from_ref(&want), Ok(()));
+            assert_eq!(changes(&double, &want), []);
+            double.put(&format!("{directory}/{name}"), "[Service]\nExecStart=/bin/false\n");
+            let why = planned(&double, &want, None).unwrap_err().to_string();
+            assert!(
+                why.contains(&format!("{directory}/{name} instead of /etc/systemd/system/{name}")),
+                "{why}"
+            );
+            double.put(&format!("{directory}/nginx.service.d/50-CPUQuota.conf"), "");
+            std::fs::remove_file(double.root.path().join(directory.trim_start_matches('/')).join(name))
+                .unwrap();
+            assert_eq!(changes(&double, &want), [], "a drop-in of another name adds to it");
+        }
+    }
+}

@@ -166,6 +166,21 @@ const RIVALS: &[(&str, &str)] = &[
     ("host a ip=192.0.2.1 aliases=[b] | host b ensure=absent", "the host `b (IPv4)`"),
     ("authorized-key k user=root key=KEY | authorized-key l user=root key=KEY", "the key"),
     ("mount none device=/a fstype=swap | mount /b device=/a fstype=swap", "the swap space `/a`"),
+    // A mount is a unit of systemd.
+    (
+        "mount /srv/b device=/a fstype=none options=bind | systemd-unit srv-b.mount content=x",
+        "what is at `/etc/systemd/system/srv-b.mount`: nothing, and a file",
+    ),
+    (
+        "mount /srv/b-c device=/a fstype=none options=bind | file /etc/systemd/system/srv-b\\x2dc.automount content=x",
+        "what is at `/etc/systemd/system/srv-b\\x2dc.automount`",
+    ),
+    (
+        "mount /srv/b device=/a fstype=none options=bind | service srv-b.mount enable=mask",
+        "what is at `/etc/systemd/system/srv-b.mount`: nothing, and a symbolic link",
+    ),
+    ("mount /srv/b device=/a fstype=none | service srv-b.mount enable=true", "the unit `srv-b.mount`"),
+    ("mount /srv/b ensure=absent | service srv-b.mount ensure=stopped", "the unit `srv-b.mount`"),
     ("locale de_CH.UTF-8 | locale de_CH.utf8 ensure=absent", "the locale"),
     // Objects of the machine.
     (
@@ -232,6 +247,9 @@ const FRIENDS: &[&str] = &[
     "file /etc/fstab mode=0644 | mount /srv device=/dev/sda1 fstype=ext4",
     "file /srv ensure=directory | mount /srv device=/dev/sda1 fstype=ext4",
     "file /srv ensure=absent | mount /srv ensure=absent",
+    "mount /srv device=/dev/sda1 fstype=ext4 | systemd-unit srv.mount.d/after.conf content=x",
+    "mount /srv device=/dev/sda1 fstype=ext4 | systemd-unit srv.mount ensure=absent",
+    "mount /srv device=/dev/sda1 fstype=ext4 | mount /srv/a device=/dev/sda2 fstype=ext4",
     "file-line a path=/etc/x line=k=1 match=^k= | file-line b path=/etc/x line=l=2 match=^l=",
     "file-line a path=/etc/x line=b | file-line c path=/etc/x line=d",
     "file-line a path=/etc/x line=b | file-line a path=/etc/y line=b",
