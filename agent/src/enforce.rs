@@ -37,7 +37,9 @@ mod redact;
 mod turns;
 mod view;
 
-pub(crate) use memory::{FILES as MEMORY_FILES, PUT_BACK, UNENDED, disown, faults as memory_faults};
+pub(crate) use memory::{
+    FILES as MEMORY_FILES, LONGEST_MARK, PUT_BACK, UNENDED, disown, faults as memory_faults, split_mark,
+};
 pub(crate) use record::EVENTS;
 
 /// What a run works with.
@@ -169,11 +171,20 @@ fn look_at_all<'a>(
     for (index, words) in claims.same() {
         record.whole(index, Status::Info, words, Duration::ZERO);
     }
-    for (index, why) in record.half_done() {
+    let failed = record.half_done().into_iter().map(|(index, why)| {
+        let text = format!(
+            "an earlier run failed at this, and no comparison can show it now: check that everything is there ({why})"
+        );
+        (index, text)
+    });
+    let interrupted = record.interrupted().into_iter().map(|index| {
+        let text = "an earlier run was interrupted while it was at this, and no comparison can show how far it came: check that \
+                    everything is there";
+        (index, text.to_owned())
+    });
+    let told: Vec<_> = failed.chain(interrupted).collect();
+    for (index, text) in told {
         if matches!(verdicts[index], Verdict::InSync(_)) {
-            let text = format!(
-                "an earlier run failed at this, and no comparison can show it now: check that everything is there ({why})"
-            );
             record.whole(index, Status::Info, text, Duration::ZERO);
         }
     }

@@ -242,10 +242,17 @@ impl<'s> Correct<'_, '_, 's> {
         self.tell_of(&jobs);
         self.view.act(jobs.iter().map(|job| job.index).collect());
         let before = self.run.system.acts();
+        let acts_once = first.provider.acts_once();
+        if acts_once {
+            self.memory.is_at(&self.names_of(&jobs));
+        }
         let span = first.span();
         let apply = || span.in_scope(|| contained(|| Ok(first.provider.apply_all(&typed, writing))));
         let (results, took) = check::timed(apply);
         span.in_scope(|| tracing::debug!(?took, together = jobs.len(), "applied"));
+        if acts_once {
+            self.memory.is_at(&[]);
+        }
         if self.run.system.acts() == before && !first.provider.acts_anywhere() {
             // Anyone who failed before it touched anything put nothing off.
             self.view.did_nothing();
@@ -272,8 +279,11 @@ impl<'s> Correct<'_, '_, 's> {
 
     /// Says what is at hand, which may take its time.
     fn tell_of(&self, jobs: &[Correction]) {
-        let name = |job: &Correction| self.subjects[job.index].resource.reference.to_string();
-        at_hand::tell(jobs.iter().map(name).collect::<Vec<_>>().join(", "));
+        at_hand::tell(self.names_of(jobs).join(", "));
+    }
+
+    fn names_of(&self, jobs: &[Correction]) -> Vec<String> {
+        jobs.iter().map(|job| self.subjects[job.index].resource.reference.to_string()).collect()
     }
 
     /// In the second pass: what was just corrected is looked at before anybody else acts. What is off then was not undone: its

@@ -3,7 +3,7 @@
 //! Values are kept as keyed fingerprints, never in the clear. What cannot be read is set aside, and the report says so; a run
 //! never stops for it.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -29,7 +29,7 @@ mod past;
 mod secrets;
 
 pub(crate) use disown::disown;
-pub(crate) use doubt::{PUT_BACK, UNENDED};
+pub(crate) use doubt::{MOST as LONGEST_MARK, PUT_BACK, UNENDED, split as split_mark};
 pub(super) use end::End;
 pub(crate) use faults::faults;
 pub(super) use past::Past;
@@ -151,8 +151,10 @@ pub(super) struct RunMemory {
     notes: RefCell<Vec<String>>,
     /// The mark of a run before this one that did not end, or of later ones that this does not know.
     in_doubt: Option<String>,
-    /// This one has begun to change the machine.
-    begun: Cell<bool>,
+    /// The resources that such a run was at, of which no comparison shows how far they came.
+    interrupted: Vec<String>,
+    /// When this one began to change the machine, once it has; or the one that did not end.
+    began: OnceCell<String>,
 }
 
 impl RunMemory {
@@ -176,10 +178,13 @@ impl RunMemory {
             once_secret: OnceCell::new(),
             notes: RefCell::default(),
             in_doubt: None,
-            begun: Cell::new(false),
+            interrupted: Vec::new(),
+            began: OnceCell::new(),
         };
         memory.mac = keyed(&memory.key()?);
-        memory.in_doubt = memory.mark();
+        if let Some(mark) = memory.mark() {
+            (memory.in_doubt, memory.interrupted) = (Some(mark.began), mark.at);
+        }
         memory.judge_holds();
         if is_older {
             memory.put_back();

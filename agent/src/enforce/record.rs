@@ -182,6 +182,11 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// Whom a run was at that did not end.
+    pub(super) fn interrupted(&self) -> Vec<usize> {
+        self.past.interrupted()
+    }
+
     /// What failed half way in the last run.
     pub(super) fn half_done(&self) -> Vec<(usize, String)> {
         self.past.half_done()

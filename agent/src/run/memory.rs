@@ -43,16 +43,15 @@ pub fn unended(state: &StateDir) -> Option<Unended> {
     // Where the state takes nothing, what it holds is of earlier runs.
     let lent = lent_places(state).find_map(|place| StateDir::existing(&place));
     let memory = lent.or_else(|| StateDir::existing(&state.path().join(NAME)))?;
-    let mark = match memory.read(enforce::UNENDED.trim_start_matches('/'), 64) {
+    let mark = match memory.read(enforce::UNENDED.trim_start_matches('/'), enforce::LONGEST_MARK) {
         Ok(mark) => mark?,
         Err(state::Error::TooLarge(..)) => Vec::new(),
         // It is told by itself.
         Err(_) => return None,
     };
-    let mark = String::from_utf8_lossy(&mark);
+    let began = enforce::split_mark(&mark).map(|(began, _)| began).unwrap_or_default();
     // Of a state that was put back, no run has changed anything yet.
-    let is_put_back = mark.trim() == enforce::PUT_BACK;
-    (!is_put_back).then(|| Unended { began: mark.trim().parse().ok() })
+    (began != enforce::PUT_BACK).then(|| Unended { began: began.parse().ok() })
 }
 
 /// Whether the state is older than a run that was reported, as after it was put back from a copy: what it remembers of the

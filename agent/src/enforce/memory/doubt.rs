@@ -4,6 +4,8 @@
 //! The mark stands while a run changes the machine. The first run that finds it says so. One that corrects has its own last
 //! look, and ends the doubt by that. One that only looks gives the run that did not end the look that it never had: what is
 //! as wanted then counts as left so, what is off then stays in doubt until it is corrected, and is said to be.
+//!
+//! Its first line says when the run began; the second, who was at hand of whom no comparison shows how far they came.
 
 use std::path::Path;
 
@@ -20,16 +22,25 @@ pub(crate) const PUT_BACK: &str = "put back";
 const LOST: &str = "lost";
 
 /// The longest text of a mark.
-const MOST: u64 = 64;
+pub(crate) const MOST: u64 = 64 * 1024;
+
+/// What a mark says.
+pub(super) struct UnendedMark {
+    /// When the run began, or a word for why nobody knows.
+    pub(super) began: String,
+    /// The resources that it was at.
+    pub(super) at: Vec<String>,
+}
 
 impl RunMemory {
     /// The mark of an earlier run that did not end, or of a memory that was put back; none where neither is so.
-    pub(super) fn mark(&self) -> Option<String> {
+    pub(super) fn mark(&self) -> Option<UnendedMark> {
+        let lost = || UnendedMark { began: LOST.to_owned(), at: Vec::new() };
         match self.dir.read(Path::new(UNENDED), MOST) {
             Ok(None) => None,
-            Ok(Some(mark)) => Some(read(&mark).unwrap_or_else(|| LOST.to_owned())),
+            Ok(Some(mark)) => Some(read(&mark).unwrap_or_else(lost)),
             // It is there, and that alone says that a run did not end.
-            Err(_) => Some(LOST.to_owned()),
+            Err(_) => Some(lost()),
         }
     }
 
@@ -51,16 +62,28 @@ impl RunMemory {
     /// Says on disk, before the first change, that a run is changing the machine: [`RunMemory::remember`] takes it back.
     pub(in crate::enforce) fn begin(&self) {
         let one_did_not_end = self.in_doubt.as_deref().is_some_and(|mark| mark != PUT_BACK);
-        if self.begun.replace(true) || one_did_not_end {
+        if self.began.get().is_some() || one_did_not_end {
+            self.began.get_or_init(|| self.in_doubt.clone().unwrap_or_default());
             return;
         }
         // To the full: another may have begun in the same second.
-        self.write_mark(&jiff::Timestamp::now().to_string());
+        let began = self.began.get_or_init(|| jiff::Timestamp::now().to_string());
+        self.write_mark(began);
+    }
+
+    /// Says on disk who acts now, of whom no comparison shows later how far they came; none once that is over. Who was interrupted
+    /// before stays named to the end of this run.
+    pub(in crate::enforce) fn is_at(&self, now: &[String]) {
+        // A mark that is lost stays lost.
+        let Some(began) = self.began.get().filter(|began| *began != LOST) else { return };
+        let all: Vec<&String> = self.interrupted.iter().chain(now).collect();
+        let names = serde_json::to_string(&all).unwrap_or_default();
+        self.write_mark(&if all.is_empty() { began.clone() } else { format!("{began}\n{names}") });
     }
 
     /// The run came to its end, or has given the one that did not the look that it lacked.
     pub(super) fn end(&self) {
-        let is_there = self.begun.get() || self.in_doubt.is_some();
+        let is_there = self.began.get().is_some() || self.in_doubt.is_some();
         let done = || self.dir.remove(Path::new(UNENDED)).and_then(|()| self.dir.settle());
         if let Some(Err(error)) = is_there.then(done) {
             self.note(format!(
@@ -71,9 +94,17 @@ impl RunMemory {
 }
 
 /// A mark as it was written; none where it is damaged.
-pub(super) fn read(mark: &[u8]) -> Option<String> {
+pub(super) fn read(mark: &[u8]) -> Option<UnendedMark> {
+    let (began, at) = split(mark)?;
+    let is_known = began == PUT_BACK || began.parse::<jiff::Timestamp>().is_ok();
+    let at = if at.is_empty() { Vec::new() } else { serde_json::from_str(at).ok()? };
+    is_known.then(|| UnendedMark { began: began.to_owned(), at })
+}
+
+/// When the run of a mark began, as it says, and the rest.
+pub(crate) fn split(mark: &[u8]) -> Option<(&str, &str)> {
     let mark = std::str::from_utf8(mark).ok()?.trim();
-    (mark == PUT_BACK || mark.parse::<jiff::Timestamp>().is_ok()).then(|| mark.to_owned())
+    Some(mark.split_once('\n').unwrap_or((mark, "")))
 }
 
 /// What is said of a doubt, by its mark.

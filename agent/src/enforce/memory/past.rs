@@ -39,6 +39,16 @@ impl<'a> Past<'a> {
         Self { memory, subjects, secrets: OnceCell::new(), gone: OnceCell::new(), now }
     }
 
+    /// Whom a run was at that did not end, where no comparison shows how far they came.
+    pub(in crate::enforce) fn interrupted(&self) -> Vec<usize> {
+        let names = &self.memory.interrupted;
+        let is_one = |subject: &Subject<'_>| names.contains(&subject.resource.reference.to_string());
+        if names.is_empty() {
+            return Vec::new();
+        }
+        (0..self.subjects.len()).filter(|index| is_one(&self.subjects[*index])).collect()
+    }
+
     /// What failed half way in the last run, by resource.
     pub(in crate::enforce) fn half_done(&self) -> Vec<(usize, String)> {
         if !self.memory.header().is_some_and(|header| header.half) {

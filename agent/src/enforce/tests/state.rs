@@ -263,3 +263,27 @@ fn f22_what_was_not_begun_when_the_time_was_over_says_so() {
         assert_eq!(skipped.reason.as_deref(), Some(why));
     }
 }
+
+#[test]
+fn what_a_run_was_at_that_was_killed_is_told_by_the_next_one() {
+    let mut bench = Bench::live();
+    let state = bench.state().to_owned();
+    let made = bench.dir().join("made").display().to_string();
+    let command = format!("cp {}/unended {made}", state.display());
+    let attributes = [("command", Value::from(command.as_str())), ("creates", made.as_str().into())];
+    bench.add("exec", "half", &Value::from(attributes));
+    assert_eq!(bench.run(Mode::Enforce).counts.changed, 1);
+    // As it was on disk while the command ran, and would be after a kill.
+    let mark = bench.read("made").unwrap();
+    assert!(mark.ends_with("\n[\"exec[half]\"]\n"), "{mark}");
+    assert!(!state.join("unended").exists(), "a run that ended was interrupted at nothing");
+    std::fs::write(state.join("unended"), &mark).unwrap();
+    let findings = bench.run(Mode::Enforce);
+    assert_eq!((findings.counts.unchanged, findings.events.len()), (1, 1), "{:?}", findings.events);
+    let said = findings.events[0].reason.as_deref().unwrap();
+    assert!(
+        said.contains("was interrupted while it was at this")
+            && said.contains("check that everything is there")
+    );
+    assert!(bench.run(Mode::Enforce).events.is_empty(), "it is said once");
+}
