@@ -156,6 +156,11 @@ impl Client {
         self.clocks.words()
     }
 
+    /// How far this machine's clock is ahead of the server's, by its last answer, where the two are far apart.
+    pub fn clock_ahead(&self) -> Duration {
+        self.clocks.ahead()
+    }
+
     fn url(&self, path: &str) -> String {
         format!("https://{}{path}", self.server)
     }

@@ -237,9 +237,11 @@ fn with_server(
     let facts = account.timed("facts", || facts::stable(&place.root))?;
     facts.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let cache = Cache::open(state);
-    let mut poll = poll::Poll { place, state, identity: &mut identity, cache: &cache };
+    let mut poll =
+        poll::Poll { place, state, identity: &mut identity, cache: &cache, clock_ahead: Duration::ZERO };
     at_hand::tell("asking the server");
     let work = account.timed("poll", || network.block_on(poll.work(&facts.facts)));
+    account.clock_ahead(poll.clock_ahead);
     let next_run = work.next_run.unwrap_or_else(|| match work.refused {
         Some(_) => fallback_wait(place, &identity.certname),
         None => retry_wait(place, &identity.certname),
@@ -318,7 +320,7 @@ fn correct(
     RunBounds { stop, end }: RunBounds<'_>,
 ) -> Result<(), Error> {
     account.works_on(catalog);
-    let machine = Machine::open(&place.root)?.stopped_by(stop.clone()).until(end);
+    let machine = Machine::open(&place.root)?.stopped_by(stop.clone()).until(end).ahead_by(account.ahead());
     let memory = MemoryDir::open(state)?;
     memory.notes.iter().for_each(|note| account.note(note));
     let mode = account.mode();

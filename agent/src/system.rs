@@ -205,6 +205,11 @@ pub trait Inspect: Sync {
         jiff::Timestamp::now().as_second()
     }
 
+    /// How far that is ahead of the server's time, where the two are far apart: what is removed for its age goes by the earlier.
+    fn clock_ahead(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Why the run is to stop, where it is: what has several steps begins no further one that can wait.
     fn stopping(&self) -> Option<StopReason> {
         None

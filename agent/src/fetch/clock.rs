@@ -3,6 +3,7 @@
 //! Certificates tell of a clock only where one of them is not valid by it. Reports, ages and the next run go by it all the same.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use holdfast_catalog::state;
 use jiff::{SignedDuration, Timestamp};
@@ -40,11 +41,25 @@ impl Clocks {
 
     /// What is to be said, where they are far apart.
     pub(super) fn words(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).and_then(ClockReading::words)
+        self.reading().and_then(ClockReading::words)
+    }
+
+    /// How far this machine's is ahead; nothing where they are not far apart, or it is the one behind.
+    pub(super) fn ahead(&self) -> Duration {
+        self.reading().map_or(Duration::ZERO, ClockReading::ahead)
+    }
+
+    fn reading(&self) -> Option<ClockReading> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ClockReading {
+    fn ahead(self) -> Duration {
+        let ahead = self.here.duration_since(self.there);
+        if ahead > APART { ahead.unsigned_abs() } else { Duration::ZERO }
+    }
+
     fn words(self) -> Option<String> {
         let ahead = self.here.duration_since(self.there);
         (ahead.abs() > APART).then(|| {
@@ -69,6 +84,9 @@ mod tests {
         let there = Timestamp::constant(1_800_000_000, 0);
         let said = |minutes| ClockReading { here: there + SignedDuration::from_mins(minutes), there }.words();
         assert_eq!((said(29), said(-29)), (None, None));
+        let ahead =
+            |minutes| ClockReading { here: there + SignedDuration::from_mins(minutes), there }.ahead();
+        assert_eq!([29, 35, -35].map(ahead), [0, 35 * 60, 0].map(Duration::from_secs));
         assert!(said(35).unwrap().contains("is 35 min ahead of that of the server"));
         assert!(said(-2_880).unwrap().contains("is 2 days behind that of the server"));
     }

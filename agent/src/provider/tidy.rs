@@ -9,7 +9,7 @@ use holdfast_catalog::resource::Tidy;
 use holdfast_catalog::resource::tidy::TidyBy;
 
 use super::{Applied, ChangeKind, Error, Left, Provider, Reading, Spared, Writing, properties};
-use crate::system::{FileKind, Stat};
+use crate::system::{FileKind, Inspect, Stat};
 
 mod look;
 #[cfg(test)]
@@ -66,7 +66,7 @@ impl Provider for Tidying {
 fn remove(want: &Tidy, path: &Path, writing: Writing<'_>) -> Result<Option<&'static str>, Error> {
     let Some(stat) = writing.machine.lstat(path)? else { return Ok(None) };
     let is_still_due = match stat.kind {
-        FileKind::File => is_due(want, &stat, writing.machine.now()),
+        FileKind::File => is_due(want, &stat, today(writing.machine)),
         FileKind::Directory => want.remove_dirs,
         FileKind::Symlink | FileKind::Other => false,
     };
@@ -79,6 +79,13 @@ fn remove(want: &Tidy, path: &Path, writing: Writing<'_>) -> Result<Option<&'sta
         }
         removed => Ok(removed.map(|()| None)?),
     }
+}
+
+/// The time by which things are old: by the clock that is behind, where this machine's is ahead of the server's. A clock that is wrong
+/// must not remove what is new.
+fn today(machine: &dyn Inspect) -> i64 {
+    let ahead = i64::try_from(machine.clock_ahead().as_secs()).unwrap_or(i64::MAX);
+    machine.now().saturating_sub(ahead)
 }
 
 /// Whether a file is as old and as large as it must be to go.

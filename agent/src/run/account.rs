@@ -1,7 +1,7 @@
 //! The account that a run keeps of itself, and the report that comes of it.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use holdfast_catalog::catalog::{Catalog, CatalogId};
 use holdfast_catalog::certname::Certname;
@@ -30,6 +30,7 @@ pub(super) struct RunRecord {
     findings: Findings,
     notes: Vec<String>,
     is_put_back: bool,
+    clock_ahead: Duration,
 }
 
 impl RunRecord {
@@ -48,6 +49,7 @@ impl RunRecord {
             findings: Findings::default(),
             notes: Vec::new(),
             is_put_back: false,
+            clock_ahead: Duration::ZERO,
         }
     }
 
@@ -89,6 +91,15 @@ impl RunRecord {
 
     pub(super) fn is_put_back(&self) -> bool {
         self.is_put_back
+    }
+
+    /// Says how far this machine's clock is ahead of the server's.
+    pub(super) fn clock_ahead(&mut self, ahead: Duration) {
+        self.clock_ahead = ahead;
+    }
+
+    pub(super) fn ahead(&self) -> Duration {
+        self.clock_ahead
     }
 
     pub(super) fn source(&mut self, source: Source) {

@@ -42,6 +42,8 @@ pub(super) struct Poll<'a> {
     pub(super) state: &'a StateDir,
     pub(super) identity: &'a mut Identity,
     pub(super) cache: &'a Result<Cache, cache::Error>,
+    /// How far this machine's clock is ahead of the server's, once the server has answered.
+    pub(super) clock_ahead: Duration,
 }
 
 impl Poll<'_> {
@@ -134,6 +136,7 @@ impl Poll<'_> {
             answer = ask(&client, facts, have).await;
         }
         notes.extend(client.clocks_apart());
+        self.clock_ahead = client.clock_ahead();
         if answer.is_ok()
             && let Err(error) = self.identity.settled(self.state)
         {

@@ -51,6 +51,12 @@ impl Double {
         self
     }
 
+    /// With a clock that is so far ahead of the server's.
+    pub(crate) fn ahead_by(mut self, ahead: Duration) -> Self {
+        self.machine = self.machine.ahead_by(ahead);
+        self
+    }
+
     /// How many files were looked at, counted on.
     pub(crate) fn looks(&self) -> Arc<AtomicUsize> {
         self.looks.clone()
@@ -128,6 +134,9 @@ impl Inspect for Double {
     }
     fn now(&self) -> i64 {
         self.machine.now() + self.later.load(Ordering::Relaxed)
+    }
+    fn clock_ahead(&self) -> Duration {
+        self.machine.clock_ahead()
     }
     fn accounts(&self) -> Result<Arc<Accounts>> {
         self.machine.accounts()

@@ -47,6 +47,8 @@ pub struct Machine {
     stop: Option<Arc<AtomicBool>>,
     /// When the run is over.
     end: Option<RunEnd>,
+    /// How far its clock is ahead of the server's.
+    clock_ahead: Duration,
 }
 
 /// What tells one version of the account files from another: identity, size, and times but that of reading.
@@ -71,6 +73,7 @@ impl Machine {
             acts: AtomicU64::default(),
             stop: None,
             end: None,
+            clock_ahead: Duration::ZERO,
         })
     }
 
@@ -85,6 +88,13 @@ impl Machine {
     #[must_use]
     pub fn until(mut self, end: RunEnd) -> Self {
         self.end = Some(end);
+        self
+    }
+
+    /// With a clock that is so far ahead of the server's.
+    #[must_use]
+    pub fn ahead_by(mut self, clock_ahead: Duration) -> Self {
+        self.clock_ahead = clock_ahead;
         self
     }
 
@@ -106,6 +116,7 @@ impl Machine {
             acts: AtomicU64::default(),
             stop: None,
             end: None,
+            clock_ahead: Duration::ZERO,
         }
     }
 
@@ -307,6 +318,10 @@ impl Inspect for Machine {
     fn walk(&self, path: &Path, visit: &mut dyn FnMut(Met<'_>) -> Result<WalkStep>) -> Result<()> {
         let dir = self.open_dir(path)?;
         tree::walk(&dir, path, visit)
+    }
+
+    fn clock_ahead(&self) -> Duration {
+        self.clock_ahead
     }
 
     fn stopping(&self) -> Option<StopReason> {

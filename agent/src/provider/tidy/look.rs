@@ -5,9 +5,11 @@ use std::path::Path;
 
 use holdfast_catalog::count::counted;
 use holdfast_catalog::resource::Tidy;
+use holdfast_catalog::state;
+use jiff::SignedDuration;
 
 use super::{Change, Property};
-use super::{age_of, is_due, is_old};
+use super::{age_of, is_due, is_old, today};
 use crate::provider::archive::record::unpacked_in;
 use crate::provider::deployment::holds_releases;
 use crate::provider::git_checkout::tracked::{Tracked, tracked_in};
@@ -70,7 +72,7 @@ pub(super) fn plan_at_most(
     spared: &Spared,
     reading: Reading<'_>,
 ) -> Result<Vec<Change>, Error> {
-    let (now, device) = (reading.machine.now(), stat.id.0);
+    let (now, device) = (today(reading.machine), stat.id.0);
     let place = PathAliases::new(reading.machine).place(want.directory());
     let nothing = |why: &str| {
         let kept = format!("nothing is removed: {why}");
@@ -232,8 +234,14 @@ impl TidyWalk<'_> {
             let go = counted(self.most, "path goes", "paths go");
             format!("{go} in one run; the next run continues")
         });
+        let ahead = self.reading.machine.clock_ahead();
+        let by_the_server = (self.want.age.is_some() && !ahead.is_zero()).then(|| {
+            let ahead = state::span(ahead.try_into().unwrap_or(SignedDuration::MAX));
+            format!("ages go by the clock of the server, since that of this machine is {ahead} ahead of it")
+        });
         let note = |words| Change::new(Property::Matches, "", "").kind(ChangeKind::Note).note(words);
-        self.changes.extend(nameless.into_iter().chain(unread).chain(more).map(note));
+        let notes = nameless.into_iter().chain(unread).chain(more).chain(by_the_server);
+        self.changes.extend(notes.map(note));
         self.changes
     }
 }

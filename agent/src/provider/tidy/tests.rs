@@ -190,7 +190,7 @@ fn a_huge_directory_is_tidied_run_by_run() {
         named: &named,
         state_dir: Path::new("/none"),
     };
-    let stat = crate::system::Inspect::stat(&double, Path::new("/spool")).unwrap().unwrap();
+    let stat = Inspect::stat(&double, Path::new("/spool")).unwrap().unwrap();
     let changes = look::plan_at_most(3, &want, &stat, &Spared::default(), reading).unwrap();
     let files: Vec<_> = changes.iter().filter(|change| change.kind == ChangeKind::Moved).collect();
     assert!((3..6).contains(&files.len()), "{files:?}");
@@ -279,4 +279,21 @@ fn the_releases_of_a_deployment_stay() {
         );
         assert_eq!(changes.len(), 1, "{directory}: {changes:?}");
     }
+}
+
+#[test]
+fn a_clock_that_is_ahead_of_the_server_s_makes_nothing_old() {
+    let double = spool().ahead_by(Duration::from_secs(40 * DAY));
+    put(&double, "spool/today.log", 0);
+    double.pass(i64::try_from(40 * DAY).unwrap());
+    let want = want::<Tidy>("/spool", &[("age", "14d".into())]);
+    let changes = trial::changes(&Tidying, &double, &want);
+    let gone: BTreeSet<_> = changes.iter().filter_map(|change| change.path.as_deref()).collect();
+    assert_eq!(gone, ["old.log", "old.txt"].into());
+    let said = changes.last().unwrap().note.clone().unwrap();
+    assert!(said.contains("by the clock of the server") && said.contains("40 days ahead"), "{said}");
+    trial::correct(&Tidying, &double, &want).unwrap();
+    assert!(double.root.path().join("spool/today.log").exists());
+    // What is found old by one clock is judged by the same once more before it goes.
+    assert_eq!(today(&double), double.now() - i64::try_from(40 * DAY).unwrap());
 }

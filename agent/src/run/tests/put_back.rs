@@ -105,26 +105,50 @@ fn a_clock_that_was_ahead_and_is_right_again_makes_no_state_an_old_one() {
     }
 }
 
+/// A server whose clock is so many hours ahead of this machine's, and that has this catalog.
+fn serves_at(scene: &Scene, hours: i64, catalog: Catalog) {
+    scene.server.answers(move |request| match request.path.as_str() {
+        path::CATALOG => {
+            let answer = CatalogAnswer::Catalog {
+                catalog: Box::new(catalog.clone()),
+                next_run: 77,
+                interval: None,
+                reported: None,
+            };
+            let there = crate::clock::now() + jiff::SignedDuration::from_hours(hours);
+            ScriptedAnswer::At(there, serde_json::to_string(&answer).unwrap())
+        }
+        _ => ScriptedAnswer::ok(&ReportAnswer { new: true }),
+    });
+}
+
 #[test]
 fn a_clock_that_is_far_from_the_server_s_is_told_in_the_report() {
     let scene = scene();
     scene.enroll();
     for (hours, words) in [(-1, "ahead of"), (48, "behind")] {
-        let catalog = catalog(1, "one");
-        scene.server.answers(move |request| match request.path.as_str() {
-            path::CATALOG => {
-                let answer = CatalogAnswer::Catalog {
-                    catalog: Box::new(catalog.clone()),
-                    next_run: 77,
-                    interval: None,
-                    reported: None,
-                };
-                let there = crate::clock::now() + jiff::SignedDuration::from_hours(hours);
-                ScriptedAnswer::At(there, serde_json::to_string(&answer).unwrap())
-            }
-            _ => ScriptedAnswer::ok(&ReportAnswer { new: true }),
-        });
+        serves_at(&scene, hours, catalog(1, "one"));
         let said = scene.run().report.error.unwrap_or_default();
         assert!(said.contains("the clock of this machine is") && said.contains(words), "{said}");
     }
+}
+
+#[test]
+fn what_is_removed_for_its_age_is_old_by_the_server_s_clock_too() {
+    let scene = scene();
+    scene.enroll();
+    let dir = scene.root.path().join("spool");
+    std::fs::create_dir(&dir).unwrap();
+    let day = Duration::from_secs(86_400);
+    for (name, days) in [("new", 0), ("old", 60)] {
+        let file = std::fs::File::create(dir.join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - (20 + days) * day).unwrap();
+    }
+    let mut catalog = serde_json::to_value(catalog(1, "one")).unwrap();
+    catalog["resources"][0]["reference"] = "tidy[/spool]".into();
+    catalog["resources"][0]["attributes"] = serde_json::json!({ "age": "14d" });
+    serves_at(&scene, -20 * 24, serde_json::from_value(catalog).unwrap());
+    let report = scene.run().report;
+    assert_eq!(report.counts.changed, 1, "{:?}", report.events);
+    assert!(dir.join("new").exists() && !dir.join("old").exists());
 }
