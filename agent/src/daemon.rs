@@ -5,11 +5,14 @@
 //! that SIGHUP usually asks for is a run. Once begun, a shortage of the system costs a run and never the daemon.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
 use rustix::process::{Pid, Signal};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{self, SignalKind, signal};
 
@@ -111,10 +114,12 @@ impl RunClock<'_> {
     }
 
     async fn start(&self, signals: &mut Signals) -> std::io::Result<Woken> {
-        let child = Command::new(self.program).args(self.once).stdin(Stdio::null()).spawn()?;
+        let (hung_up, theirs) = UnixStream::pair()?;
+        let theirs: OwnedFd = theirs.into_std()?.into();
+        let child = Command::new(self.program).args(self.once).stdin(Stdio::from(theirs)).spawn()?;
         // The run ends itself at `run_timeout`, but can only have waited for another before; only one that the kernel holds, such as at
         // a disk, is ended here.
-        signals.during(child, 2 * self.place.config.run_timeout() + BEYOND).await
+        signals.during(child, hung_up, 2 * self.place.config.run_timeout() + BEYOND).await
     }
 
     /// How the last run went; a status that cannot be read counts as none, for the next run replaces it.
@@ -149,11 +154,22 @@ impl Signals {
 
     /// Waits for a run's end; told to stop, it tells the run, which ends after the resource at hand.
     /// One that hangs is ended, so that its lock is free.
-    async fn during(&mut self, mut child: Child, limit: Duration) -> std::io::Result<Woken> {
+    async fn during(
+        &mut self,
+        mut child: Child,
+        mut hung_up: impl AsyncRead + Unpin,
+        limit: Duration,
+    ) -> std::io::Result<Woken> {
         tokio::select! {
+            biased;
             ended = child.wait() => {
                 tell(ended?);
                 return Ok(Woken::Due);
+            }
+            // A run that is held by the kernel says so; any other ends with that.
+            _ = hung_up.read_u8() => {
+                let ended = async { child.wait().await.inspect(|ended| tell(*ended)) };
+                return Ok(self.gone(ended, GONE).await);
             }
             () = tokio::time::sleep(limit) => {
                 tracing::error!("the run did not end within {} s; ending it", limit.as_secs());
@@ -170,7 +186,14 @@ impl Signals {
             _ = self.interrupt.recv() => {}
         }
         // Told to stop, it stops, whatever becomes of the run; told twice, at once.
-        self.gone(child.wait(), limit).await;
+        let woken = tokio::select! {
+            biased;
+            woken = self.gone(child.wait(), limit) => woken,
+            _ = hung_up.read_u8() => Woken::Due,
+        };
+        if woken == Woken::Due {
+            self.gone(child.wait(), GONE).await;
+        }
         Ok(Woken::Stop)
     }
 
@@ -220,11 +243,18 @@ mod tests {
             }
             raise(Signal::TERM);
             assert_eq!(signals.wait(long).await, Woken::Stop);
+            let (mut silent, _kept_open) = tokio::io::duplex(1);
             let child = Command::new("true").spawn().unwrap();
-            assert_eq!(signals.during(child, long).await.unwrap(), Woken::Due);
+            assert_eq!(signals.during(child, &mut silent, long).await.unwrap(), Woken::Due);
             // One that hangs does not hang the daemon.
             let child = Command::new("sleep").arg("3600").spawn().unwrap();
-            assert_eq!(signals.during(child, Duration::from_millis(1)).await.unwrap(), Woken::Due);
+            assert_eq!(
+                signals.during(child, &mut silent, Duration::from_millis(1)).await.unwrap(),
+                Woken::Due
+            );
+            // Nor does one that hangs up, and whose thread the kernel holds.
+            let child = Command::new("true").spawn().unwrap();
+            assert_eq!(signals.during(child, tokio::io::empty(), long).await.unwrap(), Woken::Due);
             // Nor does one that not even SIGKILL ends.
             let held = std::future::pending;
             assert_eq!(signals.gone(held(), Duration::from_millis(1)).await, Woken::Due);
@@ -232,7 +262,7 @@ mod tests {
             assert_eq!(signals.gone(held(), long).await, Woken::Stop);
             let child = Command::new("sleep").arg("3600").spawn().unwrap();
             raise(Signal::TERM);
-            assert_eq!(signals.during(child, long).await.unwrap(), Woken::Stop);
+            assert_eq!(signals.during(child, &mut silent, long).await.unwrap(), Woken::Stop);
 
             // A run that cannot be started, beside a status that cannot be read, is waited out.
             let root = tempfile::tempdir().unwrap();

@@ -35,12 +35,14 @@ mod memory;
 mod record;
 mod redact;
 mod turns;
+mod unanswered;
 mod view;
 
 pub(crate) use memory::{
     FILES as MEMORY_FILES, LONGEST_MARK, PUT_BACK, UNENDED, disown, faults as memory_faults, split_mark,
 };
 pub(crate) use record::EVENTS;
+pub(crate) use unanswered::findings as unanswered;
 
 /// What a run works with.
 #[derive(Clone, Copy)]
@@ -58,6 +60,8 @@ pub struct Run<'a> {
     pub is_put_back: bool,
     /// When set, resources whose turn has not come are skipped.
     pub stop: &'a AtomicBool,
+    /// Is told each event at once: nobody knows whether the run comes to its end.
+    pub told: &'a (dyn Fn(&Event) + Sync),
 }
 
 /// What a run found and did: the harness's part of a report.
@@ -117,7 +121,7 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
     let named = CatalogClaims::new(&typed);
     let reading =
         Reading { machine: run.system, content: run.content, named: &named, state_dir: run.state_dir };
-    let mut record = Record::new(&subjects, &past);
+    let mut record = Record::new(&subjects, &past, run.told);
     let mut claims = Claims::new(&subjects);
     let first = look_at_all(&subjects, reading, &mut claims, &mut record);
     let check = began.elapsed();

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use holdfast_catalog::catalog::{Catalog, Policy};
 use holdfast_catalog::certname::Certname;
@@ -27,12 +27,13 @@ use crate::spool::{self, Delivery, Spool};
 use crate::state::{self, StateDir};
 use crate::status::{LastRunStatus, StatusExtras};
 use crate::stop::RunEnd;
-use crate::system::Machine;
+use crate::system::{Door, Machine, ServedMounts};
 
 mod account;
 mod deadline;
 mod given;
 mod handover;
+mod held;
 mod memory;
 mod poll;
 mod takeover;
@@ -41,6 +42,7 @@ mod waits;
 use account::RunRecord;
 pub use given::GivenCatalog;
 use handover::{deliver, lost_reports, put_aside};
+use held::RunWatch;
 use memory::MemoryDir;
 pub use memory::{Unended, faults as memory_faults, unended};
 use poll::RunWork;
@@ -48,6 +50,9 @@ pub(crate) use takeover::fault as owner_fault;
 pub use takeover::take_over;
 pub(crate) use waits::fallback_wait;
 use waits::{retry_wait, soon_after_boot};
+
+/// Where in the state files are locked while file systems are asked whether they answer.
+const ASKING: &str = "asking";
 
 /// Why there was no run.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +106,7 @@ pub fn apply(
     mode: Mode,
     stop: &Arc<AtomicBool>,
 ) -> Result<Report, Error> {
-    let lock = state.lock()?;
+    let (lock, watch) = (state.lock()?, RunWatch::default());
     let mut account = RunRecord::begin(mode, Source::File);
     let span = account.span();
     let _within = span.enter();
@@ -112,7 +117,8 @@ pub fn apply(
     if let Some(certname) = enrolled.as_ref().filter(|certname| *certname != given.certname()) {
         account.note(format!("this machine is {certname}, but the catalog is for {}", given.certname()));
     }
-    correct(place, state, &given.catalog, given, &mut account, RunBounds::now(place, stop))?;
+    let bounds = RunBounds::now(place, stop, &watch);
+    correct(place, state, &given.catalog, given, &mut account, bounds)?;
     let report = account.end(place);
     memory::keep(state, report.run, None);
     if let Some(certname) = enrolled {
@@ -128,15 +134,25 @@ pub fn apply(
 /// # Errors
 /// Where nothing was looked at; then there is no report either.
 pub fn once(place: &Installation, mode: Mode, stop: &Arc<AtomicBool>) -> Result<Done, Error> {
+    held::watched(place, mode, stop)
+}
+
+fn run_on_thread(
+    place: &Installation,
+    mode: Mode,
+    stop: &Arc<AtomicBool>,
+    watch: &RunWatch,
+) -> Result<Done, Error> {
     let state = StateDir::open(&place.state_dir)?;
     let lock = state.lock()?;
     let mut account = RunRecord::begin(mode, Source::Cache);
     let span = account.span();
     let _within = span.enter();
     put_in_order(&state, &lock, &mut account);
+    watch.keeps(lock);
     match Identity::load(&state) {
-        Ok(identity) => with_server(place, &state, identity, account, stop),
-        Err(error) => alone(place, &state, error, account, stop),
+        Ok(identity) => with_server(place, &state, identity, account, (stop, watch)),
+        Err(error) => alone(place, &state, error, account, (stop, watch)),
     }
 }
 
@@ -156,7 +172,7 @@ fn alone(
     state: &StateDir,
     error: identity::Error,
     mut account: RunRecord,
-    stop: &Arc<AtomicBool>,
+    (stop, watch): (&Arc<AtomicBool>, &RunWatch),
 ) -> Result<Done, Error> {
     let Some(cached) = last_known(state, &error, Cache::load_any) else { return Err(error.into()) };
     let certname = cached.catalog.certname.clone();
@@ -175,7 +191,7 @@ fn alone(
         reported: None,
         notes: Vec::new(),
     };
-    enforce_work(place, state, None, work, &mut account, RunBounds::now(place, stop))?;
+    enforce_work(place, state, None, work, &mut account, RunBounds::now(place, stop, watch))?;
     let report = account.end(place);
     memory::keep(state, report.run, None);
     let kept = spool.and_then(|spool| spool.add(EnrolledNode::last(state).as_ref(), &report));
@@ -224,7 +240,7 @@ fn with_server(
     state: &StateDir,
     mut identity: Identity,
     mut account: RunRecord,
-    stop: &Arc<AtomicBool>,
+    (stop, watch): (&Arc<AtomicBool>, &RunWatch),
 ) -> Result<Done, Error> {
     account.is_of(&identity.certname);
     at_hand::begins();
@@ -250,7 +266,7 @@ fn with_server(
     work.notes.iter().for_each(|note| account.note(note));
     let client = identity.client(place.config.server.as_deref()).ok();
     let client = if work.source == Source::Server { client.map(Client::taken) } else { client };
-    let bounds = RunBounds::now(place, stop);
+    let bounds = RunBounds::now(place, stop, watch);
     let fetching = client.as_ref().map(|client| Fetching { client, network: &network, end: bounds.end });
     enforce_work(place, state, fetching, work, &mut account, bounds)?;
 
@@ -267,16 +283,17 @@ fn with_server(
 }
 
 /// What ends a run before its own end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 struct RunBounds<'a> {
     stop: &'a Arc<AtomicBool>,
     end: RunEnd,
+    watch: &'a RunWatch,
 }
 
 impl<'a> RunBounds<'a> {
     /// From now on: what the server needs to answer is bounded by itself, and takes nothing from the catalog's time.
-    fn now(place: &Installation, stop: &'a Arc<AtomicBool>) -> Self {
-        Self { stop, end: RunEnd::after(place.config.run_timeout()) }
+    fn now(place: &Installation, stop: &'a Arc<AtomicBool>, watch: &'a RunWatch) -> Self {
+        Self { stop, end: RunEnd::after(place.config.run_timeout()), watch }
     }
 }
 
@@ -317,13 +334,17 @@ fn correct(
     catalog: &Catalog,
     content: &dyn ContentSource,
     account: &mut RunRecord,
-    RunBounds { stop, end }: RunBounds<'_>,
+    RunBounds { stop, end, watch }: RunBounds<'_>,
 ) -> Result<(), Error> {
     account.works_on(catalog);
-    let machine = Machine::open(&place.root)?.stopped_by(stop.clone()).until(end).ahead_by(account.ahead());
+    let asking = state.below(ASKING).ok().map(|asking| asking.path().to_owned());
+    let door = Arc::new(Door::asking(ServedMounts::of_kernel(asking)));
+    let machine = Machine::open(&place.root)?.stopped_by(stop.clone()).until(end);
+    let machine = machine.ahead_by(account.ahead()).through(door.clone());
     let memory = MemoryDir::open(state)?;
     memory.notes.iter().for_each(|note| account.note(note));
     let mode = account.mode();
+    watch.begins(account, catalog, end, door);
     let (findings, too_long) = deadline::within(end, stop, || {
         enforce::run(enforce::Run {
             catalog,
@@ -333,8 +354,10 @@ fn correct(
             state_dir: memory.path(),
             is_put_back: account.is_put_back(),
             stop,
+            told: &|event| watch.told(event),
         })
     });
+    watch.ends();
     let findings = findings?;
     if is_only_watched(catalog) {
         account.looked();

@@ -55,10 +55,15 @@ impl RunEnd {
         }
     }
 
+    /// Whether even that time is long over: whoever has not ended by now does not.
+    pub fn is_long_over(self) -> bool {
+        self.0.elapsed() > 2 * TO_TIDY
+    }
+
     /// One so long ago that nothing begins any more.
     #[cfg(test)]
     pub(crate) fn long_ago() -> Self {
-        Self(Instant::now().checked_sub(2 * TO_TIDY).unwrap())
+        Self(Instant::now().checked_sub(3 * TO_TIDY).unwrap())
     }
 }
 
@@ -78,6 +83,13 @@ pub async fn asked(grace: Duration) -> StopReason {
             _ => tokio::time::sleep(TICK).await,
         }
     }
+}
+
+/// Tells the daemon that began this process that it is as good as over: a thread of it may be in the kernel still, and nobody
+/// can wait for that.
+pub fn hang_up() {
+    // Without a daemon, it is not a socket, and nobody is told.
+    let _ = rustix::net::shutdown(std::io::stdin(), rustix::net::Shutdown::Both);
 }
 
 /// How often anyone who waits looks whether it is to stop.

@@ -15,6 +15,7 @@ use crate::stop::StopReason;
 pub mod accounts;
 pub mod command;
 mod changes;
+mod door;
 mod error;
 mod explain;
 mod extended;
@@ -26,14 +27,17 @@ pub mod mount_field;
 mod replace;
 mod replace_tree;
 mod resolve;
+mod served;
 mod tree;
 mod way;
 
 pub use accounts::Accounts;
 pub use command::{Exit, Invocation, Output};
+pub use door::Door;
 pub use error::Error;
 pub use machine::Machine;
 pub use met::{Met, TreeMember, UnreadMember, WalkStep};
+pub use served::{ServedMounts, mounted_around};
 pub use way::{HeldPath, PrivateCopy};
 
 /// The result of every operation on the machine.

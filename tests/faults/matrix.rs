@@ -151,6 +151,9 @@ const FAULTS: &[(u8, &str, Tried)] = &[
             "f22_a_tool_ends_with_its_run_whatever_time_it_has_itself_and_none_begins_later",
             "f22_what_no_signal_ends_is_left_in_time",
             "f22_what_was_not_begun_when_the_time_was_over_says_so",
+            "f22_what_is_on_a_file_system_that_does_not_answer_fails_by_name_and_the_rest_is_looked_at",
+            "f22_a_run_that_the_kernel_holds_is_given_up_and_what_it_came_to_is_told",
+            "f22_a_run_that_ends_by_itself_is_not_given_up",
         ]),
     ),
     (

@@ -172,6 +172,7 @@ impl Bench {
             state_dir: self.state.path(),
             is_put_back: self.is_put_back,
             stop: &self.stop,
+            told: &|_| {},
         })
         .unwrap()
     }

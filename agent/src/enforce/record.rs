@@ -41,11 +41,40 @@ pub(super) enum ResourceOutcome {
     Failed,
 }
 
+impl ResourceOutcome {
+    /// What an event makes of its resource.
+    pub(super) fn of(status: Status) -> Self {
+        match status {
+            Status::Info => Self::Unchanged,
+            Status::NotApplicable => Self::NotApplicable,
+            Status::WouldChange => Self::WouldChange,
+            Status::Changed => Self::Changed,
+            Status::Skipped => Self::Skipped,
+            Status::Failed => Self::Failed,
+        }
+    }
+
+    /// Counts a resource that ended so.
+    pub(super) fn count(self, counts: &mut Counts) {
+        counts.total += 1;
+        *match self {
+            Self::Unchanged => &mut counts.unchanged,
+            Self::Off => &mut counts.off,
+            Self::NotApplicable => &mut counts.not_applicable,
+            Self::WouldChange => &mut counts.would_change,
+            Self::Changed => &mut counts.changed,
+            Self::Skipped => &mut counts.skipped,
+            Self::Failed => &mut counts.failed,
+        } += 1;
+    }
+}
+
 /// The record of a run.
 pub(super) struct Record<'a> {
     subjects: &'a [Subject<'a>],
     past: &'a Past<'a>,
     pub(super) events: Vec<Event>,
+    told: &'a (dyn Fn(&Event) + Sync),
     pub(super) times: TypeTimes<'a>,
     ended: Vec<ResourceEnd>,
     refreshed: u32,
@@ -107,7 +136,11 @@ impl Members {
 }
 
 impl<'a> Record<'a> {
-    pub(super) fn new(subjects: &'a [Subject<'a>], past: &'a Past<'a>) -> Self {
+    pub(super) fn new(
+        subjects: &'a [Subject<'a>],
+        past: &'a Past<'a>,
+        told: &'a (dyn Fn(&Event) + Sync),
+    ) -> Self {
         let outcome = |s: &Subject<'_>| {
             if s.policy == Policy::Off { ResourceOutcome::Off } else { ResourceOutcome::Unchanged }
         };
@@ -117,6 +150,7 @@ impl<'a> Record<'a> {
             subjects,
             past,
             events: Vec::new(),
+            told,
             times: TypeTimes::default(),
             ended,
             refreshed: 0,
@@ -227,22 +261,9 @@ impl<'a> Record<'a> {
 
     /// How many resources ended how.
     pub(super) fn counts(&self) -> Counts {
-        let mut counts = Counts {
-            total: u32::try_from(self.ended.len()).unwrap_or(u32::MAX),
-            refreshed: self.refreshed,
-            dropped: self.dropped,
-            ..Counts::default()
-        };
+        let mut counts = Counts { refreshed: self.refreshed, dropped: self.dropped, ..Counts::default() };
         for ended in &self.ended {
-            *match ended.outcome {
-                ResourceOutcome::Unchanged => &mut counts.unchanged,
-                ResourceOutcome::Off => &mut counts.off,
-                ResourceOutcome::NotApplicable => &mut counts.not_applicable,
-                ResourceOutcome::WouldChange => &mut counts.would_change,
-                ResourceOutcome::Changed => &mut counts.changed,
-                ResourceOutcome::Skipped => &mut counts.skipped,
-                ResourceOutcome::Failed => &mut counts.failed,
-            } += 1;
+            ended.outcome.count(&mut counts);
             counts.corrective += u32::from(ended.corrective && ended.outcome == ResourceOutcome::Changed);
         }
         counts
@@ -285,17 +306,11 @@ impl<'a> Record<'a> {
         }
         event.diff = event.diff.take().map(|diff| fitting(diff, &mut self.diffs));
         let ended = &mut self.ended[index];
-        ended.outcome = ended.outcome.max(match event.status {
-            Status::Info => ResourceOutcome::Unchanged,
-            Status::NotApplicable => ResourceOutcome::NotApplicable,
-            Status::WouldChange => ResourceOutcome::WouldChange,
-            Status::Changed => ResourceOutcome::Changed,
-            Status::Skipped => ResourceOutcome::Skipped,
-            Status::Failed => ResourceOutcome::Failed,
-        });
+        ended.outcome = ended.outcome.max(ResourceOutcome::of(event.status));
         ended.corrective |= event.cause == Some(Cause::Corrective);
         if ended.members.take(&event) {
             log(&event);
+            (self.told)(&event);
             self.keep(event);
         }
     }

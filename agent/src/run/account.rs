@@ -18,6 +18,7 @@ use crate::facts;
 use crate::talk;
 
 /// A run's account of itself.
+#[derive(Clone)]
 pub(super) struct RunRecord {
     run: uuid::Uuid,
     span: Span,

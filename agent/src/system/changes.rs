@@ -62,6 +62,7 @@ impl System for Machine {
 
     fn remove_tree(&self, path: &Path) -> Result<()> {
         let Some(place) = self.place(path, Last::Keep)? else { return Ok(()) };
+        self.enter_tree(path)?;
         self.acted(true);
         explained(self, tree::remove(place.dir.as_fd(), &place.name, path))?;
         self.changed(&place.dir, path)
@@ -69,6 +70,7 @@ impl System for Machine {
 
     fn run(&self, command: &Invocation) -> Result<Output> {
         self.only_live(command)?;
+        self.enter_places_of(command)?;
         self.acted(true);
         let output = child::run(command, &*self.accounts()?, self.bounds());
         self.forget();

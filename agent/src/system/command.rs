@@ -82,6 +82,14 @@ impl Invocation {
         }
     }
 
+    /// The program; none of a text for the shell.
+    pub(super) fn program(&self) -> Option<&str> {
+        match &self.command {
+            Command::Arguments(list) => list.first().map(String::as_str),
+            Command::Shell(_) => None,
+        }
+    }
+
     /// With a variable that may be shown.
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {

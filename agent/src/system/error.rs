@@ -63,6 +63,18 @@ pub enum Error {
         /// How many are read.
         limit: u64,
     },
+    /// A file system that others serve, and that does not answer.
+    #[error(
+        "{} is not looked at: {} ({fstype}) did not answer for {seconds} s; look at what serves it, or take it away with \
+         `umount --lazy {}`", .path.display(), .point.display(), .point.display()
+    )]
+    NoAnswer {
+        path: PathBuf,
+        /// Where it is mounted.
+        point: PathBuf,
+        fstype: String,
+        seconds: u64,
+    },
     /// A path outside the root, such as one that is not absolute.
     #[error("{} is not an absolute path below the managed root", .0.display())]
     BadPath(PathBuf),

@@ -14,10 +14,11 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::command::child::{self, Bounds};
+use super::door::OpenCall;
 use super::resolve::{Last, ManagedRoot, PathHandle, stat_at, stat_of};
 use super::{
-    Accounts, Error, FileKind, HeldPath, Inspect, Invocation, Liveness, Met, OpenFile, Output, Real, Result,
-    Stat, WalkStep, kept_out, tree, way,
+    Accounts, Door, Error, FileKind, HeldPath, Inspect, Invocation, Liveness, Met, OpenFile, Output, Real,
+    Result, Stat, WalkStep, kept_out, tree, way,
 };
 use crate::stop::{RunEnd, StopReason};
 
@@ -49,6 +50,8 @@ pub struct Machine {
     end: Option<RunEnd>,
     /// How far its clock is ahead of the server's.
     clock_ahead: Duration,
+    /// The way to its paths.
+    door: Arc<Door>,
 }
 
 /// What tells one version of the account files from another: identity, size, and times but that of reading.
@@ -74,6 +77,7 @@ impl Machine {
             stop: None,
             end: None,
             clock_ahead: Duration::ZERO,
+            door: Arc::default(),
         })
     }
 
@@ -98,6 +102,24 @@ impl Machine {
         self
     }
 
+    /// Whose paths are reached through this.
+    #[must_use]
+    pub fn through(mut self, door: Arc<Door>) -> Self {
+        self.root.ask(door.clone(), self.root_path.clone());
+        self.door = door;
+        self
+    }
+
+    /// Before a call that has to do with a path.
+    pub(super) fn enter(&self, path: &Path) -> Result<OpenCall<'_>> {
+        self.door.enter(&self.outer(path))
+    }
+
+    /// Fails where something is mounted below a path that does not answer.
+    pub(super) fn enter_tree(&self, path: &Path) -> Result<()> {
+        self.door.enter_tree(&self.outer(path))
+    }
+
     /// What ends a command from outside.
     pub(super) fn bounds(&self) -> Bounds<'_> {
         Bounds { stop: self.stop.as_deref(), end: self.end }
@@ -117,6 +139,7 @@ impl Machine {
             stop: None,
             end: None,
             clock_ahead: Duration::ZERO,
+            door: Arc::default(),
         }
     }
 
@@ -127,12 +150,13 @@ impl Machine {
 
     /// Where `path` stands, for a look; none where its directory is missing.
     pub(super) fn place(&self, path: &Path, last: Last) -> Result<Option<PathHandle>> {
+        let _call = self.enter(path)?;
         self.root.place(path, last)
     }
 
     /// Where `path` stands; an error where its directory is missing.
     pub(super) fn place_to_write(&self, path: &Path) -> Result<PathHandle> {
-        self.root.place(path, Last::Keep)?.ok_or_else(|| {
+        self.place(path, Last::Keep)?.ok_or_else(|| {
             let stat = |at: &Path| self.stat(at).ok().flatten().map(|stat| (at.to_owned(), stat.kind));
             let stands = path.ancestors().skip(1).find_map(stat);
             if let Some((at, _)) = stands.filter(|(_, kind)| *kind != FileKind::Directory) {
@@ -214,12 +238,14 @@ impl Machine {
     }
 
     fn open_dir(&self, path: &Path) -> Result<OwnedFd> {
+        let _call = self.enter(path)?;
         let missing = || Error::io("listing", path, Errno::NOENT);
         let place = self.root.place(path, Last::Follow)?.ok_or_else(missing)?;
         tree::open_dir(place.dir.as_fd(), &place.name).map_err(|errno| Error::io("listing", path, errno))
     }
 
     fn stat_as(&self, path: &Path, last: Last) -> Result<Option<Stat>> {
+        let _call = self.enter(path)?;
         self.root.place_to_look(path, last)?.map_or(Ok(None), |place| look(&place, path))
     }
 
@@ -238,6 +264,12 @@ impl Machine {
             Ok(Some((id, size, [times.modified, times.changed, nanoseconds])))
         };
         Ok([seen("/etc/passwd")?, seen("/etc/group")?])
+    }
+
+    /// Fails where a command is in a place that does not answer, or works there.
+    pub(super) fn enter_places_of(&self, invocation: &Invocation) -> Result<()> {
+        let program = invocation.program().map(Path::new).filter(|program| program.is_absolute());
+        invocation.cwd.as_deref().into_iter().chain(program).try_for_each(|path| self.enter(path).map(drop))
     }
 
     pub(super) fn only_live(&self, command: &Invocation) -> Result<()> {
@@ -267,6 +299,7 @@ impl Inspect for Machine {
     }
 
     fn open(&self, path: &Path) -> Result<Option<OpenFile>> {
+        let _call = self.enter(path)?;
         let Some(place) = self.root.place_to_look(path, Last::Follow)? else { return Ok(None) };
         open_regular(&place, path)
     }
@@ -276,6 +309,7 @@ impl Inspect for Machine {
         path: &Path,
         wanted: &dyn Fn(&Stat) -> bool,
     ) -> Result<Option<(Stat, Option<OpenFile>)>> {
+        let _call = self.enter(path)?;
         let Some(place) = self.root.place_to_look(path, Last::Keep)? else { return Ok(None) };
         match look(&place, path)? {
             Some(stat) if stat.kind == FileKind::File && wanted(&stat) => {
@@ -297,10 +331,12 @@ impl Inspect for Machine {
     }
 
     fn real(&self, path: &Path) -> Result<Option<Real>> {
+        let _call = self.enter(path)?;
         self.root.real(path)
     }
 
     fn read_link(&self, path: &Path) -> Result<PathBuf> {
+        let _call = self.enter(path)?;
         let failed = |errno| Error::io("reading the link", path, errno);
         let place = self.root.place_to_look(path, Last::Keep)?.ok_or_else(|| failed(Errno::NOENT))?;
         let target = rustix::fs::readlinkat(&place.dir, &place.name, Vec::new()).map_err(failed)?;
@@ -308,6 +344,7 @@ impl Inspect for Machine {
     }
 
     fn list(&self, path: &Path) -> Result<Vec<OsString>> {
+        let _call = self.enter(path)?;
         let dir = self.open_dir(path)?;
         let names = tree::names(&dir).map(|name| name.map_err(|errno| Error::io("listing", path, errno)));
         let mut names: Vec<_> = names.collect::<Result<_>>()?;
@@ -317,7 +354,8 @@ impl Inspect for Machine {
 
     fn walk(&self, path: &Path, visit: &mut dyn FnMut(Met<'_>) -> Result<WalkStep>) -> Result<()> {
         let dir = self.open_dir(path)?;
-        tree::walk(&dir, path, visit)
+        let real = self.real(path)?.map_or_else(|| path.to_owned(), |real| real.path);
+        tree::walk(&dir, path, &|below| self.enter(&real.join(below)), visit)
     }
 
     fn clock_ahead(&self) -> Duration {
@@ -360,6 +398,7 @@ impl Inspect for Machine {
 
     fn probe(&self, command: &Invocation) -> Result<Output> {
         self.only_live(command)?;
+        self.enter_places_of(command)?;
         child::run(command, &*self.accounts()?, self.bounds())
     }
 }

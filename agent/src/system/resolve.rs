@@ -20,7 +20,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use super::{Error, FileKind, FileTimes, Real, Result, Stat, Symlink};
+use super::{Door, Error, FileKind, FileTimes, Real, Result, Stat, Symlink};
 
 /// As many as the kernel allows.
 const MAX_LINKS: usize = 40;
@@ -34,6 +34,8 @@ pub(super) struct ManagedRoot {
     own_uid: u32,
     /// The age of handles that may be kept: another one after each change of the machine, and for each root.
     age: AtomicU64,
+    /// What is asked before a directory is entered that a link leads to, and where the root is on this machine.
+    door: Option<(Arc<Door>, PathBuf)>,
 }
 
 /// Ages are never used twice, so that no thread takes the handle of another root.
@@ -105,7 +107,12 @@ impl ManagedRoot {
     /// A directory that is open already.
     pub(super) fn of(fd: OwnedFd) -> Self {
         let own_uid = rustix::process::geteuid().as_raw();
-        Self { fd, own_uid, age: AtomicU64::new(next_age()) }
+        Self { fd, own_uid, age: AtomicU64::new(next_age()), door: None }
+    }
+
+    /// Asks this before it enters a directory; `outer` is where the root is.
+    pub(super) fn ask(&mut self, door: Arc<Door>, outer: PathBuf) {
+        self.door = Some((door, outer));
     }
 
     /// Where `path` stands: its directory, open, and its name there. None where a directory on the way is missing.
@@ -160,6 +167,7 @@ impl ManagedRoot {
                 real.path.pop();
                 continue;
             }
+            walk.ask(&part)?;
             let fd = match rustix::fs::openat(walk.top(), &part, HANDLE, Mode::empty()) {
                 Ok(fd) => fd,
                 Err(Errno::NOENT | Errno::NOTDIR) => {
@@ -180,8 +188,8 @@ impl ManagedRoot {
                 continue;
             }
             walk.keep_pledges(|_| Ok(stat))?;
-            real.path.push(part);
-            walk.stack.push(fd);
+            real.path.push(&part);
+            walk.go_into(fd, part);
         }
         Ok(Some(real))
     }
@@ -194,6 +202,7 @@ impl ManagedRoot {
                 walk.leave()?;
                 continue;
             }
+            walk.ask(&part)?;
             let is_last = walk.todo.is_empty();
             if is_last && last == Last::Keep {
                 return walk.place(part).map(Some);
@@ -213,7 +222,7 @@ impl ManagedRoot {
             if is_last {
                 return walk.place(part).map(Some);
             }
-            walk.stack.push(fd);
+            walk.go_into(fd, part);
         }
         walk.place(".".into()).map(Some)
     }
@@ -249,6 +258,8 @@ struct PathWalk<'a> {
     path: &'a Path,
     /// Directories below the root that the walk is in.
     stack: Vec<OwnedFd>,
+    /// Their names.
+    names: Vec<OsString>,
     todo: VecDeque<OsString>,
     /// For links of users: what is reached when so many parts are left must belong to this user.
     pledges: Vec<(usize, u32)>,
@@ -257,12 +268,28 @@ struct PathWalk<'a> {
 
 impl<'a> PathWalk<'a> {
     fn new(root: &'a ManagedRoot, path: &'a Path, parts: Vec<OsString>) -> Self {
-        Self { root, path, stack: Vec::new(), todo: parts.into(), pledges: Vec::new(), links: 0 }
+        let (stack, names) = (Vec::new(), Vec::new());
+        Self { root, path, stack, names, todo: parts.into(), pledges: Vec::new(), links: 0 }
+    }
+
+    /// Fails where a name in the directory that it is in is on a file system that does not answer.
+    fn ask(&self, name: &OsStr) -> Result<()> {
+        let Some((door, outer)) = &self.root.door else { return Ok(()) };
+        let mut path = outer.clone();
+        path.extend(&self.names);
+        path.push(name);
+        door.ask(&path)
+    }
+
+    fn go_into(&mut self, dir: OwnedFd, name: OsString) {
+        self.stack.push(dir);
+        self.names.push(name);
     }
 
     /// Goes where `..` leads.
     fn leave(&mut self) -> Result<()> {
         self.stack.pop();
+        self.names.pop();
         self.keep_pledges(|top| stat_of(top))
     }
 
@@ -292,6 +319,7 @@ impl<'a> PathWalk<'a> {
         let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
         if target.is_absolute() {
             self.stack.clear();
+            self.names.clear();
         }
         for component in target.components().rev() {
             match component {

@@ -9,6 +9,7 @@ use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use super::door::OpenCall;
 use super::resolve::{stat_at, stat_of};
 use super::{Error, FileKind, Met, Result, TreeMember, UnreadMember, WalkStep};
 
@@ -72,18 +73,22 @@ pub(super) fn names(dir: &OwnedFd) -> impl Iterator<Item = rustix::io::Result<Os
 /// Who is told what a walk meets.
 type Visit<'a> = dyn FnMut(Met<'_>) -> Result<WalkStep> + 'a;
 
+/// Begins a look at a path below the tree's root, or says why there is none.
+type Enter<'a> = dyn Fn(&Path) -> Result<OpenCall<'a>> + 'a;
+
 /// Visits everything below an open directory; `shown` is its path, for errors.
-pub(super) fn walk(dir: &OwnedFd, shown: &Path, visit: &mut Visit<'_>) -> Result<()> {
-    level(dir, shown, &mut PathBuf::new(), 0, visit).map(|_| ())
+pub(super) fn walk(dir: &OwnedFd, shown: &Path, enter: &Enter<'_>, visit: &mut Visit<'_>) -> Result<()> {
+    level(dir, (shown, enter), &mut PathBuf::new(), 0, visit).map(|_| ())
 }
 
 fn level(
     dir: &OwnedFd,
-    shown: &Path,
+    of: (&Path, &Enter<'_>),
     path: &mut PathBuf,
     depth: usize,
     visit: &mut Visit<'_>,
 ) -> Result<ControlFlow<()>> {
+    let (shown, _) = of;
     for name in names(dir) {
         let name = match name {
             Ok(name) => name,
@@ -91,7 +96,7 @@ fn level(
             Err(errno) => return unread("listing", shown, path, errno, visit),
         };
         path.push(&name);
-        let goes_on = member(dir, &name, shown, path, depth, visit)?;
+        let goes_on = member(dir, &name, of, path, depth, visit)?;
         path.pop();
         if goes_on.is_break() {
             return Ok(goes_on);
@@ -104,12 +109,16 @@ fn level(
 fn member(
     dir: &OwnedFd,
     name: &OsStr,
-    shown: &Path,
+    (shown, enter): (&Path, &Enter<'_>),
     path: &mut PathBuf,
     depth: usize,
     visit: &mut Visit<'_>,
 ) -> Result<ControlFlow<()>> {
-    let stat = match stat_at(dir.as_fd(), name) {
+    let looked = match enter(path) {
+        Ok(_call) => stat_at(dir.as_fd(), name),
+        Err(error) => return visit(Err(UnreadMember { path, error })).map(flow),
+    };
+    let stat = match looked {
         Ok(stat) => stat,
         Err(Errno::NOENT) => return Ok(ControlFlow::Continue(())),
         Err(errno) => return unread("looking at", shown, path, errno, visit),
@@ -122,7 +131,7 @@ fn member(
         return unread("walking", shown, path, Errno::NAMETOOLONG, visit);
     }
     match open_below(dir.as_fd(), name) {
-        Ok(below) => level(&below, shown, path, depth + 1, visit),
+        Ok(below) => level(&below, (shown, enter), path, depth + 1, visit),
         // Another file system is not part of this tree; what went away or became a link meanwhile is not here.
         Err(Errno::XDEV | Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(ControlFlow::Continue(())),
         Err(errno) => unread("looking into", shown, path, errno, visit),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::contents::{Contents, Fetching};
 use crate::stop::RunEnd;
+use crate::system::Door;
 
 const SOON: Duration = Duration::from_millis(20);
 
@@ -65,4 +66,47 @@ fn f02_reports_that_a_slow_server_takes_one_by_one_wait_for_the_next_run() {
     let delivery = block_on(spool.deliver(&client, &owner, Duration::ZERO)).unwrap();
     assert_eq!((delivery.delivered, spool.waiting().unwrap()), (0, 1));
     assert!(delivery.waits.unwrap().contains("the server is slow"));
+}
+
+#[test]
+fn f22_a_run_that_the_kernel_holds_is_given_up_and_what_it_came_to_is_told() {
+    let scene = scene();
+    scene.enroll();
+    scene.serves(catalog(1, "one"));
+    let (watch, door) = (RunWatch::default(), Arc::new(Door::default()));
+    let (record, end) =
+        (RunRecord::begin(Mode::Enforce, Source::Server), RunEnd::after(Duration::from_secs(3_600)));
+    watch.keeps(scene.state().lock().unwrap());
+    watch.begins(&record, &catalog(1, "one"), end, door.clone());
+    let stop = AtomicBool::new(false);
+    let call = door.enter(&scene.root.path().canonicalize().unwrap().join("greeting")).unwrap();
+    assert!(watch.held(&stop, Duration::ZERO).is_none(), "it has its time");
+    stop.store(true, Ordering::Relaxed);
+    assert!(watch.held(&stop, Duration::from_secs(3_600)).is_none(), "and so has each look");
+    let at = watch.held(&stop, Duration::ZERO).unwrap();
+    let report = held::give_up(&scene.place, &watch, at).unwrap().unwrap().report;
+    assert_eq!((report.counts.total, report.counts.failed), (1, 1), "{:?}", report.events);
+    let said = report.error.unwrap();
+    assert!(
+        said.contains("given up") && said.contains("/greeting on /") && said.contains("did not answer for"),
+        "{said}"
+    );
+    assert_eq!(scene.reports().last().unwrap().run, report.run);
+    assert_eq!(LastRunStatus::load(&scene.state()).unwrap().unwrap().run, report.run);
+    assert!(scene.state().lock().is_ok(), "its lock is free");
+    drop(call);
+    assert!(watch.held(&stop, Duration::ZERO).is_none(), "it is given up once");
+}
+
+#[test]
+fn f22_a_run_that_ends_by_itself_is_not_given_up() {
+    let (watch, stop) = (RunWatch::default(), AtomicBool::new(true));
+    let record = RunRecord::begin(Mode::Enforce, Source::Server);
+    let begins = |end| watch.begins(&record, &catalog(1, "one"), end, Arc::default());
+    begins(RunEnd::after(Duration::ZERO));
+    assert!(watch.held(&stop, Duration::ZERO).is_none(), "what its end cut short is put in order first");
+    begins(RunEnd::long_ago());
+    assert!(watch.held(&stop, Duration::ZERO).is_some());
+    watch.ends();
+    assert!(watch.held(&stop, Duration::ZERO).is_none());
 }

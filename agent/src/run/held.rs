@@ -1,0 +1,206 @@
+//! A run that the kernel holds, as at a disk or a file system that does not answer: nothing ends such a call, and so the run is on a
+//! thread of its own. Who waits for it tells what it has come to, frees its lock, and leaves the thread behind.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use holdfast_catalog::catalog::Catalog;
+use holdfast_catalog::report::{Event, Mode};
+
+use super::account::RunRecord;
+use super::handover::{deliver, put_aside};
+use super::waits::retry_wait;
+use super::{Done, Error, StatusExtras, keep_status, memory, run_on_thread};
+use crate::config::Installation;
+use crate::enforce;
+use crate::identity::Identity;
+use crate::identity::owner::EnrolledNode;
+use crate::spool::{Delivery, Spool};
+use crate::state::{StateDir, StateLock};
+use crate::stop::RunEnd;
+use crate::system::{Door, mounted_around};
+
+/// How often is looked whether a run is held.
+const TICK: Duration = Duration::from_millis(500);
+
+/// So long a look at a path may take once the run is to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What of a run can be seen from outside.
+#[derive(Default)]
+pub(super) struct RunWatch {
+    state: Mutex<WatchState>,
+}
+
+#[derive(Default)]
+struct WatchState {
+    lock: Option<StateLock>,
+    /// While it looks at the machine and corrects it.
+    enforcing: Option<Enforcing>,
+    /// Whether the run was given up: it must not go on, even where the kernel lets it.
+    is_given_up: bool,
+}
+
+/// What is needed for the report of a run that does not end by itself.
+struct Enforcing {
+    record: RunRecord,
+    catalog: Catalog,
+    end: RunEnd,
+    door: Arc<Door>,
+    events: Vec<Event>,
+}
+
+/// Where a run is held.
+pub(super) struct HeldAt {
+    path: Option<PathBuf>,
+    why: String,
+}
+
+impl RunWatch {
+    fn state(&self) -> MutexGuard<'_, WatchState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the lock of the run to its end.
+    pub(super) fn keeps(&self, lock: StateLock) {
+        self.state().lock = Some(lock);
+    }
+
+    /// Gives the lock back: the run is over.
+    fn frees(&self) {
+        self.state().lock = None;
+    }
+
+    /// The run looks at the machine from now on.
+    pub(super) fn begins(&self, record: &RunRecord, catalog: &Catalog, end: RunEnd, door: Arc<Door>) {
+        let (record, catalog) = (record.clone(), catalog.clone());
+        self.state().enforcing = Some(Enforcing { record, catalog, end, door, events: Vec::new() });
+    }
+
+    /// It told an event.
+    pub(super) fn told(&self, event: &Event) {
+        if let Some(enforcing) = &mut self.state().enforcing {
+            enforcing.events.push(event.clone());
+        }
+    }
+
+    /// It is done with the machine; where it was given up meanwhile, it never goes on.
+    pub(super) fn ends(&self) {
+        let is_given_up = {
+            let mut state = self.state();
+            state.enforcing = None;
+            state.is_given_up
+        };
+        if is_given_up {
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+
+    /// Where the run is held that is to end.
+    pub(super) fn held(&self, stop: &AtomicBool, patience: Duration) -> Option<HeldAt> {
+        let state = self.state();
+        let enforcing = state.enforcing.as_ref()?;
+        let longest = enforcing.door.longest().filter(|(_, since)| *since >= patience);
+        match longest.filter(|_| stop.load(Ordering::Relaxed)) {
+            Some((path, since)) => Some(HeldAt { why: no_answer(&path, since), path: Some(path) }),
+            None if enforcing.end.is_long_over() => Some(HeldAt {
+                why: "it did not end though its time was over: the kernel holds it, as at a disk that does not answer".to_owned(),
+                path: None,
+            }),
+            None => None,
+        }
+    }
+}
+
+fn no_answer(path: &Path, since: Duration) -> String {
+    let on = mounted_around(path).map(|(point, fstype)| format!(" on {} ({fstype})", point.display()));
+    let (path, on) = (path.display(), on.unwrap_or_default());
+    format!("{path}{on} did not answer for {} s: look at what serves it, or unmount it", since.as_secs())
+}
+
+/// A run on a thread of its own, to its end or until it is given up.
+pub(super) fn watched(place: &Installation, mode: Mode, stop: &Arc<AtomicBool>) -> Result<Done, Error> {
+    let watch = Arc::new(RunWatch::default());
+    let (done, waiting) = channel();
+    let of_thread = (place.clone(), stop.clone(), watch.clone());
+    // Who listens to this thread listens to that one.
+    let listener = tracing::dispatcher::get_default(Clone::clone);
+    let work = move || {
+        let (place, stop, watch) = of_thread;
+        let run = || run_on_thread(&place, mode, &stop, &watch);
+        let ended = tracing::dispatcher::with_default(&listener, run);
+        watch.frees();
+        // Who gave it up does not wait any more.
+        let _ = done.send(ended);
+    };
+    let thread = std::thread::Builder::new().name("run".to_owned()).stack_size(STACK).spawn(work)?;
+    loop {
+        match waiting.recv_timeout(TICK) {
+            Ok(done) => return done,
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(done) = watch.held(stop, PATIENCE).and_then(|at| give_up(place, &watch, at)) {
+                    return done;
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => match thread.join() {
+                Err(panic) => std::panic::resume_unwind(panic),
+                Ok(()) => return Err(Error::Start(std::io::Error::other("the run ended without a word"))),
+            },
+        }
+    }
+}
+
+/// As much as the first thread of a process has.
+const STACK: usize = 8 * 1024 * 1024;
+
+/// Tells what a run has come to that is held, and frees its lock; none where it went on meanwhile.
+pub(super) fn give_up(
+    place: &Installation,
+    watch: &RunWatch,
+    HeldAt { path, why }: HeldAt,
+) -> Option<Result<Done, Error>> {
+    let Enforcing { mut record, catalog, events, .. } = {
+        let mut state = watch.state();
+        state.is_given_up = state.enforcing.is_some();
+        state.enforcing.take()?
+    };
+    tracing::error!("the run is given up: {why}");
+    record.note(format!("the run was given up, and the rest was skipped: {why}"));
+    let certname = catalog.certname.clone();
+    let path = path.map(|path| below_root(&path, place));
+    record.found(&catalog, enforce::unanswered(&catalog, events, path.as_deref(), &why));
+    let report = record.end(place);
+    let handed_over = StateDir::open(&place.state_dir).map_err(Error::from).and_then(|state| {
+        memory::keep(&state, report.run, None);
+        let delivery = match Identity::load(&state) {
+            Ok(identity) => {
+                let network = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                deliver(place, &state, &identity, &network, &report)
+            }
+            Err(error) => {
+                let kept = Spool::open(&state)
+                    .and_then(|spool| spool.add(EnrolledNode::last(&state).as_ref(), &report));
+                let lost = kept.err().map(|error| error.to_string());
+                Delivery { lost, waits: Some(error.to_string()), ..Delivery::default() }
+            }
+        };
+        let next_run = retry_wait(place, &certname);
+        let aside = StatusExtras { delivered: delivery.is_whole(), next_run, interval: None, refused: None };
+        keep_status(&state, &report, &certname, &aside);
+        Ok(Done { report, certname, is_refused: false, delivery, aside: put_aside(&state) })
+    });
+    watch.frees();
+    crate::stop::hang_up();
+    Some(handed_over)
+}
+
+/// A path of this machine, as the catalog calls it.
+fn below_root(path: &Path, place: &Installation) -> PathBuf {
+    let root = place.root.canonicalize().unwrap_or_else(|_| place.root.clone());
+    Path::new("/").join(path.strip_prefix(root).unwrap_or(path))
+}

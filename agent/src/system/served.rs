@@ -1,0 +1,231 @@
+//! File systems that others serve, such as NFS and FUSE, and whether they answer. One that does not holds whoever looks into it, and
+//! not even a kill ends that.
+//!
+//! Each is asked once a run, by a process of its own, which can be left where it does not come back. While one of an earlier run
+//! is held still, nobody asks again.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use holdfast_catalog::hash::ContentHash;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::FlockOperation;
+
+use super::command::PATH;
+use super::mount_field::unescaped;
+
+/// How long one may take to answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often the process that asks is asked for.
+const TICK: Duration = Duration::from_millis(10);
+
+const TABLE: &str = "/proc/self/mountinfo";
+
+const TYPES: [&str; 13] = [
+    "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "lustre", "beegfs", "orangefs", "virtiofs", "fuse",
+    "fuseblk",
+];
+
+/// Those of this machine.
+pub struct ServedMounts {
+    table: Option<File>,
+    all: Option<Vec<ServedMount>>,
+    answers: BTreeMap<ServedMount, bool>,
+    ask: Box<Ask>,
+}
+
+/// Whether the file system that is mounted at a path answers.
+type Ask = dyn Fn(&Path) -> bool + Send;
+
+/// A file system that is mounted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ServedMount {
+    /// The kernel's number of the mount, which another one at this place does not have.
+    id: String,
+    pub(super) point: PathBuf,
+    pub(super) fstype: String,
+}
+
+impl ServedMounts {
+    /// As the kernel has them. In `held`, a private directory, a file for each is locked for as long as it is being asked.
+    pub fn of_kernel(held: Option<PathBuf>) -> Self {
+        Self {
+            table: File::open(TABLE).ok(),
+            all: None,
+            answers: BTreeMap::new(),
+            ask: Box::new(move |point| answers(point, held.as_deref(), PATIENCE)),
+        }
+    }
+
+    /// Of a table that is not the kernel's.
+    #[cfg(test)]
+    pub(super) fn of_table(table: &str, ask: impl Fn(&Path) -> bool + Send + 'static) -> Self {
+        Self { table: None, all: Some(served(table)), answers: BTreeMap::new(), ask: Box::new(ask) }
+    }
+
+    /// The one on the way to a path that does not answer.
+    pub(super) fn silent_on_the_way(&mut self, path: &Path) -> Option<ServedMount> {
+        self.silent(|mount| path.starts_with(&mount.point))
+    }
+
+    /// The one below a path that does not answer.
+    pub(super) fn silent_below(&mut self, path: &Path) -> Option<ServedMount> {
+        self.silent(|mount| mount.point.starts_with(path))
+    }
+
+    fn silent(&mut self, is_meant: impl Fn(&ServedMount) -> bool) -> Option<ServedMount> {
+        self.refresh();
+        let meant = self.all.iter().flatten().filter(|mount| is_meant(mount));
+        for mount in meant {
+            let ask = &self.ask;
+            let answers = self.answers.entry(mount.clone()).or_insert_with(|| ask(&mount.point));
+            if !*answers {
+                return Some(mount.clone());
+            }
+        }
+        None
+    }
+
+    /// Reads the table, at first and where it has changed.
+    fn refresh(&mut self) {
+        let Some(mut table) = self.table.as_ref() else { return };
+        let mut fds = [PollFd::new(table, PollFlags::PRI)];
+        let has_changed =
+            rustix::event::poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0);
+        if self.all.is_some() && !has_changed {
+            return;
+        }
+        let mut text = Vec::new();
+        let read = table.rewind().and_then(|()| table.read_to_end(&mut text));
+        self.all = read.ok().map(|_| served(&String::from_utf8_lossy(&text)));
+    }
+}
+
+/// The file system that a path is on, whatever it is, and its type.
+pub fn mounted_around(path: &Path) -> Option<(PathBuf, String)> {
+    let table = std::fs::read_to_string(TABLE).ok()?;
+    let around = table.lines().filter_map(mounted).filter(|mount| path.starts_with(&mount.point));
+    let nearest = around.max_by_key(|mount| mount.point.components().count())?;
+    Some((nearest.point, nearest.fstype))
+}
+
+/// Of a table, those that others serve, and that are not mounted over.
+fn served(table: &str) -> Vec<ServedMount> {
+    let all: Vec<_> = table.lines().filter_map(mounted).collect();
+    let is_served =
+        |mount: &ServedMount| TYPES.contains(&&*mount.fstype) || mount.fstype.starts_with("fuse.");
+    let is_seen = |at: usize| all[at + 1..].iter().all(|later| later.point != all[at].point);
+    (0..all.len()).filter(|at| is_served(&all[*at]) && is_seen(*at)).map(|at| all[at].clone()).collect()
+}
+
+/// A line of the table: `36 35 98:0 /root /point options tags - ext4 source options`.
+fn mounted(line: &str) -> Option<ServedMount> {
+    let (about, of) = line.split_once(" - ")?;
+    let mut fields = about.split(' ');
+    let (id, point) = (fields.next()?.to_owned(), unescaped(fields.nth(3)?).into());
+    Some(ServedMount { id, point, fstype: of.split(' ').next()?.to_owned() })
+}
+
+/// Asks what is mounted at a point. Where nobody can ask, it counts as answering.
+fn answers(point: &Path, held: Option<&Path>, patience: Duration) -> bool {
+    let stdin = match held.map(|held| hold(held, point)) {
+        Some(Hold::Mine(file)) => Stdio::from(file),
+        Some(Hold::Held) => return false,
+        Some(Hold::Unknown) | None => Stdio::null(),
+    };
+    let mut command = Command::new("stat");
+    command.args(["-f", "--"]).arg(point).env_clear().env("PATH", PATH);
+    let child = command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let Ok(mut child) = child else { return true };
+    if has_ended(&mut child, patience) {
+        return true;
+    }
+    // A server of NFS that is away lets go of one that is killed; FUSE may not.
+    let _ = child.kill();
+    has_ended(&mut child, TICK);
+    false
+}
+
+fn has_ended(child: &mut Child, patience: Duration) -> bool {
+    let began = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(None) if began.elapsed() < patience => std::thread::sleep(TICK),
+            Ok(None) => return false,
+            Ok(Some(_)) | Err(_) => return true,
+        }
+    }
+}
+
+/// Whether somebody asks already.
+enum Hold {
+    /// Nobody did; the lock is held for as long as this is open anywhere.
+    Mine(File),
+    Held,
+    Unknown,
+}
+
+fn hold(held: &Path, point: &Path) -> Hold {
+    let name = ContentHash::of(point.as_os_str().as_encoded_bytes());
+    let file = File::options().create(true).truncate(false).write(true).open(held.join(name.as_str()));
+    let Ok(file) = file else { return Hold::Unknown };
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Hold::Mine(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Hold::Held,
+        Err(_) => Hold::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "22 1 252:1 / / rw - ext4 /dev/vda1 rw\n\
+        30 22 0:40 / /srv/a\\040b rw shared:2 - nfs4 server:/a rw\n\
+        31 22 0:41 / /srv/c rw - fuse.sshfs x rw\n\
+        32 22 0:42 / /srv/d rw - fuse x rw\n\
+        33 22 0:43 / /srv/d rw - tmpfs x rw\n";
+
+    #[test]
+    fn those_that_others_serve_are_known_and_what_is_mounted_over_one_is_what_is_there() {
+        let points: Vec<_> = served(MOUNTS).into_iter().map(|mount| mount.point).collect();
+        assert_eq!(points, [Path::new("/srv/a b"), Path::new("/srv/c")]);
+        let (point, _) = mounted_around(Path::new("/proc/self/status")).unwrap();
+        assert_eq!(point, Path::new("/proc"));
+    }
+
+    #[test]
+    fn each_is_asked_once_and_only_where_a_path_leads_there() {
+        let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let log = asked.clone();
+        let mut mounts = ServedMounts::of_table(MOUNTS, move |point| {
+            log.lock().unwrap().push(point.to_owned());
+            point != Path::new("/srv/c")
+        });
+        for path in ["/etc/x", "/srv", "/srv/cc", "/srv/d/x", "/srv/a b/x"] {
+            assert_eq!(mounts.silent_on_the_way(Path::new(path)), None, "{path}");
+        }
+        for path in ["/srv/c", "/srv/c/x/y", "/srv/c"] {
+            assert_eq!(mounts.silent_on_the_way(Path::new(path)).unwrap().fstype, "fuse.sshfs");
+        }
+        assert_eq!(mounts.silent_below(Path::new("/srv")).unwrap().point, Path::new("/srv/c"));
+        assert_eq!(mounts.silent_below(Path::new("/srv/a b")), None);
+        assert_eq!(*asked.lock().unwrap(), [Path::new("/srv/a b"), Path::new("/srv/c")]);
+    }
+
+    #[test]
+    fn while_one_who_asked_is_held_nobody_asks_again() {
+        let held = tempfile::tempdir().unwrap();
+        let root = Path::new("/");
+        assert!(answers(root, Some(held.path()), PATIENCE));
+        let Hold::Mine(file) = hold(held.path(), root) else { panic!("nobody asks any more") };
+        assert!(!answers(root, Some(held.path()), PATIENCE));
+        drop(file);
+        assert!(answers(root, Some(held.path()), PATIENCE));
+    }
+}
