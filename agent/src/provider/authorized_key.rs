@@ -96,7 +96,7 @@ impl Provider for AuthorizedKeys {
             let words =
                 format!("sshd reads no keys of `{}` from {}; it reads {files}", want.user, place.file);
             if want.target.is_none() && changes.is_empty() {
-                return Ok(Plan::Pending(format!(
+                return Err(Error::ByItself(format!(
                     "{words}: name the file by `target`, or change `AuthorizedKeysFile` of sshd_config"
                 )));
             }

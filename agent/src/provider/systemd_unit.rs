@@ -157,7 +157,7 @@ fn refused(want: &SystemdUnit, machine: &dyn Inspect) -> Error {
     let is_cause = |line: &&str| line.contains(unit) && !line.starts_with("Unit ");
     let why: Vec<&str> = said.lines().filter(is_cause).take(TOLD).collect();
     let why = if why.is_empty() { format!("see `systemctl status {unit}`") } else { why.join("; ") };
-    Error::Refused(format!("its file is as wanted, and systemd refuses the unit `{unit}`: {why}"))
+    Error::ByItself(format!("its file is as wanted, and systemd refuses the unit `{unit}`: {why}"))
 }
 
 /// Has systemd judge a unit that is not started for that.

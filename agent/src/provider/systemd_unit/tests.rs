@@ -220,7 +220,9 @@ fn a_unit_that_systemd_refuses_is_not_as_wanted_and_says_why() {
         "its file comes first"
     );
     correct(&double, &[bad.clone(), drop_in.clone()], Ok(()));
-    let error = SystemdUnits.plan(&bad, &seen(), reading).unwrap_err().to_string();
+    let error = SystemdUnits.plan(&bad, &seen(), reading).unwrap_err();
+    assert!(error.is_by_itself(), "no other resource did it");
+    let error = error.to_string();
     assert!(error.contains("systemd refuses the unit `bad.service`") && error.ends_with(WHY), "{error}");
     let Plan::InSync(notes) = SystemdUnits.plan(&drop_in, &seen(), reading).unwrap() else { panic!() };
     assert_eq!(notes[0].note.as_deref(), Some("there is no unit `no.service`, so this changes nothing"));
