@@ -69,7 +69,10 @@ impl<'a> Session<'a> {
                     if !filtered && link.contains('?') {
                         continue;
                     }
-                    let new = [link, api].into_iter().filter(|link| known.insert(link.clone()));
+                    // No page leads to a run by its id alone: an agent's log tells it.
+                    let by_id = link.find("/reports/").map(|at| format!("/api/v1{}", &link[at..]));
+                    let all = [link, api].into_iter().chain(by_id);
+                    let new = all.filter(|link| known.insert(link.clone()));
                     waiting.extend(new);
                 }
             }

@@ -280,13 +280,14 @@ impl Rows {
         let has_earlier = Earlier { runs: reports.len() > drawn, events: events.len() > EVENTS as usize };
         reports.truncate(drawn);
         events.truncate(EVENTS as usize);
+        let due = |seen| seen + slot::next_run(&node.certname, asked.state.interval, seen);
         let runs: Vec<Run> = reports.iter().map(|report| Run::of(report, now)).collect();
         let looked_at = reports.first().and_then(|report| report.commit.clone());
         Node {
             generation: Some(node.generation),
             added: Some(When::seen(node.added_at, now)),
             in_force: self.in_force,
-            due: member.seen().map(|seen| When::seen(due(asked, &node.certname, seen), now)),
+            due: member.seen().map(|seen| When::seen(due(seen), now)),
             looked_at: looked_at.filter(|commit| node.runs_on.as_ref() != Some(commit)).map(Commit::from),
             compile_errors: self.compile_errors.into_iter().map(|row| CompileError::of(row, asked)).collect(),
             run_error: reports
@@ -302,10 +303,6 @@ impl Rows {
             ..Node::of(member, now)
         }
     }
-}
-
-fn due(asked: &Asked, certname: &Certname, seen: Timestamp) -> Timestamp {
-    seen + slot::next_run(certname, asked.state.interval, seen)
 }
 
 /// A machine of the inventory that nobody added.
