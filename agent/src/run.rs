@@ -325,13 +325,13 @@ fn enforce_work(
         account.timed("content", || contents.fetch(&found.catalog));
         contents.prune(&found.catalog);
     }
-    correct(place, state, &found.catalog, &contents, account, bounds)
+    correct(place, state, &Arc::new(found.catalog), &contents, account, bounds)
 }
 
 fn correct(
     place: &Installation,
     state: &StateDir,
-    catalog: &Catalog,
+    catalog: &Arc<Catalog>,
     content: &dyn ContentSource,
     account: &mut RunRecord,
     RunBounds { stop, end, watch }: RunBounds<'_>,

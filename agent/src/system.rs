@@ -24,6 +24,7 @@ mod kept_out;
 mod machine;
 mod met;
 pub mod mount_field;
+pub mod mount_table;
 mod replace;
 mod replace_tree;
 mod resolve;

@@ -135,7 +135,6 @@ fn observe(group: &[&Subject<'_>], reading: Reading<'_>) -> Result<AnySeen, Verd
 
 /// Plans one resource.
 fn plan(subject: &Subject<'_>, seen: &AnySeen, reading: Reading<'_>) -> Verdict {
-    let _within = subject.span().entered();
     let planned = contained(|| match subject.provider.plan_one(subject.typed, seen, reading) {
         // What is missing may come yet: then this is known no more than what a provider calls pending.
         Err(error) if error.is_missing() => Ok(Verdict::Pending(error.to_string())),

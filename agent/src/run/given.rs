@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use holdfast_catalog::catalog::{Bundle, Catalog, InvalidCatalog};
 use holdfast_catalog::certname::Certname;
@@ -19,7 +20,7 @@ const LIMIT: u64 = 512 * 1024 * 1024;
 /// A catalog from a file, with the contents that came with it.
 #[derive(Debug)]
 pub struct GivenCatalog {
-    pub(super) catalog: Catalog,
+    pub(super) catalog: Arc<Catalog>,
     contents: BTreeMap<ContentHash, Vec<u8>>,
 }
 
@@ -89,7 +90,7 @@ impl GivenCatalog {
         let contents = bundle.contents.into_iter().map(|(name, base64)| {
             content(&name, &base64).ok_or_else(|| Error::Content { path: path.to_owned(), name })
         });
-        Ok(Self { catalog: bundle.catalog, contents: contents.collect::<Result<_, _>>()? })
+        Ok(Self { catalog: Arc::new(bundle.catalog), contents: contents.collect::<Result<_, _>>()? })
     }
 
     /// For whom it is.

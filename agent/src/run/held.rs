@@ -47,7 +47,7 @@ struct WatchState {
 /// What is needed for the report of a run that does not end by itself.
 struct Enforcing {
     record: RunRecord,
-    catalog: Catalog,
+    catalog: Arc<Catalog>,
     end: RunEnd,
     door: Arc<Door>,
     events: Vec<Event>,
@@ -75,7 +75,7 @@ impl RunWatch {
     }
 
     /// The run looks at the machine from now on.
-    pub(super) fn begins(&self, record: &RunRecord, catalog: &Catalog, end: RunEnd, door: Arc<Door>) {
+    pub(super) fn begins(&self, record: &RunRecord, catalog: &Arc<Catalog>, end: RunEnd, door: Arc<Door>) {
         let (record, catalog) = (record.clone(), catalog.clone());
         self.state().enforcing = Some(Enforcing { record, catalog, end, door, events: Vec::new() });
     }

@@ -14,7 +14,7 @@ use super::{Error, Result};
 /// The way to the paths of a machine.
 #[derive(Default)]
 pub struct Door {
-    served: Option<Mutex<ServedMounts>>,
+    served: Option<ServedMounts>,
     inside: Mutex<HashMap<ThreadId, (Instant, PathBuf)>>,
 }
 
@@ -32,16 +32,16 @@ impl Drop for OpenCall<'_> {
 impl Door {
     /// One that asks these file systems before anybody looks into them.
     pub fn asking(served: ServedMounts) -> Self {
-        Self { served: Some(Mutex::new(served)), inside: Mutex::default() }
+        Self { served: Some(served), inside: Mutex::default() }
     }
 
     /// Before a call that has to do with a path, as this machine calls it.
-    pub(crate) fn enter(&self, path: &Path) -> Result<OpenCall<'_>> {
-        self.ask(path)?;
+    pub(crate) fn enter(&self, path: PathBuf) -> Result<OpenCall<'_>> {
+        self.ask(&path)?;
         match lock(&self.inside).entry(std::thread::current().id()) {
             Entry::Occupied(_) => Ok(OpenCall(None)),
             Entry::Vacant(none) => {
-                none.insert((Instant::now(), path.to_owned()));
+                none.insert((Instant::now(), path));
                 Ok(OpenCall(Some(self)))
             }
         }
@@ -60,10 +60,10 @@ impl Door {
     fn refuse(
         &self,
         path: &Path,
-        silent: impl FnOnce(&mut ServedMounts, &Path) -> Option<ServedMount>,
+        silent: impl FnOnce(&ServedMounts, &Path) -> Option<ServedMount>,
     ) -> Result<()> {
         let Some(served) = &self.served else { return Ok(()) };
-        silent(&mut lock(served), path).map_or(Ok(()), |ServedMount { point, fstype, .. }| {
+        silent(served, path).map_or(Ok(()), |ServedMount { point, fstype, .. }| {
             Err(Error::NoAnswer { path: path.to_owned(), point, fstype, seconds: PATIENCE.as_secs() })
         })
     }
@@ -95,14 +95,14 @@ mod tests {
     fn the_call_that_takes_the_longest_is_told_until_it_ends() {
         let door = Door::default();
         assert_eq!(door.longest(), None);
-        let first = door.enter(Path::new("/srv/a")).unwrap();
+        let first = door.enter("/srv/a".into()).unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let _second = door.enter(Path::new("/srv/b")).unwrap();
+                let _second = door.enter("/srv/b".into()).unwrap();
                 assert_eq!(door.longest().unwrap().0, Path::new("/srv/a"));
             });
         });
-        drop(door.enter(Path::new("/srv/a/b")).unwrap());
+        drop(door.enter("/srv/a/b".into()).unwrap());
         assert_eq!(door.longest().unwrap().0, Path::new("/srv/a"), "a part of a call does not end it");
         drop(first);
         assert_eq!(door.longest(), None);

@@ -112,7 +112,7 @@ impl Machine {
 
     /// Before a call that has to do with a path.
     pub(super) fn enter(&self, path: &Path) -> Result<OpenCall<'_>> {
-        self.door.enter(&self.outer(path))
+        self.door.enter(self.outer(path))
     }
 
     /// Fails where something is mounted below a path that does not answer.

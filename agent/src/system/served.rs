@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use holdfast_catalog::hash::ContentHash;
@@ -16,7 +17,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::FlockOperation;
 
 use super::command::PATH;
-use super::mount_field::unescaped;
+use super::mount_table::{self, MountLine};
 
 /// How long one may take to answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,23 +25,22 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the process that asks is asked for.
 const TICK: Duration = Duration::from_millis(10);
 
-const TABLE: &str = "/proc/self/mountinfo";
-
 const TYPES: [&str; 13] = [
     "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "lustre", "beegfs", "orangefs", "virtiofs", "fuse",
     "fuseblk",
 ];
 
-/// Those of this machine.
+/// Those of this machine. Whoever looks where none is waits for nobody.
 pub struct ServedMounts {
     table: Option<File>,
-    all: Option<Vec<ServedMount>>,
-    answers: BTreeMap<ServedMount, bool>,
+    /// As the table had them when it was last read.
+    all: RwLock<Option<Arc<[ServedMount]>>>,
+    answers: Mutex<BTreeMap<ServedMount, bool>>,
     ask: Box<Ask>,
 }
 
 /// Whether the file system that is mounted at a path answers.
-type Ask = dyn Fn(&Path) -> bool + Send;
+type Ask = dyn Fn(&Path) -> bool + Send + Sync;
 
 /// A file system that is mounted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,67 +55,76 @@ impl ServedMounts {
     /// As the kernel has them. In `held`, a private directory, a file for each is locked for as long as it is being asked.
     pub fn of_kernel(held: Option<PathBuf>) -> Self {
         Self {
-            table: File::open(TABLE).ok(),
-            all: None,
-            answers: BTreeMap::new(),
+            table: File::open(mount_table::PATH).ok(),
+            all: RwLock::default(),
+            answers: Mutex::default(),
             ask: Box::new(move |point| answers(point, held.as_deref(), PATIENCE)),
         }
     }
 
     /// Of a table that is not the kernel's.
     #[cfg(test)]
-    pub(super) fn of_table(table: &str, ask: impl Fn(&Path) -> bool + Send + 'static) -> Self {
-        Self { table: None, all: Some(served(table)), answers: BTreeMap::new(), ask: Box::new(ask) }
+    pub(super) fn of_table(table: &str, ask: impl Fn(&Path) -> bool + Send + Sync + 'static) -> Self {
+        let all = RwLock::new(Some(served(table)));
+        Self { table: None, all, answers: Mutex::default(), ask: Box::new(ask) }
     }
 
     /// The one on the way to a path that does not answer.
-    pub(super) fn silent_on_the_way(&mut self, path: &Path) -> Option<ServedMount> {
+    pub(super) fn silent_on_the_way(&self, path: &Path) -> Option<ServedMount> {
         self.silent(|mount| path.starts_with(&mount.point))
     }
 
     /// The one below a path that does not answer.
-    pub(super) fn silent_below(&mut self, path: &Path) -> Option<ServedMount> {
+    pub(super) fn silent_below(&self, path: &Path) -> Option<ServedMount> {
         self.silent(|mount| mount.point.starts_with(path))
     }
 
-    fn silent(&mut self, is_meant: impl Fn(&ServedMount) -> bool) -> Option<ServedMount> {
-        self.refresh();
-        let meant = self.all.iter().flatten().filter(|mount| is_meant(mount));
-        for mount in meant {
-            let ask = &self.ask;
-            let answers = self.answers.entry(mount.clone()).or_insert_with(|| ask(&mount.point));
-            if !*answers {
-                return Some(mount.clone());
-            }
-        }
-        None
+    fn silent(&self, is_meant: impl Fn(&ServedMount) -> bool) -> Option<ServedMount> {
+        let all = self.now();
+        let mut meant = all.iter().filter(|mount| is_meant(mount)).peekable();
+        meant.peek()?;
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        meant
+            .find(|mount| !*answers.entry((*mount).clone()).or_insert_with(|| (self.ask)(&mount.point)))
+            .cloned()
     }
 
-    /// Reads the table, at first and where it has changed.
-    fn refresh(&mut self) {
-        let Some(mut table) = self.table.as_ref() else { return };
-        let mut fds = [PollFd::new(table, PollFlags::PRI)];
-        let has_changed =
-            rustix::event::poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0);
-        if self.all.is_some() && !has_changed {
-            return;
+    /// What the table has: it is read at first, and where it has changed.
+    fn now(&self) -> Arc<[ServedMount]> {
+        let has_changed = self.table.as_ref().is_some_and(has_changed);
+        let known = || self.all.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(all) = known().filter(|_| !has_changed) {
+            return all;
         }
-        let mut text = Vec::new();
-        let read = table.rewind().and_then(|()| table.read_to_end(&mut text));
-        self.all = read.ok().map(|_| served(&String::from_utf8_lossy(&text)));
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        *all = self.table.as_ref().and_then(|table| Some(served(&text(table).ok()?)));
+        all.clone().unwrap_or_default()
     }
+}
+
+/// Whether the kernel has changed its table since this was last asked.
+fn has_changed(table: &File) -> bool {
+    let mut fds = [PollFd::new(table, PollFlags::PRI)];
+    rustix::event::poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
+fn text(mut table: &File) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    table.rewind()?;
+    table.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The file system that a path is on, whatever it is, and its type.
 pub fn mounted_around(path: &Path) -> Option<(PathBuf, String)> {
-    let table = std::fs::read_to_string(TABLE).ok()?;
+    let table = std::fs::read_to_string(mount_table::PATH).ok()?;
     let around = table.lines().filter_map(mounted).filter(|mount| path.starts_with(&mount.point));
     let nearest = around.max_by_key(|mount| mount.point.components().count())?;
     Some((nearest.point, nearest.fstype))
 }
 
 /// Of a table, those that others serve, and that are not mounted over.
-fn served(table: &str) -> Vec<ServedMount> {
+fn served(table: &str) -> Arc<[ServedMount]> {
     let all: Vec<_> = table.lines().filter_map(mounted).collect();
     let is_served =
         |mount: &ServedMount| TYPES.contains(&&*mount.fstype) || mount.fstype.starts_with("fuse.");
@@ -123,12 +132,9 @@ fn served(table: &str) -> Vec<ServedMount> {
     (0..all.len()).filter(|at| is_served(&all[*at]) && is_seen(*at)).map(|at| all[at].clone()).collect()
 }
 
-/// A line of the table: `36 35 98:0 /root /point options tags - ext4 source options`.
 fn mounted(line: &str) -> Option<ServedMount> {
-    let (about, of) = line.split_once(" - ")?;
-    let mut fields = about.split(' ');
-    let (id, point) = (fields.next()?.to_owned(), unescaped(fields.nth(3)?).into());
-    Some(ServedMount { id, point, fstype: of.split(' ').next()?.to_owned() })
+    let MountLine { id, point, fstype, .. } = MountLine::parse(line)?;
+    Some(ServedMount { id: id.to_owned(), point: point.into(), fstype: fstype.to_owned() })
 }
 
 /// Asks what is mounted at a point. Where nobody can ask, it counts as answering.
@@ -193,7 +199,7 @@ mod tests {
 
     #[test]
     fn those_that_others_serve_are_known_and_what_is_mounted_over_one_is_what_is_there() {
-        let points: Vec<_> = served(MOUNTS).into_iter().map(|mount| mount.point).collect();
+        let points: Vec<_> = served(MOUNTS).iter().map(|mount| mount.point.clone()).collect();
         assert_eq!(points, [Path::new("/srv/a b"), Path::new("/srv/c")]);
         let (point, _) = mounted_around(Path::new("/proc/self/status")).unwrap();
         assert_eq!(point, Path::new("/proc"));
@@ -201,9 +207,9 @@ mod tests {
 
     #[test]
     fn each_is_asked_once_and_only_where_a_path_leads_there() {
-        let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let asked = Arc::new(Mutex::new(Vec::new()));
         let log = asked.clone();
-        let mut mounts = ServedMounts::of_table(MOUNTS, move |point| {
+        let mounts = ServedMounts::of_table(MOUNTS, move |point| {
             log.lock().unwrap().push(point.to_owned());
             point != Path::new("/srv/c")
         });

@@ -9,8 +9,8 @@ use super::mounted::Mounted;
 use crate::provider::Error;
 use crate::system::Inspect;
 use crate::system::mount_field::unescaped;
+use crate::system::mount_table;
 
-const MOUNTS: &str = "/proc/self/mountinfo";
 const SWAPS: &str = "/proc/swaps";
 
 /// The kernel's tables.
@@ -31,7 +31,7 @@ impl MountTable {
     /// Reads them.
     pub(super) fn read(machine: &dyn Inspect) -> Result<Self, Error> {
         let text = |path: &str| machine.read_text(Path::new(path)).map(Option::unwrap_or_default);
-        let (mounts, swaps) = (text(MOUNTS)?, text(SWAPS)?);
+        let (mounts, swaps) = (text(mount_table::PATH)?, text(SWAPS)?);
         Ok(Self {
             mounts: mounts.lines().filter_map(Mounted::parse).collect(),
             swaps: swaps.lines().skip(1).filter_map(swap).collect(),

@@ -3,6 +3,7 @@
 use holdfast_catalog::resource::Mount;
 
 use crate::system::mount_field::unescaped;
+use crate::system::mount_table::MountLine;
 
 /// A file system that is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,22 +22,16 @@ pub(super) struct Mounted {
 }
 
 impl Mounted {
-    /// A line of mountinfo: `36 35 98:0 / /mnt rw,noatime master:1 - ext4 /dev/sda1 rw,errors=continue`.
+    /// As a line of the kernel's table has it.
     pub(super) fn parse(line: &str) -> Option<Self> {
-        let (mount, system) = line.split_once(" - ")?;
-        let mut mount = mount.split(' ');
-        let id = mount.next()?.to_owned();
-        let mut mount = mount.skip(2);
-        let (root, point, own) = (mount.next()?, mount.next()?, mount.next()?);
-        let mut system = system.split(' ');
-        let (fstype, source, whole) = (system.next()?, system.next()?, system.next().unwrap_or_default());
+        let MountLine { id, root, point, own, fstype, source, whole, .. } = MountLine::parse(line)?;
         let options = |text: &str| text.split(',').filter(|o| !o.is_empty()).map(unescaped).collect();
         Some(Self {
-            id,
-            point: unescaped(point),
+            id: id.to_owned(),
+            point,
             fstype: fstype.to_owned(),
-            source: unescaped(source),
-            root: unescaped(root),
+            source,
+            root,
             own: options(own),
             whole: options(whole),
         })

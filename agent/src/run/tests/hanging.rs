@@ -77,9 +77,9 @@ fn f22_a_run_that_the_kernel_holds_is_given_up_and_what_it_came_to_is_told() {
     let (record, end) =
         (RunRecord::begin(Mode::Enforce, Source::Server), RunEnd::after(Duration::from_secs(3_600)));
     watch.keeps(scene.state().lock().unwrap());
-    watch.begins(&record, &catalog(1, "one"), end, door.clone());
+    watch.begins(&record, &Arc::new(catalog(1, "one")), end, door.clone());
     let stop = AtomicBool::new(false);
-    let call = door.enter(&scene.root.path().canonicalize().unwrap().join("greeting")).unwrap();
+    let call = door.enter(scene.root.path().canonicalize().unwrap().join("greeting")).unwrap();
     assert!(watch.held(&stop, Duration::ZERO).is_none(), "it has its time");
     stop.store(true, Ordering::Relaxed);
     assert!(watch.held(&stop, Duration::from_secs(3_600)).is_none(), "and so has each look");
@@ -102,7 +102,7 @@ fn f22_a_run_that_the_kernel_holds_is_given_up_and_what_it_came_to_is_told() {
 fn f22_a_run_that_ends_by_itself_is_not_given_up() {
     let (watch, stop) = (RunWatch::default(), AtomicBool::new(true));
     let record = RunRecord::begin(Mode::Enforce, Source::Server);
-    let begins = |end| watch.begins(&record, &catalog(1, "one"), end, Arc::default());
+    let begins = |end| watch.begins(&record, &Arc::new(catalog(1, "one")), end, Arc::default());
     begins(RunEnd::after(Duration::ZERO));
     assert!(watch.held(&stop, Duration::ZERO).is_none(), "what its end cut short is put in order first");
     begins(RunEnd::long_ago());

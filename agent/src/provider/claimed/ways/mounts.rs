@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use crate::system::mount_field::unescaped;
+use crate::system::mount_table::{self, MountLine};
 use crate::system::{Inspect, Liveness};
-
-const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// Where a part of a file system is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +28,7 @@ impl Mounts {
         if machine.liveness() != Liveness::Live {
             return Self::default();
         }
-        let text = machine.read_text(Path::new(MOUNTS)).ok().flatten().unwrap_or_default();
+        let text = machine.read_text(Path::new(mount_table::PATH)).ok().flatten().unwrap_or_default();
         Self::parse(&text)
     }
 
@@ -88,11 +86,10 @@ fn join(top: &str, rest: &str) -> String {
     }
 }
 
-/// A line of mountinfo: `36 35 98:0 /root /point rw,noatime master:1 - ext4 /dev/sda1 rw`.
+/// As a line of the kernel's table has it.
 fn mounted(line: &str) -> Option<MountPoint> {
-    let mut words = line.split(' ').skip(2);
-    let (device, root, point) = (words.next()?, words.next()?, words.next()?);
-    Some(MountPoint { device: device.to_owned(), root: unescaped(root), point: unescaped(point) })
+    let MountLine { device, root, point, .. } = MountLine::parse(line)?;
+    Some(MountPoint { device: device.to_owned(), root, point })
 }
 
 #[cfg(test)]
