@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use holdfast_catalog::catalog::Policy;
+use holdfast_catalog::catalog::{Policy, Resource};
 use holdfast_catalog::count::counted;
 use holdfast_catalog::report::{Cause, Counts, Event, MAX_DIFF, MAX_EVENTS, Status};
 
@@ -270,21 +270,7 @@ impl<'a> Record<'a> {
     }
 
     fn blank(&self, index: usize, status: Status, reason: Option<String>, took: Duration) -> Event {
-        let resource = self.subjects[index].resource;
-        Event {
-            resource: resource.reference.clone(),
-            property: None,
-            path: None,
-            is: None,
-            should: None,
-            status,
-            cause: None,
-            reason,
-            diff: None,
-            origin: resource.origin.clone(),
-            sources: Vec::new(),
-            duration_ms: milliseconds(took),
-        }
+        blank(self.subjects[index].resource, status, reason, took)
     }
 
     /// The one way into the report: redacted, counted and limited.
@@ -326,6 +312,24 @@ impl<'a> Record<'a> {
             self.events.remove(well);
         }
         self.events.push(event);
+    }
+}
+
+/// An event that says nothing yet but how it ended, and why.
+pub(super) fn blank(resource: &Resource, status: Status, reason: Option<String>, took: Duration) -> Event {
+    Event {
+        resource: resource.reference.clone(),
+        property: None,
+        path: None,
+        is: None,
+        should: None,
+        status,
+        cause: None,
+        reason,
+        diff: None,
+        origin: resource.origin.clone(),
+        sources: Vec::new(),
+        duration_ms: milliseconds(took),
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
-use holdfast_catalog::catalog::{Catalog, Policy, Resource};
+use holdfast_catalog::catalog::{Catalog, Policy};
 use holdfast_catalog::report::{Cause, Counts, Event, MAX_EVENTS, Status};
 
 use super::Findings;
-use super::record::ResourceOutcome;
+use super::record::{ResourceOutcome, blank};
 use super::redact::Redact;
 use crate::provider::provider_of;
 
@@ -42,7 +43,7 @@ pub(crate) fn findings(catalog: &Catalog, told: Vec<Event>, at: Option<&Path>, w
             ResourceOutcome::Skipped if known.is_none() => (Some(Status::Skipped), UNKNOWN),
             _ => (None, ""),
         };
-        events.extend(status.map(|status| event(resource, status, reason)));
+        events.extend(status.map(|status| blank(resource, status, Some(reason.to_owned()), Duration::ZERO)));
         outcome.count(&mut counts);
         counts.corrective += u32::from(outcome == ResourceOutcome::Changed && corrective.contains(&name));
     }
@@ -65,23 +66,6 @@ fn held_at(catalog: &Catalog, at: &Path) -> Vec<usize> {
             .any(|name| name.starts_with('/') && name != "/" && at.starts_with(name))
     };
     (0..typed.len()).filter(names).collect()
-}
-
-fn event(resource: &Resource, status: Status, reason: &str) -> Event {
-    Event {
-        resource: resource.reference.clone(),
-        property: None,
-        path: None,
-        is: None,
-        should: None,
-        status,
-        cause: None,
-        reason: Some(reason.to_owned()),
-        diff: None,
-        origin: resource.origin.clone(),
-        sources: Vec::new(),
-        duration_ms: 0,
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A provider tried on a double of the machine: what it plans for one resource, and what it does.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use holdfast_catalog::resource::{Attributes, ResourceType};
@@ -57,6 +58,28 @@ pub(crate) fn said<P: Property>(changes: &[Change<P>]) -> Vec<String> {
 pub(crate) fn correct<P: Provider>(provider: &P, machine: &Double, want: &P::Want) -> Result<Applied, Error> {
     let changes = changes(provider, machine, want);
     writing(machine, |writing| provider.apply(want, &changes, writing))
+}
+
+/// That a resource which edits a line of a file, and is given a secret, says so where every user can read that file: before it is
+/// in there and after, and not where nobody can.
+pub(crate) fn says_who_may_read<P: Provider>(provider: &P, machine: &Double, want: &P::Want, path: &str) {
+    machine.put(path, "");
+    let said = |mode| -> Vec<String> {
+        let file = machine.root.path().join(path.trim_start_matches('/'));
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let (Plan::Changes(changes) | Plan::InSync(changes)) = plan(provider, machine, want).unwrap() else {
+            panic!("it is planned")
+        };
+        changes.into_iter().filter_map(|change| change.note).collect()
+    };
+    let before = said(0o644);
+    assert!(
+        matches!(&before[..], [one] if one.contains("every user") && one.contains("mode = \"0640\"")),
+        "{before:?}"
+    );
+    correct(provider, machine, want).unwrap();
+    assert_eq!(said(0o644), before, "also once it is in the file");
+    assert_eq!(said(0o640), [""; 0]);
 }
 
 /// With what applying may use, for a resource alone in its catalog.

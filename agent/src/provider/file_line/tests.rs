@@ -133,28 +133,11 @@ fn a_secret_in_a_file_that_everybody_may_read_is_said_to_be_so() {
     let secret: Value = Kind::Sensitive(Sensitive::text("hunter2-x")).into();
     let want = want::<FileLine>("x", &[("path", "/etc/x".into()), ("line", secret)]);
     let double = Double::new(|_| None);
-    double.put("/etc/x", "");
-    let place = double.root.path().join("etc/x");
-    let notes = |mode| -> Vec<String> {
-        std::fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
-        let (Plan::Changes(changes) | Plan::InSync(changes)) =
-            trial::plan(&FileLines, &double, &want).unwrap()
-        else {
-            panic!("it is planned")
-        };
-        changes.into_iter().filter_map(|change| change.note).collect()
-    };
-    let said = notes(0o644);
-    assert!(
-        matches!(&said[..], [one] if one.contains("every user") && one.contains("mode = \"0640\"")),
-        "{said:?}"
-    );
-    trial::correct(&FileLines, &double, &want).unwrap();
-    assert_eq!(notes(0o644), said, "also once it is in the file");
-    assert_eq!(notes(0o640), [""; 0]);
+    trial::says_who_may_read(&FileLines, &double, &want, "/etc/x");
     let file = holdfast_catalog::resource::Typed::File(trial::want("/etc/x", &[("mode", "0644".into())]));
     let named = crate::provider::CatalogClaims::new(std::slice::from_ref(&file));
-    std::fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let place = double.root.path().join("etc/x");
+    std::fs::set_permissions(place, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let reading = Reading {
         machine: &double,
         content: &crate::content::Nowhere,

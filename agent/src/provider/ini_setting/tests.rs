@@ -240,23 +240,5 @@ fn a_secret_in_a_file_that_everybody_may_read_is_said_to_be_so() {
     let want =
         want::<IniSetting>("x", &[("path", "/etc/x.ini".into()), ("key", "k".into()), ("value", secret)]);
     let double = Double::new(|_| None);
-    double.put("/etc/x.ini", "");
-    let place = double.root.path().join("etc/x.ini");
-    let notes = |mode| -> Vec<String> {
-        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(mode)).unwrap();
-        let (Plan::Changes(changes) | Plan::InSync(changes)) =
-            trial::plan(&Settings, &double, &want).unwrap()
-        else {
-            panic!("it is planned")
-        };
-        changes.into_iter().filter_map(|change| change.note).collect()
-    };
-    let said = notes(0o644);
-    assert!(
-        matches!(&said[..], [one] if one.contains("every user") && one.contains("mode = \"0640\"")),
-        "{said:?}"
-    );
-    trial::correct(&Settings, &double, &want).unwrap();
-    assert_eq!(notes(0o644), said, "also once it is in the file");
-    assert_eq!(notes(0o640), [""; 0]);
+    trial::says_who_may_read(&Settings, &double, &want, "/etc/x.ini");
 }

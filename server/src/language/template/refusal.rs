@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use holdfast_catalog::spelling::nearest;
-
 use super::function::{self, Helper};
 use super::path::value_or_path;
 use super::token::{Inside, TokenKind};
@@ -191,8 +189,5 @@ fn infix(block: &str, left: &str, rest: &str) -> Option<String> {
 pub(super) fn unknown_block(name: &str, span: Range<usize>) -> Fault {
     let fault = Fault::new(Code::UnknownFunction, format!("unknown block `{name}`"), span);
     let known = || BlockSort::ALL.iter().map(|(known, _)| *known);
-    match nearest(name, known()) {
-        Some(near) => fault.help(format!("did you mean `{near}`?")),
-        None => fault.help(format!("there are {}", known().collect::<Vec<_>>().join(", "))),
-    }
+    fault.help(format!("there are {}", known().collect::<Vec<_>>().join(", "))).did_you_mean(name, known())
 }
