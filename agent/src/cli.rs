@@ -27,7 +27,7 @@ mod status;
 mod style;
 
 #[cfg(test)]
-pub(crate) use logs::kept::Kept;
+pub(crate) use logs::kept;
 #[cfg(test)]
 pub(crate) use status::status_of;
 pub use style::Style;

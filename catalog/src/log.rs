@@ -10,6 +10,14 @@ use serde::Deserialize;
 
 use crate::harmless;
 
+#[cfg(feature = "testing")]
+mod kept;
+mod lines;
+
+#[cfg(feature = "testing")]
+pub use kept::Kept;
+pub use lines::lines;
+
 /// The variable that says what is logged. It goes over the setting `log`.
 pub const LEVEL: &str = "HOLDFAST_LOG";
 

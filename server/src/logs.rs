@@ -1,15 +1,12 @@
 //! What the server logs, and how: lines for people or objects of JSON, on standard error.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, IsTerminal as _};
 use std::panic::PanicHookInfo;
 
 use holdfast_catalog::log::{self, Format, Wanted};
-use tracing::Subscriber;
-use tracing_subscriber::fmt::format::debug_fn;
-use tracing_subscriber::layer::{Layer, SubscriberExt as _};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, field::MakeExt as _, fmt};
 
 use crate::config::Config;
 
@@ -23,7 +20,7 @@ pub fn listen(config: &Config) -> Format {
     let Wanted { filter, format, refused } = wanted;
     let filter = filter.unwrap_or_else(|| EnvFilter::new(USUAL));
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines = lines(format, colours, io::stderr);
+    let lines = log::lines(format, colours, true, io::stderr);
     tracing_subscriber::registry().with(filter).with(lines).init();
     if format == Format::Json {
         std::panic::set_hook(Box::new(panicked));
@@ -34,105 +31,25 @@ pub fn listen(config: &Config) -> Format {
     format
 }
 
-/// Each line of the log, written at once.
-fn lines<S, W>(
-    format: Format,
-    colours: bool,
-    writer: impl Fn() -> W + Send + Sync + 'static,
-) -> Box<dyn Layer<S> + Send + Sync>
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-    W: Write + 'static,
-{
-    let lines = fmt::layer().with_ansi(colours);
-    match format {
-        Format::Text => {
-            let fields = debug_fn(|out, field, value| log::write_field(out, field.name(), value));
-            lines.with_writer(writer).fmt_fields(fields.delimited(" ")).boxed()
-        }
-        // The list of spans has the current one.
-        Format::Json => lines.json().with_current_span(false).with_writer(move || Json(writer())).boxed(),
-    }
-}
-
-/// Lines of JSON on their way.
-struct Json<W>(W);
-
-impl<W: Write> Write for Json<W> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.write_all(&log::json_line(line))?;
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
 /// A panic is a line like any other, within the request that it ends.
 fn panicked(panic: &PanicHookInfo<'_>) {
     let (at, words) = (panic.location().map(ToString::to_string), panic.payload_as_str());
     tracing::error!(at, "internal error: {}", words.unwrap_or("a panic without a message"));
 }
 
-/// What is logged, kept for tests.
+/// Keeps what this thread logs from now on.
 #[cfg(test)]
-pub(crate) mod kept {
-    use std::io::{self, Write};
-    use std::sync::{Arc, Mutex};
-
-    use holdfast_catalog::log::Format;
-    use serde_json::Value;
-    use tracing::subscriber::DefaultGuard;
-    use tracing_subscriber::EnvFilter;
-    use tracing_subscriber::layer::SubscriberExt as _;
-
-    /// What this thread has logged since.
-    pub(crate) struct Kept {
-        bytes: Arc<Mutex<Vec<u8>>>,
-        _listening: DefaultGuard,
-    }
-
-    impl Kept {
-        /// Keeps what is logged from now on, for as long as this lives.
-        pub(crate) fn by(format: Format, filter: &str) -> Self {
-            let bytes = Arc::new(Mutex::new(Vec::new()));
-            let writer = Bytes(bytes.clone());
-            let lines = super::lines(format, false, move || writer.clone());
-            let logs = tracing_subscriber::registry().with(EnvFilter::new(filter)).with(lines);
-            Self { bytes, _listening: tracing::subscriber::set_default(logs) }
-        }
-
-        /// The whole of it.
-        pub(crate) fn text(&self) -> String {
-            String::from_utf8(self.bytes.lock().unwrap().clone()).unwrap()
-        }
-
-        /// Its lines, each of which is an object of JSON.
-        pub(crate) fn objects(&self) -> Vec<Value> {
-            self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-        }
-    }
-
-    #[derive(Clone)]
-    struct Bytes(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Bytes {
-        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(line)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+pub(crate) fn kept(format: Format, filter: &str) -> log::Kept {
+    log::Kept::by(|writer| {
+        let lines = log::lines(format, false, true, move || writer.clone());
+        tracing_subscriber::registry().with(EnvFilter::new(filter)).with(lines)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use holdfast_catalog::harmless;
 
-    use super::kept::Kept;
     use super::*;
 
     /// As a node's name of a file could be, and a line of the log that nobody wrote.
@@ -147,7 +64,7 @@ mod tests {
 
     #[test]
     fn what_others_say_is_one_line_of_text_that_steers_nothing() {
-        let kept = Kept::by(Format::Text, "info");
+        let kept = kept(Format::Text, "info");
         logs_something_hostile();
         let text = kept.text();
         let (line, rest) = text.split_once('\n').unwrap();
@@ -157,7 +74,7 @@ mod tests {
 
     #[test]
     fn what_others_say_is_one_object_of_json_with_the_same_value() {
-        let kept = Kept::by(Format::Json, "info");
+        let kept = kept(Format::Json, "info");
         logs_something_hostile();
         let text = kept.text();
         assert!(text.ends_with("}\n") && !text.trim_end().chars().any(harmless::steers), "{text:?}");

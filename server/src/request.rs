@@ -107,7 +107,7 @@ mod tests {
     use holdfast_catalog::log::Format;
 
     use super::*;
-    use crate::logs::kept::Kept;
+    use crate::logs::kept;
 
     async fn ask(doing: impl FnOnce()) -> String {
         let answer = answered(Side::Nodes, None, async {
@@ -120,7 +120,7 @@ mod tests {
 
     #[actix_web::test]
     async fn what_is_logged_of_a_request_names_it_its_node_and_its_commit() {
-        let kept = Kept::by(Format::Json, "warn");
+        let kept = kept(Format::Json, "warn");
         let first = ask(|| {
             is_of_node("web1.acme.example");
             is_of_commit("c0ffee");
@@ -139,7 +139,7 @@ mod tests {
 
     #[actix_web::test]
     async fn an_answer_is_a_line_where_that_is_asked_for() {
-        let kept = Kept::by(Format::Text, "debug");
+        let kept = kept(Format::Text, "debug");
         let id = ask(|| ()).await;
         let text = kept.text();
         assert!(text.contains(&format!("request{{id={id} port=nodes}}: ")), "{text}");
@@ -148,7 +148,7 @@ mod tests {
 
     #[actix_web::test]
     async fn all_of_one_machines_requests_can_be_asked_for() {
-        let kept = Kept::by(Format::Text, "info,[request{node=web1.acme.example}]=debug");
+        let kept = kept(Format::Text, "info,[request{node=web1.acme.example}]=debug");
         ask(|| is_of_node("web2.acme.example")).await;
         assert_eq!(kept.text(), "");
         let id = ask(|| is_of_node("web1.acme.example")).await;

@@ -7,13 +7,8 @@ use std::sync::atomic::Ordering;
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::log::{self, Format, Wanted};
 use holdfast_catalog::report::Report;
-use tracing::Subscriber;
-use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, filter_fn};
-use tracing_subscriber::fmt;
-use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
-use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::progress::{self, Progress};
@@ -41,7 +36,7 @@ pub(super) fn listen(common: &Common, is_run: bool) {
         (true, None) => Some(Progress::Shown),
         (true, Some(_)) => None,
     };
-    let lines = lines(format, Style::of(&io::stderr()) == Style::Terminal, || {
+    let lines = log::lines(format, Style::of(&io::stderr()) == Style::Terminal, false, || {
         progress::clear();
         Standard
     });
@@ -73,28 +68,6 @@ fn usual(format: Format) -> Targets {
     }
 }
 
-/// Each line of the log, written at once.
-fn lines<S, W>(
-    format: Format,
-    colours: bool,
-    writer: impl Fn() -> W + Send + Sync + 'static,
-) -> Box<dyn Layer<S> + Send + Sync>
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-    W: Write + 'static,
-{
-    let lines = fmt::layer().with_ansi(colours);
-    match format {
-        Format::Text => {
-            let fields = debug_fn(|out, field, value| log::write_field(out, field.name(), value));
-            let lines = lines.with_target(false).without_time();
-            lines.with_writer(writer).fmt_fields(fields.delimited(" ")).boxed()
-        }
-        // The list of spans has the current one.
-        Format::Json => lines.json().with_current_span(false).with_writer(move || Json(writer())).boxed(),
-    }
-}
-
 /// Standard error, for one line of the log at a time.
 struct Standard;
 
@@ -106,20 +79,6 @@ impl Write for Standard {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// Lines of JSON on their way.
-struct Json<W>(W);
-
-impl<W: Write> Write for Json<W> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.write_all(&log::json_line(line))?;
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
     }
 }
 
@@ -147,58 +106,14 @@ fn panicked(panic: &PanicHookInfo<'_>) {
     tracing::error!(at, "internal error: {}", words.unwrap_or("a panic without a message"));
 }
 
+/// Keeps what this thread logs from now on: what is logged by itself, where no filter is named.
 #[cfg(test)]
-pub(crate) mod kept {
-    use std::io::{self, Write};
-    use std::sync::{Arc, Mutex};
-
-    use holdfast_catalog::log::Format;
-    use serde_json::Value;
-    use tracing::subscriber::DefaultGuard;
-    use tracing_subscriber::filter::Targets;
-    use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
-
-    /// What this thread has logged since.
-    pub(crate) struct Kept {
-        bytes: Arc<Mutex<Vec<u8>>>,
-        _listening: DefaultGuard,
-    }
-
-    impl Kept {
-        /// Keeps what is logged from now on, for as long as this lives: what is logged by itself, where no filter is named.
-        pub(crate) fn by(format: Format, filter: Option<&str>) -> Self {
-            let bytes = Arc::new(Mutex::new(Vec::new()));
-            let writer = Bytes(bytes.clone());
-            let lines = super::lines(format, false, move || writer.clone());
-            let filter: Targets =
-                filter.map_or_else(|| super::usual(format), |filter| filter.parse().unwrap());
-            let logs = tracing_subscriber::registry().with(lines.with_filter(filter));
-            Self { bytes, _listening: tracing::subscriber::set_default(logs) }
-        }
-
-        /// The whole of it.
-        pub(crate) fn text(&self) -> String {
-            String::from_utf8(self.bytes.lock().unwrap().clone()).unwrap()
-        }
-
-        /// Its lines, each of which is an object of JSON.
-        pub(crate) fn objects(&self) -> Vec<Value> {
-            self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-        }
-    }
-
-    #[derive(Clone)]
-    struct Bytes(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Bytes {
-        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(line)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+pub(crate) fn kept(format: Format, filter: Option<&str>) -> log::Kept {
+    let filter: Targets = filter.map_or_else(|| usual(format), |filter| filter.parse().unwrap());
+    log::Kept::by(|writer| {
+        let lines = log::lines(format, false, false, move || writer.clone());
+        tracing_subscriber::registry().with(lines.with_filter(filter))
+    })
 }
 
 #[cfg(test)]
@@ -206,13 +121,12 @@ mod tests {
     use holdfast_catalog::harmless;
     use tracing::Level;
 
-    use super::kept::Kept;
     use super::*;
 
     #[test]
     fn events_are_logged_only_where_asked_for_and_in_json() {
         let logged = |format: Format, asked: Option<&str>| {
-            let _kept = Kept::by(format, asked);
+            let _kept = kept(format, asked);
             (
                 tracing::enabled!(target: EVENTS, Level::INFO),
                 tracing::enabled!(Level::WARN),
@@ -229,7 +143,7 @@ mod tests {
     fn what_a_machine_says_is_one_line_that_steers_nothing() {
         let hostile = "a\u{1b}[2J\u{202e}\r\nWARN all is well\u{9b}31m";
         for format in [Format::Text, Format::Json] {
-            let kept = Kept::by(format, None);
+            let kept = kept(format, None);
             let _run = tracing::error_span!("run", run = 7, node = hostile).entered();
             tracing::warn!(path = %hostile, "it is {hostile}");
             let text = kept.text();

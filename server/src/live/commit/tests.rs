@@ -4,7 +4,7 @@ use holdfast_catalog::log::Format;
 
 use super::super::scene::{ACME, Scene, WEB};
 use super::*;
-use crate::logs::kept::Kept;
+use crate::logs::kept;
 use crate::repo::Follower;
 
 const BROKEN: &str = "doc = \"Web.\"\n[fiel.\"/x\"]\n";
@@ -18,7 +18,7 @@ async fn recorded(scene: &Scene, commit: &str) -> Vec<CommitRow> {
 async fn a_good_commit_is_in_force_recorded_and_told() {
     let scene = Scene::new();
     let mut happenings = scene.live.happenings();
-    let kept = Kept::by(Format::Json, "info");
+    let kept = kept(Format::Json, "info");
     let (commit, status) = scene.take().await;
     assert_eq!(status, CommitStatus::Good);
     assert_eq!(scene.live.in_force().unwrap().commit(), commit);
@@ -36,7 +36,7 @@ async fn a_good_commit_is_in_force_recorded_and_told() {
 #[actix_web::test]
 async fn a_broken_commit_is_recorded_with_its_errors_and_the_last_good_one_stays() {
     let scene = Scene::new();
-    let kept = Kept::by(Format::Text, "info");
+    let kept = kept(Format::Text, "info");
     let (first, status) = scene.commit(WEB, BROKEN).await;
     assert!(status == CommitStatus::Broken && scene.live.in_force().is_none());
     assert!(kept.text().contains("and no commit is in force errors=1\n"), "{}", kept.text());
@@ -63,7 +63,7 @@ async fn a_broken_commit_is_recorded_with_its_errors_and_the_last_good_one_stays
 #[actix_web::test]
 async fn what_is_wrong_in_a_tenants_data_keeps_back_its_own_machine() {
     let scene = Scene::new();
-    let kept = Kept::by(Format::Text, "info");
+    let kept = kept(Format::Text, "info");
     let (commit, status) = scene.commit(ACME, "[profile.web]\nport = \"eighty\"\n").await;
     let in_force = scene.live.in_force().unwrap();
     assert_eq!((status, in_force.commit()), (CommitStatus::Good, &*commit));

@@ -7,7 +7,7 @@ use holdfast_catalog::log::Format;
 
 use super::super::scene::{ACME, Scene, WEB, asks};
 use super::*;
-use crate::logs::kept::Kept;
+use crate::logs::kept;
 use crate::measure::Side;
 
 const WEB1: (&str, &str) = ("web1.acme.example", "alpinhost/acme");
@@ -114,7 +114,7 @@ async fn a_machine_that_the_inventory_does_not_have_is_refused_and_the_store_say
 async fn who_was_added_for_another_customer_is_refused_and_only_the_log_names_that_one() {
     let scene = Scene::new();
     scene.take().await;
-    let kept = Kept::by(Format::Text, "info");
+    let kept = kept(Format::Text, "info");
     let taken = scene.caller(WEB1.0, "nordhost/birch").await;
     let refused = scene.live.poll(&taken, asks("{}", None)).await.unwrap_err();
     assert!(matches!(refused, PollError::PlaceDisagrees { .. }));
@@ -137,7 +137,7 @@ async fn a_catalog_that_does_not_compile_is_its_own_nodes_and_what_is_logged_nam
     let web = scene.caller(WEB1.0, WEB1.1).await;
     let mail = scene.caller("mail1.other.example", "alpinhost/other").await;
     let (commit, _) = scene.commit(ACME, "[profile.web]\nport = \"eighty\"\n").await;
-    let kept = Kept::by(Format::Json, "info");
+    let kept = kept(Format::Json, "info");
     let poll = async {
         let refused = scene.live.poll(&web, asks("{}", None)).await.unwrap_err();
         // What is shown to the node names nothing of the repository's inside.

@@ -1,0 +1,51 @@
+//! What is logged, kept for tests.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+use tracing::Subscriber;
+use tracing::subscriber::DefaultGuard;
+
+/// What a thread has logged since.
+pub struct Kept {
+    bytes: Bytes,
+    _listening: DefaultGuard,
+}
+
+impl Kept {
+    /// Keeps what this thread logs from now on, for as long as this lives. `listener` gets where its lines go.
+    pub fn by<S>(listener: impl FnOnce(Bytes) -> S) -> Self
+    where
+        S: Subscriber + Send + Sync + 'static,
+    {
+        let bytes = Bytes::default();
+        let listener = listener(bytes.clone());
+        Self { bytes, _listening: tracing::subscriber::set_default(listener) }
+    }
+
+    /// The whole of it.
+    pub fn text(&self) -> String {
+        let bytes = self.bytes.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        String::from_utf8(bytes).expect("a log is text")
+    }
+
+    /// Its lines, each of which is an object of JSON.
+    pub fn objects(&self) -> Vec<Value> {
+        self.text().lines().map(|line| serde_json::from_str(line).expect("each line is an object")).collect()
+    }
+}
+
+/// Where the lines go.
+#[derive(Clone, Default)]
+pub struct Bytes(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Bytes {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! Lines of a log as they are written: a stranger's text stays in its line, whatever it contains.
+
+use std::io::{self, Write};
+
+use tracing::Subscriber;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::format::debug_fn;
+use tracing_subscriber::layer::Layer;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::{Format, json_line, write_field};
+
+/// Each line of the log, written at once. A line of text says when it was logged and by what only where `is_dated`.
+pub fn lines<S, W>(
+    format: Format,
+    colours: bool,
+    is_dated: bool,
+    writer: impl Fn() -> W + Send + Sync + 'static,
+) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: Write + 'static,
+{
+    let lines = fmt::layer().with_ansi(colours);
+    let fields = || debug_fn(|out, field, value| write_field(out, field.name(), value)).delimited(" ");
+    match format {
+        Format::Text if is_dated => lines.with_writer(writer).fmt_fields(fields()).boxed(),
+        Format::Text => {
+            let lines = lines.with_target(false).without_time();
+            lines.with_writer(writer).fmt_fields(fields()).boxed()
+        }
+        // The list of spans has the current one.
+        Format::Json => lines.json().with_current_span(false).with_writer(move || Json(writer())).boxed(),
+    }
+}
+
+/// Lines of JSON on their way.
+struct Json<W>(W);
+
+impl<W: Write> Write for Json<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.write_all(&json_line(line))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
