@@ -206,7 +206,10 @@ impl<'a> Lookup<'a> {
         merge: &Merge,
     ) -> Result<Option<Value>, Vec<Diagnostic>> {
         let values = self.collect(key, declaration.class, merge)?;
-        let merged = merge::merge(merge, &values).map_err(|problem| vec![problem])?;
+        let merged = merge::merge(merge, &values).map_err(|problem| {
+            let misfits = declaration.unmergeable(merge, &values, key, self);
+            if misfits.is_empty() { vec![problem] } else { misfits }
+        })?;
         let Some(value) = merged else { return Ok(None) };
         // Parts that fitted nothing alone may make a whole of which more is secret.
         let value = declaration.of.sealed(&value, self.data.modules());

@@ -321,14 +321,40 @@ impl Declaration<'_> {
         if value.is_null() {
             return Ok(());
         }
-        let modules = lookup.data.modules();
+        let misfits = self.of.check(value, lookup.data.modules());
+        let problems = self.problems(misfits, value, key, lookup);
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Why the values of several levels cannot be merged: those that are not of the type are wrong, whichever of them is
+    /// the most specific. Empty if each is of the type by itself.
+    pub(super) fn unmergeable(
+        &self,
+        merge: &Merge,
+        values: &[Value],
+        key: &str,
+        lookup: &Lookup<'_>,
+    ) -> Vec<Diagnostic> {
+        let of_level = |value: &Value| {
+            let misfits = part::constant(merge, self.of, value, lookup.data.modules());
+            self.problems(misfits, value, key, lookup)
+        };
+        values.iter().flat_map(of_level).collect()
+    }
+
+    fn problems(
+        &self,
+        misfits: Vec<Misfit>,
+        value: &Value,
+        key: &str,
+        lookup: &Lookup<'_>,
+    ) -> Vec<Diagnostic> {
         let texts = |file: &str| lookup.reader.snapshot().text(file);
         let problem = |misfit: Misfit| {
             misfit
                 .diagnostic(&format!("`{key}`"), value.origin.as_deref(), &texts)
                 .related(Origin::clone(self.origin), "declared here")
         };
-        let problems: Vec<_> = self.of.check(value, modules).into_iter().map(problem).collect();
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
+        misfits.into_iter().map(problem).collect()
     }
 }

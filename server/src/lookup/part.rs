@@ -22,7 +22,8 @@ pub(super) fn misfits(merge: &Merge, of: &Type, formula: &Formula, defines: &dyn
     }
 }
 
-fn constant(merge: &Merge, of: &Type, value: &Value, defines: &dyn Defines) -> Vec<Misfit> {
+/// What of a level's value, which is known, cannot be of the type.
+pub(super) fn constant(merge: &Merge, of: &Type, value: &Value, defines: &dyn Defines) -> Vec<Misfit> {
     if value.is_null() {
         return Vec::new();
     }
@@ -62,9 +63,6 @@ fn deep(of: &Type, value: &Value, prefix: Option<&str>, defines: &dyn Defines) -
     let inside = |of: &Type, value: &Value| deep(of, value, prefix, defines);
     match (bare(of), &value.kind) {
         (Type::Any | Type::Tuple(_), _) => Vec::new(),
-        (Type::Array(..) | Type::Hash(..) | Type::Struct(_) | Type::Define(_), Kind::Sensitive(_)) => {
-            Vec::new()
-        }
         (Type::Array(inner, _), Kind::List(list)) => {
             list.iter().flat_map(|item| inside(inner, item)).collect()
         }

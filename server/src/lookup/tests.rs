@@ -26,7 +26,10 @@ const TLS: (&str, &str) =
 const KEYS: (&str, &str) = (
     "hieradata/keys.toml",
     "smarthost = { type = \"String\" }\nport = { type = \"Integer\" }\nall = { type = \"Array[String]\", merge = \"unique\" }\n\
-     one = { type = \"Any\" }\ntwo = { type = \"Any\" }\n",
+     one = { type = \"Any\" }\ntwo = { type = \"Any\" }\n\
+     db = { type = \"Struct[{user => String, password => Sensitive[String]}]\", merge = \"deep\" }\n\
+     users = { type = \"Hash[String, Sensitive[String]]\", merge = \"deep\" }\n\
+     plain = { type = \"Hash[String, String]\", merge = \"hash\" }\n",
 );
 
 /// A repository of these files beside the fixed ones, and facts as JSON.
@@ -267,6 +270,26 @@ fn types_are_checked_where_the_data_stands() {
         ("hieradata/customers/acme.toml", "[profile.nginx]\nnames = [\"b\", 4]\n"),
     ]);
     assert!(merged.error("profile::nginx::names").starts_with("hieradata/customers/acme.toml:2:15"));
+}
+
+#[test]
+fn what_cannot_be_merged_is_the_fault_of_the_value_that_is_not_of_the_type() {
+    let of_node = "db = { user = \"u\" }\nusers = { a = \"hunter2-a\" }\nplain = { a = \"b\" }\n";
+    for wrong in
+        ["\"hunter2-x\"", "[\"hunter2-x\"]", "\"${lower('HUNTER2-x')}\"", "[\"${lower('HUNTER2-x')}\"]"]
+    {
+        let of_customer = format!("db = {wrong}\nusers = {wrong}\nplain = {wrong}\n");
+        let estate = Estate::new(&[
+            ("hieradata/customers/acme.toml", &of_customer),
+            ("hieradata/nodes/web1.acme.example.toml", of_node),
+        ]);
+        for (line, key) in ["db", "users", "plain"].into_iter().enumerate() {
+            let error = estate.error(key);
+            let place = format!("hieradata/customers/acme.toml:{}:", line + 1);
+            assert!(error.contains(&place) && !error.contains("nodes/"), "{wrong}: {error}");
+            assert!(key == "plain" || !error.contains("unter2"), "{wrong}: {error}");
+        }
+    }
 }
 
 #[test]
