@@ -166,7 +166,7 @@ impl Counts {
         let sum: u64 = each.iter().map(|count| u64::from(*count)).sum();
         sum == u64::from(self.total)
             && usize::try_from(self.total).is_ok_and(|total| total <= MAX_RESOURCES)
-            && self.corrective <= self.total
+            && self.corrective <= self.changed
     }
 }
 

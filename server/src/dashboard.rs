@@ -165,6 +165,7 @@ pub fn configure(app: &mut ServiceConfig) {
             .wrap(from_fn(entry::count))
             .wrap(headers)
             .wrap(from_fn(compress::pack))
+            .wrap(from_fn(entry::head))
             .app_data(web::FormConfig::default().limit(8 * 1024).error_handler(page::form_not_understood))
             .route("/", get().to(overview::show))
             .route("/nodes", get().to(nodes::show))

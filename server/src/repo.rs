@@ -130,8 +130,8 @@ pub struct Written {
     pub author: String,
     /// The first line of the message.
     pub subject: String,
-    /// When it was committed.
-    pub at: jiff::Timestamp,
+    /// When it was committed; `None` for a date that no calendar has.
+    pub at: Option<jiff::Timestamp>,
 }
 
 /// What an entry is that only names another.

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::body::MessageBody;
+use actix_web::body::{self, MessageBody};
 use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::middleware::Next;
 use actix_web::{HttpRequest, ResponseError as _, web};
 use jiff::SignedDuration;
@@ -41,6 +41,25 @@ pub async fn count(
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let measures = request.app_data::<web::Data<State>>().map(|state| state.estate.measures());
     request::answered(Side::People, measures, next.call(request)).await
+}
+
+/// Answers HEAD as GET, without the body (RFC 9110, 9.3.2), which is not even begun: that of the live page never ends.
+///
+/// # Errors
+/// Those of the routes.
+pub async fn head(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let is_head = request.method() == Method::HEAD;
+    if is_head {
+        request.head_mut().method = Method::GET;
+    }
+    let answer = next.call(request).await?;
+    if is_head {
+        return Ok(answer.map_body(|_, _| body::None::new()).map_into_right_body());
+    }
+    Ok(answer.map_into_left_body())
 }
 
 /// Lets a request in, or says why not: where it asks for another server, or strangers of its network ask too much.

@@ -274,7 +274,7 @@ impl Live {
             environment: self.config.environment.clone(),
             id: snapshot.commit().to_string(),
             seen_at,
-            committed_at: written.map(|written| written.at),
+            committed_at: written.and_then(|written| written.at),
             author: written.map(|written| written.author.clone()),
             subject: written.map(|written| written.subject.clone()),
             status,

@@ -308,7 +308,7 @@ fn written(commit: &gix::Commit<'_>) -> Option<Written> {
     Some(Written {
         author: format!("{} <{}>", author.name, author.email),
         subject: first_line(&subject),
-        at: jiff::Timestamp::from_second(commit.time().ok()?.seconds).ok()?,
+        at: commit.time().ok().and_then(|time| jiff::Timestamp::from_second(time.seconds).ok()),
     })
 }
 

@@ -3,7 +3,8 @@
 use std::pin::Pin;
 
 use actix_web::FromRequest as _;
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BoxBody, MessageBody, to_bytes};
+use actix_web::http::Method;
 
 use jiff::Timestamp;
 
@@ -211,5 +212,31 @@ async fn text_is_compressed_for_who_takes_it_and_happenings_are_not() {
             assert_eq!(coding, is_packed && takes == "gzip", "{path} for {takes}");
             assert_eq!(answer.headers().get("vary").is_some(), is_packed, "{path}");
         }
+    }
+}
+
+#[actix_web::test]
+async fn head_is_answered_as_get_without_the_body() {
+    let seeded = seeded().await;
+    see(&seeded, "ana", "/").await;
+    let app = init_service(App::new().app_data(seeded.state.clone()).configure(configure)).await;
+    for path in
+        ["/", "/api/v1/nodes", "/assets/style.css", "/readyz", "/live", "/nodes/unknown.example", "/none"]
+    {
+        let asked = |request: TestRequest| {
+            call_service(
+                &app,
+                request.uri(path).insert_header(("cookie", "__Host-holdfast=pana")).to_request(),
+            )
+        };
+        let (get, head) =
+            (asked(TestRequest::get()).await, asked(TestRequest::default().method(Method::HEAD)).await);
+        let content = |headers: &HeaderMap| headers.get("content-type").cloned();
+        assert_eq!(
+            (head.status(), content(head.headers())),
+            (get.status(), content(get.headers())),
+            "{path}"
+        );
+        assert_eq!(to_bytes(head.into_body()).await.unwrap().len(), 0, "{path}");
     }
 }

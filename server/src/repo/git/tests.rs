@@ -286,6 +286,20 @@ fn a_revision_is_a_commit_then_a_branch_then_a_tag_and_what_is_ambiguous_is_said
 }
 
 #[test]
+fn a_commit_with_an_impossible_date_still_says_who_wrote_it() {
+    let scratch = Scratch::new();
+    scratch.commit("a", "1");
+    let tree = scratch.answer(&["rev-parse", "HEAD^{tree}"], "");
+    let commit = format!(
+        "tree {tree}\nauthor A <a@example> 999999999999 +0000\ncommitter A <a@example> 999999999999 +0000\n\nsubject\n"
+    );
+    let id = scratch.answer(&["hash-object", "-t", "commit", "-w", "--stdin", "--literally"], &commit);
+    let snapshot = GitRepository::open(scratch.path(), &id).unwrap().snapshot().unwrap();
+    let written = Written { author: "A <a@example>".to_owned(), subject: "subject".to_owned(), at: None };
+    assert_eq!(snapshot.written(), Some(&written));
+}
+
+#[test]
 fn a_branch_that_does_not_build_on_what_it_was_is_told() {
     let scratch = Scratch::new();
     scratch.commit("a", "1");
