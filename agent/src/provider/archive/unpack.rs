@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use holdfast_catalog::count::counted;
-use holdfast_catalog::resource::attribute::Format;
+use holdfast_catalog::resource::attribute::{Format, Source};
 
 use super::fetch::Parcel;
 use super::owners::Owners;
@@ -62,6 +62,9 @@ pub fn unpack<'m>(
             parcel.source
         )));
     }
+    if format == Format::Zip {
+        refuse_upward_names(&file, parcel.source, writing)?;
+    }
     let inner = below(tree.inside(), strip)?;
     refuse_special(tree.inside(), &inner)?;
     let unpacked = Unpacked { tree, inner };
@@ -100,6 +103,22 @@ impl Unpacked<'_> {
         let mut command = Invocation::new(arguments);
         command.cwd = Some(self.tree.path().to_owned());
         writing.run(&command).map(drop)
+    }
+}
+
+/// Fails if a member of a zip has `..` in its name: `unzip` leaves that out without a word, and unpacks it elsewhere than
+/// its packer meant. `tar` fails by itself.
+fn refuse_upward_names(file: &str, source: &Source, writing: Writing<'_>) -> Result<(), Error> {
+    let listed = writing.machine.run(&Invocation::new(["unzip", "-Z1", file, "*..*"]))?;
+    let names = String::from_utf8_lossy(&listed.stdout);
+    match names.lines().find(|name| name.split(['/', '\\']).any(|part| part == "..")) {
+        Some(name) => {
+            let name = name.escape_debug();
+            Err(Error::Refused(format!(
+                "{source} holds `{name}`, which leads out of it, and is not unpacked"
+            )))
+        }
+        None => Ok(()),
     }
 }
 
