@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_catalog::resource::Archive;
-use holdfast_catalog::resource::attribute::{Presence, SystemName};
+use holdfast_catalog::resource::attribute::{AccountName, Presence};
 
 use super::{Applied, Error, Left, Provider, Reading, Spared, Writing, properties};
 use crate::system::{Accounts, Liveness};
@@ -127,7 +127,7 @@ impl Provider for Archives {
             return left;
         }
         left.extend(want.sha256.as_ref().map(|hash| ("sha256".into(), hash.as_str().into())));
-        let name = |name: Option<&'a SystemName>| name.map_or("root", SystemName::as_str);
+        let name = |name: Option<&'a AccountName>| name.map_or("root", AccountName::as_str);
         left.push(("owner".into(), name(want.owner.as_ref()).into()));
         left.push(("group".into(), name(want.group.as_ref()).into()));
         let mode = want.mode.map_or("as unpacked".into(), |mode| mode.to_string().into());

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_catalog::resource::File;
-use holdfast_catalog::resource::attribute::{Content, Mode, SystemName};
+use holdfast_catalog::resource::attribute::{AccountName, Content, Mode};
 use holdfast_catalog::resource::file::FileEnsure;
 
 use super::claimed::Share;
@@ -130,7 +130,7 @@ impl Owners {
         if want.ensured() == FileEnsure::Absent {
             return Ok(Self { uid: None, gid: None });
         }
-        let missing = |what: &str, name: &SystemName, cure: &str| {
+        let missing = |what: &str, name: &AccountName, cure: &str| {
             Err(format!("the {what} `{name}` does not exist{cure}"))
         };
         let uid = match want.owner.as_ref().map(|name| (name, accounts.uid(name.as_str()))) {
@@ -167,7 +167,7 @@ fn access_changes(
         changes.push(Change::new(Property::Mode, Mode(stat.mode), Mode(mode)));
     }
     // Shown in the form in which it is wanted, so that the next run compares like with like.
-    let number = |name: &SystemName| name.as_str().bytes().all(|b| b.is_ascii_digit());
+    let number = |name: &AccountName| name.as_str().bytes().all(|b| b.is_ascii_digit());
     if let (Some(owner), Some(_)) = (&want.owner, owners.uid.filter(|uid| *uid != stat.uid)) {
         let is = if number(owner) { stat.uid.to_string() } else { accounts.user_name(stat.uid) };
         changes.push(with_lost_bits(Change::new(Property::Owner, is, owner), mode, stat));

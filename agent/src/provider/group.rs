@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use holdfast_catalog::resource::attribute::{Presence, SystemName};
+use holdfast_catalog::resource::attribute::{AccountName, Presence};
 use holdfast_catalog::resource::claim::{Claim, Hold};
 use holdfast_catalog::resource::{Group, User};
 
@@ -96,7 +96,7 @@ impl Provider for Groups {
 /// What a group needs that is to be there. Members may be users who themselves wait for the group: it is made without
 /// them, and has them at the next look.
 fn present(want: &Group, group: Option<&GroupEntry>, accounts: &Accounts, named: &CatalogClaims<'_>) -> Plan {
-    let is_missing = |member: &&SystemName| accounts.user(member.as_str()).is_none();
+    let is_missing = |member: &&AccountName| accounts.user(member.as_str()).is_none();
     let missing = want.members.iter().flatten().filter(is_missing);
     let (waiting, others): (Vec<_>, Vec<_>) = missing.partition(|member| waits(want, member, named));
     if !others.is_empty() {
@@ -114,7 +114,7 @@ fn present(want: &Group, group: Option<&GroupEntry>, accounts: &Accounts, named:
 }
 
 /// Who is to be a member and has no account. Nothing is done to the group then: a name that is mistyped takes nobody out.
-fn without(members: &[&SystemName], named: &CatalogClaims<'_>) -> String {
+fn without(members: &[&AccountName], named: &CatalogClaims<'_>) -> String {
     const CURE: &str = "; manage the user too, or take the name out of `members`";
     let names: Vec<_> = members.iter().map(|member| format!("`{member}`")).collect();
     let cures = members.iter().map(|member| named.unless_has_user(member.as_str(), CURE));
@@ -123,7 +123,7 @@ fn without(members: &[&SystemName], named: &CatalogClaims<'_>) -> String {
 }
 
 /// Whether the catalog has a user who is to come after the group.
-fn waits(want: &Group, member: &SystemName, named: &CatalogClaims<'_>) -> bool {
+fn waits(want: &Group, member: &AccountName, named: &CatalogClaims<'_>) -> bool {
     named.of_type::<User>().any(|user| {
         let mut groups = user.gid.iter().chain(user.groups.iter().flatten());
         user.title == *member && user.ensure == Presence::Present && groups.any(|group| *group == want.title)
@@ -140,12 +140,12 @@ fn differences(want: &Group, group: &GroupEntry, accounts: &Accounts) -> Vec<Cha
 }
 
 /// The wanted members who are there.
-fn possible<'a>(want: &'a Group, accounts: &'a Accounts) -> impl Iterator<Item = &'a SystemName> {
+fn possible<'a>(want: &'a Group, accounts: &'a Accounts) -> impl Iterator<Item = &'a AccountName> {
     want.members.iter().flatten().filter(|member| accounts.user(member.as_str()).is_some())
 }
 
-fn joined<'a>(members: impl IntoIterator<Item = &'a SystemName>) -> String {
-    Vec::from_iter(members.into_iter().map(SystemName::as_str).collect::<BTreeSet<_>>()).join(",")
+fn joined<'a>(members: impl IntoIterator<Item = &'a AccountName>) -> String {
+    Vec::from_iter(members.into_iter().map(AccountName::as_str).collect::<BTreeSet<_>>()).join(",")
 }
 
 /// What corrects one property.

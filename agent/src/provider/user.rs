@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_catalog::resource::User;
+use holdfast_catalog::resource::attribute::AccountName;
 use holdfast_catalog::resource::attribute::Presence;
-use holdfast_catalog::resource::attribute::SystemName;
 use holdfast_catalog::resource::claim::{Claim, Hold};
 use holdfast_catalog::resource::user::Membership;
 use zeroize::Zeroizing;
@@ -205,8 +205,8 @@ fn refusal(want: &User, accounts: &Accounts) -> Option<String> {
 }
 
 /// A group that is named, and is not there.
-fn missing_group<'a>(want: &'a User, accounts: &Accounts) -> Option<&'a SystemName> {
-    let is_missing = |group: &&SystemName| found(group.as_str(), accounts).is_none();
+fn missing_group<'a>(want: &'a User, accounts: &Accounts) -> Option<&'a AccountName> {
+    let is_missing = |group: &&AccountName| found(group.as_str(), accounts).is_none();
     let mut named = want.gid.iter().chain(want.groups.iter().flatten());
     named.find(is_missing)
 }
@@ -327,8 +327,8 @@ fn found<'a>(word: &str, accounts: &'a Accounts) -> Option<&'a GroupEntry> {
 }
 
 /// Names in order, each once.
-fn names(list: &[SystemName]) -> BTreeSet<&str> {
-    list.iter().map(SystemName::as_str).collect()
+fn names(list: &[AccountName]) -> BTreeSet<&str> {
+    list.iter().map(AccountName::as_str).collect()
 }
 
 fn joined(names: BTreeSet<&str>) -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::attribute::{
-    AbsolutePath, Format, Mode, Presence, RelativePath, Seconds, Secret, Source, SystemName, header_error,
+    AbsolutePath, AccountName, Format, Mode, Presence, RelativePath, Seconds, Secret, Source, header_error,
 };
 use super::claim::{Claim, Hold, Standing};
 use super::define::resource_type;
@@ -27,9 +27,9 @@ resource_type! {
         /// So many leading directories of the archive are left out; what is beside them is dropped.
         parameter strip: u32 = 0,
         /// The owner of it and of all that is in it, what was added too; where nobody is declared, root of all that was unpacked.
-        property owner: Option<SystemName> => "`\"root\"`",
+        property owner: Option<AccountName> => "`\"root\"`",
         /// The group of it and of all that is in it, what was added too; where none is declared, root of all that was unpacked.
-        property group: Option<SystemName> => "`\"root\"`",
+        property group: Option<AccountName> => "`\"root\"`",
         /// Permission bits of the directory itself, or of the file. What is in the directory has the archive's, without set-id bits and without write for others.
         property mode: Option<Mode> => "`\"0755\"` for a new directory, `\"0644\"` for a new file",
         /// A path below the directory that the archive must hold, such as `bin/app`: where it is missing, it is fetched again.

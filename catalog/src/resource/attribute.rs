@@ -51,7 +51,7 @@ pub use pattern::Pattern;
 pub use ports::Ports;
 pub use presence::Presence;
 pub use relative::RelativePath;
-pub use scalar::{AbsolutePath, Mode, Seconds, SystemName};
+pub use scalar::{AbsolutePath, AccountName, Mode, Seconds, SystemName};
 pub use setting::Setting;
 pub use source::{Format, Source, header_error};
 pub use ssh_key::{KeyOption, KeyType, PublicKey};

@@ -1,6 +1,6 @@
 //! `authorized_key`: a key that opens an account over SSH.
 
-use super::attribute::{AbsolutePath, KeyOption, KeyType, Presence, PublicKey, SystemName};
+use super::attribute::{AbsolutePath, AccountName, KeyOption, KeyType, Presence, PublicKey};
 use super::claim::{Claim, Hold, Piece};
 use super::define::resource_type;
 use super::{AttributeError, Bond, Implied, ResourceRef, Rules};
@@ -13,7 +13,7 @@ resource_type! {
         /// Whether the key is in the file. The file and its directory are then such that sshd reads them, and it is a failure where sshd reads other files of that user (`AuthorizedKeysFile`). Whether it lets the user in at all, such as by `AllowUsers`, is not looked at.
         property ensure: Presence = Presence::Present,
         /// The user whose account it opens.
-        parameter user: SystemName,
+        parameter user: AccountName,
         /// The key's type, where it is to be that.
         property r#type: Option<KeyType> => "as the key says",
         /// The public key: its base64, or the whole line of the `.pub` file.

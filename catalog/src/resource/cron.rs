@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::attribute::{CronSchedule, Presence, Secret, SystemName};
+use super::attribute::{AccountName, CronSchedule, Presence, Secret};
 use super::claim::Claim;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, ResourceRef, Rules};
@@ -53,7 +53,7 @@ resource_type! {
         /// What is run, by `/bin/sh -c` unless `SHELL` in `environment` says another. `%` stands for itself.
         property command: Option<String> => "required, unless absent",
         /// The user it runs as.
-        property user: Option<SystemName> => "`\"root\"`",
+        property user: Option<AccountName> => "`\"root\"`",
         /// When it runs: minute, hour, day of the month, month, day of the week (`"*/5 * * * *"`), or a word such as `"@daily"`.
         property schedule: Option<CronSchedule> => "required, unless absent",
         /// Variables of its environment, such as `MAILTO` and `PATH`. Where one is secret, only root can read the file.
@@ -64,7 +64,7 @@ resource_type! {
 impl Cron {
     /// The user it runs as.
     pub fn runs_as(&self) -> &str {
-        self.user.as_ref().map_or("root", SystemName::as_str)
+        self.user.as_ref().map_or("root", AccountName::as_str)
     }
 }
 

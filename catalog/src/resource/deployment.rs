@@ -5,8 +5,8 @@ use std::fmt;
 
 use super::archive::{source_errors, source_implied};
 use super::attribute::{
-    AbsolutePath, Attribute, AttributeKind, Command, Format, GitRemote, GitRevision, Mismatch, RelativePath,
-    Seconds, Secret, Source, SystemName,
+    AbsolutePath, AccountName, Attribute, AttributeKind, Command, Format, GitRemote, GitRevision, Mismatch,
+    RelativePath, Seconds, Secret, Source,
 };
 use super::claim::{Claim, Hold, Standing};
 use super::define::resource_type;
@@ -67,9 +67,9 @@ resource_type! {
         /// Paths in the release that are kept over releases, such as `log` or `config/secrets.yml`: they are links to the same path below `shared/`. What is missing there is made as an empty directory; what has a dot in its name is taken for a file that is managed by itself (`file`), and is waited for.
         property shared: Vec<RelativePath>,
         /// The user who owns the releases, builds them and asks for their health.
-        parameter user: Option<SystemName> => "`\"root\"`",
+        parameter user: Option<AccountName> => "`\"root\"`",
         /// The group of the releases.
-        parameter group: Option<SystemName> => "the user's own",
+        parameter group: Option<AccountName> => "the user's own",
         /// A command that is run as `user` in the new release before it goes live, such as `["bundle", "install"]`.
         parameter build: Option<Command>,
         /// Variables of the environment of `build`, `activate` and `health`; they may be secret.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::attribute::{AbsolutePath, Command, Seconds, Secret, SystemName};
+use super::attribute::{AbsolutePath, AccountName, Command, Seconds, Secret};
 use super::claim::Claim;
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
@@ -25,7 +25,7 @@ resource_type! {
         /// The working directory.
         parameter cwd: Option<AbsolutePath> => "`\"/\"`",
         /// The user it runs as.
-        parameter user: Option<SystemName> => "`\"root\"`",
+        parameter user: Option<AccountName> => "`\"root\"`",
         /// Variables of its environment, beside a fixed PATH, HOME and LANG=C.UTF-8.
         parameter environment: BTreeMap<String, Secret>,
         /// How long it may take; its process group is ended after that.

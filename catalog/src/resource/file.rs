@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::attribute::{AbsolutePath, Command, Content, Mode, SystemName, TreeEntry, keywords};
+use super::attribute::{AbsolutePath, AccountName, Command, Content, Mode, TreeEntry, keywords};
 use super::claim::{self, Claim, Hold, Standing};
 use super::define::resource_type;
 use super::unit_text;
@@ -36,9 +36,9 @@ resource_type! {
         /// Permission bits. With `recurse`, files get it without the execute bits that no reader has; directories can be searched. A file with an access control list keeps it, also when its content is replaced; the bits for the group are then the list's mask.
         property mode: Option<Mode> => "left alone; of what is new `\"0644\"`, of directories `\"0755\"`; where the content is secret, `\"0600\"`, also of a file that is there",
         /// The owner's name or numeric id.
-        property owner: Option<SystemName> => "left alone; of what is new `\"root\"`",
+        property owner: Option<AccountName> => "left alone; of what is new `\"root\"`",
         /// The group's name or numeric id.
-        property group: Option<SystemName> => "left alone; of what is new `\"root\"`",
+        property group: Option<AccountName> => "left alone; of what is new `\"root\"`",
         /// Whether existing content is replaced; `false` writes the file only where it is missing.
         parameter replace: bool = true,
         /// Keeps what is replaced or removed, links and whole directories too, beside the agent's state, so that it can be brought back. It lies there in the clear, so nothing is kept of what is secret, or was so by an earlier catalog. What is kept goes 90 days after the catalog no longer has the file.

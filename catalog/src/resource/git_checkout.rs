@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::attribute::{
-    AbsolutePath, GitRemote, GitRevision, Presence, Seconds, Secret, SystemName, header_error,
+    AbsolutePath, AccountName, GitRemote, GitRevision, Presence, Seconds, Secret, header_error,
 };
 use super::claim::{Claim, Standing};
 use super::define::resource_type;
@@ -19,7 +19,7 @@ resource_type! {
         /// The branch, tag or commit (its whole id) that is checked out. A branch is asked for at each run and followed as it moves; while the remote cannot be reached, the checkout stays as it is and the run says so. A tag or commit that is here needs no network.
         property revision: Option<GitRevision> => "required, unless absent",
         /// The user whose checkout it is: git runs as this user, with its keys, and all files are its own. What is said of a checkout is what git says as this user, who can make it say anything: what they must not change is not their checkout.
-        parameter user: Option<SystemName> => "`\"root\"`",
+        parameter user: Option<AccountName> => "`\"root\"`",
         /// Fetches so many commits of history only.
         parameter depth: Option<u32> => "all history",
         /// Checks out submodules, too, as the revision names them.

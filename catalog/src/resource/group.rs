@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::attribute::{Presence, SystemName};
+use super::attribute::{AccountName, Presence};
 use super::claim::{Claim, Hold};
 use super::define::resource_type;
 use super::user::name_error;
@@ -10,7 +10,7 @@ use super::{AttributeError, Implied, Rules};
 
 resource_type! {
     /// A group of the machine. The title is its name.
-    Group("group"), titled SystemName {
+    Group("group"), titled AccountName {
         /// Whether it exists.
         property ensure: Presence = Presence::Present,
         /// Its numeric id.
@@ -18,7 +18,7 @@ resource_type! {
         /// Whether a new group gets an id of the system's range.
         parameter system: bool = false,
         /// Exactly the users that are members by the group database.
-        property members: Option<Vec<SystemName>>,
+        property members: Option<Vec<AccountName>>,
     }
 }
 

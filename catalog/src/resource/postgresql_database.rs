@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::attribute::cluster::Cluster;
 use super::attribute::database::{ConnectionLimit, Port, SqlName, is_name};
-use super::attribute::{Presence, SystemName, Written, quoted};
+use super::attribute::{AccountName, Presence, Written, quoted};
 use super::claim::Claim;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
@@ -78,7 +78,7 @@ resource_type! {
         /// The server's port, by which its socket is named.
         parameter port: Port = Port::POSTGRESQL,
         /// The account of the machine that is the server's superuser.
-        parameter system_user: Option<SystemName> => "`\"postgres\"`",
+        parameter system_user: Option<AccountName> => "`\"postgres\"`",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::attribute::cluster::Cluster;
 use super::attribute::database::{Port, SqlName};
-use super::attribute::{Presence, SystemName, keywords};
+use super::attribute::{AccountName, Presence, keywords};
 use super::claim::{Claim, Hold};
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
@@ -104,7 +104,7 @@ resource_type! {
         /// The server's port, by which its socket is named.
         parameter port: Port = Port::POSTGRESQL,
         /// The account of the machine that is the server's superuser.
-        parameter system_user: Option<SystemName> => "`\"postgres\"`",
+        parameter system_user: Option<AccountName> => "`\"postgres\"`",
     }
 }
 

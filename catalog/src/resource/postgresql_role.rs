@@ -2,7 +2,7 @@
 
 use super::attribute::cluster::Cluster;
 use super::attribute::database::{ConnectionLimit, Port, SqlName};
-use super::attribute::{Presence, Secret, SystemName};
+use super::attribute::{AccountName, Presence, Secret};
 use super::claim::Claim;
 use super::define::resource_type;
 use super::user::Membership;
@@ -41,7 +41,7 @@ resource_type! {
         /// The server's port, by which its socket is named.
         parameter port: Port = Port::POSTGRESQL,
         /// The account of the machine that is the server's superuser.
-        parameter system_user: Option<SystemName> => "`\"postgres\"`",
+        parameter system_user: Option<AccountName> => "`\"postgres\"`",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::attribute::{AbsolutePath, PasswordHash, Presence, SystemName, keywords};
+use super::attribute::{AbsolutePath, AccountName, PasswordHash, Presence, keywords};
 use super::claim::{Claim, Hold, Standing};
 use super::define::resource_type;
 use super::implied::ancestors;
@@ -20,15 +20,15 @@ keywords! {
 
 resource_type! {
     /// An account of the machine. The title is its name.
-    User("user"), titled SystemName {
+    User("user"), titled AccountName {
         /// Whether it exists.
         property ensure: Presence = Presence::Present,
         /// Its numeric id.
         property uid: Option<u32> => "left alone; of a new account the next that is free",
         /// Its primary group, by name or numeric id.
-        property gid: Option<SystemName> => "left alone; of a new account as `useradd` has it",
+        property gid: Option<AccountName> => "left alone; of a new account as `useradd` has it",
         /// Its supplementary groups.
-        property groups: Option<Vec<SystemName>>,
+        property groups: Option<Vec<AccountName>>,
         /// Whether `groups` is the least or the whole.
         parameter membership: Membership = Membership::Minimum,
         /// Its home directory.
@@ -49,7 +49,7 @@ resource_type! {
 }
 
 /// Names are no longer, and have no sign that the account files use.
-pub(super) fn name_error(name: &SystemName) -> Option<AttributeError> {
+pub(super) fn name_error(name: &AccountName) -> Option<AttributeError> {
     const LONGEST: usize = 32;
     let name = name.as_str();
     if name.contains(':') {
@@ -101,7 +101,7 @@ impl Rules for User {
 
     fn implied(&self) -> Vec<Implied> {
         let groups = self.gid.iter().chain(self.groups.iter().flatten());
-        let by_number = |group: &SystemName| group.as_str().bytes().all(|byte| byte.is_ascii_digit());
+        let by_number = |group: &AccountName| group.as_str().bytes().all(|byte| byte.is_ascii_digit());
         let mut implied: Vec<_> = groups
             .map(|group| match by_number(group) {
                 // Which one has the number is not known here.

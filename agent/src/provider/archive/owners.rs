@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use holdfast_catalog::count::counted;
-use holdfast_catalog::resource::attribute::SystemName;
+use holdfast_catalog::resource::attribute::AccountName;
 
 use super::friends::Friends;
 use super::marker;
@@ -28,12 +28,12 @@ struct ForeignMembers {
 impl Owners {
     /// Finds them; where one is missing, says which.
     pub fn of(
-        owner: Option<&SystemName>,
-        group: Option<&SystemName>,
+        owner: Option<&AccountName>,
+        group: Option<&AccountName>,
         accounts: &Accounts,
     ) -> Result<Self, String> {
-        let find = |name: Option<&SystemName>, what: &str, id: fn(&Accounts, &str) -> Option<u32>| {
-            let missing = |name: &SystemName| format!("there is no {what} `{name}`");
+        let find = |name: Option<&AccountName>, what: &str, id: fn(&Accounts, &str) -> Option<u32>| {
+            let missing = |name: &AccountName| format!("there is no {what} `{name}`");
             name.map(|name| id(accounts, name.as_str()).ok_or_else(|| missing(name))).transpose()
         };
         Ok(Self { uid: find(owner, "user", Accounts::uid)?, gid: find(group, "group", Accounts::gid)? })
@@ -41,8 +41,8 @@ impl Owners {
 
     /// A user and its primary group, or another group; the agent's own where nothing is said.
     pub fn of_user(
-        user: Option<&SystemName>,
-        group: Option<&SystemName>,
+        user: Option<&AccountName>,
+        group: Option<&AccountName>,
         accounts: &Accounts,
     ) -> Result<Self, String> {
         let mut owners = Self::of(user, group, accounts)?;
@@ -55,7 +55,7 @@ impl Owners {
     pub fn differences(
         &self,
         path: &Path,
-        names: [Option<&SystemName>; 2],
+        names: [Option<&AccountName>; 2],
         friends: &Friends<'_>,
         accounts: &Accounts,
         machine: &dyn Inspect,
@@ -128,7 +128,7 @@ impl ForeignMembers {
         self,
         property: Property,
         top: &Path,
-        name: &SystemName,
+        name: &AccountName,
         named: impl Fn(u32) -> String,
     ) -> Option<Change> {
         let (path, id) = self.first?;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use holdfast_catalog::resource::attribute::{AbsolutePath, GitRemote, Secret, SystemName};
+use holdfast_catalog::resource::attribute::{AbsolutePath, AccountName, GitRemote, Secret};
 use holdfast_catalog::value::Sensitive;
 
 use crate::provider::{Error, Reading, Writing};
@@ -57,7 +57,7 @@ const HERE: [(&str, &str); 2] = [("GIT_DIR", ".git"), ("GIT_WORK_TREE", ".")];
 pub struct RemoteAccess<'a> {
     pub remote: &'a GitRemote,
     /// Whose checkout it is.
-    pub user: Option<&'a SystemName>,
+    pub user: Option<&'a AccountName>,
     /// The key for ssh.
     pub identity: Option<&'a AbsolutePath>,
     /// What is sent over https.

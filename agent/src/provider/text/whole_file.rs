@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use holdfast_catalog::resource::attribute::{Content, Mode, Presence, SystemName};
+use holdfast_catalog::resource::attribute::{AccountName, Content, Mode, Presence};
 use holdfast_catalog::resource::{Attribute as _, Attributes, File, ResourceType as _};
 
 use crate::provider::file::{Change, Files, Plan, Property, content_left};
@@ -24,7 +24,7 @@ pub fn as_file(path: &str, ensure: Presence, content: Option<&Content>) -> File 
     let file = File::read(path, &attributes).expect("a path that a type makes is absolute and normal");
     let secret = content.is_some_and(Content::is_sensitive);
     let mode = content.map(|_| Mode(if secret { 0o600 } else { TEXT_MODE }));
-    let owner = content.and_then(|_| SystemName::read(&own_id().to_string().into()).ok());
+    let owner = content.and_then(|_| AccountName::read(&own_id().to_string().into()).ok());
     File { content: content.cloned(), mode, owner, ..file }
 }
 

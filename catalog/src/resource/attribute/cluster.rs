@@ -1,6 +1,6 @@
 //! Which PostgreSQL server a resource is of, and what comes before everything in it.
 
-use super::SystemName;
+use super::AccountName;
 use super::database::Port;
 use crate::resource::{Bond, Implied, ResourceRef};
 
@@ -18,8 +18,8 @@ impl<'a> Cluster<'a> {
     const VERSIONS: std::ops::RangeInclusive<u8> = 12..=20;
 
     /// The cluster at a port, of an account or else of `postgres`.
-    pub fn new(port: Port, system_user: Option<&'a SystemName>) -> Self {
-        Self { port, system_user: system_user.map_or("postgres", SystemName::as_str) }
+    pub fn new(port: Port, system_user: Option<&'a AccountName>) -> Self {
+        Self { port, system_user: system_user.map_or("postgres", AccountName::as_str) }
     }
 
     /// The server's package and service, by their usual names, come before.

@@ -99,7 +99,8 @@ impl Attribute for Seconds {
     }
 }
 
-/// A name of the machine's accounts or packages: no slash, no colon, no space, never like an option.
+/// A name of the machine's packages, services or accounts: no slash, no space, never like an option. A colon is for a
+/// package's architecture (`git:amd64`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SystemName(String);
 
@@ -128,6 +129,36 @@ impl Attribute for SystemName {
             let why = format!("is `{}`, which is not a name", text.escape_debug());
             Err(Mismatch::because(why).help("begin with a letter or digit; no spaces and no slashes"))
         }
+    }
+}
+
+/// The name or the number of a user or a group: as a [`SystemName`], but without a colon, which ends a name in
+/// passwd(5) and group(5).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountName(SystemName);
+
+impl AccountName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Display for AccountName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Attribute for AccountName {
+    const KIND: AttributeKind = SystemName::KIND;
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        let name = SystemName::read(value)?;
+        if name.as_str().contains(':') {
+            let why = format!("is `{name}`, which is not the name of one account");
+            return Err(Mismatch::because(why).help("name the user and the group in attributes of their own"));
+        }
+        Ok(Self(name))
     }
 }
 
@@ -163,6 +194,15 @@ mod tests {
         assert_eq!(Seconds::read(&"2w".into()).unwrap(), Seconds(1_209_600));
         assert_eq!(Seconds::read(&7.into()).unwrap(), Seconds(7));
         assert!(Seconds::read(&"5".into()).is_err());
+    }
+
+    #[test]
+    fn an_account_is_one_account() {
+        assert!(AccountName::read(&"www-data".into()).is_ok());
+        for bad in ["nobody:nogroup", "app:", "0:0"] {
+            let refused = AccountName::read(&bad.into()).unwrap_err();
+            assert!(format!("{refused:?}").contains("user and the group"), "{bad:?}: {refused:?}");
+        }
     }
 
     #[test]
