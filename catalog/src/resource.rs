@@ -1,7 +1,7 @@
-//! Resource types: one file a type, and the registry that everything else is derived from.
+//! Resource types: one file for each type, and the registry that everything else is derived from.
 //!
-//! A type is a set of typed attributes, each of a kind. The server compiles on kinds alone and names no type; the
-//! agent reads the same attributes into the type's struct. Docs, schemas and errors come from the one definition.
+//! A type is a set of typed attributes, each of a kind. The server compiles only by kinds and names no type; the agent
+//! reads the same attributes into the type's struct. Docs, schemas and errors come from the one definition.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +20,7 @@ pub mod apt_repository;
 pub mod archive;
 pub mod attribute;
 pub mod authorized_key;
-pub mod claim; // what of a machine each resource manages
+pub mod claim; // which parts of a machine each resource manages
 pub mod cron;
 mod define;
 pub mod deployment;
@@ -51,7 +51,7 @@ pub mod sysctl;
 pub mod systemd_unit;
 pub mod tidy;
 pub mod timezone;
-mod unit_text; // what systemd shows of a unit to every user
+mod unit_text; // what systemd shows about a unit to every user
 pub mod user;
 
 pub use alternatives::Alternatives;
@@ -145,7 +145,7 @@ impl ResourceRef {
         Self { type_name: type_name.into(), title: title.into() }
     }
 
-    /// Parses `type[title]`; none where it is anything else.
+    /// Parses `type[title]`; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let (type_name, rest) = text.split_once('[')?;
         let title = rest.strip_suffix(']')?;
@@ -187,13 +187,13 @@ impl schemars::JsonSchema for ResourceRef {
     }
 }
 
-/// Attribute values by name, as they go over the wire.
+/// Attribute values by name, as they are sent.
 pub type Attributes = BTreeMap<Arc<str>, Value>;
 
 /// Whether an attribute can be compared with the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// It can: a difference is drift.
+    /// It can be compared: a difference is drift.
     Property,
     /// It only says how.
     Parameter,
@@ -204,28 +204,28 @@ pub enum Role {
 pub struct AttributeDef {
     /// Its name in manifests.
     pub name: &'static str,
-    /// What it is, from its doc comment.
+    /// Its description, from its doc comment.
     pub doc: &'static str,
     /// What values it takes.
     pub kind: AttributeKind,
     pub role: Role,
-    /// What holds where it is left out.
+    /// What applies if it is left out.
     pub left_out: LeftOut,
 }
 
-/// What holds where an attribute is left out.
+/// What applies if an attribute is left out.
 #[derive(Debug, Clone, Copy)]
 pub enum LeftOut {
     /// It must be given.
     Refused,
-    /// This value, as a manifest would say it.
+    /// This value, as a manifest would write it.
     Value(fn() -> String),
-    /// What depends on something, in a few words.
+    /// Something that depends on other things, in a few words.
     Words(&'static str),
 }
 
 impl LeftOut {
-    /// Without anything said: a list or map is empty, a property is left alone, and of a parameter there is none.
+    /// The usual rule: a list or map is empty, a property is left alone, and a parameter has no value.
     const fn usual(role: Role, optional: bool, empty: Option<&'static str>) -> Self {
         match (optional, empty, role) {
             (false, ..) => Self::Refused,
@@ -236,18 +236,18 @@ impl LeftOut {
     }
 }
 
-/// What a type says of a resource, for who does not know its Rust type.
+/// What a type says about a resource, for code that does not know its Rust type.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// What it hangs on, and what hangs on it.
+    /// What it depends on, and what depends on it.
     pub implied: Vec<Implied>,
     pub claims: Vec<Claim>,
 }
 
-/// Reads a title and attributes as the agent will; answers with what the type says of them or everything that is wrong.
+/// Reads a title and attributes as the agent will. Returns what the type says about them, or everything that is wrong.
 pub type Check = fn(&str, &Attributes) -> Result<Known, Vec<AttributeError>>;
 
-/// Whether a resource of a title is the same by these attributes and by those.
+/// Whether a resource with a title means the same with these attributes and with those.
 pub type Same = fn(&str, &Attributes, &Attributes) -> bool;
 
 /// A type without its Rust type: what the server, docs and schemas work on.
@@ -255,19 +255,19 @@ pub type Same = fn(&str, &Attributes, &Attributes) -> bool;
 pub struct TypeDef {
     /// Its name in manifests.
     pub name: &'static str,
-    /// What it is, from its doc comment.
+    /// Its description, from its doc comment.
     pub doc: &'static str,
-    /// What its titles are.
+    /// The kind of its titles.
     pub title: AttributeKind,
     /// Its attributes, in the order in which they are documented.
     pub attributes: &'static [AttributeDef],
     /// Whether a notification can ask for a reload.
     pub reloads: bool,
-    /// Reads attributes as the agent will, and answers with implied edges and claims.
+    /// Reads attributes as the agent will; returns implied edges and claims.
     pub check: Check,
-    /// Lists of whose items the order means nothing.
+    /// The attributes whose value is a list with no meaningful order.
     pub sets: &'static [&'static str],
-    /// Whether two readings are one: a default that is written out is one that is not.
+    /// Whether two sets of attributes mean the same: a default that is written out equals one that is not.
     pub same: Same,
 }
 
@@ -277,7 +277,7 @@ impl TypeDef {
         definitions().iter().find(|def| def.name == name)
     }
 
-    /// Whether it changes nothing to say an attribute as `there` instead of as `here`.
+    /// Whether it makes no difference if an attribute is as in `there` instead of as in `here`.
     pub fn says_the_same(&self, title: &str, name: &str, here: &Attributes, there: &Attributes) -> bool {
         let mut changed = here.clone();
         match there.get_key_value(name) {
@@ -287,7 +287,7 @@ impl TypeDef {
         (self.same)(title, &self.in_order(here), &self.in_order(&changed))
     }
 
-    /// With the items of sets in an order of their own.
+    /// The attributes with the items of sets in a canonical order.
     fn in_order(&self, attributes: &Attributes) -> Attributes {
         let sorted = |(name, value): (&Arc<str>, &Value)| {
             let list = value.as_list().filter(|_| self.sets.contains(&&**name));
@@ -320,10 +320,10 @@ impl TypeDef {
 pub struct AttributeError {
     /// The attribute, or `title`.
     pub attribute: &'static str,
-    /// What is wrong, with the value where it is not a secret.
+    /// What is wrong, including the value unless it is secret.
     pub message: String,
     pub help: Option<String>,
-    /// Whether all that is said is that the value is not of the attribute's kind.
+    /// Whether the message says only that the value is not of the attribute's kind.
     pub is_of_kind: bool,
 }
 
@@ -333,7 +333,7 @@ impl AttributeError {
         Self { attribute, message: message.into(), help: None, is_of_kind: false }
     }
 
-    /// With what to do.
+    /// Adds what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -341,37 +341,37 @@ impl AttributeError {
     }
 }
 
-/// What a type's author writes by hand, beside its attributes.
+/// What a type's author writes by hand, besides its attributes.
 pub trait Rules {
     /// Whether a notification can ask for a reload.
     const RELOADS: bool = false;
-    /// Lists of whose items the order means nothing.
+    /// The attributes whose value is a list with no meaningful order.
     const SETS: &'static [&'static str] = &[];
 
-    /// What is wrong between attributes.
+    /// What is wrong with the attributes in combination.
     fn validate(&self) -> Vec<AttributeError> {
         Vec::new()
     }
 
-    /// What it hangs on, if that is in the catalog.
+    /// What it depends on, if that is in the catalog.
     fn implied(&self) -> Vec<Implied> {
         Vec::new()
     }
 
-    /// What of a machine it manages, as fine as it does: no other resource may hold the same. Paths stay where a purge finds
-    /// them.
+    /// What it manages of a machine, in the parts that it does: no other resource may claim the same. Paths are as a
+    /// purge finds them.
     fn claims(&self) -> Vec<Claim>;
 }
 
-/// A resource type as Rust sees it; made by `resource_type!`.
+/// A resource type as Rust code uses it; made by `resource_type!`.
 pub trait ResourceType: Rules + Sized {
-    /// The erased definition.
+    /// The definition without the Rust type.
     const DEF: TypeDef;
 
     /// Reads attributes into the typed form.
     ///
     /// # Errors
-    /// Every attribute that is unknown, missing or of the wrong kind, and what [`Rules::validate`] says.
+    /// Returns every attribute that is unknown, missing or of the wrong kind, and what [`Rules::validate`] reports.
     fn read(title: &str, attributes: &Attributes) -> Result<Self, Vec<AttributeError>>;
 }
 
@@ -436,7 +436,7 @@ mod tests {
             .filter(|name| !["attribute", "claim", "define", "implied", "unit_text"].contains(&name.as_str()))
             .collect();
         files.sort();
-        // A type may have a file and a folder beside it.
+        // A type may have both a file and a folder.
         files.dedup();
         assert_eq!(files, definitions().iter().map(|d| d.name).collect::<Vec<_>>());
     }

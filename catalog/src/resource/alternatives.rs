@@ -1,4 +1,4 @@
-//! `alternatives`: which of several programs is behind a common name.
+//! `alternatives`: which of several programs a common name stands for.
 
 use super::attribute::{AbsolutePath, SystemName};
 use super::claim::{Claim, Standing};

@@ -1,4 +1,4 @@
-//! `apt_key`: a key that signs repositories of apt.
+//! `apt_key`: a key that signs apt repositories.
 
 use super::attribute::{AptFiles, AptName, Content, Presence};
 use super::claim::{Claim, Hold};
@@ -15,14 +15,14 @@ impl AptFiles for Keyrings {
 }
 
 impl Keyrings {
-    /// The title of the key whose file this is.
+    /// The title of the key to which this file belongs.
     pub(super) fn title_of(path: &str) -> Option<&str> {
         let name = path.strip_prefix(Self::DIRECTORY)?.strip_prefix('/')?;
         Self::SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix))
     }
 }
 
-/// How an armored key begins.
+/// The beginning of an armored key.
 pub const ARMOR: &str = "-----BEGIN PGP";
 
 resource_type! {
@@ -66,7 +66,7 @@ impl Rules for AptKey {
         let armored = matches!(self.content, Some(Content::Inline(_)));
         let file = |(at, path): (usize, &String)| match (self.ensure, at) {
             (Presence::Absent, _) => Claim::whole_file(path, Presence::Absent),
-            // It is in one form alone: armored text is in the first.
+            // It exists in only one form: armored text is in the first.
             (Presence::Present, 0) if armored => Claim::whole_file(path, Presence::Present),
             (Presence::Present, _) if armored => Claim::whole_file(path, Presence::Absent),
             (Presence::Present, _) => vec![Claim::path(path, Hold::Content)],

@@ -6,7 +6,7 @@ use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, ResourceRef, Rules};
 use crate::value::Value;
 
-/// Files of preferences.
+/// Preferences files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PreferenceFiles {}
 
@@ -15,7 +15,7 @@ impl AptFiles for PreferenceFiles {
     const SUFFIXES: &'static [&'static str] = &[".pref"];
 }
 
-/// Which versions a pin is about: `version 1.2*`, `release a=stable`, `origin deb.example.com`.
+/// Which versions a pin applies to: `version 1.2*`, `release a=stable`, `origin deb.example.com`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin(String);
 
@@ -83,7 +83,7 @@ impl Rules for AptPin {
 
     fn implied(&self) -> Vec<Implied> {
         let path = self.title.paths().iter().map(|path| Implied::on_parent(path));
-        // Without its pin, a package would be had in a version that nobody wants.
+        // Without its pin, a package could be installed in an unwanted version.
         let pinned = self.packages.iter().map(|name| ResourceRef::new("package", name.as_str()));
         path.chain(pinned.map(|package| Implied::Under(package, Bond::Part))).collect()
     }

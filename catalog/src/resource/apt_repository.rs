@@ -8,7 +8,7 @@ use super::claim::Claim;
 use super::define::resource_type;
 use super::{AttributeError, Bond, Implied, ResourceRef, Rules};
 
-/// Files of sources in deb822 format.
+/// Sources files in deb822 format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceFiles {}
 
@@ -53,7 +53,7 @@ resource_type! {
     }
 }
 
-/// Fields that are attributes of their own.
+/// Fields that have attributes of their own.
 const OWN_FIELDS: [&str; 6] = ["types", "uris", "suites", "components", "architectures", "signed-by"];
 
 impl Rules for AptRepository {
@@ -97,10 +97,10 @@ impl Rules for AptRepository {
         let path = self.title.paths().iter().map(|path| Implied::on_parent(path));
         let signed_by = self.signed_by.iter().map(AbsolutePath::as_str);
         let keys = signed_by.clone().filter_map(Keyrings::title_of);
-        // Without the key, apt would refuse every list there is.
+        // Without the key, apt would refuse every list.
         let keys = keys.map(|key| Implied::On(vec![ResourceRef::new("apt_key", key)], Bond::Part));
         let key_files = signed_by.map(Implied::on_path);
-        // apt reads all sources or none: what contradicts this one is to be gone before.
+        // apt reads all sources or none: what contradicts this one must be gone before.
         let others = ["file", "file_line", "ini_setting"].map(|of| Implied::OnAllAt(of, &SOURCES));
         path.chain(keys).chain(key_files).chain([Implied::OnAll("apt_key")]).chain(others).collect()
     }

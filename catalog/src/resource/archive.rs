@@ -10,7 +10,7 @@ use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
 use crate::hash::ContentHash;
 
-/// More leading directories than any archive has.
+/// The largest `strip`, more leading directories than any archive has.
 const MAX_STRIP: u32 = 10;
 
 resource_type! {
@@ -46,7 +46,7 @@ resource_type! {
 }
 
 impl Archive {
-    /// How it is unpacked; none where it is one file.
+    /// How it is unpacked; `None` if it is one file.
     pub fn format(&self) -> Option<Format> {
         let by_name = self.source.as_ref().and_then(Source::format);
         match self.extract {
@@ -57,7 +57,7 @@ impl Archive {
     }
 }
 
-/// What must hold of a source and its headers, wherever they are attributes.
+/// Checks a source and its headers, wherever they are attributes.
 pub(super) fn source_errors(
     source: Option<&Source>,
     headers: &BTreeMap<String, Secret>,
@@ -72,7 +72,8 @@ pub(super) fn source_errors(
     errors
 }
 
-/// What comes before something that is unpacked: the programs for it, whom TLS trusts, and the archive where it is a file.
+/// What comes before something that is unpacked: the programs for it, the certificate authorities for TLS, and the
+/// archive if it is a file.
 pub(super) fn source_implied(source: &Source, format: Option<Format>) -> Vec<Implied> {
     let packages = format.map(Format::packages).unwrap_or_default();
     let mut implied: Vec<_> = packages.iter().map(|name| Implied::on("package", *name)).collect();

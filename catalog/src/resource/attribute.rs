@@ -1,4 +1,4 @@
-//! Kinds of attributes: what a value may be, how it is read, how it is named in errors and docs.
+//! Kinds of attributes: what a value may be, how it is read, and how it is named in errors and docs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -63,21 +63,21 @@ pub(crate) use written::quoted;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttributeKind {
     Text,
-    /// A text, or a whole number that is taken as one.
+    /// A text, or a whole number, which is read as a text.
     TextOrInteger,
     Boolean,
-    /// A whole number within bounds, both included.
+    /// A whole number within these bounds, both included.
     Integer {
         min: i64,
         max: i64,
     },
-    /// One of some words.
+    /// One of these words.
     Enum(&'static [&'static str]),
-    /// One of some words, or a text of the given meaning.
+    /// One of these words, or a text with the given meaning.
     EnumOr(&'static [&'static str], &'static str),
-    /// A boolean or one of some words.
+    /// A boolean or one of these words.
     BooleanOr(&'static [&'static str]),
-    /// A boolean, or a whole number within bounds, both included.
+    /// A boolean, or a whole number within these bounds, both included.
     BooleanOrInteger {
         min: i64,
         max: i64,
@@ -103,13 +103,13 @@ pub enum AttributeKind {
     /// Bytes, or a text such as `10M`.
     Bytes,
     Pattern,
-    /// A list of these; a single one stands for a list of one.
+    /// A list of these; a single value is read as a list of one.
     List(&'static AttributeKind),
     TextMap,
 }
 
 impl AttributeKind {
-    /// Whether a sensitive value may flow into it ; into a path or a command none may.
+    /// Whether it may contain a sensitive value; a path or a command never may.
     pub fn takes_secrets(self) -> bool {
         matches!(self, Self::Content | Self::InlineContent | Self::Secret | Self::Setting | Self::TextMap)
     }
@@ -153,24 +153,24 @@ impl fmt::Display for AttributeKind {
     }
 }
 
-/// A value that is not of the kind.
+/// Why a value is not of the kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
-    /// What is wrong, if more than that the kind differs.
+    /// What is wrong, if it is more than the kind.
     pub why: Option<String>,
     pub help: Option<String>,
 }
 
 impl Mismatch {
-    /// The kind differs, and no more is to be said.
+    /// The kind differs, and there is nothing more to say.
     pub const KIND: Self = Self { why: None, help: None };
 
-    /// With the reason.
+    /// A mismatch for this reason.
     pub fn because(why: impl Into<String>) -> Self {
         Self { why: Some(why.into()), help: None }
     }
 
-    /// With what to do.
+    /// Adds what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -184,29 +184,29 @@ pub trait Attribute: Sized {
     const KIND: AttributeKind;
     /// Whether it may be left out without a default.
     const OPTIONAL: bool = false;
-    /// What stands for nothing, where that can be written.
+    /// How an empty value is written, if it can be.
     const EMPTY: Option<&'static str> = None;
 
     /// Reads a value that is not null.
     ///
     /// # Errors
-    /// A value of another kind.
+    /// Fails if the value is of another kind.
     fn read(value: &Value) -> Result<Self, Mismatch>;
 
-    /// What it is when left out.
+    /// The value if it is left out.
     fn absent() -> Option<Self> {
         None
     }
 }
 
-/// Reads attributes one by one, so that every error is found.
+/// Reads attributes one by one, so every error is found.
 pub struct Reader<'a> {
     attributes: &'a Attributes,
     errors: Vec<AttributeError>,
 }
 
 impl<'a> Reader<'a> {
-    /// Over these attributes.
+    /// A reader of these attributes.
     pub fn new(attributes: &'a Attributes) -> Self {
         Self { attributes, errors: Vec::new() }
     }
@@ -254,10 +254,10 @@ impl<'a> Reader<'a> {
             .ok()
     }
 
-    /// Ends: unknown names are errors too.
+    /// Ends reading: unknown names are errors, too.
     ///
     /// # Errors
-    /// Everything that was wrong.
+    /// Returns everything that was wrong.
     pub fn finish(self, def: &TypeDef) -> Result<(), Vec<AttributeError>> {
         let mut errors = self.errors;
         for name in self.attributes.keys().filter(|name| def.attribute(name).is_none()) {

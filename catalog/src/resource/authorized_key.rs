@@ -26,12 +26,12 @@ resource_type! {
 }
 
 impl AuthorizedKey {
-    /// Where sshd looks for keys in a user's home.
+    /// The usual file of keys, relative to a user's home directory.
     pub const USUAL: &'static str = ".ssh/authorized_keys";
-    /// What its line is in the file, as a claim says it.
+    /// What its line is called in a claim.
     pub const ENTRY: &'static str = "key";
 
-    /// The comment of its line: the title, which stays when the key is another one.
+    /// The comment of its line: the title, which stays the same when the key is replaced.
     pub fn comment(&self) -> &str {
         self.title.trim()
     }
@@ -61,7 +61,7 @@ impl Rules for AuthorizedKey {
         match &self.target {
             Some(target) => vec![user, Implied::on_path(target.as_str())],
             None => {
-                // Where the home is is known on the machine alone; these are the usual places.
+                // Only the machine knows where the home directory is; these are the usual places.
                 let home = if self.user.as_str() == "root" {
                     "/root".into()
                 } else {

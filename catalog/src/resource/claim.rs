@@ -1,9 +1,10 @@
-//! What resources claim: the things of a machine that they manage, as fine as they manage them.
+//! What resources claim: the things of a machine that they manage, in the parts that they manage.
 //!
-//! A claim is a [`Thing`] and how it is held. Two resources that hold one thing would undo each other run by run, so they
-//! are refused by the compiler. Where only the machine knows (an alias of a unit, a link on the way to a path), the agent says
-//! what each really claims there and compares again: both fail before anything is done to either. A type says what it claims in
-//! its own file ([`crate::resource::Rules::claims`]); what a resource claims is also what a purge leaves alone.
+//! A claim is a [`Thing`] and how it is held. Two resources that hold one thing would undo each other in every run, so
+//! the compiler refuses them. Where only the machine knows (an alias of a unit, a link on the way to a path), the agent
+//! finds out what each really claims there and compares again: both fail before anything is done to either. A type
+//! lists its claims in its own file ([`crate::resource::Rules::claims`]). What a resource claims is also what a purge
+//! leaves alone.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,24 +18,24 @@ mod tests;
 
 pub use conflict::{Conflict, conflicts};
 
-/// What is in a directory that is purged, as [`Hold::Rest`] says it.
+/// The kind of the members of a directory that is purged, in [`Hold::Rest`].
 pub const MEMBER: &str = "member";
 
 /// Something of a machine that can be managed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Thing {
     Path(String),
-    /// A path below a user's home, which the machine knows; the home itself where `below` is empty.
+    /// A path below a user's home directory, which the machine knows; the home directory itself if `below` is empty.
     InHome {
         user: String,
-        /// The path below the home.
+        /// The path relative to the home directory.
         below: String,
     },
     /// Anything else, by its kind and its name: the unit `ssh.service`.
     Object {
-        /// What it is, as in "the unit".
+        /// The kind, as in "the unit".
         kind: &'static str,
-        /// Its name; empty where a machine has one alone.
+        /// Its name; empty if a machine has only one.
         name: String,
     },
 }
@@ -71,73 +72,75 @@ impl fmt::Display for Standing {
     }
 }
 
-/// A part of a text file whose other parts are somebody else's.
+/// A part of a text file whose other parts belong to others.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Piece {
-    /// An entry that is known by a name: the entry for the host `web1`.
+    /// An entry that is identified by a name: the entry for the host `web1`.
     Entry {
-        /// What it is, as in "the host".
+        /// The kind, as in "the host".
         of: &'static str,
         name: String,
     },
     /// A setting of an INI file.
     Setting {
-        /// Its section; empty for what is before the first.
+        /// Its section; empty for the part before the first.
         section: String,
         key: String,
-        /// The line that it is written as; none where it is removed.
+        /// The line as it is written; `None` if it is removed.
         line: Option<Secret>,
     },
     /// A line.
     Line {
-        /// The line, if one is named.
+        /// The line, if one is given.
         text: Option<Secret>,
-        /// What finds the line that it replaces or removes.
+        /// The pattern for the line that it replaces or removes.
         finds: Option<Pattern>,
     },
 }
 
-/// How a thing is held: two holds of one thing may be friends.
+/// How a thing is held. Two holds of one thing may be compatible.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Hold {
     /// The whole of an object.
     Whole,
     /// One side of it, as in "the mode of": others may hold its other sides.
     Side(&'static str),
-    /// One side of all that is below a path, as in "the owner of": anyone who makes what is there leaves that side to this.
+    /// One side of everything below a path, as in "the owner of": a resource that makes what is there leaves that side
+    /// to this one.
     SideBelow(&'static str),
-    /// What an object is said to be: who says the same is a friend.
+    /// The value that an object should have: holds with the same value are compatible.
     Said(String),
-    /// As [`Hold::Said`], of a part of the object: two of these are friends.
+    /// Like [`Hold::Said`], for a part of the object: two of these are compatible.
     SaidOfPart(String),
     /// What is at a path.
     Standing(Standing),
     /// Something is at a path, whatever it is.
     Something,
-    /// All that a file, a link or a directory holds.
+    /// The whole content of a file, a link or a directory.
     Content,
-    /// What a file holds when it is made; what it holds later is left to others.
+    /// The content of a file when it is made; later content is left to others.
     Seed,
-    /// A part of a text file; whether it is to be there.
+    /// A part of a text file, and whether it should be there.
     Piece(Piece, Presence),
-    /// All pieces of a kind, of which those that no other resource claims are removed; nobody else has a say in the file.
+    /// All pieces of a kind. Those that no resource claims are removed, and nothing else may manage the file.
     Rest(&'static str),
-    /// A member of a list that others may have a say in.
+    /// A member of a list that others may also manage.
     Member(String),
     /// All members of a list.
     Members(BTreeSet<String>),
-    /// It is so on the machine, and no wish: nobody else can have the whole of it.
+    /// A fact about the machine and not a wish: nothing else can have the whole of it.
     Taken,
-    /// The home of a user, with what is in it: spared by a purge of what is around it, and free for others otherwise.
+    /// The home directory of a user, with its content: a purge around it spares it, and others may manage what is in
+    /// it.
     Home(String),
-    /// All below a path: spared by a purge.
+    /// Everything below a path, which a purge spares.
     Tree,
-    /// The links by which a unit is enabled or masked: spared by a purge.
+    /// The links that enable or mask a unit, which a purge spares.
     Links,
 }
 
 impl Hold {
-    /// Whether it means that something is to be at the path.
+    /// Whether it means that something should be at the path.
     pub fn is_wanted(&self) -> bool {
         match self {
             Self::Standing(standing) => *standing != Standing::Nothing,
@@ -157,38 +160,38 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Of a path.
+    /// A claim on a path.
     pub fn path(path: impl Into<String>, hold: Hold) -> Self {
         Self { thing: Thing::Path(path.into()), hold }
     }
 
-    /// Of a path below the home of a user.
+    /// A claim on a path below a user's home directory.
     pub fn in_home(user: &str, below: &str, hold: Hold) -> Self {
         Self { thing: Thing::InHome { user: user.to_owned(), below: below.to_owned() }, hold }
     }
 
-    /// Of an object.
+    /// A claim on an object.
     pub fn object(kind: &'static str, name: impl Into<String>, hold: Hold) -> Self {
         Self { thing: Thing::Object { kind, name: name.into() }, hold }
     }
 
-    /// Of a whole object.
+    /// A claim on a whole object.
     pub fn whole(kind: &'static str, name: impl Into<String>) -> Self {
         Self::object(kind, name, Hold::Whole)
     }
 
-    /// Of an entry of a text file.
+    /// A claim on an entry of a text file.
     pub fn entry(path: &str, of: &'static str, name: impl Into<String>, there: Presence) -> Self {
         Self::path(path, Hold::Piece(Piece::Entry { of, name: name.into() }, there))
     }
 
-    /// Of what is at a path, and what it holds.
+    /// Claims on what is at a path, and on its content.
     pub fn standing(path: &str, standing: Standing) -> Vec<Self> {
         let content = (standing != Standing::Nothing).then(|| Self::path(path, Hold::Content));
         std::iter::once(Self::path(path, Hold::Standing(standing))).chain(content).collect()
     }
 
-    /// Of a file that a resource writes whole, its owner and mode too; or of its absence.
+    /// Claims on a file that a resource writes as a whole, including its owner and mode; or on its absence.
     pub fn whole_file(path: &str, there: Presence) -> Vec<Self> {
         if there == Presence::Absent {
             return Self::standing(path, Standing::Nothing);
@@ -197,7 +200,7 @@ impl Claim {
         Self::standing(path, Standing::File).into_iter().chain(sides).collect()
     }
 
-    /// Of a directory that a resource makes with all that is in it.
+    /// Claims on a directory that a resource makes with everything in it.
     pub fn whole_tree(path: &str) -> Vec<Self> {
         let tree = Self::path(path, Hold::Tree);
         Self::standing(path, Standing::Directory).into_iter().chain([tree]).collect()

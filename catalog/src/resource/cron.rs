@@ -1,4 +1,4 @@
-//! `cron`: a job that cron runs by the clock.
+//! `cron`: a job that cron runs on a schedule.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,18 +9,18 @@ use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, ResourceRef, Rules};
 use crate::value::Value;
 
-/// Where cron reads jobs that name their user.
+/// The directory from which cron reads jobs that name their user.
 const FOLDER: &str = "/etc/cron.d/";
 
-/// cron cuts or drops longer commands and variables.
+/// The longest command or variable; cron cuts or drops longer ones.
 const LONGEST: usize = 998;
 
-/// The name of a file that cron reads: letters, digits, `-` and `_`, and no dot.
+/// The name of a file that cron reads: letters, digits, `-` and `_`, without a dot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CronName(String);
 
 impl CronName {
-    /// The file.
+    /// The path of the file.
     pub fn path(&self) -> &str {
         &self.0
     }
@@ -62,13 +62,13 @@ resource_type! {
 }
 
 impl Cron {
-    /// The user it runs as.
+    /// The user as whom the job runs.
     pub fn runs_as(&self) -> &str {
         self.user.as_ref().map_or("root", AccountName::as_str)
     }
 }
 
-/// A value as cron reads it back unchanged; none where there is no way to write it: cron takes quotes away twice.
+/// A value so that cron reads it back unchanged; `None` if it cannot be written: cron removes quotes twice.
 pub fn quoted(value: &str) -> Option<String> {
     if value.starts_with(['"', '\'']) {
         return None;
@@ -132,7 +132,7 @@ impl Rules for Cron {
     }
 }
 
-/// What cron would not run as it is written, and what to do.
+/// Why cron would not run a command as it is written, and what to do.
 fn wrong_command(command: &str) -> Option<(&'static str, &'static str)> {
     let script = "put it into a script, and run that";
     if command.trim().is_empty() {
@@ -152,7 +152,7 @@ fn wrong_command(command: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// What cron would not read back as it is, and what to do.
+/// Why cron would not read a variable back as it is, and what to do.
 fn wrong_variable(name: &str, value: &str) -> Option<(&'static str, &'static str)> {
     if !is_variable(name) {
         Some(("which is not a valid variable name", "use letters, digits and `_`"))

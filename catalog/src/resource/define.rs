@@ -1,10 +1,10 @@
 //! The two macros behind the registry: a type's attributes are written once, as a struct with doc comments.
 
-/// Defines a resource type: struct, definition and reading, from one list of attributes.
+/// Defines a resource type: its struct, its definition and how it is read, from one list of attributes.
 ///
-/// `property` can be compared with the machine; `parameter` only says how. A field of type `Option<T>` may be
-/// left out; one with `= value` has a default; any other is required. `=> "words"` says what holds where it is left out, if
-/// that is more than that it is left alone (a property) or that there is none (a parameter).
+/// A `property` can be compared with the machine; a `parameter` only says how. A field of type `Option<T>` may be left
+/// out; one with `= value` has a default; any other is required. `=> "words"` says what applies if it is left out,
+/// unless that is simply that a property is left alone, or that a parameter has no value.
 macro_rules! resource_type {
     (
         $(#[doc = $doc:literal])+
@@ -15,7 +15,7 @@ macro_rules! resource_type {
         $(#[doc = $doc])+
         #[derive(Debug, Clone, PartialEq)]
         pub struct $name {
-            /// The title.
+            /// The resource's title.
             pub title: $title,
             $( $(#[doc = $adoc])+ pub $attr: $ty, )*
         }
@@ -103,14 +103,14 @@ pub(super) const fn plain(name: &'static str) -> &'static str {
 /// The registry: the list of definitions, and the enum of typed resources that the agent matches on.
 macro_rules! registry {
     ($($name:ident),+ $(,)?) => {
-        /// A resource of any type, read.
+        /// A resource of any type, in its typed form.
         #[derive(Debug, Clone, PartialEq)]
         pub enum Typed {
             $( #[doc = concat!("A `", stringify!($name), "`.")] $name($name), )+
         }
 
         impl Typed {
-            /// Reads a resource of the type `type_name`; none where there is no such type.
+            /// Reads a resource of the type `type_name`; `None` if there is no such type.
             pub fn read(
                 type_name: &str,
                 title: &str,
@@ -122,7 +122,7 @@ macro_rules! registry {
                 None
             }
 
-            /// What it manages.
+            /// What the resource manages.
             pub fn claims(&self) -> Vec<$crate::resource::claim::Claim> {
                 match self {
                     $( Self::$name(typed) => Rules::claims(typed), )+

@@ -1,4 +1,4 @@
-//! `deployment`: releases of an application, and the link to the one that is live.
+//! `deployment`: releases of an application, and the link to the live one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use super::{AttributeError, Implied, Rules};
 use crate::hash::ContentHash;
 use crate::value::Value;
 
-/// The name of a release: a directory's name, never hidden and never like an option.
+/// The name of a release, which is a directory's name: never hidden and never like an option.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReleaseName(String);
 
@@ -102,7 +102,7 @@ impl Deployment {
     }
 }
 
-/// A shared path that is in another one, or twice.
+/// A shared path that is inside another one, or listed twice.
 fn nested(shared: &[RelativePath]) -> Option<(&RelativePath, &RelativePath)> {
     let inside = |a: &RelativePath, b: &RelativePath| {
         a.as_str().strip_prefix(b.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

@@ -1,4 +1,4 @@
-//! `exec`: a command, with a guard that says when it has nothing to do.
+//! `exec`: a command, with a guard that says when there is nothing to do.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ resource_type! {
 }
 
 impl Exec {
-    /// What is run.
+    /// The command that runs.
     pub fn invocation(&self) -> Command {
         self.command.clone().unwrap_or_else(|| Command::Shell(self.title.clone()))
     }
@@ -82,7 +82,7 @@ impl Rules for Exec {
     }
 
     fn claims(&self) -> Vec<Claim> {
-        // Nobody knows what a command does.
+        // What a command does is unknown.
         Vec::new()
     }
 }

@@ -59,19 +59,19 @@ resource_type! {
 }
 
 impl File {
-    /// What is in a directory that is purged, as a claim says it.
+    /// The kind of the members of a directory that is purged, in a claim.
     pub const MEMBER: &'static str = claim::MEMBER;
 
-    /// The mode of a file whose content is secret, unless one is given.
+    /// The mode of a file with secret content, unless one is set.
     pub const SECRET_MODE: Mode = Mode(0o600);
 
-    /// What is at the path, with the default resolved.
+    /// What should be at the path, with the default resolved.
     pub fn ensured(&self) -> FileEnsure {
         self.ensure.unwrap_or(if self.target.is_some() { FileEnsure::Symlink } else { FileEnsure::File })
     }
 
-    /// The mode that is managed: what is secret is for its owner alone, where nothing else is said. A file that is only written
-    /// where it is missing is left to others later.
+    /// The mode that is managed. Only its owner may access secret content, unless something else is set. A file that is
+    /// only written if it is missing is left to others later.
     pub fn managed_mode(&self) -> Option<Mode> {
         let is_secret = self.replace && self.content.as_ref().is_some_and(Content::is_sensitive);
         self.mode.or_else(|| is_secret.then_some(Self::SECRET_MODE))
@@ -87,12 +87,12 @@ impl File {
         sides.into_iter().flatten()
     }
 
-    /// How its content is held: what is only written where there is none is left to others later.
+    /// How its content is held: what is only written if it is missing is left to others later.
     fn held_content(&self) -> Hold {
         if self.replace { Hold::Content } else { Hold::Seed }
     }
 
-    /// Of what a directory's source has, and of the directories that this is in.
+    /// Claims on everything in a directory's source, and on the directories that contain it.
     fn claims_of_source(&self, top: &str, entries: &BTreeMap<String, TreeEntry>) -> Vec<Claim> {
         let mut standing: BTreeMap<&str, Standing> = BTreeMap::new();
         for (below, entry) in entries {

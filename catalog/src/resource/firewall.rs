@@ -7,11 +7,11 @@ use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
 use crate::value::Value;
 
 keywords! {
-    /// Which packets a rule sees.
+    /// Which packets a rule applies to.
     FirewallChain {
-        /// Those for this machine.
+        /// Those addressed to this machine.
         Input = "input",
-        /// Those that it passes on.
+        /// Those that it forwards.
         Forward = "forward",
         /// Those that it sends.
         Output = "output",
@@ -19,13 +19,13 @@ keywords! {
 }
 
 keywords! {
-    /// What becomes of a packet.
+    /// What happens to a packet.
     FirewallAction {
         /// It passes.
         Accept = "accept",
-        /// It is gone without a word.
+        /// It is discarded silently.
         Drop = "drop",
-        /// It is refused, and the sender is told.
+        /// It is refused, and the sender is notified.
         Reject = "reject",
     }
 }
@@ -43,13 +43,13 @@ keywords! {
         Dccp = "dccp",
         /// UDP-Lite.
         Udplite = "udplite",
-        /// ICMP of version 4.
+        /// ICMP for IPv4.
         Icmp = "icmp",
-        /// ICMP of version 6.
+        /// ICMP for IPv6.
         Icmpv6 = "icmpv6",
-        /// IPsec's payload.
+        /// IPsec encapsulated payload.
         Esp = "esp",
-        /// IPsec's authentication.
+        /// IPsec authentication header.
         Ah = "ah",
         /// GRE tunnels.
         Gre = "gre",
@@ -57,17 +57,17 @@ keywords! {
         Ipv6 = "ipv6",
         /// IPv4 in IP.
         Ipip = "ipip",
-        /// Multicast groups of version 4.
+        /// Multicast group management for IPv4.
         Igmp = "igmp",
         /// OSPF routing.
         Ospf = "ospf",
-        /// VRRP, as keepalived speaks it.
+        /// VRRP, as used by keepalived.
         Vrrp = "vrrp",
     }
 }
 
 impl Protocol {
-    /// Its number, which needs no table of names.
+    /// Its number, for which no table of names is needed.
     pub fn number(self) -> u8 {
         match self {
             Self::Icmp => 1,
@@ -94,7 +94,7 @@ impl Protocol {
     }
 }
 
-/// The name of a network interface; `*` at its end stands for any further letters.
+/// The name of a network interface; `*` at its end stands for any further characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface(String);
 
@@ -160,15 +160,15 @@ resource_type! {
 }
 
 impl Firewall {
-    /// The file that keeps the ruleset over a reboot.
+    /// The file that keeps the ruleset across a reboot.
     pub const FILE: &'static str = "/etc/nftables.d/holdfast.nft";
 
-    /// What becomes of a packet that meets all conditions.
+    /// What happens to a packet that meets all conditions.
     pub fn verdict(&self) -> FirewallAction {
         self.action.unwrap_or(FirewallAction::Accept)
     }
 
-    /// Whether it can match packets of version 4, or of version 6, by its addresses.
+    /// Whether its addresses allow it to match IPv4 packets, or IPv6 packets.
     pub fn matches_family(&self, v4: bool) -> bool {
         let has = |list: &[Cidr]| list.is_empty() || list.iter().any(|cidr| cidr.is_v4() == v4);
         has(&self.source) && has(&self.destination)
@@ -248,7 +248,7 @@ impl Rules for Firewall {
     }
 }
 
-/// Whether a text in nftables' words can be no more than one rule, and leaves its comment to us.
+/// Checks that a text in nftables' syntax is only one rule, and leaves the comment to the agent.
 fn is_one_rule(text: &str) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err("is empty".to_owned());

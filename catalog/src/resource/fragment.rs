@@ -19,9 +19,9 @@ resource_type! {
 }
 
 impl Fragment {
-    /// The attribute of the target that takes fragments.
+    /// The attribute of the target that accepts fragments.
     pub const TAKEN_BY: &'static str = "fragments";
-    /// What it is in the file, as a claim says it.
+    /// What it is called in a claim.
     pub const ENTRY: &'static str = "fragment";
 }
 

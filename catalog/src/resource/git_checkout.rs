@@ -35,7 +35,7 @@ resource_type! {
     }
 }
 
-/// What must hold of a remote and how it is reached, wherever they are attributes.
+/// Checks a remote and how it is reached, wherever they are attributes.
 pub(super) fn remote_errors(
     remote: Option<&GitRemote>,
     identity: Option<&AbsolutePath>,
@@ -49,7 +49,7 @@ pub(super) fn remote_errors(
     errors
 }
 
-/// What comes before something that git gets.
+/// What comes before something that is fetched with git.
 pub(super) fn remote_implied(remote: &GitRemote, identity: Option<&AbsolutePath>) -> Vec<Implied> {
     let mut implied = vec![Implied::on("package", "git")];
     if remote.is_ssh() {

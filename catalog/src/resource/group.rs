@@ -32,7 +32,7 @@ impl Rules for Group {
 
     fn implied(&self) -> Vec<Implied> {
         if self.ensure == Presence::Absent {
-            // It may be the primary group of a user who goes, or who gets another one in this run.
+            // It may be the primary group of a user who is removed, or who gets another one in this run.
             return vec![Implied::AfterAll("user")];
         }
         self.members.iter().flatten().map(|member| Implied::on("user", member.as_str())).collect()

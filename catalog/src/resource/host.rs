@@ -1,4 +1,4 @@
-//! `host`: a name of `/etc/hosts`.
+//! `host`: a name in `/etc/hosts`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
 use crate::value::Value;
 
-/// An address, IPv4 or IPv6.
+/// An IPv4 or IPv6 address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostAddress(pub IpAddr);
 

@@ -1,4 +1,4 @@
-//! `hostname`: the name that the machine gives itself.
+//! `hostname`: the machine's own name.
 
 use super::attribute::{HostName, Presence};
 use super::claim::Claim;

@@ -1,7 +1,8 @@
-//! Implied edges: what a type says of the order between its resources and others, if those are in the catalog.
+//! Implied edges: what a type says about the order between its resources and others, if those are in the catalog.
 //!
-//! A type says what its resource hangs on, and how ([`Bond`]). Which of the two comes first follows from what is asked of both:
-//! what is to be there comes after what it hangs on, and what is to go goes before it ([`Bond::edge`]).
+//! A type says what its resource depends on, and how ([`Bond`]). Which of the two comes first follows from what is
+//! wanted of both: what should exist comes after what it depends on, and what should be removed comes before it
+//! ([`Bond::edge`]).
 
 use std::sync::Arc;
 
@@ -9,54 +10,57 @@ use super::{Attributes, ResourceRef};
 use crate::graph::EdgeKind;
 use crate::value::Value;
 
-/// What a resource says of its order. It has no effect where the other end is not in the catalog, or where it would close a cycle.
+/// What a resource says about its order. It has no effect if the other end is not in the catalog, or if it would close
+/// a cycle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Implied {
-    /// It hangs on the first of these that the catalog holds.
+    /// It depends on the first of these that is in the catalog.
     On(Vec<ResourceRef>, Bond),
-    /// It hangs on every resource of this type, which orders alone.
+    /// It depends on every resource of this type, but only for the order.
     OnAll(&'static str),
-    /// It comes after every resource of this type that is at one of these paths or below it, by its `path` or its title.
+    /// It comes after every resource of this type at or below one of these paths, judged by `path` or the title.
     OnAllAt(&'static str, &'static [&'static str]),
-    /// That one hangs on it.
+    /// The other resource depends on it.
     Under(ResourceRef, Bond),
-    /// It comes after every resource of this type, whatever is asked of that one.
+    /// It comes after every resource of this type, whatever is wanted of that one.
     AfterAll(&'static str),
-    /// That one takes it as a part: it must be in the catalog, with this attribute true.
+    /// The other resource contains it as a part: it must be in the catalog, and this attribute must be true.
     PartOf(ResourceRef, &'static str),
 }
 
-/// How a resource hangs on another, its base.
+/// How a resource depends on another, its base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bond {
-    /// It is in the other, or made of it, as a file is in a directory: it is not touched while the base has failed.
+    /// It is in the other, or made of it, as a file is in a directory: it is not touched if the base has failed.
     Part,
-    /// The base brings something that it cannot be without, as a user does for a file of its own. Whether that is there, the
-    /// machine shows.
+    /// The base brings something that it requires, such as the user who owns a file. Whether that exists is checked on
+    /// the machine.
     Lack,
-    /// The base comes first; each can be without the other.
+    /// The base comes first, but neither requires the other.
     Order,
-    /// What it is at is another thing before and after, as with a file below a mount: the base first, whatever is asked.
+    /// Its path means another thing before and after the base, as for a file below a mount: the base always comes
+    /// first.
     Place,
 }
 
 /// Which of two resources comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum First {
-    /// What the other hangs on.
+    /// The base.
     Base,
-    /// What hangs on it.
+    /// The dependent resource.
     Dependent,
 }
 
 impl Bond {
-    /// Which comes first, and what the edge means, where the base is to go (or not), and what hangs on it is (or not).
+    /// Which comes first, and what the edge means, depending on whether the base and the dependent resource should be
+    /// removed.
     pub fn edge(self, base_goes: bool, dependent_goes: bool) -> (First, EdgeKind) {
         match (self, base_goes, dependent_goes) {
             (Self::Place, _, _) => (First::Base, EdgeKind::Need),
             (Self::Part, true, true) => (First::Dependent, EdgeKind::Need),
             (_, true, true) => (First::Dependent, EdgeKind::After),
-            // A base that goes brings nothing; and what goes needs nobody to hold it.
+            // A base that is removed brings nothing, and what is removed needs nothing.
             (_, true, false) | (Self::Part, false, true) => (First::Base, EdgeKind::After),
             (Self::Part, false, false) => (First::Base, EdgeKind::Need),
             (Self::Lack, false, _) => (First::Base, EdgeKind::Provide),
@@ -66,54 +70,54 @@ impl Bond {
 }
 
 impl Implied {
-    /// It lacks something without this one.
+    /// It requires something that this one brings.
     pub fn on(type_name: &str, title: impl Into<Arc<str>>) -> Self {
         Self::On(vec![ResourceRef::new(type_name, title)], Bond::Lack)
     }
 
-    /// It comes after this one, and can be without.
+    /// It comes after this one, but does not require it.
     pub fn after(type_name: &str, title: impl Into<Arc<str>>) -> Self {
         Self::On(vec![ResourceRef::new(type_name, title)], Bond::Order)
     }
 
-    /// It is made of this file, or works by it.
+    /// It consists of this file, or works through it.
     pub fn on_file(path: impl Into<Arc<str>>) -> Self {
         Self::On(vec![ResourceRef::new("file", path)], Bond::Part)
     }
 
-    /// It lacks something without a group: that of this name, or the user who brings it.
+    /// It requires a group: the group of this name, or the user who brings it.
     pub fn on_group(name: &str) -> Self {
         Self::On(["group", "user"].map(|type_name| ResourceRef::new(type_name, name)).into(), Bond::Lack)
     }
 
-    /// It is in the nearest managed ancestor of its path.
+    /// It is in the nearest managed directory above its path.
     pub fn on_parent(path: &str) -> Self {
         Self::On(ancestors("file", path), Bond::Part)
     }
 
-    /// It is in a file, or else in its nearest managed ancestor.
+    /// It is in a file, or else in the nearest managed directory above it.
     pub fn on_path(path: &str) -> Self {
         let own = std::iter::once(ResourceRef::new("file", path));
         Self::On(own.chain(ancestors("file", path)).collect(), Bond::Part)
     }
 
-    /// It is at a path that the nearest managed mount around it shows or hides.
+    /// Its path is shown or hidden by the nearest managed mount around it.
     pub fn on_mount(path: &str) -> Self {
         Self::On(ancestors("mount", path), Bond::Place)
     }
 
-    /// That one is at a place that this one shows or hides.
+    /// This one shows or hides the path of the other.
     pub fn place_of(type_name: &str, title: impl Into<Arc<str>>) -> Self {
         Self::Under(ResourceRef::new(type_name, title), Bond::Place)
     }
 
-    /// That one takes it as a part by its attribute `taken_by`.
+    /// The other resource contains it as a part, through its attribute `taken_by`.
     pub fn part_of(type_name: &str, title: impl Into<Arc<str>>, taken_by: &'static str) -> Self {
         Self::PartOf(ResourceRef::new(type_name, title), taken_by)
     }
 }
 
-/// Whether a resource is at one of these paths, or below it.
+/// Whether a resource is at or below one of these paths.
 pub fn is_at(title: &str, attributes: &Attributes, places: &[&str]) -> bool {
     let path = attributes.get("path").and_then(Value::as_str).unwrap_or(title);
     let below =
@@ -121,7 +125,7 @@ pub fn is_at(title: &str, attributes: &Attributes, places: &[&str]) -> bool {
     places.iter().any(below)
 }
 
-/// Whether something is to go: to be absent, stopped, unmounted.
+/// Whether something should be removed: absent, stopped, unmounted.
 pub fn goes(attributes: &Attributes) -> bool {
     let ensure = attributes.get("ensure").and_then(Value::as_str);
     let enable = attributes.get("enable");
@@ -132,7 +136,7 @@ pub fn goes(attributes: &Attributes) -> bool {
     }
 }
 
-/// The resources of a type that have ancestors of a path as titles, the nearest first.
+/// Resources of a type whose titles are the directories above a path, nearest first.
 pub(super) fn ancestors(type_name: &str, path: &str) -> Vec<ResourceRef> {
     let all = std::iter::successors(parent(path), |path| parent(path));
     all.map(|path| ResourceRef::new(type_name, path)).collect()

@@ -1,4 +1,4 @@
-//! `ini_setting`: one setting of a file of sections, keys and values.
+//! `ini_setting`: one setting in a file of sections, keys and values.
 
 use super::attribute::{AbsolutePath, Presence, Secret, Setting};
 use super::claim::{Claim, Hold, Piece};
@@ -28,7 +28,7 @@ resource_type! {
 }
 
 impl IniSetting {
-    /// The value's text; empty where there is none.
+    /// The text of the value; empty if there is none.
     pub fn text(&self) -> std::sync::Arc<str> {
         self.value.as_ref().map(|value| value.secret().expose()).unwrap_or_default()
     }
@@ -100,7 +100,7 @@ impl Rules for IniSetting {
     }
 }
 
-/// One line without space around it: what is written is what is read again.
+/// Whether a text is one line without white space around it, so it is read back as it was written.
 fn is_plain(text: &str) -> bool {
     !text.contains(['\n', '\r']) && text.trim() == text
 }

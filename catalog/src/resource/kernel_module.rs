@@ -8,7 +8,7 @@ use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
 use crate::value::Value;
 
-/// A module's name, and the files that are about it.
+/// A module's name, and the files about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleName {
     name: String,
@@ -17,17 +17,17 @@ pub struct ModuleName {
 }
 
 impl ModuleName {
-    /// The name as the kernel has it: with `_` for `-`.
+    /// The name as the kernel has it: with `_` in place of `-`.
     pub fn normal(&self) -> String {
         self.name.replace('-', "_")
     }
 
-    /// The file that has it loaded at boot.
+    /// The file that makes the boot load it.
     pub fn load_file(&self) -> &str {
         &self.load_file
     }
 
-    /// The file that holds its options.
+    /// The file with its options.
     pub fn probe_file(&self) -> &str {
         &self.probe_file
     }
@@ -99,7 +99,7 @@ impl Rules for KernelModule {
 
     fn claims(&self) -> Vec<Claim> {
         let mut claims = vec![Claim::whole("kernel module", self.title.normal())];
-        // Where it is not to be loaded at boot, the file is removed.
+        // If it should not be loaded at boot, the file is removed.
         match (self.ensure, self.persist) {
             (Presence::Present, true) => {
                 claims.extend(Claim::whole_file(self.title.load_file(), Presence::Present));
@@ -109,7 +109,7 @@ impl Rules for KernelModule {
             }
             (Presence::Absent, false) => {}
         }
-        // The line that keeps it from being loaded is there or is not, whatever is said of options.
+        // Whether the line that keeps it from being loaded is there is managed in any case.
         let has_options = self.options.as_deref().is_some_and(|options| !options.is_empty());
         match has_options || self.blacklist {
             true => claims.extend(Claim::whole_file(self.title.probe_file(), Presence::Present)),

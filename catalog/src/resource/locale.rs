@@ -1,4 +1,4 @@
-//! `locale`: a language that programs can speak.
+//! `locale`: a language for programs.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
 use crate::value::Value;
 
-/// A locale's name, such as `de_CH.UTF-8`, in the parts that it has.
+/// A locale's name, such as `de_CH.UTF-8`, with whatever parts it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocaleName(String);
 
@@ -18,12 +18,12 @@ impl LocaleName {
         &self.0
     }
 
-    /// Whether the C library has it without any being generated.
+    /// Whether the C library has it without generating it.
     pub fn is_built_in(&self) -> bool {
         matches!(self.normal().as_str(), "C" | "POSIX" | "C.utf8")
     }
 
-    /// The name as `locale -a` has it: `de_CH.utf8`.
+    /// The name as in `locale -a`: `de_CH.utf8`.
     pub fn normal(&self) -> String {
         let (name, modifier) = self.0.split_once('@').map_or((&*self.0, None), |(name, m)| (name, Some(m)));
         let mut normal = match name.split_once('.') {
@@ -37,7 +37,7 @@ impl LocaleName {
     }
 }
 
-/// A charset's name as the C library compares them: letters and digits in lower case, `iso` before bare digits.
+/// A charset's name as the C library compares it: letters and digits in lower case, and `iso` before bare digits.
 fn plain(charset: &str) -> String {
     let plain: String =
         charset.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
@@ -104,7 +104,7 @@ impl Rules for Locale {
         if self.default {
             claims.push(Claim::whole("language of the machine", ""));
             let line = || Secret::from(&*format!("LANG={}", self.title));
-            // Debian's file, and that of systemd.
+            // Debian's file, and systemd's.
             for path in ["/etc/default/locale", "/etc/locale.conf"] {
                 let (section, key) = (String::new(), "LANG".to_owned());
                 let piece = Piece::Setting { section, key, line: Some(line()) };

@@ -1,4 +1,4 @@
-//! `mount`: a file system in the machine's tree, by its line of /etc/fstab and in the kernel's table.
+//! `mount`: a file system in the machine's tree, through its line in /etc/fstab and the kernel's table.
 
 use super::attribute::{AbsolutePath, Presence, keywords};
 use super::claim::{Claim, Hold, Standing};
@@ -8,7 +8,7 @@ use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, R
 use crate::value::Value;
 
 keywords! {
-    /// Whether a file system is in the tree, now and from boot.
+    /// Whether a file system is in the tree, now and from boot on.
     MountEnsure {
         /// It is in /etc/fstab, and is mounted.
         Mounted = "mounted",
@@ -16,7 +16,7 @@ keywords! {
         Unmounted = "unmounted",
         /// It is in /etc/fstab, mounted or not.
         Present = "present",
-        /// It stands not in /etc/fstab, and is not mounted.
+        /// It is not in /etc/fstab, and is not mounted.
         Absent = "absent",
     }
 }
@@ -32,7 +32,7 @@ enum AbsolutePathOrNone {
 }
 
 impl MountPoint {
-    /// It as text.
+    /// The mount point as text.
     pub fn as_str(&self) -> &str {
         match &self.0 {
             AbsolutePathOrNone::Path(path) => path.as_str(),
@@ -78,17 +78,18 @@ impl Mount {
         self.fstype.as_deref() == Some("swap")
     }
 
-    /// What is mounted; empty where it is not said.
+    /// What is mounted; empty if not set.
     pub fn device(&self) -> &str {
         self.device.as_deref().unwrap_or_default()
     }
 
-    /// The path of what is mounted, where it is one: `//host/share` is not.
+    /// The path of what is mounted, if it is one: `//host/share` is not.
     pub fn device_path(&self) -> Option<&str> {
         Some(self.device()).filter(|device| device.starts_with('/') && !device.starts_with("//"))
     }
 
-    /// The units that systemd makes of its line: the mount, and what mounts it when somebody looks. Swap space has none here.
+    /// The units that systemd generates for its line: the mount, and the one that mounts it on access. Swap space has
+    /// none here.
     pub fn units(&self) -> Vec<String> {
         if self.is_swap() {
             return Vec::new();
@@ -102,13 +103,13 @@ impl Mount {
         self.options.split(',').filter(|option| !option.is_empty())
     }
 
-    /// Whether a directory of this machine is shown at another place.
+    /// Whether it shows a directory of this machine at another place.
     pub fn is_bind(&self) -> bool {
         self.options().any(|option| matches!(option, "bind" | "rbind"))
     }
 }
 
-/// A path as systemd writes it in the name of a unit.
+/// A path as systemd writes it in a unit's name.
 fn unit_name(path: &str) -> String {
     let path = path.trim_matches('/');
     if path.is_empty() {
@@ -126,7 +127,7 @@ fn unit_name(path: &str) -> String {
     name
 }
 
-/// What the machine cannot do without.
+/// Mount points that a machine cannot do without.
 pub const KEPT: &[&str] = &["/", "/dev", "/proc", "/run", "/sys", "/usr"];
 
 impl Rules for Mount {
@@ -176,7 +177,7 @@ impl Rules for Mount {
         let title = self.title.as_str();
         match self.ensure {
             MountEnsure::Unmounted | MountEnsure::Absent => {
-                // What is in the way of others goes first: of its directory, and of the mounts around it.
+                // What is in the way of others goes first: before its directory, and before the mounts around it.
                 implied.push(Implied::place_of("file", title));
                 implied.push(Implied::on_parent(title));
                 implied.extend(ancestors("mount", title).into_iter().map(|r| Implied::Under(r, Bond::Place)));
@@ -204,7 +205,7 @@ impl Rules for Mount {
             return vec![Claim::entry("/etc/fstab", "swap space", self.device(), there)];
         }
         let mut claims = vec![Claim::entry("/etc/fstab", "mount point", title, there)];
-        // systemd makes both of the line, unless somebody defines them elsewhere.
+        // systemd generates both from the line, unless they are defined elsewhere.
         for unit in self.units() {
             claims
                 .push(Claim::path(format!("/etc/systemd/system/{unit}"), Hold::Standing(Standing::Nothing)));

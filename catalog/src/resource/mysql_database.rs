@@ -9,12 +9,12 @@ use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules, mysql_user};
 use crate::value::Value;
 
-/// A name of a database or table: no dot, since that is between the two.
+/// The name of a database or table: without a dot, which separates the two.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MysqlName(String);
 
 impl MysqlName {
-    /// A name, if the text is one.
+    /// Parses a name.
     pub fn parse(text: &str) -> Option<Self> {
         is_name(text, b"_-+@$", 64).then(|| Self(text.to_owned()))
     }
@@ -49,7 +49,7 @@ impl Attribute for MysqlName {
 pub struct Charset(String);
 
 impl Charset {
-    /// Its name.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -100,7 +100,7 @@ resource_type! {
 }
 
 impl MysqlDatabase {
-    /// Databases of the server's own.
+    /// Databases of the server itself.
     pub const NEEDED: [&'static str; 4] = ["information_schema", "mysql", "performance_schema", "sys"];
 }
 

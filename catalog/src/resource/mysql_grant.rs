@@ -10,7 +10,7 @@ use super::mysql_user::{self, MysqlAccount};
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
 use crate::value::Value;
 
-/// What privileges are on.
+/// What privileges apply to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Global,
@@ -19,7 +19,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// The database that it is of.
+    /// The database of the level, if it has one.
     pub fn database(&self) -> Option<&MysqlName> {
         match self {
             Self::Global => None,
@@ -55,11 +55,11 @@ impl Attribute for Level {
     }
 }
 
-/// A privilege, by the name that the server lists it by.
+/// A privilege, by the name under which the server lists it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MysqlPrivilege(&'static str);
 
-/// Privileges on everything, a database or a table.
+/// Privileges that apply to everything, a database or a table.
 const ON_TABLES: [&str; 13] = [
     "SELECT",
     "INSERT",
@@ -76,11 +76,11 @@ const ON_TABLES: [&str; 13] = [
     "DELETE HISTORY",
 ];
 
-/// Privileges on everything or a database.
+/// Privileges that apply to everything or a database.
 const ON_DATABASES: [&str; 6] =
     ["CREATE TEMPORARY TABLES", "LOCK TABLES", "CREATE ROUTINE", "ALTER ROUTINE", "EXECUTE", "EVENT"];
 
-/// Privileges on everything.
+/// Privileges that apply only to everything.
 const ON_ALL: [&str; 19] = [
     "FILE",
     "PROCESS",
@@ -103,7 +103,7 @@ const ON_ALL: [&str; 19] = [
     "READ_ONLY ADMIN",
 ];
 
-/// Other names of some.
+/// Other names of some privileges, with the listed name.
 const ALIASES: [(&str, &str); 5] = [
     ("ALL PRIVILEGES", "ALL"),
     ("REPLICATION CLIENT", "BINLOG MONITOR"),
@@ -113,15 +113,15 @@ const ALIASES: [(&str, &str); 5] = [
 ];
 
 impl MysqlPrivilege {
-    /// All that there are at a level.
+    /// All privileges that exist at a level.
     pub const ALL: Self = Self("ALL");
 
-    /// Its name.
+    /// The name of the privilege.
     pub fn as_str(self) -> &'static str {
         self.0
     }
 
-    /// The privileges that there can be at a level.
+    /// The privileges that exist at a level.
     pub fn at(level: &Level) -> impl Iterator<Item = Self> {
         let (databases, all): (&[&str], &[&str]) = match level {
             Level::Global => (&ON_DATABASES, &ON_ALL),
@@ -131,7 +131,7 @@ impl MysqlPrivilege {
         ON_TABLES.iter().chain(databases).chain(all).map(|word| Self(word))
     }
 
-    /// A privilege by a name that the server lists.
+    /// A privilege, by a name that the server lists.
     pub fn named(word: &str) -> Option<Self> {
         Self::at(&Level::Global).find(|one| one.0 == word)
     }

@@ -9,7 +9,7 @@ use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
 use crate::value::Value;
 
-/// Who connects, and from where: `app@localhost`.
+/// The user who connects, and from where: `app@localhost`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MysqlAccount {
     pub user: String,
@@ -44,15 +44,15 @@ impl Attribute for MysqlAccount {
     }
 }
 
-/// A plugin of the server by which it knows who connects.
+/// A plugin of the server that authenticates accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthPlugin(String);
 
 impl AuthPlugin {
-    /// The plugin that compares passwords, unless another is said.
+    /// The plugin that compares passwords, which is the default.
     pub const PASSWORD: &'static str = "mysql_native_password";
 
-    /// Its name.
+    /// The name of the plugin.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -122,7 +122,7 @@ impl Rules for MysqlUser {
     }
 }
 
-/// What is wrong with a password; says nothing of it.
+/// What is wrong with a password, without quoting it.
 fn wrong_password(password: &str) -> Option<AttributeError> {
     if password.is_empty() {
         let error = AttributeError::new("password", "`password` is empty");
@@ -131,14 +131,14 @@ fn wrong_password(password: &str) -> Option<AttributeError> {
     None
 }
 
-/// The hash that a text is, in the server's own capitals, if it has the form of one.
+/// The hash that a text is, in capitals as the server writes it, if it has the form of one.
 pub fn as_hash(text: &str) -> Option<String> {
     let digits = text.strip_prefix('*')?;
     let hash = digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit());
     hash.then(|| text.to_ascii_uppercase())
 }
 
-/// The server's package and service, by their usual names, come before.
+/// The server's package and service, by their usual names, which come before.
 pub(super) fn server() -> Vec<Implied> {
     let packages = ["mariadb-server", "default-mysql-server"].map(|name| Implied::on("package", name));
     let services = ["mariadb", "mysql", "mysqld"].map(|name| Implied::on("service", name));

@@ -9,13 +9,13 @@ use crate::value::Value;
 keywords! {
     /// States that have a word of their own.
     PackageState {
-        /// Installed, in whatever version.
+        /// Installed, in any version.
         Present = "present",
-        /// Not installed; its configuration may stay.
+        /// Not installed; its configuration may be left.
         Absent = "absent",
-        /// Not installed, and its configuration gone.
+        /// Not installed, and its configuration removed.
         Purged = "purged",
-        /// Installed in the newest version that is offered.
+        /// Installed in the newest available version.
         Latest = "latest",
         /// Installed, and kept from being upgraded.
         Held = "held",
@@ -83,7 +83,7 @@ resource_type! {
 }
 
 impl Package {
-    /// Whether it is not to be there.
+    /// Whether it should not be installed.
     pub fn is_unwanted(&self) -> bool {
         matches!(self.ensure, PackageEnsure::State(PackageState::Absent | PackageState::Purged))
     }

@@ -20,7 +20,7 @@ impl ServerWord {
         &self.0
     }
 
-    /// The word as it is compared: `de_CH.UTF-8` and `de_CH.utf8` are one.
+    /// The word in the form in which it is compared: `de_CH.UTF-8` and `de_CH.utf8` are equal.
     pub fn plain(text: &str) -> String {
         text.chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect()
     }
@@ -86,7 +86,7 @@ impl PostgresqlDatabase {
     /// Databases that the server itself needs.
     const NEEDED: [&'static str; 3] = ["postgres", "template0", "template1"];
 
-    /// The server that it is of.
+    /// The server that it is in.
     pub fn cluster(&self) -> Cluster<'_> {
         Cluster::new(self.port, self.system_user.as_ref())
     }

@@ -8,7 +8,7 @@ use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
 
 keywords! {
-    /// What kind of object privileges are on.
+    /// The kind of object that privileges apply to.
     GrantObject {
         /// The database itself.
         Database = "database",
@@ -30,27 +30,27 @@ keywords! {
     PostgresqlPrivilege {
         /// All that the object has.
         All = "ALL",
-        /// To read.
+        /// Read.
         Select = "SELECT",
-        /// To add rows.
+        /// Add rows.
         Insert = "INSERT",
-        /// To change rows or a sequence.
+        /// Change rows or a sequence.
         Update = "UPDATE",
-        /// To remove rows.
+        /// Remove rows.
         Delete = "DELETE",
-        /// To empty a table.
+        /// Empty a table.
         Truncate = "TRUNCATE",
-        /// To refer to a table by a foreign key.
+        /// Refer to a table in a foreign key.
         References = "REFERENCES",
-        /// To make triggers on a table.
+        /// Create triggers on a table.
         Trigger = "TRIGGER",
-        /// To make schemas in a database, or objects in a schema.
+        /// Create schemas in a database, or objects in a schema.
         Create = "CREATE",
-        /// To connect to a database.
+        /// Connect to a database.
         Connect = "CONNECT",
-        /// To make temporary tables in a database.
+        /// Create temporary tables in a database.
         Temporary = "TEMPORARY",
-        /// To use what a schema holds, or a sequence.
+        /// Use the content of a schema, or a sequence.
         Usage = "USAGE",
     }
 }
@@ -58,7 +58,7 @@ keywords! {
 use PostgresqlPrivilege as P;
 
 impl GrantObject {
-    /// The privileges that such an object has.
+    /// The privileges that such an object can have.
     pub fn privileges(self) -> &'static [PostgresqlPrivilege] {
         match self {
             Self::Database => &[P::Create, P::Connect, P::Temporary],
@@ -70,7 +70,7 @@ impl GrantObject {
         }
     }
 
-    /// Whether it is all objects of a kind in a schema.
+    /// Whether it means all objects of a kind in a schema.
     pub fn is_many(self) -> bool {
         matches!(self, Self::AllTables | Self::AllSequences)
     }
@@ -109,7 +109,7 @@ resource_type! {
 }
 
 impl PostgresqlGrant {
-    /// The server that it is of.
+    /// The server that the object is in.
     pub fn cluster(&self) -> Cluster<'_> {
         Cluster::new(self.port, self.system_user.as_ref())
     }
@@ -120,20 +120,20 @@ impl PostgresqlGrant {
         own.or(self.schema.as_ref()).map_or("public", SqlName::as_str)
     }
 
-    /// The privileges, `ALL` as what it stands for, each once and in the order in which PostgreSQL lists them.
+    /// The privileges, with `ALL` expanded, each once and in the order in which PostgreSQL lists them.
     pub fn each_privilege(&self) -> Vec<PostgresqlPrivilege> {
         let wanted = |one: &P| self.privileges.contains(&P::All) || self.privileges.contains(one);
         self.on.privileges().iter().copied().filter(wanted).collect()
     }
 
-    /// A privilege on an object, as something that can be claimed.
+    /// A privilege on an object, as a claim.
     fn claim_of(&self, privilege: P, on: GrantObject, object: &str, hold: Hold) -> Claim {
         let place = format!("{} of {} at port {}", on, self.database, self.port);
         let name = format!("{privilege} on {object}, {place}, for {}", self.role);
         Claim::object("PostgreSQL privilege", name, hold)
     }
 
-    /// The object with its schema; of many, the schema.
+    /// The object with its schema; for several objects, only the schema.
     fn object_name(&self) -> String {
         match (self.on, &self.object) {
             (GrantObject::Database, _) => self.database.to_string(),
@@ -225,7 +225,7 @@ impl Rules for PostgresqlGrant {
         let own = each
             .iter()
             .map(|one| self.claim_of(*one, self.on, &self.object_name(), Hold::Said(said.to_owned())));
-        // What is on all tables of a schema is on each.
+        // A privilege on all tables of a schema applies to each of them.
         let many = match self.on {
             GrantObject::Table => Some(GrantObject::AllTables),
             GrantObject::Sequence => Some(GrantObject::AllSequences),

@@ -1,4 +1,4 @@
-//! `postgresql_role`: a role of a PostgreSQL server: a user, or a group of users.
+//! `postgresql_role`: a role of a PostgreSQL server, which is a user or a group of users.
 
 use super::attribute::cluster::Cluster;
 use super::attribute::database::{ConnectionLimit, Port, SqlName};
@@ -46,7 +46,7 @@ resource_type! {
 }
 
 impl PostgresqlRole {
-    /// The server that it is of.
+    /// The server that the role is in.
     pub fn cluster(&self) -> Cluster<'_> {
         Cluster::new(self.port, self.system_user.as_ref())
     }
@@ -72,7 +72,7 @@ impl Rules for PostgresqlRole {
         let groups = self.member_of.iter().flatten();
         implied.extend(groups.map(|role| Implied::on("postgresql_role", role.as_str())));
         if self.ensure == Presence::Absent {
-            // One that owns something or holds privileges is not dropped: it may be another's from this run on.
+            // A role that owns something or holds privileges is not dropped, and this run may give those to another.
             implied.extend(["postgresql_database", "postgresql_grant"].map(Implied::AfterAll));
         }
         implied
@@ -83,7 +83,7 @@ impl Rules for PostgresqlRole {
     }
 }
 
-/// What is wrong with a password; says nothing of it.
+/// What is wrong with a password, without quoting it.
 fn wrong_password(password: &str) -> Option<AttributeError> {
     let error = |message: &str, help: &str| Some(AttributeError::new("password", message).help(help));
     let hex = |text: &str| text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
@@ -108,7 +108,7 @@ fn wrong_password(password: &str) -> Option<AttributeError> {
     None
 }
 
-/// Whether a text is a SCRAM-SHA-256 verifier: the server takes any other for a password.
+/// Whether a text is a SCRAM-SHA-256 verifier: the server takes anything else for a password.
 pub fn is_verifier(text: &str) -> bool {
     let decoded = |text: &str| data_encoding::BASE64.decode(text.as_bytes()).map_or(0, |bytes| bytes.len());
     let read = || {

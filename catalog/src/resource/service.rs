@@ -11,7 +11,7 @@ keywords! {
     ServiceEnsure {
         /// It runs.
         Running = "running",
-        /// It does not.
+        /// It does not run.
         Stopped = "stopped",
     }
 }
@@ -47,13 +47,13 @@ impl Attribute for ServiceEnable {
     }
 }
 
-/// How a notification reaches a service.
+/// How a service is notified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceRestart {
     Restart,
-    /// By a reload; a restart where the unit cannot reload.
+    /// With a reload, or with a restart if the unit cannot reload.
     Reload,
-    /// By a command of the shell.
+    /// With a shell command.
     Command(String),
 }
 
@@ -92,7 +92,7 @@ resource_type! {
 }
 
 impl Service {
-    /// The unit's whole name.
+    /// The complete name of the unit.
     pub fn unit(&self) -> String {
         let suffixes = [
             ".service",
@@ -135,7 +135,7 @@ impl Rules for Service {
         });
         let mut units = vec![unit.clone()];
         units.extend(template.clone());
-        // A unit of its own name says itself that this hangs on it.
+        // A resource for the unit itself says that this depends on it.
         let on_unit = |unit| Implied::On(vec![unit], Bond::Part);
         let mut implied: Vec<_> =
             template.iter().map(|title| ResourceRef::new("systemd_unit", &**title)).map(on_unit).collect();
@@ -154,7 +154,7 @@ impl Rules for Service {
 }
 
 impl Service {
-    /// What it claims of a unit: of its own, or of one that its own name is an alias of.
+    /// What it claims of a unit: its own, or one that its name is an alias of.
     pub fn claims_of(&self, unit: &str) -> Vec<Claim> {
         let masked = self.enable == Some(ServiceEnable::Masked);
         let side = |is_held: bool, side| is_held.then(|| Claim::object("unit", unit, Hold::Side(side)));

@@ -8,22 +8,23 @@ use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
 use crate::value::Value;
 
-/// A value of a kernel setting: one line, with one space where there is white space.
+/// The value of a kernel setting: one line, with a single space in place of white space.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SysctlValue(String);
 
 impl SysctlValue {
-    /// A value as the kernel or a file has it.
+    /// A value in the form of the kernel or a file.
     pub fn new(text: &str) -> Self {
         Self(text.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
     }
 
-    /// Whether another is the same to the kernel, which sorts and joins lists of numbers and ranges: `80,81` is `80-81`.
+    /// Whether another value means the same to the kernel, which sorts and joins lists of numbers and ranges: `80,81`
+    /// is `80-81`.
     pub fn is_same(&self, other: &Self) -> bool {
         self == other || self.ranges().is_some_and(|ranges| Some(ranges) == other.ranges())
     }
 
-    /// The numbers of a list with commas and ranges, joined where they can be; none of any other text.
+    /// The numbers of a list with commas and ranges, joined where possible; `None` for any other text.
     fn ranges(&self) -> Option<Vec<(u32, u32)>> {
         let range = |part: &str| {
             let (from, to) = part.split_once('-').unwrap_or((part, part));
@@ -101,7 +102,7 @@ impl Rules for Sysctl {
 
     fn claims(&self) -> Vec<Claim> {
         let mut claims = vec![Claim::whole("kernel setting", self.title.setting())];
-        // Where it is not to be set at boot, the file is removed.
+        // If it should not be set at boot, the file is removed.
         let file = if self.persist { self.ensure } else { Presence::Absent };
         claims.extend(Claim::whole_file(self.title.file(), file));
         claims

@@ -7,10 +7,10 @@ use super::unit_text;
 use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, ResourceRef, Rules};
 use crate::value::Value;
 
-/// Where an administrator's units stand.
+/// The directory with an administrator's units.
 const DIRECTORY: &str = "/etc/systemd/system/";
 
-/// Kinds of units that are defined by a file.
+/// Kinds of units that a file defines.
 const DEFINED: [&str; 9] =
     ["service", "socket", "mount", "automount", "swap", "target", "path", "timer", "slice"];
 
@@ -18,17 +18,17 @@ const DEFINED: [&str; 9] =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnitFile {
     path: String,
-    /// Up to where the unit's name reaches.
+    /// Where the unit's name ends in the path.
     unit: usize,
 }
 
 impl UnitFile {
-    /// The title.
+    /// The title as text.
     pub fn as_str(&self) -> &str {
         &self.path[DIRECTORY.len()..]
     }
 
-    /// Where the file is.
+    /// The path of the file.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -43,7 +43,7 @@ impl UnitFile {
         self.unit < self.path.len()
     }
 
-    /// Whether it stands for no single unit: a template, or a drop-in for all units of a kind or with a prefix.
+    /// Whether it applies to no single unit: a template, or a drop-in for all units of a kind or with a prefix.
     pub fn is_of_many(&self) -> bool {
         let stem = self.unit().rsplit_once('.').map_or("", |(stem, _)| stem);
         stem.is_empty() || stem.ends_with('@') || (self.is_drop_in() && stem.ends_with('-'))
@@ -83,7 +83,7 @@ fn is_word(text: &str) -> bool {
     !text.is_empty() && text.len() <= 200 && !text.starts_with(['.', '-']) && text.bytes().all(plain)
 }
 
-/// A drop-in may be for all units of a kind: `service.d`.
+/// Whether a text names a unit. A drop-in may also be for all units of a kind: `service.d`.
 fn is_unit(unit: &str, has_drop_in: bool) -> bool {
     let also = if has_drop_in { &["scope", "device"][..] } else { &[] };
     let is_kind = |kind: &str| DEFINED.contains(&kind) || also.contains(&kind);
@@ -117,13 +117,14 @@ impl SystemdUnit {
         let mut services = vec![unit.to_owned()];
         if kind == "service" {
             services.push(stem.to_owned());
-            // These start it: it must be there when they begin to.
+            // These start it, so it must exist before they do.
             services.extend(["timer", "path", "socket"].map(|starter| format!("{stem}.{starter}")));
         }
         services
     }
 
-    /// The accounts that it runs as, where its text is known here: they are there before it can be started, and go after it.
+    /// The accounts that it runs as, if its text is known here: they exist before it can be started, and are removed
+    /// after it.
     fn accounts(&self) -> Vec<Implied> {
         let Some(Content::Inline(text)) = self.content.as_ref().filter(|_| self.ensure == Presence::Present)
         else {
@@ -250,7 +251,7 @@ mod tests {
             assert!(said.contains(&format!("`{directive}`")) && said.contains("LoadCredential="), "{said}");
             assert!(!said.contains("hunter2"), "{said}");
         }
-        // Where the whole text is secret, so are its directives.
+        // If the whole text is secret, so are its directives.
         let said = error(&[("[Service]\nHunter2=x\n", true)]).unwrap();
         assert!(!said.contains("Hunter2"), "{said}");
         assert_eq!(error(&[("# ", false), ("hunter2", true), ("\n[Service]\nX=1\n", false)]), None);

@@ -7,27 +7,27 @@ use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
 use crate::value::Value;
 
 keywords! {
-    /// Which time of a file is its age.
+    /// Which time of a file determines its age.
     TidyBy {
         /// When its content was last written.
         Mtime = "mtime",
         /// When it was last read.
         Atime = "atime",
-        /// When it was last changed in any way, its mode or name too.
+        /// When it was last changed in any way, including its mode or name.
         Ctime = "ctime",
     }
 }
 
-/// How deep is looked.
+/// How deep to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recurse {
-    /// Files of so many levels: of the directory itself, of what is in it, …
+    /// Files of this many levels: those in the directory itself, those in its subdirectories, …
     Levels(u32),
     All,
 }
 
 impl Recurse {
-    /// Whether what is in a directory of this level is looked at; the directory of the title has level 0.
+    /// Whether the content of a directory at this level is looked at; the directory of the title has level 0.
     pub fn reaches(self, level: u32) -> bool {
         match self {
             Self::Levels(levels) => level < levels,
@@ -102,7 +102,7 @@ const KEPT: &[&str] = &[
 ];
 
 impl Tidy {
-    /// The directory.
+    /// The directory to tidy.
     pub fn directory(&self) -> &str {
         self.path.as_ref().map_or(self.title.as_str(), AbsolutePath::as_str)
     }
@@ -143,7 +143,7 @@ impl Rules for Tidy {
     }
 
     fn claims(&self) -> Vec<Claim> {
-        // It takes what nobody claims.
+        // It affects only what no resource claims.
         Vec::new()
     }
 }

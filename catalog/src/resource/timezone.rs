@@ -1,4 +1,4 @@
-//! `timezone`: the time that the machine shows.
+//! `timezone`: the time zone in which the machine shows the time.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ use super::{Attribute, AttributeKind, Implied, Mismatch, Rules};
 use crate::value::Value;
 
 keywords! {
-    /// What can be wanted of a time zone: a machine always has one.
+    /// What can be wanted of a time zone, which every machine has.
     ZoneState {
-        /// The machine has it.
+        /// The machine uses it.
         Present = "present",
     }
 }

@@ -3,7 +3,7 @@
 use super::AttributeError;
 use super::attribute::Secret;
 
-/// Where systemd reads definitions of the machine's units.
+/// Directories from which systemd reads the machine's unit definitions.
 const DIRECTORIES: [&str; 5] = [
     "/etc/systemd/system/",
     "/run/systemd/system/",
@@ -12,7 +12,7 @@ const DIRECTORIES: [&str; 5] = [
     "/lib/systemd/system/",
 ];
 
-/// How the files that it reads there end: those of units, and drop-ins.
+/// Suffixes of the files that it reads there: those of units, and of drop-ins.
 const ENDINGS: [&str; 11] = [
     ".service",
     ".socket",
@@ -27,18 +27,18 @@ const ENDINGS: [&str; 11] = [
     ".conf",
 ];
 
-/// Whether a file is a part of a unit's definition.
+/// Whether a file is part of a unit's definition.
 pub(super) fn is_unit(path: &str) -> bool {
     let is_below = |directory: &&str| path.starts_with(*directory);
     DIRECTORIES.iter().any(is_below) && ENDINGS.iter().any(|ending| path.ends_with(ending))
 }
 
-/// The error of a unit's text that has a secret in a directive.
+/// The error if a unit's text has a secret in a directive.
 pub(super) fn refused(attribute: &'static str, text: &Secret) -> Option<AttributeError> {
     directive_of_secret(text).map(|directive| error(attribute, directive.as_deref()))
 }
 
-/// The error of a secret that is the value of a directive of a unit.
+/// The error if a directive of a unit has a secret value.
 pub(super) fn error(attribute: &'static str, directive: Option<&str>) -> AttributeError {
     let place = directive.map(|directive| format!(" in `{directive}=`")).unwrap_or_default();
     let message = format!(
@@ -48,7 +48,8 @@ pub(super) fn error(attribute: &'static str, directive: Option<&str>) -> Attribu
         .help("write it into a `file`, and name that with `EnvironmentFile=` or `LoadCredential=`")
 }
 
-/// The name of the first directive with a secret in it, unless that is secret too. A comment is not shown.
+/// The name of the first directive with a secret in it, unless that is secret too. Comments are not shown, so they do
+/// not count.
 fn directive_of_secret(text: &Secret) -> Option<Option<String>> {
     let (mut whole, mut secrets) = (String::new(), Vec::new());
     for piece in text.pieces() {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::attribute::{AbsolutePath, AccountName, PasswordHash, Presence, keywords};
+use super::attribute::{AbsolutePath, PasswordHash, Presence, AccountName, keywords};
 use super::claim::{Claim, Hold, Standing};
 use super::define::resource_type;
 use super::implied::ancestors;
 use super::{AttributeError, AuthorizedKey, Bond, Implied, Rules};
 
 keywords! {
-    /// How `groups` is meant.
+    /// How a list of groups is meant.
     Membership {
         /// At least these.
         Minimum = "minimum",
@@ -48,7 +48,7 @@ resource_type! {
     }
 }
 
-/// Names are no longer, and have no sign that the account files use.
+/// Checks a name: no longer than `LONGEST`, and without characters that have a meaning in the account files.
 pub(super) fn name_error(name: &AccountName) -> Option<AttributeError> {
     const LONGEST: usize = 32;
     let name = name.as_str();
@@ -62,7 +62,7 @@ pub(super) fn name_error(name: &AccountName) -> Option<AttributeError> {
     })
 }
 
-/// The package that brings a shell has its name, or that of what it is a part of.
+/// The package that brings a shell has its name, or the name of what it is a part of.
 fn on_package(shell: &AbsolutePath) -> Implied {
     let name = shell.as_str().rsplit('/').next().unwrap_or_default();
     let whole = match name {
@@ -104,7 +104,7 @@ impl Rules for User {
         let by_number = |group: &AccountName| group.as_str().bytes().all(|byte| byte.is_ascii_digit());
         let mut implied: Vec<_> = groups
             .map(|group| match by_number(group) {
-                // Which one has the number is not known here.
+                // Which group has this number is not known here.
                 true => Implied::OnAll("group"),
                 false => Implied::on_group(group.as_str()),
             })
@@ -112,11 +112,11 @@ impl Rules for User {
         implied.extend(self.shell.iter().map(|shell| Implied::on_file(shell.as_str())));
         implied.extend(self.shell.iter().filter(|_| self.ensure == Presence::Present).map(on_package));
         if let (Some(home), false) = (&self.home, self.manage_home) {
-            // The account can be without: what is above the home may be the account's own.
+            // The account does not require it: a directory above the home may belong to the account itself.
             implied.push(Implied::On(ancestors("file", home.as_str()), Bond::Order));
         }
         if self.ensure == Presence::Absent {
-            // An account is not removed while a process is its own.
+            // An account cannot be removed while a process belongs to it.
             implied.push(Implied::AfterAll("service"));
         }
         implied

@@ -1,4 +1,4 @@
-//! What apt's own files hold: names of these files, and the words in their fields.
+//! What apt's own files contain: their names, and the words in their fields.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,13 +8,13 @@ use crate::value::Value;
 
 /// Where apt looks for files of one kind.
 pub trait AptFiles {
-    /// The directory.
+    /// The directory in which apt looks.
     const DIRECTORY: &'static str;
-    /// What follows the name; more than one where the content decides.
+    /// What follows the name; more than one if the content decides.
     const SUFFIXES: &'static [&'static str];
 }
 
-/// A name that apt takes: files whose names have other characters it passes over without a word.
+/// A name that apt accepts: it silently ignores files whose names contain other characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AptName<F> {
     name: String,
@@ -55,7 +55,7 @@ impl<F: AptFiles> Attribute for AptName<F> {
     }
 }
 
-/// A word in a field of apt's: printable, without a space, and never a field of its own.
+/// A word in a field of apt: printable, without spaces, and never the beginning of another field.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AptWord(String);
 
@@ -117,7 +117,7 @@ impl Attribute for AptUri {
         };
         let authority = rest.strip_prefix("//").and_then(|rest| rest.split('/').next());
         if authority.is_some_and(|authority| authority.contains('@')) {
-            // The value itself is not shown: it holds the password.
+            // The value itself is not shown: it contains the password.
             let why = "contains a user or a password, but everyone can read the file that it would be in";
             let help = "put them into a file of /etc/apt/auth.conf.d with mode 0600";
             return Err(Mismatch::because(why).help(help));

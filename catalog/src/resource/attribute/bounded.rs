@@ -10,10 +10,10 @@ use crate::value::Value;
 pub struct Bounded<const MIN: i64, const MAX: i64>(i64);
 
 impl<const MIN: i64, const MAX: i64> Bounded<MIN, MAX> {
-    /// A number that is known to lie within the bounds.
+    /// A number that is known to be within the bounds.
     ///
     /// # Panics
-    /// It does not: where that can be known, it does not compile.
+    /// Panics if it is not. In a constant, that is a compile error.
     pub const fn new(number: i64) -> Self {
         assert!(MIN <= number && number <= MAX, "a number out of its bounds");
         Self(number)

@@ -1,4 +1,4 @@
-//! How large: bytes, or a number with a unit.
+//! A size: bytes, or a number with a unit.
 
 use super::{Attribute, AttributeKind, Mismatch};
 use crate::value::Value;

@@ -1,4 +1,4 @@
-//! Networks of the Internet protocol, of either version.
+//! IP networks of either version.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::{Attribute, AttributeKind, Mismatch};
 use crate::value::Value;
 
-/// A network, or one address: a network of its whole length.
+/// A network, or one address, which is a network of the full length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cidr {
     address: IpAddr,
@@ -14,22 +14,22 @@ pub struct Cidr {
 }
 
 impl Cidr {
-    /// Its first address.
+    /// The first address of the network.
     pub fn address(&self) -> IpAddr {
         self.address
     }
 
-    /// How many bits it has in common.
+    /// The number of leading bits that its addresses have in common.
     pub fn length(&self) -> u8 {
         self.length
     }
 
-    /// Whether it is of version 4.
+    /// Whether it is IPv4.
     pub fn is_v4(&self) -> bool {
         self.address.is_ipv4()
     }
 
-    /// Whether every address of `other` is one of its own.
+    /// Whether it includes every address of `other`.
     pub fn contains(&self, other: &Self) -> bool {
         self.is_v4() == other.is_v4()
             && self.length <= other.length
@@ -52,7 +52,7 @@ impl Cidr {
     }
 }
 
-/// The first address of the network of `length` bits that holds `address`.
+/// The first address of the network of `length` bits that contains `address`.
 fn first(address: IpAddr, length: u8) -> IpAddr {
     match address {
         IpAddr::V4(v4) => {

@@ -1,4 +1,4 @@
-//! How programs are named in a catalog.
+//! How programs are given in a catalog.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// The program, where it is given by an absolute path.
+    /// The program, if it is given by an absolute path.
     pub fn program_path(&self) -> Option<&str> {
         let program = match self {
             Self::Arguments(list) => list.first().map(String::as_str),

@@ -1,4 +1,4 @@
-//! Texts that may be secret, and what files hold.
+//! Texts that may be secret, and the content of files.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::value::{Kind, Piece, Sensitive, Value};
 pub struct Secret(Value);
 
 impl Secret {
-    /// The text itself, for its target alone.
+    /// The text itself, only for its target.
     pub fn expose(&self) -> Arc<str> {
         let exposed = match &self.0.kind {
             Kind::Sensitive(secret) => secret.expose(),
@@ -22,12 +22,12 @@ impl Secret {
         exposed.scalar_text().unwrap_or_default()
     }
 
-    /// Whether it may be shown.
+    /// Whether it is secret, and must not be shown.
     pub fn is_sensitive(&self) -> bool {
         self.0.is_sensitive()
     }
 
-    /// Its stretches, secret and not.
+    /// Its pieces, secret and not.
     pub fn pieces(&self) -> Vec<Piece> {
         let whole = |secret| vec![Piece { text: self.expose(), secret }];
         match &self.0.kind {
@@ -36,7 +36,7 @@ impl Secret {
         }
     }
 
-    /// The text with what is secret masked.
+    /// The text with secret parts masked.
     pub fn shown(&self) -> String {
         match &self.0.kind {
             Kind::Sensitive(secret) => secret.masked(),
@@ -65,51 +65,51 @@ impl Attribute for Secret {
     }
 }
 
-/// What a file holds: text in the catalog, or content that is fetched by its hash.
+/// The content of a file: text in the catalog, or content that is fetched by its hash.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// In the catalog, perhaps secret.
+    /// In the catalog, and perhaps secret.
     Inline(Secret),
     /// From a module's `files/`.
     Hash {
-        /// SHA-256.
+        /// The SHA-256 of the content.
         sha256: ContentHash,
-        /// Bytes.
+        /// The size in bytes.
         size: u64,
     },
-    /// A directory of a module's `files/`: what it holds by relative path.
+    /// A directory in a module's `files/`: its content by relative path.
     Tree(BTreeMap<String, TreeEntry>),
 }
 
-/// What a directory of a module's `files/` has at a path. Directories that hold something are not listed.
+/// What a directory in a module's `files/` has at a path. Directories that are not empty are not listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TreeEntry {
     File {
-        /// SHA-256.
+        /// The SHA-256 of the content.
         sha256: ContentHash,
-        /// Bytes.
+        /// The size in bytes.
         size: u64,
-        /// Whether it is a program.
+        /// Whether it is executable.
         program: bool,
     },
-    /// A symbolic link that stays in the directory, and what it says.
+    /// A symbolic link with this target, which is inside the directory.
     Link(String),
     Folder,
 }
 
 impl Content {
-    /// Whether it may not be shown.
+    /// Whether it must not be shown.
     pub fn is_sensitive(&self) -> bool {
         matches!(self, Self::Inline(secret) if secret.is_sensitive())
     }
 
-    /// The value of a file of `files/` on the wire.
+    /// The value in a catalog of a file in `files/`.
     pub fn hash_value(sha256: &ContentHash, size: u64) -> Value {
         let size = i64::try_from(size).unwrap_or(i64::MAX);
         [("sha256", sha256.as_str().into()), ("size", size.into())].into()
     }
 
-    /// The value of a directory of `files/` on the wire.
+    /// The value in a catalog of a directory in `files/`.
     pub fn tree_value(entries: BTreeMap<Arc<str>, Value>) -> Value {
         [("tree", entries.into())].into()
     }
@@ -123,25 +123,25 @@ impl Content {
         }
     }
 
-    /// The value of a program in a directory on the wire: that of the file, marked.
+    /// The value of an executable in a directory: that of the file, marked.
     pub fn program_value(file: Value) -> Value {
         let mut map = file.as_map().cloned().unwrap_or_default();
         map.insert("program".into(), true.into());
         map.into()
     }
 
-    /// The value of a link in a directory on the wire.
+    /// The value of a link in a directory.
     pub fn link_value(target: &str) -> Value {
         [("link", target.into())].into()
     }
 
-    /// The value of an empty directory in a directory on the wire.
+    /// The value of an empty directory in a directory.
     pub fn folder_value() -> Value {
         [("folder", true.into())].into()
     }
 
     /// Whether a link at a relative path leads to something below the directory that the path is relative to, whatever
-    /// other links there are: all of its `..` come first.
+    /// other links exist: all its `..` come first.
     pub fn stays_inside(path: &str, target: &str) -> bool {
         let depth = path.matches('/').count();
         let mut parts = target.split('/').peekable();
@@ -161,7 +161,7 @@ fn read_hash(value: &Value) -> Option<(ContentHash, u64)> {
 }
 
 impl TreeEntry {
-    /// The hash of a file.
+    /// The hash of a file; `None` for anything else.
     pub fn hash(&self) -> Option<&ContentHash> {
         match self {
             Self::File { sha256, .. } => Some(sha256),
@@ -215,7 +215,7 @@ impl From<Sensitive> for Secret {
     }
 }
 
-/// A text that may be shown, for what the agent itself gives to a command.
+/// A text that may be shown, for what the agent itself passes to a command.
 impl From<&str> for Secret {
     fn from(text: &str) -> Self {
         Self(text.into())

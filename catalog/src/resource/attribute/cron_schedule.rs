@@ -13,7 +13,7 @@ const MONTHS: [&str; 12] =
     ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
-/// A field: what it is called, its bounds, and names that stand for numbers from the lower bound on.
+/// A field: its name, its bounds, and names for its numbers, beginning with the lower bound.
 struct Field {
     name: &'static str,
     least: u32,
@@ -29,7 +29,7 @@ const FIELDS: [Field; 5] = [
     Field { name: "day of the week", least: 0, greatest: 7, names: &DAYS },
 ];
 
-/// When a job is run, with one space between fields.
+/// When a job runs, with one space between fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CronSchedule(String);
 
@@ -85,7 +85,7 @@ impl Field {
         )
     }
 
-    /// A list of `*`, numbers and ranges, each perhaps with a step.
+    /// Checks a list of `*`, numbers and ranges, each perhaps with a step.
     fn check(&self, written: &str) -> Result<(), String> {
         written.split(',').try_for_each(|part| {
             let (range, step) =

@@ -1,4 +1,4 @@
-//! What attributes of database servers have in common: names that go into SQL, ports, limits of connections.
+//! What attributes of database servers have in common: names that are used in SQL, ports, connection limits.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,12 +6,12 @@ use std::fmt;
 use super::{Attribute, AttributeKind, Mismatch};
 use crate::value::Value;
 
-/// A TCP port; of PostgreSQL also a part of its socket's name.
+/// A TCP port; for PostgreSQL also part of its socket's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Port(pub u16);
 
 impl Port {
-    /// PostgreSQL's own.
+    /// PostgreSQL's default port.
     pub const POSTGRESQL: Self = Self(5432);
 }
 
@@ -34,10 +34,10 @@ impl Attribute for Port {
 pub struct ConnectionLimit(pub i32);
 
 impl ConnectionLimit {
-    /// As many as the server takes.
+    /// As many as the server accepts.
     pub const NONE: Self = Self(-1);
 
-    /// None but superusers'.
+    /// None but those of superusers.
     pub const NOBODY: Self = Self(0);
 }
 
@@ -55,8 +55,8 @@ impl Attribute for ConnectionLimit {
     }
 }
 
-/// A name of a role, database, schema or table: no quote, no space, never like an option, and no longer than the
-/// server keeps it.
+/// A name of a role, database, schema or table: without quotes or spaces, never like an option, and no longer than what
+/// the server keeps of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SqlName(Cow<'static, str>);
 
@@ -64,7 +64,7 @@ impl SqlName {
     /// How many bytes PostgreSQL keeps of a name.
     const LIMIT: usize = 63;
 
-    /// A name that is known to be one.
+    /// A name that is known to be valid.
     pub(crate) const fn known(name: &'static str) -> Self {
         Self(Cow::Borrowed(name))
     }
@@ -95,7 +95,7 @@ impl Attribute for SqlName {
     }
 }
 
-/// Letters and digits of ASCII, and some more bytes; the first is a letter, a digit or `_`.
+/// Whether a text consists of ASCII letters and digits, and these further bytes; the first is a letter, a digit or `_`.
 pub(crate) fn is_name(text: &str, more: &[u8], limit: usize) -> bool {
     let first = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
     first && text.len() <= limit && text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))

@@ -1,4 +1,4 @@
-//! What git is told: where a repository is, and what of it is wanted. Neither can be an option or a command.
+//! What git is given: where a repository is, and which revision is wanted. Neither can be an option or a command.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::value::Value;
 pub struct GitRemote(String);
 
 impl GitRemote {
-    /// As git takes it.
+    /// The remote as git takes it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -21,7 +21,7 @@ impl GitRemote {
         self.0.starts_with("ssh://") || !(self.0.contains("://") || self.0.starts_with('/'))
     }
 
-    /// The repository of this machine that it is.
+    /// The path, if it is a repository on this machine.
     pub fn path(&self) -> Option<&str> {
         Some(self.0.strip_prefix("file://").unwrap_or(&self.0)).filter(|path| path.starts_with('/'))
     }
@@ -63,7 +63,7 @@ impl Attribute for GitRemote {
     }
 }
 
-/// `user@host:path`.
+/// Reads `user@host:path`.
 fn scp_like(text: &str, host: &str, path: &str) -> Result<GitRemote, Mismatch> {
     let name = |s: &str| {
         s.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_')
@@ -86,17 +86,17 @@ fn plain(text: &str) -> Result<GitRemote, Mismatch> {
     ok.then(|| GitRemote(text.to_owned())).ok_or_else(|| no_remote(text))
 }
 
-/// A branch, a tag, or the whole id of a commit.
+/// A branch, a tag, or the complete id of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitRevision(String);
 
 impl GitRevision {
-    /// As git takes it.
+    /// The revision as git takes it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is the whole id of a commit.
+    /// Whether it is the complete id of a commit.
     pub fn is_commit(&self) -> bool {
         matches!(self.0.len(), 40 | 64)
             && self.0.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
@@ -113,7 +113,7 @@ impl Attribute for GitRevision {
     const KIND: AttributeKind = AttributeKind::Text;
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let text = value.as_str().ok_or(Mismatch::KIND)?;
-        // The rules of `git check-ref-format`, and no more characters than names of branches and tags have.
+        // The rules of `git check-ref-format`, and only characters that names of branches and tags have in practice.
         let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
         let first = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
         let all = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.+/#@=,".contains(&b));

@@ -1,4 +1,4 @@
-//! Names of hosts, as `/etc/hosts` and the kernel take them.
+//! Names of hosts, as `/etc/hosts` and the kernel accept them.
 
 use std::fmt;
 

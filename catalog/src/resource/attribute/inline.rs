@@ -1,4 +1,4 @@
-//! Text that is in the catalog itself, however it is given: for what the agent joins with other text.
+//! Text that is in the catalog itself, however it is given: for text that the agent joins with other text.
 
 use super::{Attribute, AttributeKind, Mismatch, Secret};
 use crate::value::Value;

@@ -1,6 +1,6 @@
-//! The macro behind attributes that are one of some words.
+//! The macro behind attributes that are one of several words.
 
-/// Reads one of some words into an enum that prints as the word.
+/// Reads one of several words into an enum that prints as the word.
 macro_rules! keywords {
     ($(#[doc = $doc:literal])+ $name:ident { $( $(#[doc = $vdoc:literal])+ $variant:ident = $word:literal ),+ $(,)? }) => {
         $(#[doc = $doc])+

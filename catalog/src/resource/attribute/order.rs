@@ -1,4 +1,4 @@
-//! A place among others: what has the smaller number comes first.
+//! A position: what has the smaller number comes first.
 
 use super::{Attribute, AttributeKind, Mismatch};
 use crate::value::Value;

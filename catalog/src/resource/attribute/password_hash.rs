@@ -1,4 +1,4 @@
-//! What is in the place of a password in the shadow file.
+//! The password field of the shadow file.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -6,14 +6,15 @@ use std::sync::Arc;
 use super::{Attribute, AttributeKind, Mismatch, Secret};
 use crate::value::Value;
 
-/// A hash as crypt(5) has them, or a lock: `!`, `*`, or `!` before a hash.
+/// A hash in a form of crypt(5), or a lock: `!`, `*`, or `!` before a hash.
 ///
-/// The forms of DES are refused: thirteen letters and digits are as likely a password, and such a hash is broken in hours.
+/// DES hashes are refused: thirteen letters and digits may just as well be a password, and such a hash is broken in
+/// hours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PasswordHash(Secret);
 
 impl PasswordHash {
-    /// The text itself, for the shadow file alone.
+    /// The text itself, only for the shadow file.
     pub fn expose(&self) -> Arc<str> {
         self.0.expose()
     }
@@ -42,7 +43,8 @@ fn is_lock(text: &str) -> bool {
     matches!(text.trim_start_matches('!'), "" | "*")
 }
 
-/// By the forms that crypt(5) gives, with the lengths that their hashes have: one that was cut fits no password.
+/// Whether a text has one of the forms in crypt(5), with the length of its hash: no password matches one that was cut
+/// off.
 fn is_hash(text: &str) -> bool {
     let Some(rest) = text.strip_prefix('$') else { return false };
     match *rest.split('$').collect::<Vec<_>>() {
@@ -69,7 +71,7 @@ fn is_hash(text: &str) -> bool {
     }
 }
 
-/// The salt of SHA-2, perhaps with a number of rounds before it.
+/// Whether these are a salt of SHA-2, perhaps with a number of rounds before it.
 fn is_salt(parts: &[&str]) -> bool {
     match parts {
         [salt] => is_free(salt, 1..=16),

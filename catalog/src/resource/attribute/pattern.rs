@@ -1,4 +1,4 @@
-//! Regular expressions: checked where the catalog is compiled, by the same engine that the agent matches lines with.
+//! Regular expressions: checked where the catalog is compiled, with the same engine with which the agent matches lines.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use regex_lite::Regex;
 use super::{Attribute, AttributeKind, Mismatch};
 use crate::value::Value;
 
-/// A regular expression over one line. The time it takes grows with the line alone, no matter who wrote the line.
+/// A regular expression for one line. The time that it takes grows only with the line, whoever wrote that.
 #[derive(Clone)]
 pub struct Pattern(Regex);
 
 impl Pattern {
-    /// Whether it is found in a line, which has no line break at its end.
+    /// Whether it matches in a line, which has no line break at its end.
     pub fn finds(&self, line: &str) -> bool {
         self.0.is_match(line)
     }

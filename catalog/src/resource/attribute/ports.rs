@@ -9,7 +9,7 @@ use crate::value::Value;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ports {
     pub first: u16,
-    /// The last; the first, where it is one port.
+    /// The last port; equal to `first` if it is a single port.
     pub last: u16,
 }
 

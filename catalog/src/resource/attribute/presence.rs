@@ -1,13 +1,13 @@
-//! Whether something is there: the `ensure` of every type that knows no other states.
+//! Whether something exists: the `ensure` of every type that has no other states.
 
 use super::keywords;
 
 keywords! {
     /// Whether something exists.
     Presence {
-        /// It does.
+        /// It exists.
         Present = "present",
-        /// It does not.
+        /// It does not exist.
         Absent = "absent",
     }
 }

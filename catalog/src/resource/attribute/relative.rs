@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Attribute, AttributeKind, Mismatch};
 use crate::value::Value;
 
-/// A path below a directory, normal: it never leads out of it, and is never like an option.
+/// A normal path below a directory: it never leads out of it, and never looks like an option.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelativePath(String);
 
@@ -15,7 +15,7 @@ impl RelativePath {
         &self.0
     }
 
-    /// How many directories it goes through.
+    /// The number of directories in it.
     pub fn depth(&self) -> usize {
         self.0.matches('/').count()
     }

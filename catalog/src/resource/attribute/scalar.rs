@@ -61,7 +61,7 @@ impl Attribute for Mode {
     const KIND: AttributeKind = AttributeKind::Mode;
     fn read(value: &Value) -> Result<Self, Mismatch> {
         if value.as_int().is_some() {
-            // Which digits were typed cannot be told from a number: 420 may be 0o644 or itself, and each is a mode.
+            // A number does not show which digits were typed: 420 may be 0o644 or itself, and both are modes.
             let help = "put quotes around its digits where they are written, such as \"0644\"";
             return Err(Mismatch::because("is a number, and permission bits are a string").help(help));
         }
@@ -74,7 +74,7 @@ impl Attribute for Mode {
     }
 }
 
-/// Seconds.
+/// A number of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seconds(pub u32);
 

@@ -1,9 +1,9 @@
-//! The value of a setting: whatever scalar it is in a manifest, in its file it is text.
+//! The value of a setting: it may be any scalar in a manifest, and is text in the file.
 
 use super::{Attribute, AttributeKind, Mismatch, Secret};
 use crate::value::{Kind, Value};
 
-/// A scalar that becomes text of a file; may be secret.
+/// A scalar that becomes text in a file; may be secret.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting(Secret);
 

@@ -12,29 +12,29 @@ use crate::value::Value;
 /// Where a file comes from: `https://`, `http://`, `file:///`, or an absolute path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A URL of `https` or `http`.
+    /// An `https` or `http` URL.
     Url(Arc<str>),
-    /// A file of the machine.
+    /// A file on the machine.
     Path(AbsolutePath),
 }
 
 /// How several files are packed into one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// `tar`, packed by whatever the file says by itself.
+    /// `tar`, with whatever compression the file shows.
     Tar,
-    /// `tar`, packed by gzip.
+    /// `tar`, compressed with gzip.
     TarGzip,
-    /// `tar`, packed by xz.
+    /// `tar`, compressed with xz.
     TarXz,
-    /// `tar`, packed by zstd.
+    /// `tar`, compressed with zstd.
     TarZstd,
-    /// `tar`, packed by bzip2.
+    /// `tar`, compressed with bzip2.
     TarBzip2,
     Zip,
 }
 
-/// Endings of names, and what they mean.
+/// Suffixes of names, and what they mean.
 const FORMATS: [(&str, Format); 10] = [
     (".tar", Format::Tar),
     (".tar.gz", Format::TarGzip),
@@ -49,7 +49,7 @@ const FORMATS: [(&str, Format); 10] = [
 ];
 
 impl Format {
-    /// Names of the packages that can unpack it, where a small system lacks it: of Debian, and of RPM systems.
+    /// Names of the packages that can unpack it and that a small system may lack: Debian's, and those of RPM systems.
     pub fn packages(self) -> &'static [&'static str] {
         match self {
             Self::Tar | Self::TarGzip => &["tar"],
@@ -62,7 +62,7 @@ impl Format {
 }
 
 impl Source {
-    /// How it is packed, by the ending of its name.
+    /// How it is packed, according to the suffix of its name.
     pub fn format(&self) -> Option<Format> {
         let path = match self {
             Self::Url(url) => url.split('?').next().unwrap_or_default(),
@@ -72,7 +72,7 @@ impl Source {
         FORMATS.iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, format)| *format)
     }
 
-    /// The file of this machine that it is.
+    /// The path, if it is a file on this machine.
     pub fn path(&self) -> Option<&str> {
         match self {
             Self::Url(_) => None,
@@ -102,10 +102,10 @@ impl Attribute for Source {
     }
 }
 
-/// Reads a URL of one of these schemes: its host and what is before it.
+/// Checks a URL with one of these schemes; returns its host and what is before it.
 ///
 /// # Errors
-/// Another scheme, no host, characters that no URL has, a password, or a fragment.
+/// Fails on another scheme, a missing host, characters that are not allowed in a URL, a password, or a fragment.
 pub(super) fn url<'a>(text: &'a str, schemes: &[&str]) -> Result<&'a str, Mismatch> {
     let named = || schemes.join(", ");
     let Some(rest) = schemes.iter().find_map(|scheme| text.strip_prefix(scheme)) else {
@@ -114,7 +114,7 @@ pub(super) fn url<'a>(text: &'a str, schemes: &[&str]) -> Result<&'a str, Mismat
     };
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     if authority.contains('@') && schemes != ["ssh://"] {
-        // Not quoted: it may be a password.
+        // Not quoted, since it may be a password.
         return Err(Mismatch::because("holds credentials, which everyone would see")
             .help("take them out of the URL and give them as `headers`"));
     }
@@ -126,7 +126,7 @@ pub(super) fn url<'a>(text: &'a str, schemes: &[&str]) -> Result<&'a str, Mismat
     Ok(authority)
 }
 
-/// What is wrong with headers that are sent to `url`: they may hold secrets, and so go over TLS only.
+/// What is wrong with headers for `url`: they may contain secrets, and so are sent only over TLS.
 pub fn header_error(headers: &BTreeMap<String, Secret>, url: Option<&str>) -> Option<AttributeError> {
     let name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let value = |value: &Secret| value.expose().bytes().all(|b| b == b' ' || b.is_ascii_graphic());

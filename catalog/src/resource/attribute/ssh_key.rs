@@ -1,4 +1,4 @@
-//! Public keys of SSH, and the options that `authorized_keys` gives them.
+//! Public SSH keys, and their options in `authorized_keys`.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::{Attribute, AttributeKind, Mismatch, keywords};
 use crate::value::Value;
 
 keywords! {
-    /// Types of keys that sshd takes.
+    /// The types of keys that sshd accepts.
     KeyType {
         /// Ed25519.
         Ed25519 = "ssh-ed25519",
@@ -27,7 +27,7 @@ keywords! {
     }
 }
 
-/// A public key: its type and its material. The comment that it came with is not part of it.
+/// A public key: its type and its material. A comment is not part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
     kind: KeyType,
@@ -35,7 +35,7 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// The type, as the material says.
+    /// The type, according to the material.
     pub fn key_type(&self) -> KeyType {
         self.kind
     }
@@ -46,7 +46,7 @@ impl PublicKey {
     }
 }
 
-/// The fields of a key's material, if it is whole.
+/// The fields of a key's material, if it is complete.
 fn fields(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
     let mut fields = Vec::new();
     while !bytes.is_empty() {

@@ -1,12 +1,12 @@
-//! Keys of the kernel's settings below `/proc/sys`.
+//! Keys of kernel settings below `/proc/sys`.
 
 use std::fmt;
 
 use super::{Attribute, AttributeKind, Mismatch};
 use crate::value::Value;
 
-/// A key of a kernel setting, such as `net.ipv4.ip_forward` or `net/ipv4/conf/eth0.1/rp_filter`. As sysctl(8) has it, the
-/// first separator decides which one it is; the other then stands for itself.
+/// The key of a kernel setting, such as `net.ipv4.ip_forward` or `net/ipv4/conf/eth0.1/rp_filter`. As in sysctl(8), the
+/// first separator decides which one it is; the other then has no special meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SysctlKey {
     written: String,
@@ -15,12 +15,12 @@ pub struct SysctlKey {
 }
 
 impl SysctlKey {
-    /// Where the kernel shows the value.
+    /// The path at which the kernel shows the value.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The key with `/` as the separator: one and the same for all ways to write it.
+    /// The key with `/` as the separator, the same for every way to write it.
     pub fn name(&self) -> &str {
         self.path.strip_prefix("/proc/sys/").unwrap_or(&self.path)
     }
@@ -35,7 +35,8 @@ impl SysctlKey {
         }
     }
 
-    /// Whether the kernel changes another setting as it is given this one: of all interfaces, it gives it to each.
+    /// Whether the kernel changes another setting together with this one: what is set for all interfaces is set for
+    /// each.
     pub fn spreads_to(&self, other: &Self) -> bool {
         let of = |family: &str, setting: &str| {
             let inside = other.name().strip_prefix(family).and_then(|name| name.strip_prefix("/conf/"));
@@ -53,9 +54,9 @@ impl SysctlKey {
         spreads && self.setting() != other.setting()
     }
 
-    /// The file that keeps the value over a reboot. It is read after those that distributions and images bring, whose names
-    /// begin with `99-` at most, and after `99-sysctl.conf`, which is `/etc/sysctl.conf`; a name that begins with a letter is
-    /// read later still.
+    /// The file that keeps the value across a reboot. It is read after those of distributions and images, whose names
+    /// begin with `99-` at most, and after `99-sysctl.conf`, which is `/etc/sysctl.conf`. A name that begins with a
+    /// letter is read later still.
     pub fn file(&self) -> &str {
         &self.file
     }

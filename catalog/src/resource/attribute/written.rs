@@ -1,13 +1,13 @@
-//! A default as a manifest would say it.
+//! Defaults as a manifest would write them.
 
 use std::fmt::Display;
 
 use super::database::{ConnectionLimit, Port, SqlName};
 use super::{Bounded, Order, Seconds};
 
-/// A typed value, back as TOML.
+/// Turns a typed value back into TOML.
 pub trait Written {
-    /// The text.
+    /// The value as TOML.
     fn written(&self) -> String;
 }
 
@@ -36,7 +36,7 @@ impl Written for Order {
 }
 
 impl Written for Seconds {
-    /// In the largest unit that it is a whole number of.
+    /// In the largest unit in which it is a whole number.
     fn written(&self) -> String {
         let units = [(3600, "h"), (60, "m"), (1, "s")];
         let unit = units.into_iter().find(|(length, _)| self.0 >= *length && self.0.is_multiple_of(*length));
@@ -63,7 +63,7 @@ impl<T: Written> Written for Vec<T> {
     }
 }
 
-/// A text in quotes.
+/// A quoted text.
 pub(crate) fn quoted(text: impl Display) -> String {
     format!("{:?}", text.to_string())
 }

@@ -1,12 +1,12 @@
-//! When two holds of one thing are rivals, and how that is said.
+//! When two holds of one thing conflict, and the message about it.
 
 use super::{Hold, Piece, Standing, Thing};
 use crate::resource::attribute::Presence;
 
-/// A rivalry, in words.
+/// A conflict, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Clash {
-    /// The most telling one of a pair of resources is shown: the least.
+    /// Of several clashes of a pair of resources, the one with the lowest rank is shown, which says most.
     pub(super) rank: u8,
     pub(super) what: String,
     pub(super) help: &'static str,
@@ -23,7 +23,7 @@ const LIST: &str = "set it in one place: name the member in the list, or do not 
 const TAKEN: &str = "change one of the two, or set it for both";
 const SAID: &str = "remove one of the two, or give both the same value";
 
-/// How two holds of a thing are rivals; none where they are friends. They are the same whichever comes first.
+/// How two holds of a thing conflict; `None` if they are compatible. The order of the two does not matter.
 pub(super) fn clash(thing: &Thing, one: &Hold, other: &Hold) -> Option<Clash> {
     one_way(thing, one, other).or_else(|| one_way(thing, other, one))
 }
@@ -67,7 +67,7 @@ fn one_way(thing: &Thing, one: &Hold, other: &Hold) -> Option<Clash> {
     }
 }
 
-/// Whether what is at a path leaves no room for a hold of what is in it.
+/// Whether what is at a path rules out a hold of its content.
 fn is_denied(standing: Standing, hold: &Hold) -> bool {
     let needs_a_file = matches!(hold, Hold::Seed | Hold::Piece(_, Presence::Present) | Hold::Rest(_));
     match standing {
@@ -77,7 +77,7 @@ fn is_denied(standing: Standing, hold: &Hold) -> bool {
     }
 }
 
-/// Whether nothing can be below a path, by a hold of it; and what that says is there.
+/// If a hold of a path means that nothing can be below it, what that says is there.
 pub(super) fn holds_nothing(hold: &Hold) -> Option<&'static str> {
     match hold {
         Hold::Standing(Standing::Nothing) => Some("nothing"),
@@ -86,17 +86,17 @@ pub(super) fn holds_nothing(hold: &Hold) -> Option<&'static str> {
     }
 }
 
-/// That one thing is not a directory, and another is to be in it.
+/// The clash if one thing is not a directory, and another one should be in it.
 pub(super) fn below(thing: &Thing, is: &str, inner: &str) -> Clash {
     Clash { rank: 0, what: format!("what is at {thing}: {is}, and `{inner}` in it"), help: BELOW }
 }
 
-/// Whether what no resource claims is removed from a directory.
+/// Whether a hold removes from a directory what no resource claims.
 pub(super) fn is_purge(hold: &Hold) -> bool {
     matches!(hold, Hold::Rest(kind) if *kind == super::MEMBER)
 }
 
-/// That one purges in what another makes with all that it holds.
+/// The clash if one resource purges in what another makes with everything in it.
 pub(super) fn within(thing: &Thing, top: &str) -> Clash {
     Clash {
         rank: 1,
@@ -109,7 +109,7 @@ fn is_of(piece: &Piece, kind: &str) -> bool {
     matches!(piece, Piece::Entry { of, .. } if *of == kind)
 }
 
-/// A piece, for people: nothing of a line, which may be secret.
+/// A piece, for people; nothing of a line, which may be secret.
 fn words(piece: &Piece) -> String {
     match piece {
         Piece::Entry { of, name } if name.chars().count() > 60 => format!("the {of} `{:.24}…`", name),
@@ -152,7 +152,7 @@ fn piece_clash(thing: &Thing, one: (&Piece, Presence), other: (&Piece, Presence)
     }
 }
 
-/// Whether both are about one line, word for word, and find no others.
+/// Whether both are about one line, word for word, and match no others.
 fn same_line(one: (&Piece, Presence), other: (&Piece, Presence)) -> bool {
     let line = |piece: &Piece| match piece {
         Piece::Line { text, .. } => text.as_ref().map(crate::resource::attribute::Secret::expose),
@@ -161,7 +161,7 @@ fn same_line(one: (&Piece, Presence), other: (&Piece, Presence)) -> bool {
     line(one.0).is_some() && line(one.0) == line(other.0)
 }
 
-/// Whether a line is a setting of this key.
+/// Whether a line sets this key.
 fn sets(line: &str, key: &str) -> bool {
     let rest = line.trim_start().strip_prefix(key);
     rest.is_some_and(|rest| rest.trim_start().starts_with(['=', ':']))

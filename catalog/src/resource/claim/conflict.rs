@@ -13,18 +13,18 @@ pub struct Conflict {
     pub first: usize,
     pub second: usize,
     pub thing: Thing,
-    /// What both manage, for people.
+    /// What both of them manage, for people.
     pub what: String,
     pub help: &'static str,
 }
 
-/// So many pairs of lines of one file are compared by what finds them at most: an expression costs time for each, and data
-/// may hold many. Of more, those are found that are the same word for word.
+/// The most pairs of lines of one file that are compared by their patterns: a pattern costs time for each line, and
+/// data may contain many. Beyond that, only lines that are equal word for word are found.
 const MAX_LINE_PAIRS: usize = 250_000;
 
 type Held<'c> = Vec<(usize, &'c Hold)>;
 
-/// All pairs of resources that claim one thing, each pair once, in their order; `claims` are those of each resource.
+/// All pairs of resources that claim one thing, each pair once, in order; `claims` has those of each resource.
 pub fn conflicts(claims: &[Vec<Claim>]) -> Vec<Conflict> {
     let homes = homes(claims);
     let mut by_thing: BTreeMap<Thing, Held<'_>> = BTreeMap::new();
@@ -52,7 +52,7 @@ pub fn conflicts(claims: &[Vec<Claim>]) -> Vec<Conflict> {
     found.0.into_iter().map(conflict).collect()
 }
 
-/// Homes of users, as far as the catalog says them.
+/// Home directories of users, as far as the catalog sets them.
 fn homes(claims: &[Vec<Claim>]) -> HashMap<&str, &str> {
     let all = claims.iter().flatten();
     all.filter_map(|claim| match (&claim.thing, &claim.hold) {
@@ -62,7 +62,7 @@ fn homes(claims: &[Vec<Claim>]) -> HashMap<&str, &str> {
     .collect()
 }
 
-/// A thing, with paths below a home in the home that the catalog says, or else in the usual one.
+/// A thing, in which a path below a home directory is completed with the catalog's home, or else with the usual one.
 fn placed(thing: &Thing, homes: &HashMap<&str, &str>) -> Thing {
     let Thing::InHome { user, below } = thing else { return thing.clone() };
     let usual = || if user == "root" { "/root".to_owned() } else { format!("/home/{user}") };
@@ -73,13 +73,13 @@ fn placed(thing: &Thing, homes: &HashMap<&str, &str>) -> Thing {
     }
 }
 
-/// The most telling clash of each pair.
+/// The clash with the lowest rank of each pair.
 #[derive(Default)]
 struct Clashes(BTreeMap<(usize, usize), (Thing, Clash)>);
 
 impl Clashes {
-    /// Compares the holds of one thing. What is known by a name is compared by it, and what has a rival already is compared
-    /// no further: so the time that it takes grows with the catalog alone.
+    /// Compares the holds of one thing. What has a name is compared by it, and what already has a conflict is compared
+    /// no further, so the time that this takes grows only with the catalog.
     fn look(&mut self, thing: &Thing, held: &Held<'_>) {
         let mut whole: Held<'_> = Vec::new();
         let mut parts: Held<'_> = Vec::new();
@@ -105,7 +105,7 @@ impl Clashes {
         self.pieces(thing, &parts);
     }
 
-    /// Compares what must not be a directory with what others want below it. One rival of each is enough.
+    /// Compares what must not be a directory with what others want below it. One conflict for each is enough.
     fn below(&mut self, by_thing: &BTreeMap<Thing, Held<'_>>) {
         let wanted: BTreeMap<&str, Vec<usize>> = by_thing
             .iter()
@@ -132,7 +132,7 @@ impl Clashes {
         }
     }
 
-    /// Compares what one resource makes with all that is in it with purges in it: they would remove what it holds.
+    /// Compares what one resource makes with everything in it with purges inside: they would remove its content.
     fn within(&mut self, by_thing: &BTreeMap<Thing, Held<'_>>) {
         let whole: BTreeMap<&str, usize> = by_thing
             .iter()
@@ -190,7 +190,7 @@ impl Clashes {
         }
     }
 
-    /// Of more lines than can be compared by what finds them, those that are the same word for word.
+    /// If there are too many lines to compare by patterns, finds those that are equal word for word.
     fn twins(&mut self, thing: &Thing, lines: &Held<'_>) {
         let mut known = HashMap::new();
         for (index, hold) in lines {
@@ -200,7 +200,7 @@ impl Clashes {
         }
     }
 
-    /// Whether two holds are rivals, which is kept.
+    /// Compares two holds, stores the clash, and returns whether there is one.
     fn compare(&mut self, thing: &Thing, one: (usize, &Hold), other: (usize, &Hold)) -> bool {
         if one.0 == other.0 {
             return false;
@@ -215,7 +215,7 @@ impl Clashes {
     }
 }
 
-/// What a piece of a file is known by.
+/// What identifies a piece of a file.
 fn name(piece: &Piece) -> (&str, &str, &str) {
     match piece {
         Piece::Entry { of, name } => (of, name, ""),

@@ -1,5 +1,5 @@
-//! Pairs of resources that claim one thing, and pairs that are friends. A resource is written as `type title
-//! attribute=value …`; `~` stands for a space, SHA, KEY, ARMOR and TREE for what is too long to be written each time.
+//! Pairs of resources that claim one thing, and pairs that are compatible. A resource is written as `type title
+//! attribute=value …`; `~` stands for a space, and SHA, KEY, ARMOR and TREE for values that are too long to repeat.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ fn of_pair(pair: &str) -> Vec<Conflict> {
 const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJZTZYpbxf5B6S7xh0bZmyP1yAyuoVYuBQSyfDbYq0sG";
 
 const RIVALS: &[(&str, &str)] = &[
-    // A purge in what another makes with all that it holds.
+    // A purge in what another resource makes with everything in it.
     (
         "file /opt/app/conf ensure=directory purge=true | archive /opt/app source=/a.tar sha256=SHA",
         "the content of `/opt/app/conf`: everything in `/opt/app`",
@@ -63,7 +63,7 @@ const RIVALS: &[(&str, &str)] = &[
         "file /srv/app/a/b ensure=directory recurse=true purge=true | git-checkout /srv/app remote=https://h/r.git revision=main",
         "everything in `/srv/app`",
     ),
-    // Whole files, by whichever type.
+    // Whole files, of any type.
     ("file /etc/cron.d/x content=a | cron x command=b schedule=@daily", "the content of `/etc/cron.d/x`"),
     ("file /etc/cron.d/x mode=0600 | cron x command=b schedule=@daily", "the mode of `/etc/cron.d/x`"),
     (
@@ -118,7 +118,7 @@ const RIVALS: &[(&str, &str)] = &[
     ("archive /srv/a source=/a.tar sha256=SHA | file /srv/a ensure=directory purge=true", "the content of"),
     ("deployment /srv/a version=v1 remote=/r | file /srv/a ensure=directory purge=true", "the content of"),
     ("deployment /srv/a version=v1 remote=/r | file /srv/a/current target=/x", "the content of"),
-    // Parts of files against the whole.
+    // Parts of files and the whole.
     ("file /etc/fstab content=a | mount /srv device=/dev/sda1 fstype=ext4", "the mount point `/srv`"),
     ("file /etc/fstab content=a | mount /srv ensure=absent", "the mount point `/srv`"),
     ("file /etc/x content=a | file-line y path=/etc/x line=b", "a line of it"),
@@ -140,7 +140,7 @@ const RIVALS: &[(&str, &str)] = &[
         "all of it, and the key",
     ),
     ("file /home/dave/.ssh/authorized_keys content=a | user dave purge-ssh-keys=true", "the content of"),
-    // Parts of files against each other.
+    // Parts of files and other parts.
     (
         "ini-setting a path=/etc/x section=s key=k value=1 | ini-setting b path=/etc/x section=s key=k value=2",
         "`k`",
@@ -166,7 +166,7 @@ const RIVALS: &[(&str, &str)] = &[
     ("host a ip=192.0.2.1 aliases=[b] | host b ensure=absent", "the host `b (IPv4)`"),
     ("authorized-key k user=root key=KEY | authorized-key l user=root key=KEY", "the key"),
     ("mount none device=/a fstype=swap | mount /b device=/a fstype=swap", "the swap space `/a`"),
-    // A mount is a unit of systemd.
+    // A mount is a systemd unit.
     (
         "mount /srv/b device=/a fstype=none options=bind | systemd-unit srv-b.mount content=x",
         "what is at `/etc/systemd/system/srv-b.mount`: nothing, and a file",
@@ -213,14 +213,14 @@ const RIVALS: &[(&str, &str)] = &[
         "postgresql-grant a role=r database=d on=all_tables privileges=[SELECT] | postgresql-grant b role=r database=d on=table object=t privileges=[SELECT] ensure=absent",
         "SELECT on public",
     ),
-    // What stands somewhere and is to go.
+    // Something that exists and should be removed.
     ("file /srv ensure=absent | mount /srv device=/dev/sda1 fstype=ext4", "nothing, and something"),
     (
         "file /home/dave ensure=directory | user dave ensure=absent manage-home=true",
         "a directory, and nothing",
     ),
     ("file /h ensure=absent | user dave home=/h manage-home=true", "nothing, and a directory"),
-    // What is not a directory holds nothing.
+    // What is not a directory contains nothing.
     (
         "file /srv/a ensure=absent force=true | file /srv/a/b/c mode=0600",
         "`/srv/a`: nothing, and `/srv/a/b/c` in it",
@@ -348,7 +348,7 @@ fn many_that_claim_one_thing_are_told_in_linear_time() {
 
 #[test]
 fn every_type_says_what_it_claims() {
-    // These claim nothing of a machine: what a command does nobody knows, and a part is its whole's.
+    // These claim nothing on a machine: nobody knows what a command does, and a fragment belongs to its file.
     let none = ["exec", "fragment", "notify", "tidy"];
     let said = RIVALS.iter().map(|(pair, _)| pair).chain(FRIENDS).flat_map(|pair| pair.split('|'));
     let said: std::collections::BTreeSet<_> = said

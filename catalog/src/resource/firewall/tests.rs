@@ -1,4 +1,4 @@
-//! What a rule may say.
+//! What a rule may contain.
 
 use super::*;
 use crate::resource::{Attributes, ResourceType};
