@@ -1,5 +1,5 @@
-//! What is one thing on the machine and many resources in the catalog: by the time the agent looks at a file made of
-//! fragments, it has one content; and such a thing is changed only where all of its parts may be.
+//! What is one thing on the machine and many resources in the catalog. By the time the agent looks at a file made of
+//! fragments, the file has one content; and such a thing is changed only if all of its parts may be.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use crate::origin::Origin;
 use crate::resource::{Firewall, Fragment, ResourceType as _};
 use crate::value::{Kind, Piece, Sensitive, Value};
 
-/// So many places of fragments are named for the content of a file.
+/// The most fragment places that are named as sources of a file's content.
 const MAX_SOURCES: usize = 32;
 
 const CONTENT: &str = "content";
@@ -19,8 +19,8 @@ const CONTENT: &str = "content";
 type Parts<'a> = Vec<(Fragment, &'a Resource)>;
 
 impl Catalog {
-    /// The catalog with the content of each file that takes fragments, and with one policy for all parts of one thing; itself
-    /// where there is nothing of that. The id stays.
+    /// The catalog, in which each file that takes fragments has its content, and all parts of one thing have one
+    /// policy; unchanged if it has nothing of the kind. The id stays.
     pub fn assembled(&self) -> Cow<'_, Self> {
         let is_watched = |resource: &Resource| is_firewall(resource) && resource.policy != Policy::Enforce;
         let watched = self.resources.iter().any(is_watched);
@@ -58,24 +58,24 @@ impl Catalog {
     }
 }
 
-/// What may be changed is only reported now: with it, a part would be changed that may not.
+/// Lowers the policy to audit: correcting the resource would change a part that must not be changed.
 fn watch(resource: &mut Resource) {
     resource.policy = resource.policy.min(Policy::Audit);
 }
 
-/// Whether a resource is a rule of the ruleset, which is loaded whole.
+/// Whether a resource is a rule of the ruleset, which is loaded as a whole.
 fn is_firewall(resource: &Resource) -> bool {
     *resource.reference.type_name == *Firewall::DEF.name
 }
 
-/// Whether a resource is a file of fragments. One that has a content too is left as it is: that is an error.
+/// Whether a resource is a file made of fragments. One that also has content is left as it is: that is an error.
 fn takes_fragments(resource: &Resource) -> bool {
     resource.attributes.get(Fragment::TAKEN_BY).and_then(Value::as_bool) == Some(true)
         && *resource.reference.type_name == *crate::resource::File::DEF.name
         && !resource.attributes.contains_key(CONTENT)
 }
 
-/// All texts, each ended by a line end; secret where one of them is.
+/// All texts, each terminated by a line end; secret if one of them is.
 fn joined(parts: &Parts<'_>) -> Value {
     let mut pieces = Vec::new();
     for text in parts.iter().filter_map(|(_, resource)| resource.attributes.get(CONTENT)) {
@@ -94,7 +94,7 @@ fn joined(parts: &Parts<'_>) -> Value {
     pieces.iter().map(|piece| &*piece.text).collect::<String>().into()
 }
 
-/// Where the texts are written, and which data gave them.
+/// Where the texts are written, and which data set them.
 fn sources(parts: &Parts<'_>) -> Vec<Origin> {
     let key: Arc<str> = CONTENT.into();
     let all = parts.iter().filter_map(|(_, resource)| resource.sources.get(&key)).flatten();

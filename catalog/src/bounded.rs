@@ -1,7 +1,7 @@
-//! Lists and maps of strangers, read no further than anybody wants them: what is over is skipped and not kept, so that a
-//! body of a few megabytes does not become hundreds.
+//! Lists and maps from strangers, of which only as much is read as anybody needs: the rest is skipped and not kept, so
+//! a body of a few megabytes does not become hundreds.
 //!
-//! One entry beyond the limit is kept, and by it anyone who checks the whole sees that there were more.
+//! One entry beyond the limit is kept, which shows to anyone who checks the value that there were more.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,20 +10,20 @@ use std::marker::PhantomData;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// A list of `MOST` elements, or the first of a longer one and one more.
+/// A list of up to `MOST` elements, or the first of a longer one and one more.
 ///
 /// # Errors
-/// Where it is not a list of such elements.
+/// Fails if it is not a list of such elements.
 pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MOST: usize>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
     deserializer.deserialize_seq(List::<T, MOST>(PhantomData))
 }
 
-/// A map of `MOST` entries, or the first of a larger one and one more.
+/// A map of up to `MOST` entries, or the first of a larger one and one more.
 ///
 /// # Errors
-/// Where it is not a map of such values.
+/// Fails if it is not a map of such values.
 pub fn map<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MOST: usize>(
     deserializer: D,
 ) -> Result<BTreeMap<String, T>, D::Error> {
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn a24_one_more_than_the_limit_is_kept_and_the_rest_is_skipped() {
         let read = |text: &str| serde_json::from_str::<Both>(text);
-        // A fourth that is of no such type has not been looked at.
+        // The fourth element, which has the wrong type, is not looked at.
         let both = read(r#"{"list":[1,2,3,"x",[]],"map":{"a":1,"b":2,"c":3,"d":[],"e":{}}}"#).unwrap();
         assert_eq!(both.list, [1, 2, 3]);
         assert_eq!(both.map.keys().collect::<Vec<_>>(), ["a", "b", "c"]);

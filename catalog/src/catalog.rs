@@ -1,4 +1,4 @@
-//! A catalog: what one node is to be, compiled from one commit.
+//! A catalog: what one node should be, compiled from one commit.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ mod id;
 
 pub use id::CatalogId;
 
-/// The most resources that a catalog may hold.
+/// The most resources in a catalog.
 pub const MAX_RESOURCES: usize = 50_000;
 
-/// What is done about a resource that is off.
+/// What to do about a resource that is not as wanted.
 #[derive(
     Debug,
     Clone,
@@ -50,25 +50,25 @@ pub enum Policy {
 pub struct Resource {
     /// `type[title]`.
     pub reference: ResourceRef,
-    /// Its attributes, already read once by the server as the agent will.
+    /// Its attributes, which the server has already read in the same way as the agent will.
     #[schemars(with = "std::collections::BTreeMap<String, crate::value::Value>")]
     pub attributes: Attributes,
-    /// What is done about it when it is off.
+    /// What to do about it if it is not as wanted.
     #[serde(default, skip_serializing_if = "is_enforce")]
     pub policy: Policy,
-    /// The container that holds it directly, by index in [`Catalog::containers`].
+    /// The container that directly contains it, by index in [`Catalog::containers`].
     pub container: Option<u32>,
     /// Words to select it by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Arc<str>>,
     /// Where it is declared.
     pub origin: Option<Origin>,
-    /// Where attributes are written and which data gave their values, by attribute.
+    /// Where each attribute is written, and which data set its value.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub sources: std::collections::BTreeMap<Arc<str>, Vec<Origin>>,
 }
 
-// serde hands over a reference
+// serde passes a reference.
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_enforce(policy: &Policy) -> bool {
     *policy == Policy::Enforce
@@ -78,29 +78,29 @@ fn is_enforce(policy: &Policy) -> bool {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Container {
-    /// Its name.
+    /// The container's name.
     pub reference: ResourceRef,
     /// The container around it.
     pub container: Option<u32>,
 }
 
-/// What one node is to be.
+/// What one node should be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Catalog {
     /// See [`CatalogId`].
     pub id: CatalogId,
-    /// For whom.
+    /// The node that it is for.
     pub certname: Certname,
     /// The commit or directory hash that it was compiled from.
     pub commit: String,
     /// The branch, or `directory`.
     pub environment: String,
-    /// The resources, in the written order.
+    /// The resources, in the order in which they are written.
     pub resources: Vec<Resource>,
-    /// The containers.
+    /// The classes and defines that contain the resources.
     pub containers: Vec<Container>,
-    /// The edges, over the indices of [`NodeIndex`].
+    /// The edges, between the indices of [`NodeIndex`].
     pub edges: Vec<Edge>,
 }
 
@@ -109,10 +109,10 @@ pub struct Catalog {
 pub enum InvalidCatalog {
     #[error("the catalog holds {0} resources, more than {MAX_RESOURCES}")]
     TooLarge(usize),
-    /// An index points nowhere.
+    /// An index refers to nothing.
     #[error("an edge or container of the catalog points to node {0}, which does not exist")]
     Dangling(u32),
-    /// Two resources have one name.
+    /// Two resources have the same name.
     #[error("`{0}` is listed twice in the catalog")]
     Twice(ResourceRef),
     /// A type that this program does not know.
@@ -132,14 +132,14 @@ impl Catalog {
         self.resources.len() + 2 * self.containers.len()
     }
 
-    /// Where container `index` begins and ends.
+    /// The nodes at which container `index` begins and ends.
     #[cfg(any(test, feature = "testing"))]
     pub fn container_nodes(&self, index: u32) -> (NodeIndex, NodeIndex) {
         let begin = u32::try_from(self.resources.len()).unwrap_or(u32::MAX) + 2 * index;
         (begin, begin + 1)
     }
 
-    /// Its graph.
+    /// The graph of its nodes and edges.
     pub fn graph(&self) -> Graph {
         Graph::new(self.nodes(), &self.edges)
     }
@@ -147,10 +147,10 @@ impl Catalog {
     /// All nodes in the order in which they are applied: by edges, then as written.
     ///
     /// # Errors
-    /// A cycle.
+    /// Fails if there is a cycle, which it returns.
     pub fn order(&self) -> Result<Vec<NodeIndex>, Cycle> {
         let resources = u32::try_from(self.resources.len()).unwrap_or(u32::MAX);
-        // A container's ends hold nothing back and so are passed as soon as they are free.
+        // The ends of a container hold nothing back, so they are passed as soon as they are free.
         self.graph().order(|node| if node < resources { node + 1 } else { 0 })
     }
 
@@ -169,7 +169,7 @@ impl Catalog {
     /// Checks everything that the agent relies on, and reads every resource.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// Returns the first thing that is wrong.
     pub fn validate(&self) -> Result<Vec<Typed>, InvalidCatalog> {
         if self.resources.len() > MAX_RESOURCES {
             return Err(InvalidCatalog::TooLarge(self.resources.len()));
@@ -210,8 +210,8 @@ impl Catalog {
         }
     }
 
-    /// JSON for people: secrets are masked, in a form that [`Catalog`] does not read back. The id is that of the
-    /// masked form where there are any, so that they cannot be guessed from it.
+    /// JSON for people: secrets are masked, in a form that [`Catalog`] does not read back. If there are any, the id is
+    /// that of the masked form, so they cannot be guessed from it.
     pub fn to_json_masked(&self) -> serde_json::Value {
         let mut bare = self.clone();
         let sensitive = self.resources.iter().flat_map(|r| r.attributes.values()).any(Value::is_sensitive);
@@ -241,7 +241,7 @@ impl Catalog {
     }
 }
 
-/// A map of content by hash has its own shape (`Content::hash_value`); anything else names no hash.
+/// The hashes in a value. Only a map for content by hash (`Content::hash_value`) names one.
 fn hashes_of(value: &Value) -> Vec<ContentHash> {
     use crate::resource::Attribute as _;
     match crate::resource::attribute::Content::read(value) {
@@ -250,7 +250,7 @@ fn hashes_of(value: &Value) -> Vec<ContentHash> {
     }
 }
 
-/// A catalog with the file contents that it names: what `compile --bundle` writes and `apply` takes.
+/// A catalog with the file contents that it names: what `compile --bundle` writes and `apply` reads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bundle {
@@ -319,7 +319,7 @@ mod tests {
         ordered.edges = vec![Edge { from: 0, to: 1, kind: EdgeKind::Need }];
         let json = serde_json::to_string(&ordered).unwrap();
         assert_eq!(serde_json::from_str::<Catalog>(&json).unwrap(), ordered);
-        // This program must not take an edge that it does not know for another.
+        // This program must not mistake an unknown edge for another kind.
         assert!(serde_json::from_str::<Catalog>(&json.replace("\"need\"", "\"newer\"")).is_err());
     }
 

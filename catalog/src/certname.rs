@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A node's name: lower-case DNS labels with at least one dot-free label, at most 253 bytes (RFC 1123).
 ///
-/// It is safe as a file name: no slash, no leading dot or dash, no control character.
+/// It is safe as a file name: it has no slash, no leading dot or dash, and no control character.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Certname(Arc<str>);
@@ -34,7 +34,8 @@ impl Certname {
     /// Parses a certname.
     ///
     /// # Errors
-    /// Upper case, empty labels, labels over 63 bytes, other characters than `a-z0-9-`, over 253 bytes.
+    /// Fails on upper case, empty labels, labels over 63 bytes, characters other than `a-z0-9-`, and more than 253
+    /// bytes.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let label = |label: &str| {
             let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
@@ -61,7 +62,7 @@ impl Slug {
     /// Parses a slug.
     ///
     /// # Errors
-    /// Anything outside the grammar; an empty text above all.
+    /// Fails on anything outside the grammar, and so on an empty text.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         let ok = text.len() <= 63
@@ -76,7 +77,7 @@ impl Slug {
     }
 }
 
-/// An error shows hostile text escaped and bounded.
+/// A hostile text for an error: escaped and bounded.
 fn shortened(text: &str) -> String {
     let mut out: String = text.chars().take(80).flat_map(char::escape_default).collect();
     if text.chars().count() > 80 {

@@ -10,7 +10,7 @@ use crate::value::{Kind, LimitedValue, MAX_DEPTH, Value};
 /// The most bytes that a node's facts may take as JSON.
 pub const MAX_BYTES: usize = 1024 * 1024 * 4;
 
-/// The most values in them.
+/// The most values in a node's facts.
 pub const MAX_VALUES: usize = 20_000;
 
 /// A node's stable facts: a map of values without secrets.
@@ -18,22 +18,22 @@ pub const MAX_VALUES: usize = 20_000;
 #[serde(transparent)]
 pub struct Facts(Value);
 
-/// Why a value cannot be facts.
+/// Why a value is not valid as facts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidFacts {
-    /// Facts are a map.
+    /// Facts must be a map.
     #[error("facts are {0}, not a map")]
     NotAMap(&'static str),
-    /// They hold more than [`MAX_VALUES`].
+    /// They have more than [`MAX_VALUES`] values.
     #[error("facts hold more than {MAX_VALUES} values")]
     TooMany,
-    /// A fact poses as a secret.
+    /// A fact has the form of a secret.
     #[error("facts cannot be sensitive")]
     Sensitive,
 }
 
 impl Facts {
-    /// No facts at all.
+    /// Empty facts.
     pub fn none() -> Self {
         Self(Value::from([]))
     }
@@ -41,7 +41,7 @@ impl Facts {
     /// Facts from a value.
     ///
     /// # Errors
-    /// Where it is not a map, too large, or holds a secret.
+    /// Fails if it is not a map, is too large, or contains a secret.
     pub fn new(value: Value) -> Result<Self, InvalidFacts> {
         if value.as_map().is_none() {
             return Err(InvalidFacts::NotAMap(value.noun()));
@@ -55,7 +55,7 @@ impl Facts {
         Ok(Self(value))
     }
 
-    /// The map.
+    /// The facts as a map.
     pub fn value(&self) -> &Value {
         &self.0
     }
@@ -65,7 +65,7 @@ impl Facts {
         self.0.at_path(path)
     }
 
-    /// SHA-256 of the canonical JSON, in hex: how agent and server agree that nothing changed.
+    /// SHA-256 of the canonical JSON, in hex: agent and server compare it to see that nothing changed.
     pub fn hash(&self) -> String {
         crate::hash::sha256(serde_json::to_string(&self.0).unwrap_or_default().as_bytes())
     }
@@ -85,10 +85,10 @@ impl<'de> Deserialize<'de> for Facts {
     }
 }
 
-/// Reads a value of no more than [`MAX_VALUES`], and nothing after the first one beyond.
+/// Reads a value with at most [`MAX_VALUES`] values, and nothing after the first one beyond.
 ///
 /// # Errors
-/// Where there are more, or it is not a value.
+/// Fails if there are more, or it is not valid.
 pub fn limited<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
     let left = Cell::new(MAX_VALUES);
     LimitedValue { depth: MAX_DEPTH, left: &left }.deserialize(deserializer)

@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 
 /// A node of the graph: a resource, or the begin or end of a container.
 ///
-/// With `r` resources and `c` containers: `0..r` are the resources in the written order, `r + 2i` is where container
-/// `i` begins and `r + 2i + 1` where it ends.
+/// With `r` resources and `c` containers: `0..r` are the resources in the order in which they are written, `r + 2i` is
+/// where container `i` begins and `r + 2i + 1` where it ends.
 pub type NodeIndex = u32;
 
-/// What an edge means. A catalog's id has the number of the kind: new ones come last.
+/// What an edge means. A catalog's id includes the number of the kind, so new kinds are added at the end.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum EdgeKind {
-    /// `from` comes first, as a manifest says: where it fails, `to` is skipped.
+    /// `from` comes first, because a manifest says so: if it fails, `to` is skipped.
     Order,
     /// `from` comes first, and a change of it refreshes `to`.
     Notify,
@@ -25,29 +25,31 @@ pub enum EdgeKind {
     Reload,
     /// From a container's begin to a member, or from a member to its end: order, and notifications pass through.
     Contain,
-    /// `from` comes first. That is all: `to` does not need it.
+    /// `from` comes first, and nothing more: `to` does not need it.
     After,
-    /// `from` comes first, and may bring what `to` cannot be without: where it fails and `to` does lack something, `to` is skipped.
+    /// `from` comes first, and may bring something that `to` requires: if it fails and `to` does lack something, `to`
+    /// is skipped.
     Provide,
-    /// `from` comes first, and `to` is in it or made of it: where it fails and `to` is not as wanted, `to` is skipped.
+    /// `from` comes first, and contains `to` or is a part of it: if it fails and `to` is not as wanted, `to` is
+    /// skipped.
     Need,
 }
 
-/// An edge.
+/// An edge between two nodes of the graph.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(deny_unknown_fields)]
 pub struct Edge {
-    /// What comes first.
+    /// The node that comes first.
     pub from: NodeIndex,
-    /// What comes after it.
+    /// The node that comes after it.
     pub to: NodeIndex,
-    /// What it means.
+    /// The kind of the edge.
     pub kind: EdgeKind,
 }
 
-/// The nodes of one cycle, each before the next, the last before the first.
+/// The nodes of one cycle, each before the next, and the last before the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cycle(pub Vec<NodeIndex>);
 
@@ -59,7 +61,8 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// A graph of `nodes` nodes. Edges that name others are left out; [`crate::catalog::Catalog::validate`] refuses them.
+    /// A graph with `nodes` nodes. Edges to other nodes are left out; [`crate::catalog::Catalog::validate`] refuses
+    /// them.
     pub fn new<'a>(nodes: usize, edges: impl IntoIterator<Item = &'a Edge>) -> Self {
         let mut graph = Self { after: vec![Vec::new(); nodes], before_count: vec![0; nodes] };
         for edge in edges {
@@ -76,10 +79,10 @@ impl Graph {
         &self.after[node as usize]
     }
 
-    /// The one order that respects every edge and otherwise keeps to `rank` (the written order).
+    /// The one order that respects every edge and otherwise follows `rank` (the order in which resources are written).
     ///
     /// # Errors
-    /// A shortest cycle among those left over.
+    /// Fails with a shortest cycle among the nodes that are left.
     pub fn order(&self, rank: impl Fn(NodeIndex) -> u32) -> Result<Vec<NodeIndex>, Cycle> {
         let mut waiting = self.before_count.clone();
         let entry = |node: NodeIndex| Reverse((rank(node), node));
@@ -98,7 +101,7 @@ impl Graph {
         if order.len() == self.after.len() { Ok(order) } else { Err(self.cycle(&waiting)) }
     }
 
-    /// Whether `to` comes after `from`, by any way.
+    /// Whether `to` comes after `from`, directly or not.
     #[cfg(any(test, feature = "testing"))]
     pub fn reaches(&self, from: NodeIndex, to: NodeIndex) -> bool {
         self.path(from, to, |_| true).is_some()
@@ -108,7 +111,7 @@ impl Graph {
         0..u32::try_from(self.after.len()).unwrap_or(u32::MAX)
     }
 
-    /// A shortest cycle among nodes that still wait: a way from each back to itself, the shortest kept.
+    /// A shortest cycle among the nodes that still wait: of the paths from each back to itself, the shortest.
     fn cycle(&self, waiting: &[u32]) -> Cycle {
         let stuck = |node: NodeIndex| waiting[node as usize] > 0;
         let cycles = self.indices().filter(|node| stuck(*node)).filter_map(|start| {
@@ -118,7 +121,7 @@ impl Graph {
         Cycle(cycles.min_by_key(Vec::len).unwrap_or_default())
     }
 
-    /// A shortest way from `from` to `to`, breadth first; begins with `from`, ends with `to`.
+    /// A shortest path from `from` to `to`, found breadth first; it begins with `from` and ends with `to`.
     fn path(&self, from: NodeIndex, to: NodeIndex, on: impl Fn(NodeIndex) -> bool) -> Option<Vec<NodeIndex>> {
         let mut came_from = vec![None; self.after.len()];
         let mut queue = std::collections::VecDeque::from([from]);

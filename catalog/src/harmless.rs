@@ -1,20 +1,20 @@
-//! Texts that came from elsewhere, with nothing left in them that steers: wherever such a text is printed, on a terminal
-//! or on a page, it goes through here.
+//! Texts from outside, with nothing left in them that controls the output: wherever such a text is printed, on a
+//! terminal or on a page, it passes through here.
 //!
 //! A node chooses the names of its files and the commit that it reports. Printed as they are, they could clear an
-//! operator's terminal, or turn the reading direction so that a name looks like another.
+//! operator's terminal, or change the reading direction so that one name looks like another.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthChar as _;
 
-/// So many marks may depend on one character: scripts that are written with marks need no more, and each one above them
-/// would be painted over the lines around.
+/// The most combining marks on one character: scripts that use marks need no more, and further ones would be drawn over
+/// the lines around.
 const MOST_MARKS: usize = 4;
 
-/// Whether a character does something to the text around it instead of being seen: control characters, those that turn
-/// the direction of reading, and those that have no width, or no ink though they are not white space.
+/// Whether a character affects the text around it and is not visible itself: control characters, those that change the
+/// reading direction, and those that have no width, or leave no ink although they are not white space.
 pub fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -25,25 +25,26 @@ pub fn steers(c: char) -> bool {
             | '\u{1d159}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether a character is painted on the one before it and takes no room of its own.
+/// Whether a character is drawn on the one before it and takes no space of its own.
 pub fn is_mark(c: char) -> bool {
     !c.is_ascii() && c.width() == Some(0)
 }
 
-/// A text of one line: what steers is written as `\u{1b}`, `\n` or `\r`, and so are marks that depend on nothing, or on more
-/// than a few others. Tabs stay.
+/// A text on one line: characters that control the output are written as `\u{1b}`, `\n` or `\r`, and so are marks
+/// without a base character, or beyond the first few. Tabs are kept.
 pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, &['\t'], |out, c| out.extend(c.escape_default()))
 }
 
-/// A text of several lines: as [`line`], and the ends of its lines stay.
+/// A text of several lines: like [`line`], and line ends are kept.
 pub fn block(text: &str) -> Cow<'_, str> {
     escaped(text, &['\t', '\n'], |out, c| out.extend(c.escape_default()))
 }
 
-/// JSON as it is printed: the same value for a program, with what steers or is piled up written as `\u202e`.
+/// JSON as it is printed: the same value for a program, with characters that control the output, or marks that pile up,
+/// written as `\u202e`.
 pub fn json(text: &str) -> Cow<'_, str> {
-    // These stand only in strings: what is between them is laid out with spaces and ends of lines.
+    // These occur only inside strings: between them, JSON has only spaces and line ends.
     escaped(text, &['\n'], |out, c| {
         for unit in c.encode_utf16(&mut [0; 2]) {
             // Writing to a string cannot fail.
@@ -64,7 +65,7 @@ fn escaped<'a>(text: &'a str, stays: &[char], escape: impl Fn(&mut String, char)
     out.map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
-/// What the next mark would depend on: how many it has room for.
+/// What the next mark would be drawn on, and how many more marks it may have.
 #[derive(Default)]
 struct Base {
     room: usize,
@@ -108,7 +109,7 @@ mod tests {
 
     #[test]
     fn marks_are_not_piled_up_on_the_lines_around() {
-        // Vietnamese taken apart, Thai, Hebrew with its points, a stack of Tibetan, and two that enclose.
+        // Decomposed Vietnamese, Thai, pointed Hebrew, a Tibetan stack, and two enclosing marks.
         for written in ["e\u{302}\u{301}", "ที่ น้ำ", "בְּרֵאשִׁ֖ית", "སྒྲུབ", "1\u{20e3}\u{20de}"]
         {
             assert_eq!(line(written), written);
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_is_never_painted_hides_nothing() {
-        // All that Unicode lets a program ignore, and more that has no ink.
+        // Everything that Unicode lets a program ignore, and more that leaves no ink.
         let unseen = [
             "\u{fff0}",
             "\u{fff9}\u{fffa}\u{fffb}",

@@ -27,7 +27,7 @@ impl ContentHash {
         ok.then(|| Self(text.to_owned()))
     }
 
-    /// The digits.
+    /// The 64 digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }

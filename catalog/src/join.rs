@@ -1,7 +1,7 @@
-//! The join string: all that a new node needs to know, in one piece of text without spaces.
+//! The join string: everything that a new node needs to know, in one piece of text without spaces.
 //!
-//! `hj1.<host>:<port>.<pin>.<token id>.<secret><check>`: the pin is the SHA-256 of the CA's public key (base64url), the
-//! last four characters guard against slips of the pen. It is a secret until it is used.
+//! `hj1.<host>:<port>.<pin>.<token id>.<secret><check>`: the pin is the SHA-256 of the CA's public key (base64url), and
+//! the last four characters detect typing errors. It is secret until it is used.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,10 +22,10 @@ pub struct JoinString {
     secret: Zeroizing<String>,
 }
 
-/// Why a text is not a join string. It never repeats the text, which may hold a secret.
+/// Why a text is not a join string. The error never repeats the text, which may contain a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidJoin {
-    /// It has another shape.
+    /// It has another form.
     #[error("this is not a join string: it begins with `{VERSION}.` and has no spaces; copy it whole")]
     Shape,
     /// A character is missing or wrong.
@@ -37,10 +37,10 @@ pub enum InvalidJoin {
 }
 
 impl JoinString {
-    /// Puts one together.
+    /// Makes a join string.
     ///
     /// # Errors
-    /// Where `server` is not a `host:port`, or the token's parts are not lower-case letters and digits.
+    /// Fails if `server` is not a `host:port`, or the token's parts are not lower-case letters and digits.
     pub fn new(server: &str, pin: [u8; 32], token: &str, secret: &str) -> Result<Self, InvalidJoin> {
         let plain = |text: &str| {
             !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
@@ -75,7 +75,7 @@ impl JoinString {
         &self.secret
     }
 
-    /// The whole, for the node.
+    /// The complete text, for the node.
     pub fn reveal(&self) -> Zeroizing<String> {
         let pin = BASE64URL_NOPAD.encode(&self.pin);
         let body = format!("{VERSION}.{}.{pin}.{}.{}", self.server, self.token, *self.secret);
@@ -96,7 +96,7 @@ impl FromStr for JoinString {
         if check(body) != given {
             return Err(InvalidJoin::Check);
         }
-        // The host may hold dots, what follows it does not.
+        // The host may contain dots; what follows it does not.
         let mut parts = rest[..rest.len() - CHECK].rsplitn(4, '.');
         let mut part = || parts.next().ok_or(InvalidJoin::Shape);
         let (secret, token, pin, server) = (part()?, part()?, part()?, part()?);
@@ -105,7 +105,7 @@ impl FromStr for JoinString {
     }
 }
 
-/// Without the secret: for logs.
+/// Shows it without the secret, for logs.
 impl fmt::Debug for JoinString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "JoinString({}, token {})", self.server, self.token)
@@ -118,7 +118,7 @@ fn check(body: &str) -> String {
     check
 }
 
-/// `name:port`, `1.2.3.4:port` or `[v6]:port`, in the characters that such names have.
+/// Whether a text is `name:port`, `1.2.3.4:port` or `[v6]:port`, in the characters that such names have.
 fn is_authority(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else { return false };
     let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {

@@ -1,7 +1,7 @@
-//! How a program logs, said alike for server and agent: the variables and settings that ask for it, and its lines.
+//! How a program logs, in the same way for server and agent: the variables and settings that control it, and its lines.
 //!
-//! Texts of strangers get into a log: names of files, what a command said, what a server answered. A line of the log is one
-//! line whatever they contain, and nothing in it steers a terminal, as text and as JSON.
+//! Logs contain texts from strangers: names of files, the output of a command, the answer of a server. A log line stays
+//! one line whatever they contain, and nothing in it controls a terminal, as text and as JSON.
 
 use std::fmt::{self, Debug, Display};
 use std::str::FromStr;
@@ -18,10 +18,10 @@ mod lines;
 pub use kept::Kept;
 pub use lines::lines;
 
-/// The variable that says what is logged. It goes over the setting `log`.
+/// The variable that says what is logged. It overrides the setting `log`.
 pub const LEVEL: &str = "HOLDFAST_LOG";
 
-/// The variable that says how. It goes over the setting `log_format`.
+/// The variable that says how. It overrides the setting `log_format`.
 pub const FORMAT: &str = "HOLDFAST_LOG_FORMAT";
 
 /// What the setting `log` takes.
@@ -35,10 +35,10 @@ pub const FORMAT_TAKES: &str = "\"text\" or \"json\"";
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
-    /// For programs: each line is an object of JSON.
+    /// JSON for programs: each line is an object.
     Json,
 }
 
@@ -54,19 +54,19 @@ impl FromStr for Format {
     }
 }
 
-/// What was asked for.
+/// How the user wants the log to be.
 #[derive(Debug)]
 pub struct Wanted<F> {
-    /// What is logged; none where nobody said.
+    /// What is logged; `None` if nothing says so.
     pub filter: Option<F>,
-    /// How.
+    /// How it is logged.
     pub format: Format,
-    /// What is wrong with the variables: no program stops for that.
+    /// What is wrong with the variables, which never stops a program.
     pub refused: Vec<String>,
 }
 
 impl<F: FromStr<Err: Display>> Wanted<F> {
-    /// What the environment asks for, and where it does not, the file of settings.
+    /// What the environment asks for or, where it does not, the settings file.
     pub fn of(filter: Option<&str>, format: Format, environment: impl Fn(&str) -> Option<String>) -> Self {
         let mut refused = Vec::new();
         let said = |name: &str| environment(name).filter(|text| !text.is_empty());
@@ -84,10 +84,10 @@ impl<F: FromStr<Err: Display>> Wanted<F> {
     }
 }
 
-/// Writes a field of a line of text: its name and value, or the message, which has no name.
+/// Writes a field of a text line: its name and value, or the message, which has no name.
 ///
 /// # Errors
-/// Those of what it is written to.
+/// Fails if writing to `out` does.
 pub fn write_field(out: &mut dyn fmt::Write, name: &str, value: &dyn Debug) -> fmt::Result {
     let value = format!("{value:?}");
     let value = harmless::line(&value);
@@ -97,7 +97,7 @@ pub fn write_field(out: &mut dyn fmt::Write, name: &str, value: &dyn Debug) -> f
     }
 }
 
-/// A line of JSON as it is logged: the same value for a program.
+/// A log line in JSON with control characters escaped: the same value for a program.
 pub fn json_line(line: &[u8]) -> Vec<u8> {
     harmless::json(&String::from_utf8_lossy(line)).into_owned().into_bytes()
 }

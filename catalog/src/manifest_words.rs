@@ -1,21 +1,21 @@
-//! Words of the manifest's language that no parameter of a class or a define may be named like.
+//! Words of the manifest language that cannot be names of parameters of a class or a define.
 
-/// A key of a file, with what its definition says about it: the reference is made of it.
+/// A key of a file, with its description, from which the reference is made.
 #[derive(Debug, Clone, Copy)]
 pub struct Keyword {
     pub name: &'static str,
-    /// What is under it.
+    /// What values it takes.
     pub takes: &'static str,
     pub doc: &'static str,
 }
 
 impl Keyword {
-    /// A key.
+    /// A key with its description.
     pub const fn new(name: &'static str, takes: &'static str, doc: &'static str) -> Self {
         Self { name, takes, doc }
     }
 
-    /// The names of some keys.
+    /// The names of these keys.
     pub const fn names<const N: usize>(keywords: &[Self; N]) -> [&'static str; N] {
         let mut names = [""; N];
         let mut at = 0;
@@ -27,7 +27,7 @@ impl Keyword {
     }
 }
 
-/// What is on every resource; no attribute is named like one either.
+/// The keys that every resource has; no attribute has the name of one.
 pub const ON_EVERY_RESOURCE: &[Keyword; 9] = &[
     Keyword::new("title", "a string", "The resource's title, where the block's name is not it."),
     Keyword::new(
@@ -64,13 +64,13 @@ pub const ON_EVERY_RESOURCE: &[Keyword; 9] = &[
     Keyword::new("tag", "a string or a list", "Words for people and programs that read the catalog."),
 ];
 
-/// Their names.
+/// The names of the keys that every resource has.
 pub const METAPARAMETERS: &[&str] = &Keyword::names(ON_EVERY_RESOURCE);
 
-/// What `node` has in expressions.
+/// The fields of `node` in expressions.
 pub const NODE: &[&str] = &["certname", "customer", "environment", "labels", "reseller", "role", "stage"];
 
-/// Kept for later, and the names that expressions see.
+/// Words reserved for later, and the names that expressions can use.
 pub const RESERVED: &[&str] = &[
     "policy",
     "schedule",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// A place in a file of the control repository, with the hierarchy's level where it is data.
+/// A place in a file of the control repository, with the level of the hierarchy if it is data.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
@@ -20,7 +20,7 @@ pub struct Origin {
     pub line: u32,
     /// Column of `start` in characters, counted from 1.
     pub column: u32,
-    /// The hierarchy's level, such as `customer`; none in manifests.
+    /// The level of the hierarchy, such as `customer`; none in manifests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<Arc<str>>,
 }

@@ -1,4 +1,4 @@
-//! A report: what a run found and did. It names no node: the server stamps it with the caller.
+//! A report: what a run found and did. It does not name the node: the server takes that from the caller's certificate.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,16 @@ use crate::catalog::{CatalogId, MAX_RESOURCES};
 use crate::origin::Origin;
 use crate::resource::ResourceRef;
 
-/// The most events that a report carries; what is over is counted in [`Counts::dropped`].
+/// The most events in a report; the rest is counted in [`Counts::dropped`].
 pub const MAX_EVENTS: usize = 2_000;
 
 /// The longest diff of an event, in bytes.
 pub const MAX_DIFF: usize = 16 * 1024;
 
-/// The most places that are read of one event; a long list can have an element from each of many lines.
+/// The most sources that are read of one event; a long list can have an element from each of many lines.
 pub const MAX_SOURCES: usize = 256;
 
-/// The most phases, and the most types, whose times a report tells.
+/// The most phases, and the most types, whose times are in a report.
 pub const MAX_TIMES: usize = 128;
 
 /// Whether a run corrects.
@@ -28,7 +28,7 @@ pub const MAX_TIMES: usize = 128;
 pub enum Mode {
     /// It corrects.
     Enforce,
-    /// It only says what it would correct.
+    /// It only reports what it would correct.
     Audit,
 }
 
@@ -44,7 +44,7 @@ pub enum Source {
     File,
 }
 
-/// What became of a change.
+/// The result of a change.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
@@ -52,13 +52,13 @@ pub enum Source {
 pub enum Status {
     /// It was made.
     Changed,
-    /// It would be made, were this not an audit.
+    /// It would be made if this were not an audit.
     WouldChange,
     /// It could not be made.
     Failed,
     /// Its turn did not come: something that it needs has failed.
     Skipped,
-    /// This machine, or another root than `/`, cannot do it.
+    /// This machine, or a root other than `/`, cannot do it.
     NotApplicable,
     /// A message, a refresh or an exec with `always`: done, and never drift.
     Info,
@@ -83,24 +83,24 @@ pub enum Cause {
 pub struct Event {
     /// The resource.
     pub resource: ResourceRef,
-    /// The property; none where the whole resource is meant, as when it was skipped.
+    /// The property; none if the whole resource is meant, such as when it was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub property: Option<String>,
     /// The path below the resource's own, for a directory's members.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// What the machine had; masked where sensitive.
+    /// What the machine had; masked if sensitive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is: Option<String>,
-    /// What is wanted; masked where sensitive.
+    /// What is wanted; masked if sensitive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub should: Option<String>,
-    /// What became of it.
+    /// The result.
     pub status: Status,
     /// Why it changed; only with changed, would change, and failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
-    /// A sentence: the error, why it was skipped, what the message is.
+    /// A sentence: the error, why it was skipped, or the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// A unified diff of a text; never of sensitive content.
@@ -121,7 +121,7 @@ pub struct Event {
     pub duration_ms: u64,
 }
 
-/// How many resources ended how; a resource counts once, by the worst of its events.
+/// How many resources ended in which way; each counts once, by the worst of its events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Counts {
@@ -131,10 +131,10 @@ pub struct Counts {
     pub unchanged: u32,
     /// Corrected.
     pub changed: u32,
-    /// Of those: with a corrective event, so that what others had changed is as it should be again. What drifted and is
-    /// left alone, or could not be corrected, has the cause in its events.
+    /// Of those that changed: with a corrective event, so something that others had changed is now as it should be
+    /// again. What drifted and is left alone, or could not be corrected, has the cause in its events.
     pub corrective: u32,
-    /// Off, and only reported.
+    /// Not as wanted, and only reported.
     pub would_change: u32,
     /// Failed.
     pub failed: u32,
@@ -152,7 +152,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Whether each resource of a catalog that can be is counted once: what a node reports is only its word.
+    /// Whether each resource of a possible catalog is counted once. The counts are only what a node claims.
     pub fn add_up(&self) -> bool {
         let each = [
             self.unchanged,
@@ -170,20 +170,20 @@ impl Counts {
     }
 }
 
-/// What is between the notes of a run in its `error`.
+/// What separates the notes of a run in its `error`.
 pub const NOTES: &str = "; ";
 
-/// What is noted after why there was no new catalog, where the run went by the last good one.
+/// The note after the reason why there was no new catalog, if the run used the last good one.
 pub const GOES_ON: &str = "the last good catalog stays in force";
 
 /// What a run found and did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
-    /// The run: UUIDv7; a report sent twice counts once.
+    /// The id of the run: UUIDv7; a report sent twice counts once.
     #[schemars(with = "String")]
     pub run: uuid::Uuid,
-    /// The catalog; none where there was none to run.
+    /// The catalog; none if there was none to run.
     pub catalog: Option<CatalogId>,
     /// The commit of the catalog.
     pub commit: Option<String>,
@@ -204,7 +204,7 @@ pub struct Report {
     /// Milliseconds by resource type.
     #[serde(default, deserialize_with = "bounded::map::<_, _, MAX_TIMES>")]
     pub types: BTreeMap<String, u64>,
-    /// How many resources ended how.
+    /// How many resources ended in which way.
     pub counts: Counts,
     /// What changed, would change, failed or was skipped.
     #[serde(deserialize_with = "bounded::list::<_, _, MAX_EVENTS>")]
@@ -214,13 +214,13 @@ pub struct Report {
     pub error: Option<String>,
     /// The agent's version.
     pub agent: String,
-    /// Facts that always move (uptime, free memory); they never cause a compile.
+    /// Facts that change all the time (uptime, free memory); they never cause a compile.
     #[serde(default, deserialize_with = "volatile")]
     pub volatile: BTreeMap<String, crate::value::Value>,
 }
 
-/// Whether a run took place: it had a catalog to look by, however small, and so reports a commit. Agent, command line, pages
-/// and states all go by this.
+/// Whether a run took place: it had a catalog, however small, and so reports a commit. Agent, command line, pages and
+/// states all use this.
 pub fn took_place(commit: Option<&str>) -> bool {
     commit.is_some()
 }

@@ -1,22 +1,22 @@
-//! What is wrong in a program's file of settings, said alike by server and agent: the line, as it is there, and what
-//! the setting takes. What a parser says of its own types helps nobody.
+//! What is wrong in a program's settings file, in the same words for server and agent: the line as it is there, and
+//! what the setting takes. What a parser says about its own types helps nobody.
 
 use std::fmt;
 
 use crate::harmless;
 use crate::spelling::nearest;
 
-/// A setting and what it takes, as a sentence goes on: `a time from 1m to 24h`.
+/// A setting and what it takes, as the end of a sentence: `a time from 1m to 24h`.
 pub type Setting = (&'static str, &'static str);
 
 /// The longest line that is shown, in characters.
 const LONGEST: usize = 120;
 
-/// What is wrong in a file of settings.
+/// What is wrong in a settings file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Wrong {
     message: String,
-    /// Its number, from 1, and what is there.
+    /// The number of the line, counted from 1, and its text.
     line: Option<(usize, String)>,
 }
 
@@ -28,13 +28,13 @@ impl fmt::Display for Wrong {
 }
 
 impl Wrong {
-    /// The file is not TOML: what its parser says, at this byte.
+    /// The error if the file is not TOML, with the parser's message about this byte.
     pub fn syntax(text: &str, at: Option<usize>, said: &str) -> Self {
         let number = at.map(|at| number(text, at));
         Self::new(text, number, harmless::line(said.trim()).into_owned())
     }
 
-    /// The first key that is not a setting.
+    /// The error for the first key that is not a setting.
     pub fn unknown<'k>(
         text: &str,
         keys: impl IntoIterator<Item = &'k str>,
@@ -47,7 +47,7 @@ impl Wrong {
         Some(Self::new(text, place.map(|index| index + 1), unknown_setting(name, settings)))
     }
 
-    /// A value of another type than its setting takes, as a parser says it of this byte.
+    /// The error for a value whose type is not the setting's, with the parser's message about this byte.
     pub fn value(text: &str, at: Option<usize>, said: &str, settings: &[Setting]) -> Self {
         let number = at.map(|at| number(text, at));
         let message = match number.and_then(|number| takes(text, number, settings)) {
@@ -57,7 +57,7 @@ impl Wrong {
         Self::new(text, number, message)
     }
 
-    /// A setting with a value of its type that it does not take.
+    /// The error for a value of the right type that the setting does not take.
     pub fn range(text: &str, name: &str, settings: &[Setting]) -> Self {
         let number = text.lines().position(|line| key(line) == Some(name)).map(|index| index + 1);
         let takes =
@@ -82,19 +82,19 @@ fn unknown_setting(name: &str, settings: &[Setting]) -> String {
     format!("there is no setting `{}`; {near}there are {}", harmless::line(name), all.join(", "))
 }
 
-/// The number of the line with this byte, from 1.
+/// The number of the line with this byte, counted from 1.
 fn number(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// The setting to which a line belongs: a list may go over several.
+/// The setting that a line belongs to: a list may have several lines.
 fn takes(text: &str, number: usize, settings: &[Setting]) -> Option<Setting> {
     let upwards = text.lines().take(number).collect::<Vec<_>>().into_iter().rev();
     let name = upwards.into_iter().find_map(key)?;
     settings.iter().find(|(known, _)| *known == name).copied()
 }
 
-/// The key whose table begins at a line.
+/// The key of the table that begins at a line.
 fn header(line: &str) -> Option<&str> {
     let inner = line.trim().strip_prefix('[')?.split(']').next()?;
     Some(inner.trim_matches(['[', ' ', '"', '\'']))

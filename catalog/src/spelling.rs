@@ -1,10 +1,11 @@
-//! The name that somebody meant who wrote another.
+//! The name that someone meant who wrote another one.
 
-/// Longer words are nobody's slip of the finger, and comparing them costs by the square of their length.
+/// The longest word that is compared: longer ones are no typing errors, and comparing takes time with the square of the
+/// length.
 const LONGEST: usize = 200;
 
-/// The same word in another case, else the candidate with the fewest edits, where they are at most a third of the word; the
-/// first of equals by name. Never the word itself: anyone who typed it needs another.
+/// The same word in another case, or else the candidate with the fewest edits, if they are at most a third of the word;
+/// the first by name if several are equal. Never the word itself: whoever typed it needs another.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
     if length > LONGEST {

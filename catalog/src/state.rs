@@ -1,4 +1,5 @@
-//! How a machine is: one word, and why. Agent, command line, pages, API and metrics all say it by [`judge`].
+//! The state of a machine: one word, and the reason. Agent, command line, pages, API and metrics all get it from
+//! [`judge`].
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -11,56 +12,56 @@ mod tests;
 
 pub use judgement::judge;
 
-/// How a machine is. What an operator looks at first at three in the morning comes first: a machine that is silent may be
-/// down, and whatever else was known of it is old.
+/// The state of a machine. The states that an operator looks at first at three in the morning come first: a machine
+/// that is silent may be down, and whatever else is known about it is old.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// It owes a poll or a report.
+    /// A poll or a report is overdue.
     Late,
     /// Its last run failed in part, did not end, or did not take place.
     Failed,
     /// Its catalog does not compile.
     Broken,
-    /// Its last run went by an older catalog.
+    /// Its last run used an older catalog.
     KeptBack,
-    /// Resources do not apply to the root that it works on.
+    /// Some resources do not apply to the root that it manages.
     NotApplicable,
     /// It is only watched, and something differs; or what kept it back is corrected, and it has not polled since.
     Pending,
-    /// All of its resources are switched off by policy: nothing of it is looked at.
+    /// All of its resources are switched off by policy, so nothing is looked at.
     SwitchedOff,
-    /// Its last run saw all of its resources, and met trouble beside them.
+    /// Its last run saw all of its resources, and had other problems.
     Trouble,
-    /// It spoke, and no run has been reported yet.
+    /// It has polled, and no run has been reported yet.
     NoRun,
-    /// It was added, and never spoke.
+    /// It was added, and has never connected.
     NeverSeen,
-    /// The inventory has it, and nobody added it.
+    /// The inventory has it, and it was never added.
     NotAdded,
-    /// Something had drifted within the last day, and was corrected.
+    /// Something drifted within the last day, and was corrected.
     Drifted,
-    /// Something was changed within the last hour, and that was not drift.
+    /// Something was changed within the last hour that was not drift.
     Changed,
-    /// Its certificates are refused.
+    /// Its certificates are revoked.
     Revoked,
-    /// All of it was seen as it should be.
+    /// Everything was seen as it should be.
     InOrder,
 }
 
-/// The reason where nothing at all is to be said.
+/// The reason if there is nothing to report.
 pub const IN_ORDER: &str = "the last run saw everything as it should be";
 
-/// Drift stays in view so long.
+/// How long drift stays visible.
 pub const DRIFT_SHOWS: SignedDuration = SignedDuration::from_hours(24);
 
-/// A change that is not drift stays in view so long.
+/// How long a change that is not drift stays visible.
 pub const CHANGE_SHOWS: SignedDuration = SignedDuration::from_hours(1);
 
 impl State {
-    /// All of them, in order.
+    /// All states, in order.
     pub const ALL: [Self; 15] = [
         Self::Late,
         Self::Failed,
@@ -79,7 +80,7 @@ impl State {
         Self::InOrder,
     ];
 
-    /// As it is in addresses, options, metrics, the API and the style.
+    /// The form in addresses, options, metrics, the API and style sheets.
     pub fn slug(self) -> &'static str {
         match self {
             Self::Late => "late",
@@ -100,7 +101,7 @@ impl State {
         }
     }
 
-    /// For people.
+    /// The form for people.
     pub fn word(self) -> &'static str {
         match self {
             Self::KeptBack => "kept back",
@@ -137,7 +138,7 @@ impl State {
         }
     }
 
-    /// Whether somebody should look.
+    /// Whether someone should look.
     pub fn wants_attention(self) -> bool {
         self <= Self::NotAdded
     }
@@ -155,31 +156,31 @@ impl std::str::FromStr for State {
     }
 }
 
-/// Where a machine stands with the server.
+/// The relation of a machine to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// The inventory has it, and nobody added it.
+    /// The inventory has it, and it was never added.
     NotAdded,
     /// It was added, or has enrolled.
     Added,
-    /// Its certificates are refused.
+    /// Its certificates are revoked.
     Revoked,
 }
 
 /// Why a machine has no new catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptBack {
-    /// Whether its catalog does not compile; else the server has another reason.
+    /// Whether its catalog does not compile; otherwise the server has another reason.
     pub broken: bool,
     pub why: String,
 }
 
-/// That what kept a machine back is corrected, for as long as it has not polled since.
+/// What kept a machine back is corrected, and it has not polled since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Corrected {
-    /// By what, and when its next poll is due.
+    /// What corrected it, and when its next poll is due.
     pub words: String,
-    /// Whether it was why the last run went by an older catalog, or did not take place.
+    /// Whether it was the reason why the last run used an older catalog, or did not take place.
     pub explains_last: bool,
 }
 
@@ -188,52 +189,52 @@ pub struct Corrected {
 pub struct LastRun {
     /// When it was reported, or ended.
     pub at: Timestamp,
-    /// Where the catalog came from.
+    /// Where its catalog came from.
     pub source: Source,
     /// Whether it took place: [`crate::report::took_place`].
     pub took_place: bool,
-    /// How many resources ended how.
+    /// How many resources ended in which way.
     pub counts: Counts,
     /// Why there was no run, why the catalog is an old one, or what else went wrong.
     pub error: Option<String>,
 }
 
-/// What is known of a machine.
+/// What is known about a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
-    /// Where it stands with the server.
+    /// Its relation to the server.
     pub standing: Standing,
-    /// When it and the server last spoke.
+    /// When it last talked to the server.
     pub heard: Option<Timestamp>,
     /// Why it has no new catalog.
     pub kept_back: Option<KeptBack>,
-    /// That what kept it back is corrected, and its poll is waited for.
+    /// Set if what kept it back is corrected, and its next poll is awaited.
     pub corrected: Option<Corrected>,
     /// How its last run went.
     pub last: Option<LastRun>,
-    /// When something had last drifted and was corrected.
+    /// When something last drifted and was corrected.
     pub drifted: Option<Timestamp>,
     /// When something was last changed that was not drift.
     pub changed: Option<Timestamp>,
 }
 
 impl Known {
-    /// Whether the last run lacked a catalog for a reason that is corrected.
+    /// Whether the last run had no catalog for a reason that is now corrected.
     fn is_excused(&self) -> bool {
         self.corrected.as_ref().is_some_and(|corrected| corrected.explains_last)
     }
 }
 
-/// How a machine is, and everything that speaks against calling it in order.
+/// The state of a machine, with everything that is not in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Judgement {
     /// The worst of it.
     pub state: State,
-    /// Why: the worst first, and then whatever else is not in order.
+    /// The reasons: the worst first, then everything else that is not in order.
     pub reason: String,
 }
 
-/// A time in words, as people say it.
+/// A duration in words.
 pub fn span(duration: SignedDuration) -> String {
     match duration.as_secs().max(0) {
         seconds @ 0..120 => format!("{seconds} s"),

@@ -1,6 +1,6 @@
-//! Words that people bring from Puppet, Ansible and Salt, each with what says it here: for the help of errors alone.
+//! Words from Puppet, Ansible and Salt, each with its equivalent here: only for the help of errors.
 //!
-//! What is only misspelt has its own help, by the nearest name. A table's word is never one that its type has.
+//! What is only misspelt has its own help, the nearest name. A table never lists a word that the type itself has.
 
 use crate::manifest_words::METAPARAMETERS;
 use crate::resource::{AttributeError, Attributes, TypeDef};
@@ -11,12 +11,12 @@ mod table;
 
 pub use schedule::schedule;
 
-/// What says it here.
+/// The equivalent here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Here {
-    /// An attribute or a metaparameter that takes the same.
+    /// An attribute or a metaparameter that takes the same values.
     Named(&'static str),
-    /// A part of a schedule: of the five fields by their number, or the whole as a word.
+    /// A part of a schedule: one of the five fields, by number, or the whole as a word.
     Schedule(Part),
     /// Something else, in a sentence.
     Advice(&'static str),
@@ -34,21 +34,21 @@ pub enum Part {
     Word,
 }
 
-/// Words for one thing, of some types.
+/// Words for one thing, for some types.
 struct Synonym {
-    /// The types; every one where there is none.
+    /// The types; if empty, every type.
     of: &'static [&'static str],
     words: &'static [&'static str],
     here: Here,
 }
 
-/// Values of one attribute for one thing.
+/// Values of one attribute that mean one thing.
 struct OtherValue {
-    /// The types; every one that has the attribute where there is none.
+    /// The types; if empty, every type that has the attribute.
     of: &'static [&'static str],
     attribute: &'static str,
     values: &'static [&'static str],
-    /// What is written here, as TOML has it; or a sentence.
+    /// The equivalent here, in TOML; or a sentence.
     here: Written,
 }
 
@@ -57,13 +57,13 @@ enum Written {
     Advice(&'static str),
 }
 
-/// What says here what this word says of such a resource elsewhere.
+/// The equivalent of an attribute that such a resource has in other tools.
 pub fn find(def: &TypeDef, word: &str) -> Option<Here> {
     let own = table::WORDS.iter().filter(|synonym| synonym.of.contains(&def.name));
     let all = table::WORDS.iter().filter(|synonym| synonym.of.is_empty());
     own.chain(all).filter(|synonym| synonym.words.contains(&word)).map(|synonym| synonym.here).find(|here| {
         match here {
-            // Content comes by `source` too.
+            // Content can also be given by `source`.
             Here::Named(name) => {
                 let gives_content = *name == "source" && def.content_attribute().is_some();
                 gives_content || def.attribute(name).is_some() || METAPARAMETERS.contains(name)
@@ -73,12 +73,12 @@ pub fn find(def: &TypeDef, word: &str) -> Option<Here> {
     })
 }
 
-/// What says here what a resource type of this name says elsewhere.
+/// The equivalent of a resource type with this name in other tools.
 pub fn of_type(word: &str) -> Option<&'static str> {
     table::TYPES.iter().find(|(words, _)| words.contains(&word)).map(|(_, advice)| *advice)
 }
 
-/// Errors of reading such attributes, with what is written here for values that are another tool's.
+/// The errors from reading these attributes, with help for values that belong to other tools.
 pub fn help(def: &TypeDef, attributes: &Attributes, mut errors: Vec<AttributeError>) -> Vec<AttributeError> {
     for error in errors.iter_mut().filter(|error| error.help.is_none()) {
         let given = attributes.get(error.attribute);
@@ -87,7 +87,7 @@ pub fn help(def: &TypeDef, attributes: &Attributes, mut errors: Vec<AttributeErr
     errors
 }
 
-/// What is written here for a value that such an attribute takes elsewhere.
+/// The equivalent of a value that such an attribute takes in other tools.
 fn value(def: &TypeDef, attribute: &str, value: &Value) -> Option<String> {
     if value.is_sensitive() {
         return None;

@@ -1,8 +1,8 @@
-//! Values: what data, expressions, facts and attributes are made of.
+//! Values: what data, expressions, facts and attributes consist of.
 //!
-//! A value knows where it came from ([`Origin`]) and whether it is secret: sensitivity is part of the value, by leaf
-//! of a map and by stretch of a text, so it survives everything that values flow through. Equality and
-//! encodings ignore origins. Copies are cheap: texts, lists and maps are shared.
+//! A value knows where it came from ([`Origin`]) and whether it is secret: sensitivity is part of the value, for each
+//! leaf of a map and each piece of a text, so it survives everything that values pass through. Equality and encodings
+//! ignore origins. Copies are cheap: texts, lists and maps are shared.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,11 +24,11 @@ pub type Map = BTreeMap<Arc<str>, Value>;
 #[derive(Clone)]
 pub struct Value {
     pub kind: Kind,
-    /// Where it is, unless it was computed.
+    /// Where it is written, unless it was computed.
     pub origin: Option<Arc<Origin>>,
 }
 
-/// What a value is.
+/// The kinds of values.
 #[derive(Clone, PartialEq)]
 pub enum Kind {
     /// No value: an attribute that is null is unset.
@@ -42,7 +42,7 @@ pub enum Kind {
     String(Arc<str>),
     List(Arc<Vec<Value>>),
     Map(Arc<Map>),
-    /// A scalar that may be shown nowhere but in its target.
+    /// A scalar that must not be shown anywhere but in its target.
     Sensitive(Sensitive),
 }
 
@@ -50,7 +50,7 @@ impl Value {
     /// Null, without an origin.
     pub const NULL: Self = Self { kind: Kind::Null, origin: None };
 
-    /// The same value with a place.
+    /// The same value with an origin.
     #[must_use]
     pub fn at(mut self, origin: Arc<Origin>) -> Self {
         self.origin = Some(origin);
@@ -87,17 +87,17 @@ impl Value {
         if let Kind::Map(m) = &self.kind { Some(m) } else { None }
     }
 
-    /// The entry of a map, or none where it is not a map or has no such key.
+    /// The entry of a map; `None` if it is not a map or has no such key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.as_map()?.get(key)
     }
 
-    /// The value after following `path`, if every step is there.
+    /// The value at the end of `path`, if every step exists.
     pub fn at_path<'a>(&self, path: impl IntoIterator<Item = &'a str>) -> Option<&Value> {
         path.into_iter().try_fold(self, |value, key| value.get(key))
     }
 
-    /// Whether a secret is in it, at any depth.
+    /// Whether it contains a secret, at any depth.
     pub fn is_sensitive(&self) -> bool {
         match &self.kind {
             Kind::Sensitive(_) => true,
@@ -121,18 +121,18 @@ impl Value {
         }
     }
 
-    /// The value itself where an error text has room for it: one that is short, and neither null, a list nor a map.
+    /// The value itself if an error text has space for it: it must be short, and neither null, a list nor a map.
     pub fn brief(&self) -> Option<String> {
         let is_one = !matches!(self.kind, Kind::List(_) | Kind::Map(_) | Kind::Null);
         Some(self.shown()).filter(|shown| is_one && shown.chars().count() <= 60)
     }
 
-    /// The value in an error text: itself where there is room for it, else what it is.
+    /// The value in an error text: itself if there is space for it, otherwise its kind.
     pub fn described(&self) -> String {
         self.brief().unwrap_or_else(|| self.noun().to_owned())
     }
 
-    /// The scalar as plain text; none for null, lists, maps and secrets.
+    /// The scalar as plain text; `None` for null, lists, maps and secrets.
     pub fn scalar_text(&self) -> Option<Arc<str>> {
         match &self.kind {
             Kind::Bool(b) => Some(b.to_string().into()),
@@ -153,10 +153,11 @@ impl Value {
 }
 
 impl Value {
-    /// The first characters of [`Value::shown`], at the cost of those alone: `most`, and an ellipsis where there are more.
+    /// At most the first `most` characters of [`Value::shown`], with an ellipsis if there are more; the rest is not
+    /// even encoded.
     pub fn beginning(&self, most: usize) -> String {
         let mut text = String::new();
-        // Four bytes a character, and one character more, so that it is known whether there is one.
+        // Four bytes for each character, and one character more, which shows whether there is one.
         self.write_beginning(4 * (most + 1), &mut text);
         if let Some((at, _)) = text.char_indices().nth(most) {
             text.truncate(at);
@@ -207,7 +208,7 @@ impl PartialEq for Value {
     }
 }
 
-/// What is equal has the same hash, so that duplicates are found without comparing each with each.
+/// Equal values have the same hash, so duplicates are found without comparing each with each.
 impl Hash for Value {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.kind.hash(state);
@@ -221,7 +222,7 @@ impl Hash for Kind {
             Self::Null => {}
             Self::Bool(b) => b.hash(state),
             Self::Int(i) => i.hash(state),
-            // Zero is equal to the zero below it.
+            // Zero equals negative zero.
             Self::Float(x) => (x + 0.0).to_bits().hash(state),
             Self::String(s) => s.hash(state),
             Self::List(l) => l.hash(state),

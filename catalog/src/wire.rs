@@ -1,6 +1,7 @@
-//! What goes between agent and server: protocol version 1.
+//! What agent and server send each other: protocol version 1.
 //!
-//! JSON, perhaps compressed by zstd; unknown fields are refused. No request names a node: who calls is in the certificate.
+//! JSON, perhaps compressed with zstd; unknown fields are refused. No request names a node: the certificate says who
+//! calls.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,17 +14,17 @@ pub const MAX_BODY: usize = 64 * 1024 * 1024;
 /// The most bytes of a report, after decompression.
 pub const MAX_REPORT: usize = 16 * 1024 * 1024;
 
-/// The paths.
+/// The paths of the routes.
 pub mod path {
     /// Enrolment: the one route without a client certificate.
     pub const ENROLL: &str = "/v1/enroll";
-    /// A new certificate for a new key.
+    /// Renewal: a new certificate for a new key.
     pub const RENEW: &str = "/v1/renew";
     /// The poll.
     pub const CATALOG: &str = "/v1/catalog";
-    /// File contents; a hash follows.
+    /// File contents; the path continues with a hash.
     pub const CONTENT: &str = "/v1/content";
-    /// Reports.
+    /// Delivery of reports.
     pub const REPORTS: &str = "/v1/reports";
 }
 
@@ -39,7 +40,7 @@ pub struct EnrollRequest {
     pub csr: String,
 }
 
-/// Asks for the next certificate, with a new key, by the present one.
+/// Asks for the next certificate, with a new key, authenticated by the present one.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenewRequest {
@@ -55,17 +56,17 @@ pub struct Certificate {
     pub certificate: String,
     /// The CA's certificates in PEM: what the agent trusts from now on.
     pub roots: String,
-    /// The node's name, so that the agent can say who it is.
+    /// The node's name, so the agent knows who it is.
     pub certname: crate::certname::Certname,
 }
 
-/// The poll.
+/// The request of a poll.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CatalogRequest {
     /// SHA-256 of the stable facts.
     pub facts_hash: String,
-    /// The facts themselves, where the server asked for them or the agent knows that it lacks them.
+    /// The facts themselves, if the server asked for them or the agent knows that it does not have them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Facts>,
     /// The catalog that the agent has.
@@ -85,35 +86,35 @@ pub enum CatalogAnswer {
         commit: String,
         /// Seconds until the next poll.
         next_run: u64,
-        /// Seconds between two polls: by this both sides say when one is late.
+        /// Seconds between two polls, from which both sides know when one is late.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         interval: Option<u64>,
-        /// The run that this node reported last, where the server looked: an agent that knows of no run so late was put back to
-        /// an older copy.
+        /// The run that this node last reported, if the server looked. An agent that knows of no run that late was
+        /// restored from an older copy.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "Option<String>")]
         reported: Option<uuid::Uuid>,
     },
-    /// A catalog.
+    /// A new catalog.
     Catalog {
-        /// What the node is to be.
+        /// What the node should be.
         catalog: Box<Catalog>,
         /// Seconds until the next poll.
         next_run: u64,
         /// Seconds between two polls.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         interval: Option<u64>,
-        /// The run that this node reported last, where the server looked: an agent that knows of no run so late was put back to
-        /// an older copy.
+        /// The run that this node last reported, if the server looked. An agent that knows of no run that late was
+        /// restored from an older copy.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "Option<String>")]
         reported: Option<uuid::Uuid>,
     },
-    /// The server does not have facts of this hash: ask again with them.
+    /// The server does not have facts with this hash: ask again with them.
     FactsWanted,
 }
 
-/// What became of a report.
+/// The result of a report.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReportAnswer {
@@ -121,7 +122,7 @@ pub struct ReportAnswer {
     pub new: bool,
 }
 
-/// Any refusal.
+/// The answer to a refused request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refusal {
@@ -135,7 +136,7 @@ pub struct Refusal {
 mod tests {
     use super::*;
 
-    /// The schema as it is checked in under `catalog/schema/v1/`; rewritten only with `HOLDFAST_BLESS=1`.
+    /// Compares the schema with the one under `catalog/schema/v1/`, which is rewritten only with `HOLDFAST_BLESS=1`.
     fn check_schema<T: schemars::JsonSchema>(name: &str) {
         let path = format!("{}/schema/v1/{name}.json", env!("CARGO_MANIFEST_DIR"));
         let schema = serde_json::to_string_pretty(&schemars::schema_for!(T)).unwrap() + "\n";

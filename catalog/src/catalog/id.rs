@@ -13,10 +13,11 @@ use crate::hash::ContentHash;
 use crate::resource::ResourceRef;
 use crate::value::{Kind, Sensitive, Value};
 
-/// What a catalog's resources, edges and contents are, keyed for its node: equal ids mean that there is nothing new to do.
+/// Identifies what a catalog's resources, edges and contents are, keyed for its node: equal ids mean that there is
+/// nothing new to do.
 ///
-/// It covers neither the commit nor where values came from, so a commit that changes nothing for a node changes
-/// nothing on its machine; and it is keyed, so that a secret cannot be guessed from it.
+/// It covers neither the commit nor where values came from, so a commit that changes nothing for a node changes nothing
+/// on its machine. It is keyed, so a secret cannot be guessed from it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct CatalogId(ContentHash);
@@ -32,7 +33,7 @@ impl CatalogId {
         ContentHash::parse(text).map(Self)
     }
 
-    /// What is in a catalog until [`Catalog::compute_id`] has been asked; the id of no catalog.
+    /// The id in a catalog before [`Catalog::compute_id`] is called; no catalog has it.
     pub fn unknown() -> Self {
         Self(ContentHash::of(b""))
     }
@@ -51,7 +52,7 @@ impl fmt::Debug for CatalogId {
 }
 
 impl Catalog {
-    /// The id of these resources, containers and edges, for a node's own key.
+    /// The id of these resources, containers and edges, with a node's own key.
     pub fn compute_id(&self, key: &[u8]) -> CatalogId {
         let mut canonical = Canonical::default();
         canonical.text(self.certname.as_str());
@@ -75,7 +76,8 @@ impl Catalog {
     }
 }
 
-/// Bytes that are equal exactly for what is equal: each part has its kind or its length before it. They hold secrets.
+/// Bytes that are equal exactly if the values are: each part is preceded by its kind or its length. They contain
+/// secrets.
 #[derive(Default)]
 struct Canonical(Zeroizing<Vec<u8>>);
 

@@ -1,4 +1,4 @@
-//! What is logged, kept for tests.
+//! Log output that is kept for tests.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,14 +7,15 @@ use serde_json::Value;
 use tracing::Subscriber;
 use tracing::subscriber::DefaultGuard;
 
-/// What a thread has logged since.
+/// What a thread has logged since this was made.
 pub struct Kept {
     bytes: Bytes,
     _listening: DefaultGuard,
 }
 
 impl Kept {
-    /// Keeps what this thread logs from now on, for as long as this lives. `listener` gets where its lines go.
+    /// Keeps what this thread logs from now on, for as long as this value exists. `listener` is given the destination
+    /// of its lines.
     pub fn by<S>(listener: impl FnOnce(Bytes) -> S) -> Self
     where
         S: Subscriber + Send + Sync + 'static,
@@ -24,19 +25,19 @@ impl Kept {
         Self { bytes, _listening: tracing::subscriber::set_default(listener) }
     }
 
-    /// The whole of it.
+    /// All of it as text.
     pub fn text(&self) -> String {
         let bytes = self.bytes.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         String::from_utf8(bytes).expect("a log is text")
     }
 
-    /// Its lines, each of which is an object of JSON.
+    /// Its lines, each of which is a JSON object.
     pub fn objects(&self) -> Vec<Value> {
         self.text().lines().map(|line| serde_json::from_str(line).expect("each line is an object")).collect()
     }
 }
 
-/// Where the lines go.
+/// The destination of the lines.
 #[derive(Clone, Default)]
 pub struct Bytes(Arc<Mutex<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! Lines of a log as they are written: a stranger's text stays in its line, whatever it contains.
+//! The lines of a log as they are written: a stranger's text stays on its line, whatever it contains.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::{Format, json_line, write_field};
 
-/// Each line of the log, written at once. A line of text says when it was logged and by what only where `is_dated`.
+/// Writes each line of the log at once. A text line has its time and target only if `is_dated`.
 pub fn lines<S, W>(
     format: Format,
     colours: bool,
@@ -30,12 +30,12 @@ where
             let lines = lines.with_target(false).without_time();
             lines.with_writer(writer).fmt_fields(fields()).boxed()
         }
-        // The list of spans has the current one.
+        // The list of spans includes the current one.
         Format::Json => lines.json().with_current_span(false).with_writer(move || Json(writer())).boxed(),
     }
 }
 
-/// Lines of JSON on their way.
+/// A writer that makes lines of JSON harmless.
 struct Json<W>(W);
 
 impl<W: Write> Write for Json<W> {

@@ -1,4 +1,4 @@
-//! What is known of a machine, judged: one word for it, and every reason that there is, the worst first.
+//! Judges what is known about a machine: one word for it, and every reason, the worst first.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::{
 use crate::count::counted;
 use crate::report::{Counts, Source};
 
-/// The longest text of others that is in a reason, in characters.
+/// The longest text from outside in a reason, in characters.
 const MOST_WORDS: usize = 240;
 
-/// How a machine is at `now`, where polls are `interval` apart.
+/// The state of a machine at `now`, if polls are `interval` apart.
 pub fn judge(known: &Known, now: Timestamp, interval: Duration) -> Judgement {
     let mut found: Vec<(State, String)> = match known.standing {
         Standing::NotAdded => vec![(State::NotAdded, State::NotAdded.meaning().to_owned())],
@@ -48,7 +48,7 @@ pub fn judge(known: &Known, now: Timestamp, interval: Duration) -> Judgement {
     Judgement { state, reason }
 }
 
-/// What is owed: a poll by a machine that spoke before, a report by one that polls.
+/// What is overdue: a poll from a machine that polled before, or a report from one that polls.
 fn late(known: &Known, now: Timestamp, interval: Duration) -> Option<(State, String)> {
     let allowed = SignedDuration::try_from(2 * interval).unwrap_or(SignedDuration::MAX);
     let over = |at: Timestamp| Some(now.duration_since(at)).filter(|passed| *passed > allowed);
@@ -98,7 +98,7 @@ fn kept_back(known: &Known) -> Option<(State, String)> {
     Some((State::KeptBack, format!("the last run went by the last good catalog{why}")))
 }
 
-/// How many resources of the last run are what a state says.
+/// The resources of the last run to which a state applies, counted in words.
 fn share(counts: &Counts, state: State) -> Option<(State, String)> {
     let (count, words) = match (state, counts) {
         (State::Pending, Counts { would_change: 1, .. }) => (1, "differs and is left alone"),
@@ -117,7 +117,7 @@ fn switched_off(counts: &Counts) -> Option<(State, String)> {
     })
 }
 
-/// What nobody looked at, beside others that were.
+/// Says that some resources were not looked at, while others were.
 fn partly_off(counts: &Counts) -> Option<String> {
     let is_part = counts.off > 0 && counts.off < counts.total;
     is_part.then(|| off_by_policy(counts))
@@ -128,7 +128,7 @@ fn off_by_policy(counts: &Counts) -> String {
     format!("{} of {} {are} switched off by policy", counts.off, resources(counts.total))
 }
 
-/// What a run that took place says beside its resources, where no other state tells it.
+/// What a run that took place reports besides its resources, if no other state includes it.
 fn trouble(known: &Known, last: &LastRun) -> Option<(State, String)> {
     let is_by_another = !last.took_place || (last.source == Source::Cache && known.kept_back.is_none());
     let is_told = is_by_another && !known.is_excused();

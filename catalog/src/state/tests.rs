@@ -1,4 +1,4 @@
-//! How a machine is by what is known of it: a table of cases, and what is said of each.
+//! The state of a machine according to what is known: a table of cases, with the reasons.
 
 use std::time::Duration;
 

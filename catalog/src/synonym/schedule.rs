@@ -1,11 +1,10 @@
-//! cron's five fields, where somebody gives each by a word of its own.
+//! cron's five fields, if someone gives each of them in a word of its own.
 
 use super::Part;
 use crate::resource::Attribute as _;
 use crate::resource::attribute::CronSchedule;
 
-/// How a schedule is written whose parts are given so, each as the manifest has it; none of that is shown where it is
-/// not plainly such a part.
+/// The schedule that these parts make, each as the manifest has it. A part that is not plainly valid is not shown.
 pub fn schedule(parts: &[(Part, &str)]) -> String {
     let form = "minute, hour, day of the month, month, day of the week";
     let Some(written) = joined(parts) else {
@@ -37,7 +36,7 @@ fn word(written: &str) -> Option<String> {
     CronSchedule::read(&word.as_str().into()).is_ok().then_some(word)
 }
 
-/// One field of a number, a text, or a list of them.
+/// One field from a number, a text, or a list of them.
 fn field(written: &str) -> Option<String> {
     let list = written.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let items =
@@ -58,7 +57,7 @@ fn item(text: &str) -> Option<String> {
     let expression = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     match text {
         "absent" => Some("*".to_owned()),
-        // A month or a day by its whole name.
+        // A month or a day by its full name.
         _ if text.len() > 3 && text.bytes().all(|b| b.is_ascii_alphabetic()) => {
             Some(text[..3].to_ascii_lowercase())
         }

@@ -1,4 +1,4 @@
-//! The tables: what is said elsewhere, and what says it here.
+//! The tables: words of other tools, and their equivalents here.
 
 use super::{Here, OtherValue, Part, Synonym, Written};
 
@@ -21,7 +21,7 @@ macro_rules! values {
     };
 }
 
-/// Names of attributes. A type's own come before those of every type.
+/// Names of attributes. A type's own come before those for every type.
 pub(super) const WORDS: &[Synonym] = words! {
     ["cron"] "minute" => Here::Schedule(Part::Field(0));
     ["cron"] "hour" => Here::Schedule(Part::Field(1));
@@ -168,7 +168,7 @@ pub(super) const WORDS: &[Synonym] = words! {
         | "run_once" | "stage" => NOT_HERE;
 };
 
-/// Values.
+/// Values of attributes.
 pub(super) const VALUES: &[OtherValue] = values! {
     ["package"] "ensure" "installed" | "true" => Value("\"present\"");
     ["package"] "ensure" "removed" | "uninstalled" | "false" => Value("\"absent\"");
@@ -192,7 +192,7 @@ pub(super) const VALUES: &[OtherValue] = values! {
     [] "ensure" "removed" | "deleted" | "missing" | "purged" | "disabled" | "false" => Value("\"absent\"");
 };
 
-/// Types of others, or modules as Ansible calls them, with what says it here.
+/// Types of other tools, or modules in Ansible's terms, with their equivalents here.
 pub(super) const TYPES: &[(&[&str], &str)] = &[
     (&["copy", "template", "get_url"], "use `file`, with `content`, `template` or `source`"),
     (&["lineinfile", "replace", "line"], "use `file_line`, for one line, or `file` for the whole file"),

@@ -1,7 +1,7 @@
-//! Values as JSON: masked for people, exposed for the one wire to the agent, limited when read.
+//! Values as JSON: masked for people, exposed only on the connection to the agent, and limited when read.
 //!
-//! On the wire a secret scalar is `{"$sensitive": [[text, secret], …]}` or `{"$sensitive": scalar}`; a map that really has
-//! such a key is refused, so nothing a tenant writes can pose as one.
+//! In the protocol a secret scalar is `{"$sensitive": [[text, secret], …]}` or `{"$sensitive": scalar}`. A map that
+//! really has such a key is refused, so nothing that a tenant writes can pose as a secret.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, Map, Piece, Sensitive, Value};
 
-/// How deep lists and maps may be in each other, when read from outside.
+/// How deep lists and maps may be nested when read from outside.
 pub const MAX_DEPTH: usize = 32;
 
 const TAG: &str = "$sensitive";
 
 impl Value {
-    /// JSON for people and for `compile`: secrets masked.
+    /// JSON for people and for `compile`, with secrets masked.
     pub fn to_json_masked(&self) -> serde_json::Value {
         use serde_json::Value as Json;
         match &self.kind {
@@ -35,7 +35,7 @@ impl Value {
         }
     }
 
-    /// JSON for people in the wire's shape, masked so that it is refused where it is read back.
+    /// JSON for people in the form of the protocol, masked so that it is refused when it is read back.
     pub fn to_json_refused(&self) -> serde_json::Value {
         use serde_json::Value as Json;
         match &self.kind {
@@ -50,7 +50,7 @@ impl Value {
         }
     }
 
-    /// A value from JSON that holds no secrets, such as facts. Integers beyond 64 bits become floats.
+    /// A value from JSON without secrets, such as facts. Integers beyond 64 bits become floats.
     pub fn from_json(json: &serde_json::Value) -> Self {
         use serde_json::Value as Json;
         match json {
@@ -66,13 +66,13 @@ impl Value {
     }
 }
 
-/// How a float is written as text: always with a fraction or an exponent, so that it reads back as a float.
+/// A float as text: always with a fraction or an exponent, so it is read back as a float.
 pub(super) fn float_text(x: f64) -> String {
     let text = x.to_string();
     if x.is_finite() && !text.contains(['.', 'e']) { format!("{text}.0") } else { text }
 }
 
-/// The wire's encoding, secrets included: only inside a catalog on its way to its own agent.
+/// The encoding of the protocol, including secrets: only inside a catalog on its way to its own agent.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.kind {
@@ -116,8 +116,8 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// Reads a value of at most `depth` nested lists and maps, and of no more values than are left: it ends at the first one
-/// beyond, whatever comes after it.
+/// Reads a value with at most `depth` levels of lists and maps, and with no more values than are left. It stops at the
+/// first one beyond, whatever follows.
 #[derive(Clone, Copy)]
 pub struct LimitedValue<'a> {
     pub depth: usize,
@@ -204,7 +204,7 @@ impl<'de> Visitor<'de> for LimitedValue<'_> {
     }
 }
 
-/// Whether JSON holds a secret that was masked for people: it can be looked at, and no more.
+/// Whether JSON contains a secret that was masked for people: then it can only be looked at.
 pub fn is_masked(json: &serde_json::Value) -> bool {
     match json {
         serde_json::Value::Array(list) => list.iter().any(is_masked),

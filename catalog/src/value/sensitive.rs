@@ -1,23 +1,22 @@
-//! Secrets: no `Display`, no `Serialize`; one way out, named so that it can be found.
+//! Secrets: no `Display`, no `Serialize`, and a single way out, whose name is easy to search for.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::{Kind, Value};
 
-/// What is where a secret stood.
+/// What replaces a secret.
 pub const MASK: &str = "[sensitive]";
 
-/// A stretch of a text.
+/// A piece of a text.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Piece {
-    /// Its characters.
     pub text: Arc<str>,
-    /// Whether they are secret.
+    /// Whether the piece is secret.
     pub secret: bool,
 }
 
-/// A scalar that may be shown nowhere but in its target: a text with secret stretches, or another secret scalar.
+/// A scalar that must not be shown anywhere but in its target: a text with secret pieces, or another secret scalar.
 #[derive(Clone, PartialEq, Hash)]
 pub struct Sensitive(Inner);
 
@@ -28,12 +27,12 @@ enum Inner {
 }
 
 impl Sensitive {
-    /// A text that is secret from end to end.
+    /// A text that is completely secret.
     pub fn text(text: impl Into<Arc<str>>) -> Self {
         Self(Inner::Text(Arc::new(vec![Piece { text: text.into(), secret: true }])))
     }
 
-    /// A text of stretches; neighbours of one kind are joined.
+    /// A text made of pieces; adjacent ones of the same kind are joined.
     pub fn pieces(pieces: impl IntoIterator<Item = Piece>) -> Self {
         let mut joined: Vec<Piece> = Vec::new();
         for piece in pieces {
@@ -47,7 +46,7 @@ impl Sensitive {
         Self(Inner::Text(Arc::new(joined)))
     }
 
-    /// What was computed from a secret and is not text: a boolean or a number.
+    /// A scalar that was computed from a secret, such as a boolean or a number.
     pub fn scalar(kind: Kind) -> Self {
         match kind {
             Kind::String(text) => Self::text(text),
@@ -56,12 +55,12 @@ impl Sensitive {
         }
     }
 
-    /// The stretches, where it is a text.
+    /// The pieces, if it is a text.
     pub fn as_pieces(&self) -> Option<&[Piece]> {
         if let Inner::Text(pieces) = &self.0 { Some(pieces) } else { None }
     }
 
-    /// The secret itself. For evaluation, for the one wire to the agent and for the target; for nothing else.
+    /// The secret itself. Only for evaluation, for the connection to the agent and for the target.
     pub fn expose(&self) -> Value {
         match &self.0 {
             Inner::Text(pieces) => {
@@ -71,7 +70,7 @@ impl Sensitive {
         }
     }
 
-    /// The text with each secret stretch replaced by [`MASK`].
+    /// The text with each secret piece replaced with [`MASK`].
     pub fn masked(&self) -> String {
         match &self.0 {
             Inner::Text(pieces) => pieces.iter().map(|p| if p.secret { MASK } else { &*p.text }).collect(),
