@@ -1,6 +1,7 @@
-//! The commands: one file each. They print; everything else of the agent does not.
+//! The commands: one file each. They print; no other part of the agent does.
 //!
-//! Data goes to standard output, talk to standard error, each by one function that outlives its reader.
+//! Data goes to standard output, talk to standard error. Each goes through one function that survives the loss of its
+//! reader.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ pub(crate) use logs::kept;
 pub(crate) use status::status_of;
 pub use style::Style;
 
-/// Wrong usage, everywhere.
+/// The exit code for wrong usage of any command.
 const USAGE: u8 = 64;
 
 /// Enforces the catalog of this machine, and reports drift.
@@ -45,7 +46,7 @@ struct Cli {
     command: Command,
 }
 
-/// What each command takes.
+/// The options that every command takes.
 #[derive(Debug, Args)]
 struct Common {
     /// Settings [default: /etc/holdfast/agent.toml below the root]
@@ -105,7 +106,7 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Runs the command line and answers with the exit code.
+/// Runs the command line and returns the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
@@ -151,7 +152,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
 }
 
 impl Common {
-    /// The root that is managed: anyone who mistypes it is told, instead of having another one made.
+    /// The root directory that is managed. It must exist: a mistyped one is reported and not created.
     fn root(&self) -> anyhow::Result<&Path> {
         anyhow::ensure!(self.root.is_dir(), "there is no directory {} to manage", self.root.display());
         Ok(&self.root)
@@ -162,23 +163,23 @@ impl Common {
     }
 }
 
-/// Pretty JSON on standard output, with nothing in it that steers a terminal.
+/// Prints pretty JSON on standard output, with nothing in it that controls a terminal.
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print_text(&(harmless::json(&serde_json::to_string_pretty(value)?) + "\n"))
 }
 
-/// Set where nobody waits for what is printed: the journal of the daemon.
+/// Set if nobody waits for what is printed: it goes to the daemon's journal.
 static UNATTENDED: AtomicBool = AtomicBool::new(false);
 
-/// Set where all that a run says on standard error is lines of JSON.
+/// Set if everything that a run writes to standard error is lines of JSON.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
 fn is_json() -> bool {
     IS_JSON.load(Ordering::Relaxed)
 }
 
-/// Data, on standard output. A reader that has seen enough, such as `head`, is not an error; a full disk is. Who reads page by page is
-/// waited for.
+/// Prints data on standard output. A reader that has seen enough, such as `head`, is not an error; a full disk is. A
+/// reader that pages through the output is waited for.
 fn print_text(text: &str) -> anyhow::Result<()> {
     if UNATTENDED.load(Ordering::Relaxed) {
         talk::output(text.as_bytes());
@@ -197,7 +198,7 @@ fn write_to(mut out: impl std::io::Write, text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Talk, on standard error: there may be no listener, which must not end the program.
+/// Prints talk on standard error. There may be no reader, which must not end the program.
 fn say(words: &str) {
     if is_json() {
         tracing::info!(target: logs::SAID, "{words}");
@@ -207,7 +208,7 @@ fn say(words: &str) {
     talk::error(format!("{words}\n").as_bytes());
 }
 
-/// Talk that needs a look.
+/// Prints a warning on standard error.
 fn note(words: &str) {
     if is_json() {
         tracing::warn!(target: logs::SAID, "{words}");

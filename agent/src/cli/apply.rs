@@ -1,4 +1,4 @@
-//! `holdfast-agent apply`: a catalog from a file, without a server.
+//! `holdfast-agent apply`: enforces a catalog from a file, without a server.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     let report = run::apply(&place, &state, &given, mode, &stop);
     drop(watched);
     let report = report?;
-    // What was done is told first: it was done, whether or not the file can be written.
+    // What was done is printed first: it was done whether or not the report can be written.
     let printed = outcome::print(&report, Some(given.certname()), common);
     if let Some(path) = &arguments.report {
         let json = serde_json::to_string_pretty(&report)?;

@@ -1,4 +1,4 @@
-//! `holdfast-agent enroll`: makes this machine a node by a join string.
+//! `holdfast-agent enroll`: makes this machine a node, with a join string.
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Read as _, Write as _};
@@ -18,7 +18,7 @@ use crate::run;
 use crate::spool::{AsideCounts, Spool};
 use crate::state::StateDir;
 
-/// The most bytes of a join string and what surrounds it.
+/// The most bytes of a join string and the text around it.
 const LIMIT: u64 = 16 * 1024;
 
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     replace: bool,
     /// Read the join string from standard input (the default without a file)
-    // Whatever is given is taken, so that no error of the command line repeats a join string.
+    // Any value is accepted, so no error of the command line repeats a join string.
     #[arg(value_name = "-")]
     stdin: Option<OsString>,
 }
@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     }
     let place = common.place()?;
     let state = StateDir::open(&place.state_dir)?;
-    // Read first: anyone who is asked may take all day, and no run is to wait for that.
+    // Read before the lock is taken: the person who is asked may take all day, and no run should wait for that.
     let text = match &arguments.join_file {
         Some(path) => read_file(path)?,
         None => read_stdin()?,
@@ -58,7 +58,8 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     let earlier = if arguments.replace { OnExisting::Replace } else { OnExisting::Keep };
     let network = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let identity = network.block_on(enroll::enroll(&join, &state, earlier))?;
-    // Before anything is told, which may fail: what the machine was before ends whether or not anybody hears of it.
+    // Done before anything is printed, which may fail: the machine's earlier identity ends whether or not anyone reads
+    // of it.
     let before = end_what_was_before(&identity, &state);
     let told = tell(&identity, common);
     note_other_name(&identity, &place.root);
@@ -82,7 +83,7 @@ fn read_stdin() -> anyhow::Result<Zeroizing<String>> {
     let stdin = std::io::stdin();
     let mut text = Zeroizing::new(String::new());
     if stdin.is_terminal() {
-        // Without a terminal to ask on, nobody answers either.
+        // If there is no terminal to ask on, nobody answers either.
         let _ = write!(std::io::stderr(), "join string (from `holdfast node add`): ");
         stdin.read_line(&mut text)?;
     } else {
@@ -91,8 +92,8 @@ fn read_stdin() -> anyhow::Result<Zeroizing<String>> {
     Ok(text)
 }
 
-/// What this machine was before ends here. Answers with what is to be said of that: what its runs left to be delivered is
-/// delivered to nobody.
+/// Ends what this machine was before. Returns what the user should know about it: reports that its earlier runs left
+/// are never delivered.
 fn end_what_was_before(identity: &Identity, state: &StateDir) -> Vec<String> {
     let owner = EnrolledNode::of(identity);
     let forgotten = run::take_over(state, identity).unwrap_or_else(|error| Some(error.for_people_here()));
@@ -104,7 +105,8 @@ fn end_what_was_before(identity: &Identity, state: &StateDir) -> Vec<String> {
     forgotten.into_iter().chain(aside).collect()
 }
 
-/// A join string works wherever it is pasted: where the host calls itself otherwise, it may be another's.
+/// Warns if the host's own name differs from the node's: a join string works wherever it is pasted, so it may be
+/// another machine's.
 fn note_other_name(identity: &Identity, root: &Path) {
     let Ok(name) = crate::regular::text(&root.join("etc/hostname"), LIMIT) else { return };
     if let Some(words) = other_name(identity.certname.as_str(), name.trim()) {
@@ -141,7 +143,7 @@ fn tell(identity: &Identity, common: &Common) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What to do then: of another root, no service takes care.
+/// What to do next. A root other than `/` has no service that runs the agent.
 fn next(common: &Common) -> String {
     let given = [("--root", Some(&common.root).filter(|root| root.as_os_str() != "/"))];
     let given = given.into_iter().chain([("--config", common.config.as_ref())]);
@@ -177,7 +179,7 @@ mod tests {
         let (fifo, state_dir) = (parent.path().join("join"), parent.path().join("agent"));
         let may_use = rustix::fs::Mode::RWXU;
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, may_use, 0).unwrap();
-        // Named by its descriptor, as a shell hands over what it writes itself.
+        // Named by its descriptor, as a shell passes the output of a process substitution.
         let handle = rustix::fs::open(&fifo, rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).unwrap();
         let handed_over = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&handle));
         let arguments = Arguments { join_file: Some(handed_over.into()), replace: false, stdin: None };
@@ -190,7 +192,7 @@ mod tests {
         };
         std::thread::scope(|scope| {
             let enrolling = scope.spawn(|| run(&arguments, &common).unwrap_err().to_string());
-            // Opens when the other end does, which then waits for what comes.
+            // Opens once the other end does, which then waits for input.
             let mut giving = std::fs::OpenOptions::new().write(true).open(&fifo).unwrap();
             let lock = StateDir::open(&state_dir).unwrap().lock();
             giving.write_all(b"no join string").unwrap();

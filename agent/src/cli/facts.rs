@@ -1,4 +1,4 @@
-//! `holdfast-agent facts`: what this machine says about itself, as JSON, as `--facts FILE` takes it.
+//! `holdfast-agent facts`: prints what this machine says about itself as JSON, in the form that `--facts FILE` takes.
 
 use std::process::ExitCode;
 

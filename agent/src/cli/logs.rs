@@ -1,4 +1,4 @@
-//! What the agent logs, and how: lines for people or objects of JSON, on standard error.
+//! What the agent logs, and how: lines for people or JSON objects, on standard error.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::panic::PanicHookInfo;
@@ -17,14 +17,15 @@ use crate::at_hand;
 use crate::enforce::EVENTS;
 use crate::talk;
 
-/// What the agent says to whoever runs it, where its log is for programs: as lines of it.
+/// The log target of what the agent tells its user, if its log is for programs: those messages become log lines.
 pub(super) const SAID: &str = "holdfast_agent::said";
 
-/// Logs go to standard error, from warnings on, without the events of a run: those are in its own output.
-/// `HOLDFAST_LOG=info` shows them as they happen; without it, a terminal shows what is at hand. Elsewhere that is kept for the
-/// line that a long wait is worth. In JSON the events of a run are in the log too, and so is what a run says.
+/// Starts logging to standard error, from warnings on, without the events of a run: its own output has those.
+/// `HOLDFAST_LOG=info` shows them as they happen. Without it, a terminal shows what the run is doing. Elsewhere that is
+/// kept for the line that is printed during a long wait. In JSON, the log also has the events and the messages of a
+/// run.
 pub(super) fn listen(common: &Common, is_run: bool) {
-    // What is wrong with the settings is said by whoever needs them.
+    // Whoever needs the settings reports what is wrong with them.
     let config = common.place().map(|place| place.config).unwrap_or_default();
     let environment = |name: &str| std::env::var(name).ok();
     let wanted = Wanted::of(config.log.as_deref(), config.log_format, environment);
@@ -40,11 +41,11 @@ pub(super) fn listen(common: &Common, is_run: bool) {
         progress::clear();
         Standard
     });
-    // One who watches a run knows which; in a journal each line has to say it.
+    // Anyone who watches a run knows which one it is; in a journal each line has to say so.
     let spans = filter_fn(move |at| !is_terminal || at.is_event());
     let lines = lines.with_filter(filter.unwrap_or_else(|| usual(format)).and(spans));
-    // A second listener is refused, as in tests that call this twice: the first one goes on.
-    // A layer without a filter would have all that is logged looked at.
+    // A second subscriber is refused, as in tests that call this twice; the first one stays. A layer without a filter
+    // would make every log call be evaluated.
     let work = if shown.is_some() { LevelFilter::INFO } else { LevelFilter::OFF };
     let progress = shown.unwrap_or(Progress::Shown);
     let progress = progress.with_filter(Targets::new().with_target(at_hand::TARGET, work));
@@ -57,7 +58,7 @@ pub(super) fn listen(common: &Common, is_run: bool) {
     }
 }
 
-/// What is logged where nobody asks for more.
+/// What is logged by default.
 fn usual(format: Format) -> Targets {
     let warnings = Targets::new().with_default(LevelFilter::WARN);
     match format {
@@ -68,7 +69,7 @@ fn usual(format: Format) -> Targets {
     }
 }
 
-/// Standard error, for one line of the log at a time.
+/// Writes one log line at a time to standard error.
 struct Standard;
 
 impl Write for Standard {
@@ -82,7 +83,7 @@ impl Write for Standard {
     }
 }
 
-/// What a run came to, as a line of the log: what it did is in its events.
+/// Logs the result of a run in one line; what it did is in its events.
 pub(super) fn ended(report: &Report, node: Option<&Certname>, summary: &str) {
     let counts = &report.counts;
     tracing::info!(
@@ -100,13 +101,13 @@ pub(super) fn ended(report: &Report, node: Option<&Certname>, summary: &str) {
     );
 }
 
-/// A panic is a line like any other, of the run and the resource that it happened at.
+/// Logs a panic as a line like any other, with the run and the resource in which it happened.
 fn panicked(panic: &PanicHookInfo<'_>) {
     let (at, words) = (panic.location().map(ToString::to_string), panic.payload_as_str());
     tracing::error!(at, "internal error: {}", words.unwrap_or("a panic without a message"));
 }
 
-/// Keeps what this thread logs from now on: what is logged by itself, where no filter is named.
+/// Keeps what this thread logs from now on. Without a filter, the default one applies.
 #[cfg(test)]
 pub(crate) fn kept(format: Format, filter: Option<&str>) -> log::Kept {
     let filter: Targets = filter.map_or_else(|| usual(format), |filter| filter.parse().unwrap());

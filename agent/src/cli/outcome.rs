@@ -1,5 +1,5 @@
-//! What a run found and did, as text that explains itself: blocks on a terminal; elsewhere a line an event, with what
-//! differs in a text indented below it.
+//! What a run found and did, as text that explains itself. On a terminal each event is a block. Elsewhere it is a line,
+//! with the differences of a text indented below it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -18,7 +18,7 @@ use crate::enforce::WOULD_BE_REFRESHED;
 /// The most characters of a value that are shown.
 const MAX_VALUE: usize = 200;
 
-/// Prints the report in the wanted format.
+/// Prints the report in the requested format.
 pub(super) fn print(report: &Report, certname: Option<&Certname>, common: &Common) -> anyhow::Result<()> {
     if common.format == Format::Json {
         return super::print_json(report);
@@ -30,14 +30,14 @@ pub(super) fn print(report: &Report, certname: Option<&Certname>, common: &Commo
     super::print_text(&text(report, certname, Style::of(&std::io::stdout())))
 }
 
-/// How the run went, for scripts; `is_refused` where the server was there and refused a new catalog.
+/// The exit code of a run, for scripts. `is_refused` means that the server was reached and refused a new catalog.
 pub(super) fn exit_code(report: &Report, is_refused: bool, common: &Common) -> ExitCode {
     let counts = &report.counts;
-    // What a run skipped, since it was stopped or its time was over, is not done.
+    // What a run skipped because it was stopped, or ran out of time, is not done.
     let failed = is_refused || counts.failed + counts.skipped > 0 || !report.took_place();
-    // A resource that was changed in part and failed in part counts as failed, and changed all the same.
+    // A resource of which one change was made and another failed counts as failed, but something was changed.
     let in_part = report.events.iter().any(|event| event.status == Status::Changed);
-    // A command that runs in every run changes nothing that is compared, and still notifies others.
+    // A command that runs in every run changes nothing that is compared, but it still notifies others.
     let would_refresh =
         |event: &Event| event.reason.as_deref().is_some_and(|reason| reason.starts_with(WOULD_BE_REFRESHED));
     let refreshes = counts.refreshed > 0 || report.events.iter().any(would_refresh);
@@ -126,7 +126,7 @@ fn block(out: &mut String, event: &Event, style: Style) {
     }
 }
 
-/// The diff of a text, line by line.
+/// Appends the diff of a text, line by line.
 fn difference(out: &mut String, event: &Event, style: Style) {
     for line in event.diff.iter().flat_map(|diff| diff.lines()) {
         let line_text = harmless(line);
@@ -139,7 +139,7 @@ fn difference(out: &mut String, event: &Event, style: Style) {
     }
 }
 
-/// One line, for journals and pipes: status, resource, change, cause, reason, places.
+/// Appends one line, for journals and pipes: status, resource, change, cause, reason, places.
 fn line(out: &mut String, event: &Event) {
     let _ = write!(out, "{} {}", status(event.status).1, harmless(&event.resource.to_string()));
     if let Some(change) = change(event, "->") {
@@ -158,7 +158,7 @@ fn line(out: &mut String, event: &Event) {
     out.push('\n');
 }
 
-/// `mode 0600 → 0644`, or what of it there is.
+/// `mode 0600 → 0644`, or those parts of it that the event has.
 fn change(event: &Event, arrow: &str) -> Option<String> {
     let path = event.path.as_deref().map(harmless);
     let property = event.property.as_deref().map(harmless);
@@ -172,7 +172,7 @@ fn change(event: &Event, arrow: &str) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-/// A value as people can compare it; the report has all of it.
+/// A value, shortened so people can compare it; the report has all of it.
 fn value(text: &str) -> String {
     let most = if text.starts_with("sha256:") { "sha256:".len() + 12 } else { MAX_VALUE };
     let text = harmless(text);
@@ -216,7 +216,7 @@ fn place(origin: &Origin) -> String {
     harmless(&format!("{}:{}{level}", origin.file, origin.line))
 }
 
-/// `2 changed (1 corrective), 1 failed, 40 unchanged in 1.2 s (check 60 ms, apply 1.1 s)`.
+/// The summary: `2 changed (1 corrective), 1 failed, 40 unchanged in 1.2 s (check 60 ms, apply 1.1 s)`.
 fn summary(report: &Report, style: Style) -> String {
     let counts = &report.counts;
     if !report.took_place() {
@@ -247,7 +247,7 @@ fn summary(report: &Report, style: Style) -> String {
     format!("{} in {}{}{dropped}", words.join(", "), duration(report.duration_ms), style.faint(&phases))
 }
 
-/// How many resources drifted and are left alone.
+/// The number of resources that drifted and are left alone.
 fn left_drifted(report: &Report) -> usize {
     let drifted =
         |event: &&Event| (event.status, event.cause) == (Status::WouldChange, Some(Cause::Corrective));

@@ -1,5 +1,6 @@
-//! What a run is doing at the moment: on a terminal one line, which the next one replaces, and which is gone at the end.
-//! Elsewhere, in a pipe, a journal or a mail of cron, a heading, and a line whenever nothing was said for a while.
+//! What a run is doing at the moment. On a terminal it is one line, which the next one replaces and which is gone at
+//! the end. Elsewhere (a pipe, a journal, a mail from cron) it is a heading, and a line whenever nothing was printed
+//! for a while.
 
 use std::fmt::Debug;
 use std::io::IsTerminal as _;
@@ -17,32 +18,32 @@ use super::style::harmless;
 use crate::at_hand;
 use crate::talk;
 
-/// A longer line would not be replaced whole where a terminal is narrow.
+/// The longest line, in characters. A longer one would not be replaced as a whole on a narrow terminal.
 const WIDTH: usize = 70;
 
 /// The longest of the lines that stay, in characters.
 const LONGEST: usize = 200;
 
-/// How often something is said where there is no terminal: no silence is longer than ten seconds.
+/// How often something is printed if there is no terminal, so no silence is longer than ten seconds.
 const EVERY: Duration = Duration::from_secs(9);
 
-/// To the beginning of the line, and nothing on it.
+/// Moves to the beginning of the line and clears it.
 const CLEAR: &str = "\r\x1b[K";
 
-/// Whether there is such a line.
+/// Whether the line is shown at the moment.
 static SHOWN: AtomicBool = AtomicBool::new(false);
 
-/// What was told last, where there is no terminal.
+/// The latest thing that the run was doing, if there is no terminal.
 static LATEST: Mutex<String> = Mutex::new(String::new());
 
-/// What is said when a run begins, where there is no terminal.
+/// What is printed when a run begins, if there is no terminal.
 static HEADING: Mutex<Option<String>> = Mutex::new(None);
 
-/// What becomes of what is told.
+/// What happens to reports of progress.
 pub(super) enum Progress {
-    /// It is shown on standard error, which is a terminal.
+    /// Shown on standard error, which is a terminal.
     Shown,
-    /// It is kept until somebody waits for long.
+    /// Kept until a wait is long.
     Kept,
 }
 
@@ -64,24 +65,24 @@ impl<S: Subscriber> Layer<S> for Progress {
     }
 }
 
-/// A run whose long waits are told, until this is dropped.
+/// Prints a line for each long wait of a run, until this is dropped.
 pub(super) struct ProgressThread {
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Says that a run begins, once it does, and from now on what is waited for; none on a terminal, which shows that by itself.
+/// Announces a run once it begins, and from then on what it waits for. `None` on a terminal, which shows that anyway.
 pub(super) fn watched(begins: &str) -> Option<ProgressThread> {
     if std::io::stderr().is_terminal() {
         return None;
     }
-    // The log for programs has the beginning of a run in words of its own.
+    // The log for programs has its own record of the beginning of a run.
     let heading = (!super::is_json()).then(|| harmless(begins));
     *HEADING.lock().unwrap_or_else(PoisonError::into_inner) = heading;
     Some(ProgressThread::every(EVERY, super::say))
 }
 
-/// What is to be said now that a run begins: once.
+/// The heading, taken once, when a run begins.
 fn heading() -> Option<String> {
     HEADING.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
@@ -96,7 +97,7 @@ impl ProgressThread {
                 say(&still(began.elapsed(), &latest));
             }
         };
-        // Where there is no thread to be had, the run is silent, and goes on.
+        // If no thread can be started, the run continues in silence.
         let thread = std::thread::Builder::new().name("progress".to_owned()).spawn(tell).ok();
         Self { end: Some(end), thread }
     }
@@ -109,14 +110,14 @@ impl Drop for ProgressThread {
     }
 }
 
-/// What is said of a long wait.
+/// The line that is printed during a long wait.
 fn still(passed: Duration, latest: &str) -> String {
     let latest: String = harmless(latest).chars().take(LONGEST).collect();
     let what = if latest.is_empty() { String::new() } else { format!(": {latest}") };
     format!("still running after {} s{what}", passed.as_secs())
 }
 
-/// Takes the line away, for whatever is to be printed.
+/// Clears the line before something else is printed.
 pub(super) fn clear() {
     if SHOWN.swap(false, Ordering::Relaxed) {
         talk::error(CLEAR.as_bytes());

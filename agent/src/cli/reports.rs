@@ -1,4 +1,4 @@
-//! `holdfast-agent reports`: what the server does not have of this machine's reports, and what is to become of it.
+//! `holdfast-agent reports`: which reports of this machine the server does not have, and what happens to them.
 
 use std::process::ExitCode;
 
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<ExitCode> {
     let place = common.place()?;
-    // What may not be looked at may well be there.
+    // What cannot be looked at may still be there.
     let seen = StateDir::look(&place.state_dir)?;
     anyhow::ensure!(seen.is_there(), identity::Error::NotEnrolled);
     let changes = arguments.retry || arguments.clear;

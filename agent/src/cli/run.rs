@@ -48,10 +48,10 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     Ok(outcome::exit_code(&done.report, done.is_refused, common))
 }
 
-/// How often a run that waits for another looks whether that has ended.
+/// How often a run that waits for another one checks whether that one has ended.
 const TURN: Duration = Duration::from_millis(200);
 
-/// A run, or as soon as no other is in progress; one that is told to stop waits no longer.
+/// Does a run, with `wait` as soon as no other is in progress. A request to stop ends the wait.
 fn in_turn<T>(
     wait: bool,
     stop: &AtomicBool,
@@ -68,7 +68,7 @@ fn in_turn<T>(
     }
 }
 
-/// What keeps reports from the server is not part of them.
+/// Prints what keeps reports from the server, which is not part of them.
 fn tell_of(done: &Done) {
     let Delivery { refused, waits, lost, .. } = &done.delivery;
     let notes = [
@@ -80,8 +80,8 @@ fn tell_of(done: &Done) {
     notes.into_iter().flatten().for_each(|words| super::note(&words));
 }
 
-/// The command line of one run with the daemon's own settings. A run that someone started by hand is waited for: who asks
-/// for one gets one.
+/// The command line of one run with the daemon's own settings. It waits for a run that someone started by hand: anyone
+/// who asks for a run gets one.
 fn once(arguments: &Arguments, common: &Common) -> Vec<OsString> {
     let mut line: Vec<OsString> =
         ["run", "--once", "--wait", "--unattended"].into_iter().map(OsString::from).collect();
@@ -100,7 +100,7 @@ fn once(arguments: &Arguments, common: &Common) -> Vec<OsString> {
 mod tests {
     use super::*;
 
-    /// Who asks the daemon for a run while another is in progress gets one.
+    /// Anyone who asks the daemon for a run while another is in progress gets one.
     #[test]
     fn the_daemons_run_waits_for_one_that_is_going_on() {
         let arguments = Arguments { once: false, audit: false, wait: false, unattended: false };

@@ -1,4 +1,4 @@
-//! `holdfast-agent status`: who this machine is, how it is, how the last run went, and when the next one is.
+//! `holdfast-agent status`: who this machine is, its state, how the last run went, and when the next one is.
 
 use std::process::ExitCode;
 
@@ -19,26 +19,26 @@ use crate::spool::{AsideCounts, Spool};
 use crate::state::{LockKind, StateDir};
 use crate::status::LastRunStatus;
 
-/// What is in the place of what cannot be read.
+/// Shown in place of what cannot be read.
 const UNKNOWN: &str = "not known";
 
-/// What is shown, in both formats.
+/// The data of the output, for both formats.
 #[derive(Serialize)]
 struct StatusOutput {
-    /// None where not even that can be known.
+    /// `None` if not even that is known.
     certname: Option<String>,
     #[serde(flatten)]
     judgement: Judgement,
     server: Option<String>,
-    /// None where the identity is damaged.
+    /// `None` if the identity is damaged.
     certificate_until: Option<Timestamp>,
     certificate_renewal: Option<Timestamp>,
-    /// None where that cannot be known.
+    /// `None` if that is unknown.
     reports_waiting: Option<usize>,
-    /// Reports that are not to be delivered any more.
+    /// Reports that are not going to be delivered.
     reports_aside: Option<AsideCounts>,
     daemon: Option<String>,
-    /// What keeps runs from coming by themselves, or from beginning at all.
+    /// What keeps runs from starting by themselves, or at all.
     trouble: Vec<String>,
     /// The process of a run in progress.
     running: Option<String>,
@@ -56,13 +56,14 @@ pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is printed for people.
+/// The text that is printed for people.
 #[cfg(test)]
 pub(crate) fn status_of(place: &Installation) -> anyhow::Result<String> {
     Ok(text(&look(place, &StateDir::look(&place.state_dir)?)?, now(), Style::Plain))
 }
 
-/// Whatever is damaged is told beside the rest; only a machine that was never enrolled has nothing to show.
+/// Collects the status. Damaged parts are reported beside the rest; only a machine that was never enrolled has nothing
+/// to show.
 fn look(place: &Installation, state: &StateDir) -> anyhow::Result<StatusOutput> {
     let identity = match Identity::load(state) {
         Err(error @ identity::Error::NotEnrolled) => return Err(error.into()),
@@ -117,13 +118,13 @@ fn look(place: &Installation, state: &StateDir) -> anyhow::Result<StatusOutput> 
     })
 }
 
-/// How a machine is whose last run left no status.
+/// The state of a machine whose last run left no status.
 fn cut_off(judgement: Judgement, unended: &Unended) -> Judgement {
     let why = format!("{}: no report says what it changed", unended.words("the last run"));
     worse(judgement, State::Failed, why)
 }
 
-/// How a machine is of which this is to be said, too.
+/// The state of a machine with a further problem: the worse of the two, with both reasons.
 fn worse(Judgement { state, reason }: Judgement, with: State, why: String) -> Judgement {
     match state.wants_attention() {
         true => Judgement { state: state.min(with), reason: format!("{why}; {reason}") },
@@ -196,7 +197,7 @@ fn of_last_run(
     let looked_at = last.commit.as_ref().filter(|commit| shown.runs_on.as_ref() != Some(commit));
     lines.extend(looked_at.map(|commit| ("looked at", harmless::line(commit).into_owned())));
     lines.extend(last.error.as_ref().map(|error| ("note", style.warn(&harmless::line(error)))));
-    // Without the daemon none comes, whatever was planned.
+    // Without the daemon there is no next run, whatever was planned.
     if shown.daemon.is_some() {
         let next = last.next_run.duration_since(now);
         let when = if next.is_positive() { format!("in {}", span(next)) } else { "due".to_owned() };

@@ -1,8 +1,8 @@
-//! Colours on a terminal, plain text elsewhere, and texts of others made harmless.
+//! Colours on a terminal, plain text elsewhere; text from outside is made harmless.
 
 use std::io::IsTerminal;
 
-/// For whom something is printed.
+/// Whom the output is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// A person at a terminal, with colours.
@@ -31,33 +31,33 @@ impl Style {
         }
     }
 
-    /// What went wrong.
+    /// Text about a failure.
     pub fn bad(self, text: &str) -> String {
         self.paint("1;31", text)
     }
 
-    /// What was done.
+    /// Text about something that was done.
     pub fn good(self, text: &str) -> String {
         self.paint("32", text)
     }
 
-    /// What needs a look.
+    /// Text about something that needs attention.
     pub fn warn(self, text: &str) -> String {
         self.paint("33", text)
     }
 
-    /// What matters.
+    /// Text that matters.
     pub fn strong(self, text: &str) -> String {
         self.paint("1", text)
     }
 
-    /// What is there for those who look for it.
+    /// Details, for those who look for them.
     pub fn faint(self, text: &str) -> String {
         self.paint("2", text)
     }
 }
 
-/// A text that came from elsewhere, on one line, with nothing in it that steers a terminal.
+/// Text from outside, on one line, with nothing in it that controls a terminal.
 pub fn harmless(text: &str) -> String {
     holdfast_catalog::harmless::line(text).into_owned()
 }

@@ -1,4 +1,4 @@
-//! What people read, word by word.
+//! What people read, word for word.
 
 use holdfast_catalog::report::{Counts, Source};
 use holdfast_catalog::resource::ResourceRef;
