@@ -1,8 +1,8 @@
 //! The harness: everything that is the same for every resource type.
 //!
-//! Looks at all resources first, read-only; then corrects what is off, in the order of the edges, each judged by what is
-//! then; and where anything was changed, looks at everything again. Policy, events, redaction, timing, refresh and failure
-//! are here and in no provider.
+//! It first looks at all resources, read-only. Then it corrects what differs, in the order of the edges, judging each
+//! resource by its state at that time. If anything was changed, it looks at everything again. Policy, events,
+//! redaction, timing, refresh and failure are handled here and in no provider.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -47,27 +47,27 @@ pub(crate) use unanswered::findings as unanswered;
 /// What a run works with.
 #[derive(Clone, Copy)]
 pub struct Run<'a> {
-    /// What the node is to be.
+    /// What the node should be.
     pub catalog: &'a Catalog,
-    /// The most that is done: audit lowers every resource's policy to it.
+    /// The most that is done: `audit` lowers every resource's policy to it.
     pub mode: Mode,
     pub system: &'a dyn System,
     /// File contents by hash.
     pub content: &'a dyn ContentSource,
-    /// Where what the last run left, refreshes that are owed, and backups are kept: an existing directory, 0700.
+    /// Where the memory of the last run, owed refreshes and backups are kept: an existing directory with mode 0700.
     pub state_dir: &'a Path,
-    /// Whether that is older than the machine: later runs were reported than it knows of.
+    /// Whether that directory is older than the machine: the server has reports of later runs.
     pub is_put_back: bool,
     /// When set, resources whose turn has not come are skipped.
     pub stop: &'a AtomicBool,
-    /// Is told each event at once: nobody knows whether the run comes to its end.
+    /// Is called with each event at once, since the run may not come to its end.
     pub told: &'a (dyn Fn(&Event) + Sync),
 }
 
 /// What a run found and did: the harness's part of a report.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
-    /// How many resources ended how.
+    /// How many resources ended in which way.
     pub counts: Counts,
     /// What changed, would change, failed or was skipped.
     pub events: Vec<Event>,
@@ -75,7 +75,7 @@ pub struct Findings {
     pub phases: BTreeMap<String, u64>,
     /// Milliseconds by resource type.
     pub types: BTreeMap<String, u64>,
-    /// What is to be said of the run as a whole.
+    /// Notes about the run as a whole.
     pub notes: Vec<String>,
 }
 
@@ -94,7 +94,7 @@ pub enum Error {
          then make it the agent's own with mode 0700", .path.display()
     )]
     OpenState { path: PathBuf, mode: u32, uid: u32 },
-    /// The kernel gives no random numbers.
+    /// The kernel provides no random numbers.
     #[error("cannot read random numbers from the kernel")]
     NoRandomness,
 }
@@ -102,8 +102,8 @@ pub enum Error {
 /// Checks and corrects the machine once.
 ///
 /// # Errors
-/// Nothing was looked at: the catalog or the state directory cannot be used. Whatever happens to single resources is in the
-/// findings.
+/// Fails if nothing was looked at: the catalog or the state directory cannot be used. What happens to single resources
+/// is in the findings.
 pub fn run(run: Run<'_>) -> Result<Findings, Error> {
     let catalog = run.catalog.assembled();
     let run = Run { catalog: &catalog, ..run };
@@ -160,7 +160,7 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
     })
 }
 
-/// The first look. What failed half way in the last run, and does not show, is said.
+/// The first look. It also reports what failed half way in the last run and does not show.
 fn look_at_all<'a>(
     subjects: &[Subject<'a>],
     reading: Reading<'_>,
@@ -213,7 +213,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// A resource with all that the harness knows of it before it looks at the machine.
+/// A resource, with everything that the harness knows about it before it looks at the machine.
 struct Subject<'a> {
     resource: &'a Resource,
     typed: &'a Typed,
@@ -230,7 +230,7 @@ impl<'a> Subject<'a> {
         Self { resource, typed, provider: provider_of(typed), policy }
     }
 
-    /// What all that is logged while it is worked on is in.
+    /// The span of everything that is logged while this resource is worked on.
     fn span(&self) -> Span {
         tracing::error_span!("resource", resource = %self.resource.reference)
     }
@@ -239,13 +239,13 @@ impl<'a> Subject<'a> {
         &self.resource.reference.type_name
     }
 
-    /// The paths that it names.
+    /// The paths that the resource names.
     fn paths(&self) -> Vec<&'a str> {
         self.provider.names_of(self.typed)
     }
 }
 
-/// Time by type.
+/// Time spent, by type.
 #[derive(Default)]
 struct TypeTimes<'a>(BTreeMap<&'a str, Duration>);
 

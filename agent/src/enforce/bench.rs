@@ -18,21 +18,21 @@ use crate::content::{self, ContentSource};
 use crate::system::double::Double;
 use crate::system::{Machine, System};
 
-/// A catalog to be run again and again on one machine.
+/// A catalog that is run again and again on one machine.
 pub(crate) struct Bench {
     pub(crate) catalog: Catalog,
     pub(crate) contents: TestContents,
     pub(crate) stop: AtomicBool,
-    /// Whether the state is an older one than the machine.
+    /// Whether the state is older than the machine.
     pub(crate) is_put_back: bool,
     root: tempfile::TempDir,
-    /// The root of the machine, on this one.
+    /// The machine's root, as a path of the host.
     machine: PathBuf,
     state: tempfile::TempDir,
     system: Box<dyn System>,
 }
 
-/// Contents by hash, and what is done whenever one is opened.
+/// Contents by hash, and an action for each time one is opened.
 #[derive(Default)]
 pub(crate) struct TestContents {
     by_hash: BTreeMap<ContentHash, Vec<u8>>,
@@ -40,7 +40,7 @@ pub(crate) struct TestContents {
 }
 
 impl TestContents {
-    /// Keeps a content; answers with its value in a catalog.
+    /// Keeps a content; returns its value in a catalog.
     pub(crate) fn keep(&mut self, bytes: &[u8]) -> Value {
         let hash = ContentHash::of(bytes);
         self.by_hash.insert(hash.clone(), bytes.to_vec());
@@ -51,7 +51,7 @@ impl TestContents {
         self.on_open = Some(Box::new(act));
     }
 
-    /// Gives other bytes for a content from now on.
+    /// Changes the bytes that are given for each content from now on.
     pub(crate) fn falsify(&mut self) {
         self.by_hash.values_mut().for_each(|bytes| bytes.push(b'!'));
     }
@@ -68,24 +68,24 @@ impl ContentSource for TestContents {
 }
 
 impl Bench {
-    /// On a temporary directory as the root.
+    /// A bench with a temporary directory as the root.
     pub(crate) fn directory() -> Self {
         let root = tempfile::tempdir().unwrap();
         let machine = Machine::open(root.path()).unwrap();
         Self::on(root, Box::new(machine))
     }
 
-    /// On the machine itself, where commands run; nothing of it may be touched but [`Bench::dir`].
+    /// A bench on the machine itself, where commands run; it may touch nothing but [`Bench::dir`].
     pub(crate) fn live() -> Self {
         Self::on(tempfile::tempdir().unwrap(), Box::new(Machine::open(Path::new("/")).unwrap()))
     }
 
-    /// On a machine of the test's own.
+    /// A bench on a machine that the test provides.
     pub(crate) fn of(system: impl System + 'static) -> Self {
         Self::on(tempfile::tempdir().unwrap(), Box::new(system))
     }
 
-    /// On a double of a machine, whose root [`Bench::root`] is.
+    /// A bench on a double of a machine, whose root [`Bench::root`] returns.
     pub(crate) fn double(double: Double) -> Self {
         let machine = double.root.path().to_owned();
         let mut bench = Self::on(tempfile::tempdir().unwrap(), Box::new(double));
@@ -110,7 +110,7 @@ impl Bench {
         Self { catalog, contents, stop, root, machine, state, system, is_put_back: false }
     }
 
-    /// With its state in this directory, which is private.
+    /// Uses this directory for the state; it is private.
     pub(crate) fn with_state(mut self, state: tempfile::TempDir) -> Self {
         self.state = state;
         self
@@ -121,7 +121,7 @@ impl Bench {
         self.root.path()
     }
 
-    /// The root of the machine: on a double, the double's.
+    /// The machine's root; on a double, the double's.
     pub(crate) fn root(&self) -> &Path {
         &self.machine
     }
@@ -134,7 +134,7 @@ impl Bench {
         std::fs::read_to_string(self.root.path().join(path)).ok()
     }
 
-    /// Adds a resource; answers with its index.
+    /// Adds a resource; returns its index.
     pub(crate) fn add(&mut self, type_name: &str, title: &str, attributes: &Value) -> u32 {
         self.catalog.resources.push(Resource {
             reference: ResourceRef::new(type_name, title),
@@ -148,7 +148,7 @@ impl Bench {
         u32::try_from(self.catalog.resources.len() - 1).unwrap()
     }
 
-    /// Adds a file with a text.
+    /// Adds a file with this text.
     pub(crate) fn file(&mut self, title: &str, text: &str) -> u32 {
         self.add("file", title, &[("content", text.into())].into())
     }

@@ -1,4 +1,4 @@
-//! A look at resources: read-only, once a type, in parallel where that is safe.
+//! A look at resources: read-only, one observation for each type, in parallel if that is safe.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -12,35 +12,35 @@ use crate::at_hand;
 use crate::provider::{Alias, AnySeen, Change, ChangeKind, Error, Plan, Planned, Reading};
 use crate::system::Liveness;
 
-/// So many resources are worth a thread of their own.
+/// The number of resources from which another thread is worthwhile.
 const WORTH_A_THREAD: usize = 64;
 
-/// So many are taken by a thread at once.
+/// The number of resources that a thread takes at once.
 const CHUNK: usize = 16;
 
 const MAX_THREADS: usize = 4;
 
-/// What a look at a resource came to.
+/// The result of looking at a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Nobody looked: its policy is off.
+    /// Nobody looked, since its policy is off.
     Off,
-    /// Nothing to do; perhaps something to say.
+    /// Nothing to do, but perhaps something to report.
     InSync(Vec<Change>),
     /// These changes would correct it.
     Changes(Vec<Change>),
-    /// It cannot be known yet, and why.
+    /// It cannot be known yet, for this reason.
     Pending(String),
-    /// Not to be had here, and why.
+    /// It does not apply here, for this reason.
     NotApplicable(String),
-    /// It could not be looked at, and why.
+    /// It could not be looked at, for this reason.
     Failed(String),
-    /// It fails by itself, and how: nobody put it off.
+    /// It fails by itself, in this way; nobody changed it.
     Down(String),
 }
 
 impl Verdict {
-    /// Whether nothing differs; there may be something to say, or to do at every run.
+    /// Whether nothing differs. There may still be something to report, or something to do in every run.
     pub(super) fn is_fine(&self) -> bool {
         match self {
             Self::InSync(_) => true,
@@ -51,7 +51,7 @@ impl Verdict {
         }
     }
 
-    /// Whether the machine came to it by itself, and nobody is to be named as its cause.
+    /// Whether the machine got here by itself, so no resource is blamed for it.
     pub(super) fn is_by_itself(&self) -> bool {
         match self {
             Self::Down(_) => true,
@@ -64,18 +64,18 @@ impl Verdict {
     }
 }
 
-/// What a look saw, in any order.
+/// The result of a look at several resources, each list in any order.
 #[derive(Default)]
 pub(super) struct Sight {
-    /// What it came to.
+    /// The verdicts, by index.
     pub(super) verdicts: Vec<(usize, Verdict)>,
-    /// What resources claim by names that only the machine knows.
+    /// Claims under names that only the machine knows, by index.
     pub(super) aliases: Vec<(usize, Vec<Alias>)>,
-    /// What those are at that follow what moves by itself.
+    /// The current values of resources that follow a moving target, by index.
     pub(super) stands: Vec<(usize, Stand)>,
 }
 
-/// What a resource is at, by property.
+/// The property of a resource that follows a moving target, and its current value.
 pub(super) type Stand = (&'static str, String);
 
 /// Looks at these resources, none of which is off.
@@ -117,7 +117,7 @@ pub(super) fn look<'a>(
     sight
 }
 
-/// What a resource claims by names that only the machine knows; where that cannot be told, its plan says why.
+/// What a resource claims under names that only the machine knows. If that cannot be found out, its plan says why.
 fn aliases(subject: &Subject<'_>, seen: &AnySeen, reading: Reading<'_>) -> Vec<Alias> {
     contained(|| Ok(subject.provider.aliases_of(subject.typed, seen, reading))).unwrap_or_default()
 }
@@ -136,14 +136,15 @@ fn observe(group: &[&Subject<'_>], reading: Reading<'_>) -> Result<AnySeen, Verd
 /// Plans one resource.
 fn plan(subject: &Subject<'_>, seen: &AnySeen, reading: Reading<'_>) -> Verdict {
     let planned = contained(|| match subject.provider.plan_one(subject.typed, seen, reading) {
-        // What is missing may come yet: then this is known no more than what a provider calls pending.
+        // What is missing may still appear, so this is as unknown as what a provider calls pending.
         Err(error) if error.is_missing() => Ok(Verdict::Pending(error.to_string())),
         Err(error) if error.is_by_itself() => Ok(Verdict::Down(error.to_string())),
         planned => Ok(match planned? {
             Plan::InSync(notes) => Verdict::InSync(notes),
             Plan::Changes(changes) => Verdict::Changes(changes),
             Plan::Pending(why) => Verdict::Pending(why),
-            // Only another root may lack what a machine has: a machine that lacks it is not as it was asked to be.
+            // Only another root may lack what a machine has. A live machine that lacks it is not what it was asked to
+            // be.
             Plan::NotApplicable(why) if reading.machine.liveness() == Liveness::Live => Verdict::Failed(why),
             Plan::NotApplicable(why) => Verdict::NotApplicable(why),
         }),
@@ -189,7 +190,7 @@ fn plan_all(group: &[&Subject<'_>], seen: &AnySeen, reading: Reading<'_>) -> Vec
     done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Calls a provider; a panic of it fails the resource at hand and nothing else.
+/// Calls a provider. A panic fails the current resource and nothing else.
 pub(super) fn contained<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => Ok(value),
@@ -198,14 +199,14 @@ pub(super) fn contained<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T,
     }
 }
 
-/// What a panic said.
+/// The error for a panic of a provider, with its message.
 pub(super) fn panicked(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
     format!("internal error: the provider panicked ({text}); the rest of the run continues")
 }
 
-/// Measures a call.
+/// Measures how long a call takes.
 pub(super) fn timed<T>(call: impl FnOnce() -> T) -> (T, Duration) {
     let began = Instant::now();
     let value = call();

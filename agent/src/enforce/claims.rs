@@ -1,8 +1,8 @@
-//! What resources really claim on this machine: by their own names, which aliases, links and providers hide from the
-//! compiler. Two that claim one thing fail before anything is done to either.
+//! What resources really claim on this machine, under the things' own names: aliases, links and providers hide those
+//! from the compiler. Two resources that claim one thing fail before anything is done to either.
 //!
-//! Names are learned from each look, so that what appears during a run is seen at the turn of those it concerns. What
-//! the compiler can know it has refused, and is not compared again.
+//! Names are learned from each look, so one that appears during a run is noticed at the turn of the resources it
+//! concerns. What the compiler can know it has refused already, and is not compared again.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -20,35 +20,36 @@ use crate::system::Accounts;
 
 mod removal;
 
-/// So many others are named.
+/// The most rivals that a message names.
 const NAMED: usize = 3;
 
-/// What a resource claims by another name than its own, and why.
+/// Things that a resource claims under a name other than their own, each with the reason.
 type Led = Vec<(Thing, Arc<str>)>;
 
-/// What resources claim by names that only the machine knows, and who is whose rival.
+/// What resources claim under names that only the machine knows, and which are each other's rivals.
 pub(super) struct Claims {
-    /// Homes that the catalog says, by user.
+    /// Home directories that the catalog sets, by user.
     homes: HashMap<String, String>,
     /// Links that the catalog makes.
     declared: DeclaredLinks,
-    /// Who claims a thing by the catalog's own name for it; asked for once somebody claims one by another.
+    /// Which resources claim a thing by the catalog's own name for it; built once some resource claims one by another
+    /// name.
     by_name: OnceCell<HashMap<Thing, Vec<usize>>>,
-    /// What those are at that follow what moves by itself, by the latest look at each.
+    /// The current values of resources that follow a moving target, from the latest look at each.
     stands: BTreeMap<usize, Stand>,
-    /// By the latest look at each.
+    /// From the latest look at each resource.
     aliases: BTreeMap<usize, Vec<Alias>>,
     led: BTreeMap<usize, Led>,
-    /// Rivals of each; who is one stays one to the end of the run.
+    /// The rivals of each resource. A rival stays one to the end of the run.
     rivals: BTreeMap<usize, Vec<String>>,
-    /// Those who became rivals since that was asked for.
+    /// Resources that became rivals since this was last taken.
     new: Vec<usize>,
-    /// Those who want of a thing what another does.
+    /// Resources that want the same of a thing as another one.
     same: BTreeMap<usize, String>,
 }
 
 impl Claims {
-    /// Before anything is known of the machine.
+    /// The claims of the catalog, before anything is known about the machine.
     pub(super) fn new(subjects: &[Subject<'_>]) -> Self {
         let home = |typed: &Typed| match typed {
             Typed::User(user) if user.ensure == Presence::Present => {
@@ -70,7 +71,8 @@ impl Claims {
         }
     }
 
-    /// Looks at resources, and at what they claim. Anyone who claims what another does fails, whatever else it is.
+    /// Looks at resources and at what they claim. A resource that claims what another does fails, whatever else was
+    /// found.
     pub(super) fn look<'a>(
         &mut self,
         subjects: &[Subject<'a>],
@@ -98,7 +100,7 @@ impl Claims {
         sight.verdicts.into_iter().map(judged).collect()
     }
 
-    /// Takes in what a resource claims by another name; answers whether that is news.
+    /// Stores what a resource claims under other names; returns whether that is new.
     fn learn(&mut self, index: usize, led: Led) -> bool {
         let is_news = self.led.get(&index).map_or(!led.is_empty(), |known| *known != led);
         if led.is_empty() {
@@ -109,12 +111,12 @@ impl Claims {
         is_news
     }
 
-    /// What a look came to, of one that may have rivals.
+    /// The verdict of a look, or the failure of a resource that has rivals.
     fn judged(&self, index: usize, verdict: Verdict) -> Verdict {
         self.why(index).map_or(verdict, Verdict::Failed)
     }
 
-    /// Why a resource fails for its rivals; none where it has none.
+    /// Why a resource fails because of its rivals; `None` if it has none.
     pub(super) fn why(&self, index: usize) -> Option<String> {
         let all = self.rivals.get(&index)?;
         let named = all.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
@@ -124,22 +126,22 @@ impl Claims {
         })
     }
 
-    /// What a resource was at when it was last looked at.
+    /// The value of a resource with a moving target at the latest look.
     pub(super) fn stand(&self, index: usize) -> Option<&Stand> {
         self.stands.get(&index)
     }
 
-    /// Those who became rivals since this was last asked.
+    /// Resources that became rivals since this was last called.
     pub(super) fn take_new(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.new)
     }
 
-    /// Those who want the same of one thing, and what is to be said of each.
+    /// Resources that want the same of a thing as another one, each with what to report about it.
     pub(super) fn same(&self) -> impl Iterator<Item = (usize, &str)> {
         self.same.iter().map(|(index, words)| (*index, words.as_str()))
     }
 
-    /// Compares what all claim of the things that these claim, where somebody does so by another name.
+    /// Compares all claims to the things that these resources claim, if some resource claims one by another name.
     fn compare(&mut self, changed: &[usize], subjects: &[Subject<'_>], reading: Reading<'_>) {
         let mut names = MachineNames::new(self, reading);
         let led: HashSet<&Thing> = self.led.values().flatten().map(|(thing, _)| thing).collect();
@@ -161,7 +163,7 @@ impl Claims {
         }
     }
 
-    /// Who claims one of these things, as far as was seen so far; in their order.
+    /// Which resources claim one of these things, as far as is known so far, in their order.
     fn claimants(&self, things: &HashSet<Thing>, subjects: &[Subject<'_>]) -> BTreeSet<usize> {
         let by_name = self.by_name.get_or_init(|| self.by_name(subjects));
         let by_own_name = things.iter().filter_map(|thing| by_name.get(thing)).flatten().copied();
@@ -169,7 +171,7 @@ impl Claims {
         by_own_name.chain(self.led.iter().filter(|(_, led)| is_led(led)).map(|(index, _)| *index)).collect()
     }
 
-    /// Who claims a thing by the catalog's own name for it.
+    /// Which resources claim a thing by the catalog's own name for it.
     fn by_name(&self, subjects: &[Subject<'_>]) -> HashMap<Thing, Vec<usize>> {
         let mut by_name: HashMap<Thing, Vec<usize>> = HashMap::new();
         for (index, subject) in subjects.iter().enumerate() {
@@ -190,7 +192,7 @@ impl Claims {
         by_name
     }
 
-    /// Takes in two who claim one thing; not where neither does so by another name, which is the compiler's matter.
+    /// Stores a conflict between two resources, unless both use the catalog's name: then the compiler decides.
     fn conflict(&mut self, conflict: &Conflict, is_taken: bool, subjects: &[Subject<'_>]) {
         let Conflict { first, second, thing, what, help } = conflict;
         let led = |index: &usize| {
@@ -215,7 +217,7 @@ impl Claims {
         }
     }
 
-    /// A resource has a rival, in these words.
+    /// Notes that a resource has a rival, described by `words`.
     fn add_rival(&mut self, index: usize, words: String) {
         let known = self.rivals.entry(index).or_default();
         if known.is_empty() {
@@ -236,7 +238,7 @@ fn called(subject: &Subject<'_>) -> String {
     }
 }
 
-/// Whether two of one type can both be as wanted at once.
+/// Whether two resources of one type can both be as wanted at once.
 fn want_the_same(one: &Subject<'_>, other: &Subject<'_>) -> bool {
     if one.type_name() != other.type_name() {
         return false;
@@ -252,12 +254,12 @@ fn want_the_same(one: &Subject<'_>, other: &Subject<'_>) -> bool {
     agrees && shared > 0
 }
 
-/// What a resource claims by its own word.
+/// What a resource claims according to the catalog; nothing if its policy is off.
 fn own(subject: &Subject<'_>) -> Vec<Claim> {
     if subject.policy == Policy::Off { Vec::new() } else { subject.typed.claims() }
 }
 
-/// Where the home of a user is unless somebody says otherwise.
+/// The home directory of a user unless something else sets it.
 fn usual_home(user: &str) -> String {
     if user == "root" { "/root".to_owned() } else { format!("/home/{user}") }
 }
@@ -266,7 +268,7 @@ fn in_home(home: String, below: &str) -> Thing {
     Thing::Path(if below.is_empty() { home } else { inside(&home, below) })
 }
 
-/// Things by their own names, on a machine as it is now.
+/// Things by their own names, on the machine as it is now.
 struct MachineNames<'c> {
     homes: &'c HashMap<String, String>,
     aliases: &'c BTreeMap<usize, Vec<Alias>>,
@@ -281,7 +283,7 @@ impl<'c> MachineNames<'c> {
         Self { homes: &claims.homes, aliases: &claims.aliases, ways, reading, accounts: OnceCell::new() }
     }
 
-    /// What a resource claims by another name.
+    /// What a resource claims under names other than the things' own.
     fn led(&mut self, index: usize, subject: &Subject<'_>) -> Led {
         let mut led = Led::new();
         let mut last = None;
@@ -302,14 +304,14 @@ impl<'c> MachineNames<'c> {
         led
     }
 
-    /// What a resource claims, by its own word and by what the machine knows, each thing by its own name.
+    /// What a resource claims, according to the catalog and to the machine, each thing by its own name.
     fn all(&mut self, index: usize, subject: &Subject<'_>) -> Vec<Claim> {
         let aliases = self.aliases.get(&index).into_iter().flatten();
         let all = own(subject).into_iter().chain(aliases.map(|alias| alias.claim.clone()));
         all.map(|claim| Claim { thing: self.real(&claim.thing).0, hold: claim.hold }).collect()
     }
 
-    /// A thing by its own name, and why it is called otherwise, where it is.
+    /// A thing by its own name, and the reason if the claim used another one.
     fn real(&mut self, thing: &Thing) -> (Thing, Option<Arc<str>>) {
         match thing {
             Thing::Path(path) => match self.at(path) {
@@ -328,14 +330,14 @@ impl<'c> MachineNames<'c> {
         }
     }
 
-    /// A path by its own name, where it is called otherwise. The last part of it may be a link, which is meant itself.
+    /// The real path, if it differs from `path`. A link in the last part is not followed: the link itself is meant.
     fn at(&mut self, path: &str) -> Option<(String, Arc<str>)> {
         let (directory, name) = split(path)?;
         let way = self.ways.of(directory)?;
         Some((inside(&way.path, name), way.why().into()))
     }
 
-    /// The home of a user, and why it is not where the compiler takes it to be.
+    /// The home directory of a user, and the reason if it is not where the compiler assumes it.
     fn home(&mut self, user: &str) -> (String, Option<Arc<str>>) {
         if let Some(home) = self.homes.get(user) {
             return (home.clone(), None);

@@ -1,7 +1,7 @@
-//! Turn by turn: skip, report or correct, then refresh; and a last look at everything, where anything was done.
+//! Turn by turn: skip, report or correct, then refresh. If anything was done, everything is looked at once more.
 //!
-//! Each resource is judged at its turn by what is then. What is off at the last look is corrected once more, in a second
-//! pass; what is off after that has failed.
+//! Each resource is judged at its turn by its state at that time. What differs at the last look is corrected once more,
+//! in a second pass; what still differs after that has failed.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -38,7 +38,7 @@ pub(crate) use refresh::WOULD_BE_REFRESHED;
 pub(super) use rivals::FirstLook;
 use undone::{DID_NOT_LAST, ONCE_MORE, Spot, Suspects};
 
-/// Gives every resource its turn; answers with what is known of each at the end, and of what it claims.
+/// Gives every resource its turn. Returns what is known about each at the end, and about what it claims.
 pub(super) fn all<'a, 's>(
     run: Run<'a>,
     reading: Reading<'a>,
@@ -78,15 +78,15 @@ pub(super) fn all<'a, 's>(
     (correct.view, correct.claims)
 }
 
-/// Which round of turns it is.
+/// Which round of turns is in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CorrectionPass {
     First,
-    /// The turn of what the last look found off.
+    /// The turns of resources that the last look found different.
     Second,
 }
 
-/// A run's second half under way.
+/// A run's second half in progress.
 struct Correct<'a, 'r, 's> {
     run: Run<'a>,
     reading: Reading<'a>,
@@ -98,13 +98,13 @@ struct Correct<'a, 'r, 's> {
     pass: CorrectionPass,
     memory: &'r RunMemory,
     debts: Debts<'r>,
-    /// Whose turn in this pass is over.
+    /// Resources whose turn in this pass is over.
     over: Vec<bool>,
-    /// The changes that were made, by who made them.
+    /// The changes that were made, by the resource that made them.
     made: BTreeMap<usize, BTreeSet<MadeChange>>,
-    /// What was worked on, or may have been, by who did, whatever came of it.
+    /// What a resource worked on, or may have, whatever came of it.
     worked: BTreeMap<usize, Vec<Spot>>,
-    /// Who may have put a resource off when it was last found so.
+    /// Which resources may have changed this one, from the last time it was found different.
     suspects: BTreeMap<usize, Suspects>,
     /// Which resource names a path.
     by_path: OnceCell<HashMap<&'s Path, usize>>,
@@ -114,14 +114,14 @@ struct Correct<'a, 'r, 's> {
 struct Correction {
     index: usize,
     changes: Vec<Change>,
-    /// Why it is off, where this run put it off.
+    /// Why it differs, if something in this run changed it.
     why: Option<String>,
 }
 
 /// Why a change could not be made.
 struct ChangeFailure {
     why: String,
-    /// Whether something is not there that somebody else may bring.
+    /// Whether something is missing that another resource may still bring.
     missing: bool,
 }
 
@@ -166,7 +166,7 @@ impl<'s> Correct<'_, '_, 's> {
         }
     }
 
-    /// Looks at a resource again where something was done since, and at some of those after it, which will need that too.
+    /// Looks at a resource again if anything was done since, and at some of those after it, which will need that too.
     fn look_if_stale(&mut self, index: usize) {
         if self.view.is_fresh(index) {
             return;
@@ -192,7 +192,7 @@ impl<'s> Correct<'_, '_, 's> {
         self.see_rivals(which);
     }
 
-    /// Corrects a resource, with others of its type where the type takes them together.
+    /// Corrects a resource, along with others of its type if the provider takes them together.
     fn correct(&mut self, index: usize) {
         let mut group = vec![index];
         if self.subjects[index].provider.taken() == Taken::Together {
@@ -216,7 +216,7 @@ impl<'s> Correct<'_, '_, 's> {
         }
     }
 
-    /// Other resources of the same type that are off and whose turn it is.
+    /// Other resources of the same type that differ and whose turn it is.
     fn ready_too(&mut self, index: usize) -> Vec<usize> {
         let (subjects, view, record, pass) = (self.subjects, &self.view, &*self.record, self.pass);
         let type_name = subjects[index].type_name();
@@ -254,7 +254,7 @@ impl<'s> Correct<'_, '_, 's> {
             self.memory.is_at(&[]);
         }
         if self.run.system.acts() == before && !first.provider.acts_anywhere() {
-            // Anyone who failed before it touched anything put nothing off.
+            // A resource that failed before it touched anything changed nothing else.
             self.view.did_nothing();
         } else {
             jobs.iter().for_each(|job| self.works_on(job.index, &job.changes));
@@ -277,7 +277,7 @@ impl<'s> Correct<'_, '_, 's> {
         }
     }
 
-    /// Says what is at hand, which may take its time.
+    /// Reports what is being worked on, which may take a while.
     fn tell_of(&self, jobs: &[Correction]) {
         at_hand::tell(self.names_of(jobs).join(", "));
     }
@@ -286,8 +286,8 @@ impl<'s> Correct<'_, '_, 's> {
         jobs.iter().map(|job| self.subjects[job.index].resource.reference.to_string()).collect()
     }
 
-    /// In the second pass: what was just corrected is looked at before anybody else acts. What is off then was not undone: its
-    /// own tool only says that it set it.
+    /// In the second pass, looks again at what was just corrected, before anything else acts. If it differs already, no
+    /// resource undid it: its own tool reported success without effect.
     fn seen_again(&mut self, mut jobs: Vec<Correction>) -> Vec<Correction> {
         if self.pass == CorrectionPass::First {
             return jobs;
@@ -306,7 +306,7 @@ impl<'s> Correct<'_, '_, 's> {
         jobs
     }
 
-    /// Records what became of each change; answers with those that were made.
+    /// Records what became of each change; returns those that were made.
     fn applied(
         &mut self,
         job: Correction,
@@ -387,7 +387,7 @@ impl<'s> Correct<'_, '_, 's> {
         self.record.change(index, change, ChangeResult { status, reason, took, by_this_run });
     }
 
-    /// Makes all changes last, each directory synced once: only what lasts is reported as done, or owed no more.
+    /// Makes all changes durable, syncing each directory once. Only what lasts is reported, or no longer owed.
     fn settle(&mut self) {
         let Err(error) = self.run.system.settle() else { return };
         let changed: Vec<_> =

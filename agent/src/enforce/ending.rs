@@ -1,4 +1,4 @@
-//! How each resource stood when a run ended, by the last look at it and what became of it.
+//! The state of each resource when a run ended, from the last look at it and what became of it.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::record::{Record, ResourceOutcome};
 use super::view::MachineView;
 use crate::provider::{Change, ChangeKind};
 
-/// By the last look at a resource, and what became of it.
+/// The end of a resource in an enforcing run, from the last look at it and what became of it.
 pub(super) fn of(index: usize, subject: &Subject<'_>, view: &MachineView, record: &Record<'_>) -> End {
     let outcome = record.outcome(index);
     if subject.policy != Policy::Enforce {
@@ -37,7 +37,7 @@ pub(super) fn of(index: usize, subject: &Subject<'_>, view: &MachineView, record
     }
 }
 
-/// By the look of a run that changes nothing.
+/// The end of a resource in a run that changes nothing, from the look at it.
 pub(super) fn seen(index: usize, subject: &Subject<'_>, view: &MachineView) -> End {
     match view.latest(index) {
         _ if subject.resource.policy != Policy::Enforce => End::Untouched,

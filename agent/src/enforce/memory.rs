@@ -1,7 +1,7 @@
 //! What one run leaves for the next: how each resource was left, and refreshes that are still owed.
 //!
-//! Values are kept as keyed fingerprints, never in the clear. What cannot be read is set aside, and the report says so; a run
-//! never stops for it.
+//! Values are kept as keyed fingerprints, never in the clear. What cannot be read is set aside, and the report says so;
+//! that never stops a run.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,9 +37,9 @@ pub(super) use past::Past;
 const LEFT: &str = "/left.json";
 const KEY: &str = "/left.key";
 const OWED: &str = "/owed.json";
-/// Holds of packages that are released for a transaction, which the provider of packages writes and reads.
+/// Package holds that are released for a transaction. The package provider writes and reads this file.
 const HOLDS: &str = "/holds.json";
-/// What one run leaves for the next, beside what can be had again.
+/// The files that one run leaves for the next and that cannot be recreated.
 pub(crate) const FILES: [&str; 5] = ["left.key", "left.json", "owed.json", "unended", "holds.json"];
 const VERSION: u32 = 2;
 const LIMIT: u64 = 256 * 1024 * 1024;
@@ -53,38 +53,38 @@ type Properties = BTreeMap<String, String>;
 #[serde(deny_unknown_fields)]
 struct Left {
     resources: BTreeMap<String, LastState>,
-    /// Paths that an earlier catalog named and the last one did not, and that still was there.
+    /// Paths that an earlier catalog named, the last one did not, and that still existed.
     gone: BTreeSet<String>,
     /// Paths where an earlier catalog put a secret that has not been replaced since.
     secret: BTreeSet<String>,
 }
 
-/// How a resource was left.
+/// The state in which a resource was left.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LastState {
-    /// What was wanted of it, seen to be so at the end of the run: nothing else can drift.
+    /// The wanted values that were seen on the machine at the end of the run. Nothing else can drift.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     wanted: Properties,
-    /// The fingerprint of its other attributes: of what it was wanted, and how.
+    /// The fingerprint of the other attributes, which say what is managed and how.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rules: Option<String>,
-    /// Attributes that were secret, as long as the machine may still have what they were.
+    /// Attributes that were secret, kept as long as the machine may still have their values.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     secret: BTreeSet<String>,
-    /// The paths that it named, but for its title.
+    /// The paths that it named, apart from its title.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     names: BTreeSet<String>,
-    /// What it was at, of what moves on by itself.
+    /// The last values of properties that follow a moving target.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     stood: Properties,
-    /// What failed though nothing that can be compared with the machine shows it: said once, by the next run.
+    /// A failure that no comparison with the machine shows. The next run reports it once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     half: Option<String>,
-    /// What is off may be so by a run that did not end: when that began.
+    /// When a run began that did not end and that may have caused what differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     doubt: Option<String>,
-    /// What was wanted and seen to be so before that run, and not since.
+    /// The wanted values seen before that run, and not since.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     doubtful: Properties,
 }
@@ -102,7 +102,7 @@ impl Debt {
         Self { reload: notice == Notice::Reload, by: by.to_owned() }
     }
 
-    /// Is owed for this notice too; answers whether that makes it more.
+    /// Adds this notice to the debt; returns whether that increases it.
     pub(super) fn also(&mut self, notice: Notice) -> bool {
         let is_more = self.reload && notice == Notice::Refresh;
         self.reload &= !is_more;
@@ -114,7 +114,7 @@ impl Debt {
     }
 }
 
-/// Refreshes that are owed, by who is to get them.
+/// Owed refreshes, by the resource to refresh.
 pub(super) type Owed = BTreeMap<ResourceRef, Debt>;
 
 #[derive(Serialize, Deserialize)]
@@ -124,23 +124,25 @@ struct OwedFile {
     owed: Owed,
 }
 
-/// The first line of the file of what was left; the second is the rest. A run with nothing to do reads no further.
+/// The first line of the file that describes how resources were left; the second line has the rest. A run with nothing
+/// to do reads no further.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
     version: u32,
     catalog: CatalogId,
-    /// The fingerprint of nothing: tells that the key is still the same.
+    /// The fingerprint of nothing: shows whether the key is still the same.
     check: String,
-    /// All that was enforced was seen to be as wanted: a run that ends so with the same catalog has nothing to add.
+    /// Everything that was enforced was seen to be as wanted. A run that ends the same way with the same catalog adds
+    /// nothing.
     whole: bool,
-    /// Something in the rest was secret.
+    /// Whether something in the rest was secret.
     secrets: bool,
-    /// Something in the rest failed half way.
+    /// Whether something in the rest failed half way.
     half: bool,
 }
 
-/// The state directory.
+/// What runs remember, in the agent's state directory.
 pub(super) struct RunMemory {
     dir: Machine,
     mac: Hmac<Sha256>,
@@ -149,18 +151,18 @@ pub(super) struct RunMemory {
     left: OnceCell<Left>,
     once_secret: OnceCell<BTreeSet<String>>,
     notes: RefCell<Vec<String>>,
-    /// The mark of a run before this one that did not end, or of later ones that this does not know.
+    /// The mark of an earlier run that did not end, or of later runs that this memory does not know.
     in_doubt: Option<String>,
-    /// The resources that such a run was at, of which no comparison shows how far they came.
+    /// The resources that such a run was working on and whose progress no comparison shows.
     interrupted: Vec<String>,
-    /// When this one began to change the machine, once it has; or the one that did not end.
+    /// When this run began to change the machine, once it has; or the start of the run that did not end.
     began: OnceCell<String>,
 }
 
 impl RunMemory {
-    /// Opens the state directory, which must be the agent's alone.
+    /// Opens the state directory, which nobody but the agent may access.
     ///
-    /// Of one that is older than the last report, nothing is believed.
+    /// If it is older than the last report, nothing in it is believed.
     pub(super) fn open(path: &Path, catalog: &CatalogId, is_older: bool) -> Result<Self, Error> {
         let dir = Machine::open(path)?;
         let own = rustix::process::geteuid().as_raw();
@@ -193,13 +195,13 @@ impl RunMemory {
         Ok(memory)
     }
 
-    /// What could not be kept is said, by this run: the next one has nothing to tell it from.
+    /// Notes what could not be kept. This run reports it, since the next one could not know.
     fn note(&self, words: String) {
         tracing::warn!("{words}");
         self.notes.borrow_mut().push(words);
     }
 
-    /// Nothing of what was left is believed by the next run. Removing takes no room.
+    /// Makes the next run believe nothing of what was left. Removing the file needs no disk space.
     fn forget_left(&self) {
         let done = self.dir.remove(Path::new(LEFT)).and_then(|()| self.dir.settle());
         if let Err(error) = done {
@@ -210,12 +212,12 @@ impl RunMemory {
         }
     }
 
-    /// What is to be said of the memory itself.
+    /// Notes about the memory itself.
     pub(super) fn notes(&self) -> Vec<String> {
         self.notes.take()
     }
 
-    /// Refreshes that earlier runs owe.
+    /// The refreshes that earlier runs owe.
     pub(super) fn owed(&self) -> Owed {
         let read = || -> Result<Owed, String> {
             let bytes = self.dir.read(Path::new(OWED), LIMIT).map_err(|error| error.to_string())?;
@@ -229,7 +231,7 @@ impl RunMemory {
         })
     }
 
-    /// Writes down what is owed, before anything is changed. A full disk must not keep the machine from being corrected.
+    /// Records what is owed, before anything is changed. A full disk must not keep the machine from being corrected.
     pub(super) fn write_owed(&self, owed: &Owed) {
         let done = if owed.is_empty() {
             self.dir.remove(Path::new(OWED)).and_then(|()| self.dir.settle())
@@ -301,7 +303,7 @@ impl RunMemory {
         done.is_ok()
     }
 
-    /// Nothing is known of earlier runs.
+    /// Discards what is known of earlier runs.
     fn forget(&self, why: &str) {
         self.put_aside(LEFT, why, "this run cannot tell drift from intentional changes");
     }
@@ -317,7 +319,8 @@ impl RunMemory {
         self.note(format!("{name} in the agent's memory cannot be used ({why}) and {done}: {so}"));
     }
 
-    /// What packages were on hold is lost where that cannot be read, no matter who comes to ask for it.
+    /// Checks the file of released holds: if it cannot be read, those holds are lost, whichever resource asks for them
+    /// later.
     fn judge_holds(&self) {
         let read = self.dir.read(Path::new(HOLDS), LIMIT).map_err(|error| error.to_string());
         if let Err(why) = read.and_then(|bytes| bytes.map_or(Ok(()), |bytes| faults::holds(&bytes))) {
@@ -327,7 +330,7 @@ impl RunMemory {
         }
     }
 
-    /// The key of the fingerprints, made at the first run.
+    /// The key of the fingerprints, which the first run makes.
     fn key(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         match self.dir.read(Path::new(KEY), 32) {
             Ok(Some(key)) if key.len() == 32 => return Ok(Zeroizing::new(key)),

@@ -1,4 +1,4 @@
-//! What happened: events, and how each resource ended.
+//! What happened: the events, and how each resource ended.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -13,20 +13,20 @@ use super::redact::Redact;
 use super::{Subject, TypeTimes, milliseconds};
 use crate::provider::{Change, ChangeKind};
 
-/// What events are logged as, so that they can be left out where the report itself is shown.
+/// The log target of events, so they can be left out where the report itself is shown.
 pub(crate) const EVENTS: &str = "holdfast_agent::event";
 
-/// The most bytes of diffs in one report; later events go without.
+/// The most bytes of diffs in one report; later events have none.
 const MAX_DIFFS: usize = 4 * 1024 * 1024;
 
-/// The most events that one resource has for paths below it, and as many for those that failed: a directory with many files
-/// must leave room for all others. How many more there were is said in one.
+/// The most events of one resource for paths below it, and as many again for failures: a directory with many files must
+/// leave room for all others. One event says how many more there were.
 const MAX_MEMBERS: usize = 200;
 
-/// The most bytes of each other text of an event: a command may say anything, and a server refuses what is too long.
+/// The most bytes of any other text in an event: a command may print anything, and a server refuses what is too long.
 const MAX_TEXT: usize = 2 * 1024;
 
-/// What it takes to say how much of a text is missing.
+/// The bytes needed to say how much of a text is missing.
 const ROOM_FOR_MORE: usize = 40;
 
 /// How a resource ended: the worst of its events.
@@ -42,7 +42,7 @@ pub(super) enum ResourceOutcome {
 }
 
 impl ResourceOutcome {
-    /// What an event makes of its resource.
+    /// What an event makes of the outcome of its resource.
     pub(super) fn of(status: Status) -> Self {
         match status {
             Status::Info => Self::Unchanged,
@@ -54,7 +54,7 @@ impl ResourceOutcome {
         }
     }
 
-    /// Counts a resource that ended so.
+    /// Counts a resource with this outcome.
     pub(super) fn count(self, counts: &mut Counts) {
         counts.total += 1;
         *match self {
@@ -69,7 +69,7 @@ impl ResourceOutcome {
     }
 }
 
-/// The record of a run.
+/// The events of a run, and how each resource ended.
 pub(super) struct Record<'a> {
     subjects: &'a [Subject<'a>],
     past: &'a Past<'a>,
@@ -83,13 +83,13 @@ pub(super) struct Record<'a> {
     diffs: usize,
     /// The secrets of the catalog, gathered for the first event.
     secrets: OnceCell<Redact>,
-    /// Those of each resource, gathered for its first event.
+    /// The secrets of each resource, gathered for its first event.
     own_secrets: BTreeMap<usize, Redact>,
 }
 
 struct ResourceEnd {
     outcome: ResourceOutcome,
-    /// The run was interrupted before its turn.
+    /// Whether the run was interrupted before the resource's turn.
     unreached: bool,
     corrective: bool,
     members: Members,
@@ -102,12 +102,12 @@ impl ResourceEnd {
     }
 }
 
-/// What became of a change.
+/// The result of a change.
 pub(super) struct ChangeResult {
     pub(super) status: Status,
     pub(super) reason: Option<String>,
     pub(super) took: Duration,
-    /// It was this run that made the change due: nobody's drift.
+    /// Whether this run made the change due, so it is not drift.
     pub(super) by_this_run: bool,
 }
 
@@ -119,7 +119,7 @@ struct Members {
 }
 
 impl Members {
-    /// Counts an event; answers whether there is room for it.
+    /// Counts an event; returns whether there is room for it.
     fn take(&mut self, event: &Event) -> bool {
         if event.path.is_none() {
             return true;
@@ -129,7 +129,7 @@ impl Members {
         *count <= MAX_MEMBERS
     }
 
-    /// How many there was no room for.
+    /// The number of events for which there was no room.
     fn over(&self) -> usize {
         self.failed.saturating_sub(MAX_MEMBERS) + self.others.saturating_sub(MAX_MEMBERS)
     }
@@ -161,7 +161,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// What became of one change.
+    /// Records the result of one change.
     pub(super) fn change(&mut self, index: usize, change: &Change, told: ChangeResult) {
         let subject = &self.subjects[index];
         let status = match (change.kind, told.status) {
@@ -193,19 +193,19 @@ impl<'a> Record<'a> {
         self.add(index, event);
     }
 
-    /// What became of the resource as a whole.
+    /// Records the result of the resource as a whole.
     pub(super) fn whole(&mut self, index: usize, status: Status, reason: impl Into<String>, took: Duration) {
         let event = self.blank(index, status, Some(reason.into()), took);
         self.add(index, event);
     }
 
-    /// It was refreshed.
+    /// Records that the resource was refreshed.
     pub(super) fn refreshed(&mut self, index: usize, what: String, took: Duration) {
         self.refreshed += 1;
         self.whole(index, Status::Info, what, took);
     }
 
-    /// Says of how many paths there are no events, resource by resource.
+    /// Records, for each resource, how many of its paths have no events.
     pub(super) fn tell_the_rest(&mut self) {
         for index in 0..self.ended.len() {
             let over = self.ended[index].members.over();
@@ -216,17 +216,17 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Whom a run was at that did not end.
+    /// The resources that an interrupted run was working on.
     pub(super) fn interrupted(&self) -> Vec<usize> {
         self.past.interrupted()
     }
 
-    /// What failed half way in the last run.
+    /// What failed half way in the last run, by resource.
     pub(super) fn half_done(&self) -> Vec<(usize, String)> {
         self.past.half_done()
     }
 
-    /// Why a change of the resource failed; none where no change did.
+    /// Why a change of the resource failed; `None` if no change did.
     pub(super) fn why_failed(&self, index: usize) -> Option<String> {
         let reference = &self.subjects[index].resource.reference;
         let is_meant = |event: &&Event| {
@@ -235,12 +235,12 @@ impl<'a> Record<'a> {
         self.events.iter().find(is_meant).and_then(|event| event.reason.clone())
     }
 
-    /// The run was interrupted before a resource's turn.
+    /// Notes that the run was interrupted before a resource's turn.
     pub(super) fn unreached(&mut self, index: usize) {
         self.ended[index].unreached = true;
     }
 
-    /// Whether it was.
+    /// Whether the run was interrupted before the resource's turn.
     pub(super) fn is_unreached(&self, index: usize) -> bool {
         self.ended[index].unreached
     }
@@ -250,7 +250,7 @@ impl<'a> Record<'a> {
         self.ended[index].outcome
     }
 
-    /// Takes back what was said of a resource that is looked at only, since it is no longer so; refreshes stay.
+    /// Removes what was recorded of a resource that is only looked at, since it is no longer true; refreshes stay.
     pub(super) fn retract(&mut self, index: usize) {
         let reference = &self.subjects[index].resource.reference;
         self.events.retain(|event| {
@@ -259,7 +259,7 @@ impl<'a> Record<'a> {
         self.ended[index] = ResourceEnd::new();
     }
 
-    /// How many resources ended how.
+    /// How many resources ended in which way.
     pub(super) fn counts(&self) -> Counts {
         let mut counts = Counts { refreshed: self.refreshed, dropped: self.dropped, ..Counts::default() };
         for ended in &self.ended {
@@ -273,7 +273,7 @@ impl<'a> Record<'a> {
         blank(self.subjects[index].resource, status, reason, took)
     }
 
-    /// The one way into the report: redacted, counted and limited.
+    /// Adds an event, redacted, counted and limited. There is no other way into the report.
     fn add(&mut self, index: usize, mut event: Event) {
         let of_it = || Redact::of(&self.subjects[index].resource.attributes);
         let own = self.own_secrets.entry(index).or_insert_with(of_it);
@@ -283,7 +283,7 @@ impl<'a> Record<'a> {
         let subjects = self.subjects;
         let names = || subjects.iter().map(|subject| &*subject.resource.reference.title);
         event.diff = event.diff.take().map(|diff| own.text(all.text(diff)));
-        // Cut last, so that no half of a secret is left that the whole would have been replaced for.
+        // Cut last: half of a secret would not be recognized and replaced as the whole one is.
         event.reason =
             event.reason.take().map(|reason| cut(own.said(all.said(reason, &mut names()), &mut names())));
         event.path = event.path.take().map(|path| cut(own.text(path)));
@@ -301,7 +301,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Keeps an event. In a full report, what is wrong takes the place of what is well.
+    /// Keeps an event. In a full report, failures and drift replace other events.
     fn keep(&mut self, event: Event) {
         let is_wrong =
             |event: &Event| event.status == Status::Failed || event.cause == Some(Cause::Corrective);
@@ -315,7 +315,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// An event that says nothing yet but how it ended, and why.
+/// An event with nothing but its status and the reason.
 pub(super) fn blank(resource: &Resource, status: Status, reason: Option<String>, took: Duration) -> Event {
     Event {
         resource: resource.reference.clone(),
@@ -333,7 +333,7 @@ pub(super) fn blank(resource: &Resource, status: Status, reason: Option<String>,
     }
 }
 
-/// A diff, of a line that is too long its beginning, or that there is no room for it beside what the others took.
+/// A diff that fits the room that the others left: of a line that is too long, only its beginning is kept.
 fn fitting(mut diff: String, taken: &mut usize) -> String {
     if diff.len() > MAX_DIFF {
         let begin = &diff[..diff.floor_char_boundary(MAX_DIFF - ROOM_FOR_MORE)];
@@ -348,7 +348,7 @@ fn fitting(mut diff: String, taken: &mut usize) -> String {
     diff
 }
 
-/// At most [`MAX_TEXT`] of a text; of a longer one, how much more there is.
+/// At most [`MAX_TEXT`] of a text. A longer one ends with how much is missing.
 fn cut(text: String) -> String {
     if text.len() <= MAX_TEXT {
         return text;
@@ -377,7 +377,7 @@ fn log(event: &Event) {
     if let Some(reason) = &event.reason {
         text.push_str(&format!(": {reason}"));
     }
-    // Texts of the machine are data: no control character of theirs reaches a terminal.
+    // Text from the machine is data: none of its control characters may reach a terminal.
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if event.status == Status::Failed {
         tracing::error!(target: EVENTS, resource = %event.resource, "{text}");

@@ -1,39 +1,39 @@
 //! The one place where texts about a resource lose its secrets.
 //!
-//! Providers mask values that they know to be secret; this is for all the rest: what a command said, what an error quotes,
-//! what is in a diff.
+//! Providers mask values that they know to be secret. This handles all the rest: the output of a command, what an error
+//! quotes, the lines of a diff.
 
-mod pieces; // of secrets, in what tools say
+mod pieces; // pieces of secrets in the output of tools
 
 use holdfast_catalog::resource::Attributes;
 use holdfast_catalog::value::{Kind, MASK, Value};
 
 use pieces::{Pieces, SHORTEST};
 
-/// Shorter secrets are in texts by chance: texts beside them are hidden whole.
+/// Shorter secrets occur in texts by chance, so a text that may contain one is hidden as a whole.
 const SHORT: usize = 4;
 
-/// Beside other resources than its own, a secret of so many bytes is told from other text.
+/// From this many bytes on, a secret can be distinguished from other text in events of other resources, too.
 const TELLING: usize = 8;
 
-/// The secrets of a resource, or of a catalog.
+/// The secrets to remove: a resource's, or a catalog's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Redact {
     Nothing,
     These {
-        /// Replaced wherever they stand, longest first.
+        /// Replaced wherever they occur, longest first.
         secrets: Vec<String>,
-        /// Replaced where they are as words.
+        /// Replaced where they occur as whole words.
         words: Vec<String>,
-        /// Of the secrets, in what tools say.
+        /// Pieces of the secrets, for the output of tools.
         pieces: Box<Pieces>,
     },
-    /// One is too short to be told from other text.
+    /// One secret is too short to be distinguished from other text, so everything is hidden.
     Everything,
 }
 
 impl Redact {
-    /// For one resource.
+    /// The secrets of one resource.
     pub(super) fn of(attributes: &Attributes) -> Self {
         let secrets = all(attributes);
         if secrets.iter().any(|secret| secret.len() < SHORT) {
@@ -42,8 +42,9 @@ impl Redact {
         Self::these(secrets, Vec::new(), SHORT, SHORTEST)
     }
 
-    /// For every resource of a catalog, by title and attributes: what one is given another may print, as a service does that
-    /// quotes its settings. A short secret is hidden as a word, unless the catalog has that word in plain, such as `root`.
+    /// The secrets of every resource of a catalog, by title and attributes: one resource may print what another was
+    /// given, as a service does that quotes its settings. A short secret is hidden as a word, unless the catalog also
+    /// has that word in plain text, such as `root`.
     pub(super) fn of_all<'a>(resources: impl Iterator<Item = (&'a str, &'a Attributes)> + Clone) -> Self {
         let secrets = resources.clone().flat_map(|(_, attributes)| all(attributes));
         let (secrets, mut words): (Vec<_>, Vec<_>) = secrets.partition(|secret| secret.len() >= TELLING);
@@ -62,12 +63,12 @@ impl Redact {
         Self::these(secrets, words, TELLING, TELLING)
     }
 
-    /// These, their lines of `least` bytes, and their pieces from `piece` bytes on.
+    /// These secrets, their lines of at least `least` bytes, and their pieces of at least `piece` bytes.
     fn these(mut secrets: Vec<String>, words: Vec<String>, least: usize, piece: usize) -> Self {
         if secrets.is_empty() && words.is_empty() {
             return Self::Nothing;
         }
-        // A command quotes lines rather than whole files.
+        // A command quotes lines and seldom whole files.
         let lines: Vec<_> =
             secrets.iter().flat_map(|s| s.lines()).map(|line| line.trim().to_owned()).collect();
         secrets.extend(lines.into_iter().filter(|line| line.len() >= least));
@@ -91,9 +92,9 @@ impl Redact {
         }
     }
 
-    /// A sentence that may quote what a tool said: without pieces of secrets either, and in whatever form, but for what lies
-    /// within one of these names, which are no secrets. Values and differences are the machine's own; where they are secret they
-    /// are not shown at all.
+    /// A text that may quote the output of a tool, also without pieces of secrets in any encoding. Text within one of
+    /// these names is kept: names are not secret. Values and diffs come from the machine itself and are not shown at
+    /// all if they are secret.
     pub(super) fn said(&self, text: String, names: &mut dyn Iterator<Item = &str>) -> String {
         let text = self.text(text);
         match self {
@@ -103,7 +104,7 @@ impl Redact {
     }
 }
 
-/// Where a word next is in a text from a byte on, with no letter or digit on either side.
+/// The next position of a word in a text, at or after `from`, with no letter or digit on either side.
 fn word_at(text: &str, word: &str, from: usize) -> Option<usize> {
     let mut from = from;
     loop {
@@ -130,7 +131,7 @@ fn without_word(text: String, word: &str) -> String {
     }
 }
 
-/// Whether some text of a value that is not a secret is such a one.
+/// Whether `holds` is true of any string in a value that is not secret.
 fn is_any_plain_text(value: &Value, holds: &dyn Fn(&str) -> bool) -> bool {
     match &value.kind {
         Kind::String(text) => holds(text),

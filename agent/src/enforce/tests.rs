@@ -1,4 +1,4 @@
-//! What a run promises, whatever the types are.
+//! What a run guarantees, whatever the types are.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -37,7 +37,7 @@ fn event<'f>(findings: &'f Findings, reference: &str, status: Status) -> &'f Eve
     event
 }
 
-/// A machine whose commands are noted and succeed, except for those that are to fail.
+/// A machine that records its commands; they succeed, except for `failing`.
 fn commands(failing: &'static [&'static str]) -> (Bench, Arc<Mutex<Vec<String>>>) {
     let ran = Arc::new(Mutex::new(Vec::new()));
     let note = ran.clone();

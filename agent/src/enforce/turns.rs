@@ -1,9 +1,9 @@
 //! Whose turn it is: the graph of a catalog while it is worked through.
 //!
-//! What a resource came to flows along the edges to those after it: that something before it failed, that something before
-//! it would change, and notifications. How far a failure goes depends on the edge: one that a manifest asks for passes it on
-//! whatever the machine is like, one that a type implies only to what needs it. Containers only pass things on: a notification of one reaches its members, and a change of
-//! a member is a change of the container.
+//! The result of a resource flows along the edges to those after it: failures, changes that would be made, and
+//! notifications. How far a failure goes depends on the edge: one that a manifest asks for always passes it on, one
+//! that a type implies only to what needs it. Containers only pass things on: a notification of one reaches its
+//! members, and a change of a member is a change of the container.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -14,14 +14,14 @@ use holdfast_catalog::graph::{EdgeKind, NodeIndex};
 
 use crate::provider::Notice;
 
-/// What a node's turn came to, for those after it.
+/// The result of a node's turn, for those after it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct MemberResult {
     pub(super) changed: bool,
-    /// Something would be changed, were it not audited.
+    /// Something would be changed if this were not an audit.
     pub(super) would: bool,
     pub(super) failed: bool,
-    /// It was skipped, for the failure of another where one has reached it.
+    /// It was skipped, because of another's failure if one has reached it.
     pub(super) skipped: bool,
     /// It does not apply to this machine.
     pub(super) inapplicable: bool,
@@ -32,7 +32,7 @@ pub(super) struct MemberResult {
 pub(super) struct Notified {
     /// What is asked for.
     pub(super) notice: Notice,
-    /// Whether something changed, or only would have.
+    /// Whether something really changed, or only would have.
     pub(super) real: bool,
     pub(super) by: Arc<str>,
 }
@@ -40,24 +40,26 @@ pub(super) struct Notified {
 /// What has reached a node before its turn.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reached {
-    /// The failure that it is skipped for.
+    /// The failure because of which it is skipped.
     pub(super) blocked: Option<Arc<str>>,
-    /// The failure of something that it is in or made of: it is not touched, and skipped where it is not as wanted.
+    /// The failure of something that contains it or that it consists of: it is not touched, and skipped if it is not as
+    /// wanted.
     pub(super) needs: Option<Arc<str>>,
-    /// The failure of something that may bring what it lacks: it is skipped where it lacks anything.
+    /// The failure of something that may bring what it lacks: it is skipped if it lacks anything.
     pub(super) lacks: Option<Arc<str>>,
     /// Something before it would have changed.
     pub(super) anticipates: bool,
-    /// The same of what policy lets a run correct: it will have changed by then.
+    /// Something before it that policy lets a run correct would have changed: in such a run it will have changed by
+    /// then.
     pub(super) awaits: bool,
-    /// What of before it does not apply to this machine: what that would have brought will not come. All accounts, and the
-    /// first of everything else.
+    /// Resources before it that do not apply to this machine, so what they would have brought will not come. All
+    /// accounts, and the first of everything else.
     pub(super) without: Vec<Arc<str>>,
     pub(super) notified: Option<Notified>,
 }
 
 impl Reached {
-    /// Something does not apply to this machine.
+    /// Adds a resource that does not apply to this machine.
     fn lose(&mut self, name: &Arc<str>) {
         let is_known = match account(name) {
             Some(_) => self.without.contains(name),
@@ -68,13 +70,13 @@ impl Reached {
         }
     }
 
-    /// The failure of something that it hangs on.
+    /// The failure of something that it depends on.
     pub(super) fn failed_base(&self) -> Option<&Arc<str>> {
         self.needs.as_ref().or(self.lacks.as_ref())
     }
 }
 
-/// The name of the account that a resource of this name is.
+/// The name of the account if `name` is a user or group resource.
 pub(super) fn account(name: &str) -> Option<&str> {
     let (type_name, title) = name.split_once('[')?;
     ["user", "group"].contains(&type_name).then(|| title.trim_end_matches(']'))
@@ -86,7 +88,7 @@ pub(super) struct Turns<'a> {
     after: Vec<Vec<(NodeIndex, EdgeKind)>>,
     waiting: Vec<u32>,
     reached: Vec<Reached>,
-    /// Of containers' ends: what their members came to.
+    /// For the ends of containers: the results of their members.
     members: Vec<MemberResult>,
     ready: BinaryHeap<Reverse<(u32, NodeIndex)>>,
 }
@@ -126,7 +128,7 @@ impl<'a> Turns<'a> {
         }
     }
 
-    /// Takes further resources whose turn it is, too, if `wanted`.
+    /// Takes further resources whose turn it is, if `wanted` is true of them.
     pub(super) fn also_ready(&mut self, wanted: impl Fn(usize, &Reached) -> bool) -> Vec<usize> {
         let resources = self.catalog.resources.len();
         let reached = &self.reached;
@@ -144,12 +146,12 @@ impl<'a> Turns<'a> {
         &self.reached[resource]
     }
 
-    /// A notification from outside the run: one that the last run owed.
+    /// Adds a notification from outside the run: one that the last run owed.
     pub(super) fn notify(&mut self, resource: usize, notified: Notified) {
         join(&mut self.reached[resource].notified, notified);
     }
 
-    /// A resource's turn is over.
+    /// Ends a resource's turn.
     pub(super) fn finish(&mut self, resource: usize, came: MemberResult) {
         self.finish_node(u32::try_from(resource).unwrap_or(u32::MAX), came);
     }
@@ -158,7 +160,8 @@ impl<'a> Turns<'a> {
     pub(super) fn notifies(&self, resource: usize) -> Vec<(usize, Notice)> {
         let mut found = BTreeSet::new();
         let mut visited = BTreeSet::new();
-        // Upwards to the containers whose change this is, then along their notifications, then down to their members.
+        // Upwards to the containers that this change belongs to, then along their notifications, then down to their
+        // members.
         let mut todo: Vec<(NodeIndex, Option<Notice>)> =
             vec![(u32::try_from(resource).unwrap_or(u32::MAX), None)];
         while let Some((node, notice)) = todo.pop() {
@@ -198,7 +201,7 @@ impl<'a> Turns<'a> {
 
     fn make_ready(&mut self, node: NodeIndex) {
         let resources = u32::try_from(self.catalog.resources.len()).unwrap_or(u32::MAX);
-        // As the catalog's own order: containers hold nothing back.
+        // Resources in the catalog's own order; containers hold nothing back.
         let rank = if node < resources { node + 1 } else { 0 };
         self.ready.push(Reverse((rank, node)));
     }
@@ -267,7 +270,7 @@ impl<'a> Turns<'a> {
     }
 }
 
-/// Of two notifications the stronger one counts: a real one, then a refresh rather than a reload.
+/// Of two notifications the stronger one counts: real before anticipated, then refresh before reload.
 fn join(slot: &mut Option<Notified>, new: Notified) {
     match slot {
         Some(old) if (old.real, old.notice) >= (new.real, new.notice) => {}

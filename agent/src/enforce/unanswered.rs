@@ -1,4 +1,4 @@
-//! What is known of a run that did not come to its end: what it told, and what it was held at.
+//! What is known of a run that did not come to its end: what it reported, and where it was stuck.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,11 +12,11 @@ use super::record::{ResourceOutcome, blank};
 use super::redact::Redact;
 use crate::provider::provider_of;
 
-/// What is said of those of whom nothing is known.
+/// The reason for resources of which nothing is known.
 const UNKNOWN: &str = "the run was ended before this was known";
 
-/// The findings of a run that told these events, and is held at a path, where that is known. `why` says that of those that are
-/// there.
+/// The findings of a run that reported these events and is stuck at a path, if that is known. `why` is the reason for
+/// the resources at that path.
 pub(crate) fn findings(catalog: &Catalog, told: Vec<Event>, at: Option<&Path>, why: &str) -> Findings {
     let held = at.map(|at| held_at(catalog, at)).unwrap_or_default();
     let mut outcomes: BTreeMap<String, ResourceOutcome> = BTreeMap::new();
@@ -48,13 +48,13 @@ pub(crate) fn findings(catalog: &Catalog, told: Vec<Event>, at: Option<&Path>, w
         counts.corrective += u32::from(outcome == ResourceOutcome::Changed && corrective.contains(&name));
     }
     counts.dropped = u32::try_from(events.len().saturating_sub(MAX_EVENTS)).unwrap_or(u32::MAX);
-    // What failed is said, however much there is.
+    // Failures are kept, however many events there are.
     events.sort_by_key(|event| event.status != Status::Failed);
     events.truncate(MAX_EVENTS);
     Findings { counts, events, ..Findings::default() }
 }
 
-/// The resources that name a path, or what it lies in.
+/// The resources that name a path, or a directory that contains it.
 fn held_at(catalog: &Catalog, at: &Path) -> Vec<usize> {
     let Ok(typed) = catalog.validate() else { return Vec::new() };
     let names = |index: &usize| {

@@ -1,12 +1,12 @@
-//! What is known of each resource, and since when. What was seen before something changed in this run counts no more, since
-//! any change may have touched anything: it is looked at again.
+//! What is known of each resource, and since when. What was seen before something changed in this run no longer counts,
+//! since any change may have touched anything: the resource is looked at again.
 //!
-//! Not here: looking itself ([`super::check`]), and what is done about it.
+//! Not here: looking itself ([`super::check`]), and acting on the result.
 
 use super::check::Verdict;
 use crate::provider::{Change, ChangeKind};
 
-/// The time of a run, in acts: looks between two acts see the same machine.
+/// The time of a run, counted in acts: looks between two acts see the same machine.
 type Moment = u32;
 
 /// Something that changed the machine, or may have.
@@ -21,16 +21,16 @@ pub(super) struct MachineView {
     /// What the first look found; kept from the first act on.
     first: Option<Vec<Verdict>>,
     looked: Vec<Moment>,
-    /// When it was last as wanted: seen so, or just put right.
+    /// When it was last as wanted: seen so, or just corrected.
     fine: Vec<Option<Moment>>,
     now: Moment,
     acts: Vec<Act>,
-    /// How many resources the next look takes with it.
+    /// How many resources the next look includes.
     ahead: usize,
 }
 
 impl MachineView {
-    /// After the first look.
+    /// The view after the first look.
     pub(super) fn new(first: Vec<Verdict>) -> Self {
         Self {
             looked: vec![0; first.len()],
@@ -43,7 +43,7 @@ impl MachineView {
         }
     }
 
-    /// Whether the first look found nothing to do and nothing to say.
+    /// Whether the first look found nothing to do and nothing to report.
     pub(super) fn is_quiet(&self) -> bool {
         self.latest.iter().all(|verdict| match verdict {
             Verdict::Off => true,
@@ -72,7 +72,7 @@ impl MachineView {
         self.now > 0
     }
 
-    /// Takes in what a look found just now.
+    /// Stores the result of a look that was just taken.
     pub(super) fn found(&mut self, index: usize, verdict: Verdict) {
         if verdict.is_fine() {
             self.fine[index] = Some(self.now);
@@ -81,7 +81,7 @@ impl MachineView {
         self.latest[index] = verdict;
     }
 
-    /// These resources act now: what was seen before is old.
+    /// Records that these resources act now: what was seen before is stale.
     pub(super) fn act(&mut self, who: Vec<usize>) {
         if self.first.is_none() {
             self.first = Some(self.latest.clone());
@@ -91,30 +91,31 @@ impl MachineView {
         self.acts.push(Act { at: self.now, who });
     }
 
-    /// Anyone who acted last touched nothing, and so put nothing off.
+    /// Takes back the last act: it touched nothing, and so changed nothing.
     pub(super) fn did_nothing(&mut self) {
         self.acts.pop();
     }
 
-    /// A resource was just put right, as its provider says.
+    /// Records that a resource was just corrected, according to its provider.
     pub(super) fn put_right(&mut self, index: usize) {
         self.fine[index] = Some(self.now);
     }
 
-    /// A resource acted, and is not known to be as wanted since: anyone who acts after it cannot undo what never was.
+    /// Records that a resource acted and is not known to be as wanted since: a later act cannot undo what was never
+    /// achieved.
     pub(super) fn never_was(&mut self, index: usize) {
         self.fine[index] = None;
     }
 
     /// How many resources to look at together: twice as many each time, as long as nothing is done. So a run with one
-    /// change looks at everything in a few goes, and one with many looks at little that the next change makes old.
+    /// change looks at everything in a few steps, and one with many looks at little that the next change makes stale.
     pub(super) fn ahead(&mut self) -> usize {
         let ahead = self.ahead;
         self.ahead = ahead.saturating_mul(2);
         ahead
     }
 
-    /// Whether a change was due when the run began; otherwise it is this run that made it so.
+    /// Whether a change was due when the run began; otherwise this run caused it.
     pub(super) fn was_due(&self, index: usize, change: &Change) -> bool {
         match self.first.as_ref().map_or(&self.latest[index], |first| &first[index]) {
             Verdict::InSync(_) | Verdict::Off => false,
@@ -129,7 +130,7 @@ impl MachineView {
         }
     }
 
-    /// Who acted since a resource was last as wanted, and so may have put it off; none where it never was.
+    /// Which resources acted since this one was last as wanted, and so may have changed it; `None` if it never was.
     pub(super) fn acted_since(&self, index: usize) -> Option<Vec<usize>> {
         let fine = self.fine[index]?;
         let together = |act: &Act| act.at == fine && act.who.contains(&index);

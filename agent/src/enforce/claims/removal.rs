@@ -1,7 +1,8 @@
-//! What a removal would take with it, as the machine has it: what another resource wants below a directory that is to go.
-//!
-//! The compiler refuses what paths alone tell. Links, mounts and homes only the machine knows: there both fail, and nothing is
+//! What a removal would take with it on this machine: what other resources want below a directory that is going to be
 //! removed.
+//!
+//! The compiler refuses what paths alone show. Only the machine knows links, mounts and home directories: if those
+//! conflict, both resources fail, and nothing is removed.
 
 use std::cell::OnceCell;
 use std::path::Path;
@@ -19,13 +20,13 @@ use crate::system::FileKind;
 /// A directory that a resource is going to remove.
 struct Removal {
     who: usize,
-    /// What the resource calls it.
+    /// The path that the resource names.
     called: String,
-    /// Where it really is.
+    /// The real path.
     place: String,
 }
 
-/// What is wanted below a removed directory.
+/// What a resource wants below a removed directory.
 struct Loss {
     who: usize,
     path: String,
@@ -33,7 +34,7 @@ struct Loss {
 }
 
 impl Claims {
-    /// Anyone who would remove what another resource wants below a directory fails, and so does the other.
+    /// Fails a resource that would remove what another one wants below a directory, and the other one too.
     pub(super) fn see_removals(
         &mut self,
         looked: &[(usize, Verdict)],
@@ -57,7 +58,7 @@ impl Claims {
     }
 }
 
-/// Whether something else is to be where something stands.
+/// Whether a plan replaces or removes what is at a path.
 fn may_remove(verdict: &Verdict) -> bool {
     let Verdict::Changes(changes) = verdict else { return false };
     changes
@@ -65,7 +66,7 @@ fn may_remove(verdict: &Verdict) -> bool {
         .any(|change| change.path.is_none() && change.property == "ensure" && change.is.text() != "absent")
 }
 
-/// What is said of who removes, and of who wants what is in it.
+/// The messages for the resource that removes, and for the one that wants something below.
 fn words(removal: &Removal, loss: &Loss, subjects: &[Subject<'_>]) -> (String, String) {
     const HELP: &str = "remove one of the two, or move it";
     let since = loss.why.as_ref().map(|why| format!(", since {why}")).unwrap_or_default();
@@ -81,13 +82,13 @@ fn words(removal: &Removal, loss: &Loss, subjects: &[Subject<'_>]) -> (String, S
 }
 
 impl<'c> MachineNames<'c> {
-    /// By what the machine has now alone.
+    /// Names according to what the machine has now, and nothing else.
     fn as_it_is(claims: &'c Claims, reading: Reading<'c>) -> Self {
         let ways = PathAliases::new(reading.machine);
         Self { homes: &claims.homes, aliases: &claims.aliases, ways, reading, accounts: OnceCell::new() }
     }
 
-    /// The directories that a resource wants to be absent, or to be another one with all that it holds, and that are there.
+    /// The existing directories that a resource wants to be absent, or to be replaced with everything in them.
     fn removals(&mut self, who: usize, subject: &Subject<'_>) -> Vec<Removal> {
         let claims = subject.typed.claims();
         let is_whole = |thing: &Thing| {
@@ -112,7 +113,7 @@ impl<'c> MachineNames<'c> {
         (stat.kind == FileKind::Directory).then(|| Removal { who, called, place: self.ways.place(&path) })
     }
 
-    /// What others want in a directory, and is there.
+    /// What others want in a directory and exists.
     fn losses(&mut self, removal: &Removal, subjects: &[Subject<'_>]) -> Vec<Loss> {
         let inside = format!("{}/", removal.place.trim_end_matches('/'));
         let mut losses = Vec::new();
@@ -129,11 +130,11 @@ impl<'c> MachineNames<'c> {
         losses
     }
 
-    /// What a claim would lose with all that is below a path.
+    /// What a claim would lose if everything below a path is removed.
     fn lost(&mut self, claim: &Claim, inside: &str) -> Option<(String, Option<Arc<str>>)> {
         let (Thing::Path(path), mut why) = self.real(&claim.thing) else { return None };
         let mut place = path.clone();
-        // What it holds goes with the place that it is in.
+        // What it holds is lost together with the directory that contains it.
         if matches!(claim.hold, Hold::Tree | Hold::Home(_))
             && let Some(way) = self.ways.of(&path)
         {

@@ -1,4 +1,4 @@
-//! Refreshes that are owed: written down before the change that they come of, and struck out once they are done.
+//! Owed refreshes. They are recorded before the change that causes them, and removed once they are done.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,25 +11,25 @@ use super::super::memory::{Debt, Owed, RunMemory};
 use super::super::turns::{Notified, Turns};
 use crate::provider::Notice;
 
-/// What marks a notification as one of an earlier run.
+/// Marks a notification from an earlier run.
 const EARLIER: &str = " in an earlier run";
 
 /// Refreshes that are owed.
 pub(super) struct Debts<'m> {
     memory: &'m RunMemory,
-    /// As it is on disk.
+    /// The debts as they are on disk.
     written: Owed,
     /// What is owed when the run ends.
     left: Owed,
-    /// Who acted on its notification, or had no need to, in this pass.
+    /// Resources that acted on their notification, or had no need to, in this pass.
     answered: BTreeSet<usize>,
-    /// Who did in the run.
+    /// Resources that did so at any time in this run.
     ever: BTreeSet<usize>,
-    /// Who was refreshed in this run: at most once.
+    /// Resources that were refreshed in this run; each is refreshed at most once.
     refreshed: BTreeSet<usize>,
-    /// Whom those that were to be changed would have notified.
+    /// Which resources would be notified by those that were going to be changed.
     promised: BTreeMap<usize, Vec<(ResourceRef, usize, Notice)>>,
-    /// Whose changes failed, wholly or in part.
+    /// Resources whose changes failed, wholly or in part.
     failed: BTreeSet<usize>,
 }
 
@@ -47,7 +47,7 @@ impl<'m> Debts<'m> {
         }
     }
 
-    /// Brings in what earlier runs owe.
+    /// Adds what earlier runs owe to this run's notifications.
     pub(super) fn recall(&self, subjects: &[Subject<'_>], turns: &mut Turns<'_>) {
         for (index, subject) in subjects.iter().enumerate() {
             if let Some(debt) = self.written.get(&subject.resource.reference) {
@@ -57,14 +57,14 @@ impl<'m> Debts<'m> {
         }
     }
 
-    /// Writes down whom resources that are off are going to notify.
+    /// Records which resources those that differ are going to notify.
     pub(super) fn promise_all(
         &mut self,
         off: impl Iterator<Item = usize>,
         subjects: &[Subject<'_>],
         turns: &Turns<'_>,
     ) {
-        // Each has its part, whether or not one before it brought news.
+        // Every index must be added, even if an earlier one was news already.
         let mut is_news = false;
         for index in off {
             is_news |= self.add(index, subjects, turns);
@@ -74,12 +74,12 @@ impl<'m> Debts<'m> {
         }
     }
 
-    /// Writes down whom a resource is going to notify, before it is changed.
+    /// Records which resources this one is going to notify, before it is changed.
     pub(super) fn promise(&mut self, index: usize, subjects: &[Subject<'_>], turns: &Turns<'_>) {
         self.promise_all(std::iter::once(index), subjects, turns);
     }
 
-    /// Answers whether anything is owed that was not.
+    /// Returns whether anything new is owed.
     fn add(&mut self, index: usize, subjects: &[Subject<'_>], turns: &Turns<'_>) -> bool {
         let by = subjects[index].resource.reference.to_string();
         let targets = turns.notifies(index);
@@ -99,29 +99,29 @@ impl<'m> Debts<'m> {
         is_news
     }
 
-    /// A resource acted on its notification, or had no need to.
+    /// Notes that a resource acted on its notification, or had no need to.
     pub(super) fn answered(&mut self, index: usize) {
         self.answered.insert(index);
         self.ever.insert(index);
     }
 
-    /// A resource was refreshed.
+    /// Notes that a resource was refreshed.
     pub(super) fn refreshed(&mut self, index: usize) {
         self.refreshed.insert(index);
         self.answered(index);
     }
 
-    /// Whether it was refreshed in this run already.
+    /// Whether the resource was already refreshed in this run.
     pub(super) fn was_refreshed(&self, index: usize) -> bool {
         self.refreshed.contains(&index)
     }
 
-    /// A change of the resource failed.
+    /// Notes that a change of the resource failed.
     pub(super) fn failed(&mut self, index: usize) {
         self.failed.insert(index);
     }
 
-    /// All turns of a pass are over: what came and was not acted on stays owed.
+    /// Ends a pass: notifications that arrived and were not acted on stay owed.
     pub(super) fn pass_is_over(&mut self, subjects: &[Subject<'_>], turns: &Turns<'_>) {
         for (index, subject) in subjects.iter().enumerate() {
             let reference = &subject.resource.reference;
@@ -135,8 +135,8 @@ impl<'m> Debts<'m> {
         self.answered.clear();
     }
 
-    /// The run is over: writes down what is still owed. Who failed may have changed something before it did, which the next
-    /// run need not see: whom it would have notified is refreshed then.
+    /// Ends the run: records what is still owed. A resource that failed may have changed something first, which the
+    /// next run may not see, so the resources that it would have notified are refreshed then.
     pub(super) fn settle(&mut self, subjects: &[Subject<'_>]) {
         for index in &self.failed {
             let by = subjects[*index].resource.reference.to_string();

@@ -1,4 +1,4 @@
-//! What is skipped: where something failed that a resource needs, or the run was interrupted.
+//! What is skipped because something that a resource needs has failed, or because the run was interrupted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use super::super::turns::MemberResult;
 use super::{Correct, CorrectionPass};
 
 impl Correct<'_, '_, '_> {
-    /// In the second pass only who was in order gets a turn again; what is skipped then is judged by the last look.
+    /// In the second pass, only resources that were in order get another turn. What is skipped then is judged by the
+    /// last look.
     pub(super) fn skip(&mut self, index: usize, why: String) {
         if self.pass == CorrectionPass::First {
             self.record.whole(index, Status::Skipped, why, Duration::ZERO);
@@ -19,8 +20,9 @@ impl Correct<'_, '_, '_> {
         self.turns.finish(index, MemberResult { skipped: true, ..MemberResult::default() });
     }
 
-    /// Why nothing is done about a resource, where something that it hangs on has failed. What is as wanted is as wanted all the
-    /// same, what is wrong in itself is told as that, and what only orders holds nothing up.
+    /// Why a resource is not touched if something that it depends on has failed. A resource that is as wanted is still
+    /// reported as such, one that is wrong in itself is reported as that, and a dependency that only orders holds
+    /// nothing up.
     pub(super) fn held_up(&self, index: usize) -> Option<String> {
         let reached = self.turns.reached(index);
         let base = reached.failed_base()?;

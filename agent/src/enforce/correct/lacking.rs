@@ -1,4 +1,4 @@
-//! What does not apply to this machine, and excuses others: it would have brought what they lack.
+//! What does not apply to this machine and excuses others: it would have brought what they lack.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use holdfast_catalog::resource::User;
 use super::super::turns::account;
 use super::Correct;
 
-/// What ends a path in a text.
+/// Characters that surround a path in a text.
 const AROUND: [char; 6] = ['`', ':', ',', ';', '(', ')'];
 
 impl Correct<'_, '_, '_> {
-    /// What does not apply here and may have brought what a resource lacks, by what it says and where it is. An account
-    /// brings nothing but itself and its home.
+    /// The inapplicable resource that may have brought what this one lacks, judged by what the error says and where the
+    /// path is. An account brings nothing but itself and its home directory.
     pub(super) fn lacking(&self, index: usize, why: &str) -> Option<Arc<str>> {
         let without = &self.turns.reached(index).without;
         let paths = self.subjects[index].paths();
@@ -25,7 +25,7 @@ impl Correct<'_, '_, '_> {
         without.iter().find(|name| account(name).is_none_or(is_of)).cloned()
     }
 
-    /// The home of a user, as its resource has it, or else as `useradd` would. A group has none.
+    /// The home directory of a user, from its resource, or else where `useradd` would put it. A group has none.
     fn home(&self, title: &str) -> Option<PathBuf> {
         let mut users = self.reading.named.of_type::<User>();
         let user = users.find(|user| user.title.as_str() == title)?;
@@ -34,7 +34,7 @@ impl Correct<'_, '_, '_> {
     }
 }
 
-/// Whether a text names an account: as it writes all names.
+/// Whether a text names an account, which messages write in backticks.
 fn is_named(title: &str, text: &str) -> bool {
     text.split('`').skip(1).step_by(2).any(|name| name == title)
 }

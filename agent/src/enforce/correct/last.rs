@@ -1,5 +1,5 @@
-//! The last look of a run that changed anything. What it finds off is corrected once more, unless that would do twice what
-//! is done once; what is off after that has failed, and the report says so.
+//! The last look of a run that changed anything. What differs then is corrected once more, unless that would repeat
+//! something that must be done once. What still differs after that has failed, and the report says so.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use super::super::turns::{MemberResult, Turns};
 use super::{Correct, CorrectionPass};
 use crate::provider::{Change, ChangeKind};
 
-/// A change that was made: path, property, and what the machine had before.
+/// A change that was made: path, property, and the value before it.
 pub(super) type MadeChange = (Option<String>, String, String);
 
 pub(super) fn made(change: &Change) -> MadeChange {
     (change.path.clone(), change.property.to_string(), change.is.text().to_owned())
 }
 
-/// Whether a resource that ended so is to be as wanted.
+/// Whether a resource with this outcome should be as wanted at the end.
 pub(super) fn is_in_order(outcome: ResourceOutcome) -> bool {
     matches!(outcome, ResourceOutcome::Unchanged | ResourceOutcome::Changed | ResourceOutcome::WouldChange)
 }
 
 impl Correct<'_, '_, '_> {
-    /// Looks at everything that was not looked at since the last change, and sees to what is off.
+    /// Looks at everything that was not looked at since the last change, and corrects or reports what differs.
     pub(super) fn last_look(&mut self) {
         self.look_at_all();
         let (again, failed): (Vec<_>, Vec<_>) =
@@ -61,7 +61,7 @@ impl Correct<'_, '_, '_> {
         self.see_rivals(&stale);
     }
 
-    /// What is to be as wanted, and is not.
+    /// The resources that should be as wanted and are not.
     fn off(&self) -> Vec<usize> {
         let is_off = |index: &usize| {
             let outcome = self.record.outcome(*index);
@@ -77,8 +77,8 @@ impl Correct<'_, '_, '_> {
         (0..self.subjects.len()).filter(is_off).collect()
     }
 
-    /// Whether a change that the last look asks for is one that should be there. What moves on by itself is followed once a
-    /// run, and what is done at every run was done.
+    /// Whether a change that the last look asks for means that something differs. What moves by itself is followed once
+    /// a run, and what is done in every run was done.
     fn is_off(&self, index: usize, change: &Change) -> bool {
         match change.kind {
             ChangeKind::Differs => true,
@@ -97,7 +97,7 @@ impl Correct<'_, '_, '_> {
         }
     }
 
-    /// The changes to make of those that a look asks for.
+    /// The changes to make, of those that a look asks for.
     pub(super) fn to_make(&self, index: usize, changes: Vec<Change>) -> Vec<Change> {
         match self.pass {
             CorrectionPass::First => changes,
@@ -118,7 +118,7 @@ impl Correct<'_, '_, '_> {
         changes
     }
 
-    /// In the second pass: what the resources came to that have no turn in it.
+    /// In the second pass, the result of resources that have no turn in it.
     pub(super) fn was_over(&self, index: usize) -> Option<MemberResult> {
         if self.pass == CorrectionPass::First {
             return None;
@@ -138,12 +138,12 @@ impl Correct<'_, '_, '_> {
         }
     }
 
-    /// Whether it waits for something that is only looked at.
+    /// Whether the resource waits for something that is only looked at.
     fn is_unknown(&self, index: usize) -> bool {
         matches!(self.view.latest(index), Verdict::Pending(_))
     }
 
-    /// In the second pass: what cannot be corrected has failed; all else was told.
+    /// In the second pass, reports what cannot be corrected as failed; everything else was reported before.
     pub(super) fn told_again(&mut self, index: usize, verdict: &Verdict) -> MemberResult {
         match verdict {
             Verdict::Pending(_) | Verdict::Failed(_) | Verdict::Down(_) => {
@@ -156,7 +156,7 @@ impl Correct<'_, '_, '_> {
         }
     }
 
-    /// A resource that is off when the run is over has failed.
+    /// Reports a resource that differs when the run is over as failed.
     fn fail(&mut self, index: usize) {
         let undone = self.undone_by(index);
         match self.view.latest(index).clone() {

@@ -1,4 +1,4 @@
-//! Files that have no directory to be in, and who would make it.
+//! Files whose directory does not exist, and which resource would make it.
 
 use std::path::Path;
 
@@ -13,7 +13,8 @@ use crate::system::FileKind;
 const FILE: &str = "file";
 
 impl<'s> Correct<'_, '_, 's> {
-    /// Why a file that is to change cannot be made, as far as a look can tell: a run that writes would find that.
+    /// Why a file that should change cannot be made, as far as a look can tell. A run that writes would fail for this
+    /// reason.
     pub(super) fn cannot_stand(&self, index: usize, verdict: &Verdict) -> Option<String> {
         let subject = &self.subjects[index];
         let is_to_change = matches!(verdict, Verdict::Changes(_)) && subject.type_name() == FILE;
@@ -28,7 +29,7 @@ impl<'s> Correct<'_, '_, 's> {
         (!is_replaced).then(|| format!("{} is not a directory, and nothing can be below it", at.display()))
     }
 
-    /// That another resource would make the directory which this one lacks, were it not for policy.
+    /// Names the resource that would make the missing directory, if policy keeps it from doing so.
     pub(super) fn kept_back(&self, index: usize) -> Option<String> {
         let paths = self.subjects[index].paths();
         let missing = |at: &&Path| self.is_missing(at);
@@ -40,7 +41,7 @@ impl<'s> Correct<'_, '_, 's> {
         Some(format!("{}, which makes it, is {policy} by policy", maker.reference))
     }
 
-    /// Whether policy lets one resource do what another may.
+    /// Whether policy lets one resource do at least what it lets another.
     fn is_as_bold(&self, one: usize, other: usize) -> bool {
         self.subjects[one].resource.policy >= self.subjects[other].resource.policy
     }
@@ -56,7 +57,8 @@ impl<'s> Correct<'_, '_, 's> {
         by_path.get(path).copied()
     }
 
-    /// Whether a path of it has no directory, and nothing of the catalog would make one: a run that writes would find that.
+    /// Whether a path of the resource has no directory, and nothing in the catalog would make one. A run that writes
+    /// would fail for this reason.
     pub(super) fn stands_nowhere(&self, index: usize) -> bool {
         let paths = self.subjects[index].paths();
         let mut directories = paths.iter().filter_map(|path| Path::new(path).parent());

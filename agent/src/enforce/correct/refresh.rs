@@ -1,4 +1,4 @@
-//! Notifications: at most one refresh a run, after the target's own turn.
+//! Notifications: at most one refresh of a resource in a run, after its own turn.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{Correct, CorrectionPass};
 use crate::at_hand;
 use crate::provider::{Change, Refreshed};
 
-/// How what is said of a resource begins that a run would refresh.
+/// The beginning of the reason in the event of a resource that a run would refresh.
 pub(crate) const WOULD_BE_REFRESHED: &str = "would be refreshed";
 
 impl Correct<'_, '_, '_> {
@@ -68,7 +68,7 @@ impl Correct<'_, '_, '_> {
         }
     }
 
-    /// Brings in what earlier runs owe, and writes down at once what this one is going to.
+    /// Adds what earlier runs owe, and records at once what this one is going to owe.
     pub(super) fn recall_owed(&mut self) {
         self.debts.recall(self.subjects, &mut self.turns);
         let is_off = |index: &usize| {
@@ -83,7 +83,7 @@ impl Correct<'_, '_, '_> {
         self.debts.promise_all(off.into_iter(), self.subjects, &self.turns);
     }
 
-    /// Writes down what is still owed when the run is over.
+    /// Records what is still owed when the run is over.
     pub(super) fn settle_owed(&mut self) {
         self.debts.settle(self.subjects);
     }

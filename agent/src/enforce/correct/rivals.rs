@@ -1,4 +1,5 @@
-//! Two that claim one thing, as the machine has it: what was known before anything was done, and what turns out on the way.
+//! Two resources that claim one thing on this machine: conflicts known before anything was done, and those found on the
+//! way.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use super::super::check::Verdict;
 use super::super::claims::Claims;
 use super::{Correct, last};
 
-/// What the first look came to.
+/// The result of the first look.
 pub(in crate::enforce) struct FirstLook {
     pub(in crate::enforce) verdicts: Vec<Verdict>,
     /// What resources really claim.
@@ -16,7 +17,8 @@ pub(in crate::enforce) struct FirstLook {
 }
 
 impl Correct<'_, '_, '_> {
-    /// Who has turned out to claim what another does fails: with this look, at its turn, or now where that is over.
+    /// Fails resources that turned out to claim what another does: with this look, at their turn, or now if that is
+    /// over.
     pub(super) fn see_rivals(&mut self, looked_at: &[usize]) {
         for index in self.claims.take_new() {
             let Some(why) = self.claims.why(index) else { continue };

@@ -1,4 +1,4 @@
-//! Who put a resource off in this run, as far as it can be told.
+//! Which resource changed another one in this run, as far as that can be known.
 
 use std::path::PathBuf;
 
@@ -6,41 +6,41 @@ use super::super::check::Verdict;
 use super::{Correct, CorrectionPass};
 use crate::provider::{Change, ChangeKind};
 
-/// So many are named.
+/// The most suspects that a message names.
 const NAMED: usize = 3;
 
 pub(super) const DID_NOT_LAST: &str = "what was set in this run did not last";
 pub(super) const ONCE_MORE: &str = "corrected once more";
 
-/// Sides of a path that are changed alone.
+/// Properties of a path that can be changed on their own.
 const SIDES: [&str; 3] = ["mode", "owner", "group"];
 
-/// Who may have put a resource off.
+/// Which resources may have changed another one.
 pub(super) struct Suspects {
     who: Vec<usize>,
     evidence: Evidence,
 }
 
-/// What speaks for it that it was one of the suspects.
+/// Why the suspects are suspected.
 #[derive(Clone, Copy)]
 enum Evidence {
-    /// They changed what is off, and nobody else acted who may do anything.
+    /// They changed what differs, and no resource acted that can do anything, such as a command.
     Work,
-    /// One of them may do anything. Whatever else is on the machine may have done it at that time, too.
+    /// One of them can do anything. Something else on the machine may also have done it at that time.
     Chance,
-    /// They acted, and on other things.
+    /// They acted in that time, but on other things.
     Time,
 }
 
-/// A path that is off, or that was changed.
+/// A path that differs, or that was changed.
 pub(super) struct Spot {
     path: PathBuf,
-    /// Whether all of it is, and not only its mode, owner or group.
+    /// Whether all of it is meant, and not only its mode, owner or group.
     whole: bool,
 }
 
 impl Correct<'_, '_, '_> {
-    /// Why a resource is off, where it was as wanted in this run before.
+    /// Why a resource differs that was as wanted earlier in this run.
     pub(super) fn why_again(&mut self, index: usize) -> Option<String> {
         let undone = self.undone_by(index);
         match self.pass {
@@ -52,22 +52,22 @@ impl Correct<'_, '_, '_> {
         }
     }
 
-    /// `undone by file[/a] in this run`; none where nobody acted since it was as wanted.
+    /// `undone by file[/a] in this run`; `None` if no resource acted since it was as wanted.
     pub(super) fn undone_by(&mut self, index: usize) -> Option<String> {
         self.find_suspects(index);
         self.suspects.get(&index).map(|suspects| self.undone(suspects))
     }
 
-    /// Finds who may have put a resource off since it was last as wanted.
+    /// Finds which resources may have changed this one since it was last as wanted.
     fn find_suspects(&mut self, index: usize) {
         let before = self.suspects.remove(&index);
         if self.view.latest(index).is_by_itself() {
             return;
         }
         let Some(mut who) = self.view.acted_since(index).filter(|who| !who.is_empty()) else { return };
-        // Who can do anything is a suspect whenever it acted, no matter who works on the same path.
+        // A resource that can do anything is a suspect whenever it acted, whichever other one works on the same path.
         let anywhere = |other: usize| self.subjects[other].provider.acts_anywhere();
-        // Who could have done it both times did it.
+        // If one of them could have done it both times, it is the culprit.
         let was = |other: usize| before.as_ref().is_some_and(|before| before.who.contains(&other));
         if who.iter().any(|other| was(*other)) {
             who.retain(|other| was(*other) || anywhere(*other));
@@ -88,13 +88,13 @@ impl Correct<'_, '_, '_> {
         self.suspects.insert(index, Suspects { who, evidence });
     }
 
-    /// Takes down what a resource is about to change.
+    /// Records what a resource is about to change.
     pub(super) fn works_on(&mut self, index: usize, changes: &[Change]) {
         let spots = self.spots(index, changes);
         self.worked.entry(index).or_default().extend(spots);
     }
 
-    /// What is off by the latest look; all that the resource names, where nothing more is known.
+    /// What differs according to the latest look; all that the resource names if nothing more is known.
     fn off_at(&self, index: usize) -> Vec<Spot> {
         let paths = self.subjects[index].paths();
         match self.view.latest(index) {
@@ -103,7 +103,7 @@ impl Correct<'_, '_, '_> {
         }
     }
 
-    /// What these changes of a resource are changes of.
+    /// The paths that these changes of a resource affect.
     fn spots(&self, index: usize, changes: &[Change]) -> Vec<Spot> {
         let paths = self.subjects[index].paths();
         let to_do = changes.iter().filter(|change| change.kind != ChangeKind::Note);
@@ -118,7 +118,7 @@ impl Correct<'_, '_, '_> {
         spots.collect()
     }
 
-    /// Who did it, or may have, or only acted.
+    /// The message: which resource did it, may have done it, or only acted at the time.
     fn undone(&self, Suspects { who, evidence }: &Suspects) -> String {
         let names: Vec<_> =
             who.iter().take(NAMED).map(|i| self.subjects[*i].resource.reference.to_string()).collect();
@@ -152,8 +152,9 @@ impl Correct<'_, '_, '_> {
 }
 
 impl Spot {
-    /// Whether a change here may have put that off: it is the same or around it, or, where that can matter, in it. A mode,
-    /// owner or group is at most another mode, owner or group of the same.
+    /// Whether a change here may have caused that difference: it is at the same path or around it or, if that can
+    /// matter, inside it. A change of mode, owner or group can only cause a difference in the mode, owner or group of
+    /// the same path.
     fn reaches(&self, off: &Self) -> bool {
         if self.path == off.path {
             return self.whole || !off.whole;

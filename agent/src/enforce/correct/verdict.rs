@@ -1,4 +1,4 @@
-//! What a look found and is not corrected now, as the report has it.
+//! What a look found and is not corrected now, as it appears in the report.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl Correct<'_, '_, '_> {
         }
     }
 
-    /// Records what a look found; answers with what that means to those after it.
+    /// Records what a look found; returns what that means for the resources after this one.
     pub(super) fn told(&mut self, index: usize, verdict: Verdict) -> MemberResult {
         let mut came = MemberResult::default();
         match self.resolved(index, verdict) {
@@ -57,7 +57,8 @@ impl Correct<'_, '_, '_> {
         came
     }
 
-    /// What waits for something that does not apply to this root does not apply either; what is wrong in itself is.
+    /// The verdict, adjusted to the failures before it. What waits for something that does not apply to this root does
+    /// not apply either; what is wrong in itself is reported as that.
     pub(super) fn resolved(&self, index: usize, verdict: Verdict) -> Verdict {
         const NOWHERE: &str = "its directory does not exist";
         let lacking = match &verdict {
@@ -69,7 +70,7 @@ impl Correct<'_, '_, '_> {
             (Verdict::Pending(why), Some(name)) => Verdict::NotApplicable(without(&why, &name)),
             (Verdict::Changes(_), Some(name)) => Verdict::NotApplicable(without(NOWHERE, &name)),
             (verdict, _) => match self.cannot_stand(index, &verdict) {
-                // What comes before it may make the place.
+                // A resource before it may create the place.
                 Some(why) if self.turns.reached(index).awaits => Verdict::Pending(why),
                 Some(why) => Verdict::Failed(why),
                 None => verdict,

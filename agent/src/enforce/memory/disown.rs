@@ -1,4 +1,5 @@
-//! Another node begins where an earlier one ended: what its runs left is nobody's drift and nobody's debt any more.
+//! A new node begins where an earlier one ended: what the earlier runs left is no longer drift, and nothing is owed for
+//! it.
 
 use std::io::{BufReader, Read as _};
 use std::path::Path;
@@ -6,11 +7,11 @@ use std::path::Path;
 use super::{Header, LEFT, LIMIT, LastState, Left, OWED, PRIVATE, UNENDED};
 use crate::system::{Error, Inspect as _, Machine, System as _, write_durably};
 
-/// Forgets what runs left and owe, but for which paths and attributes were secret: the machine still has those secrets, and
-/// no matter who it belongs to now is not to read them in a diff. Answers whether there was anything.
+/// Forgets what earlier runs left and owe, except which paths and attributes were secret: the machine still has those
+/// secrets, and its new owner must not read them in a diff. Returns whether there was anything.
 ///
 /// # Errors
-/// Where it stays.
+/// Fails if it cannot be removed.
 pub(crate) fn disown(path: &Path) -> Result<bool, Error> {
     let dir = Machine::open(path)?;
     let mut had_some = false;
@@ -20,7 +21,7 @@ pub(crate) fn disown(path: &Path) -> Result<bool, Error> {
     }
     if let Some(opened) = dir.open(Path::new(LEFT))? {
         let was = read(BufReader::new(opened.file.take(LIMIT)));
-        // What cannot be read is set aside by the next run, which says so.
+        // What cannot be read is set aside by the next run, which reports it.
         if let Ok((header, left)) = was
             && (header.whole || header.half || !left.gone.is_empty() || !left.resources.is_empty())
         {
@@ -49,7 +50,7 @@ fn secrets_alone(header: Header, left: Left) -> Vec<u8> {
     bytes
 }
 
-/// What was wanted of others says nothing of drift: no resource has such rules.
+/// Keeps only what was secret. No resource has empty rules, so the values can never count as drift.
 fn secret_alone(entry: LastState) -> LastState {
     let LastState { mut wanted, secret, names, .. } = entry;
     wanted.retain(|name, _| secret.contains(name));

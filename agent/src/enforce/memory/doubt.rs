@@ -1,50 +1,52 @@
-//! What is not known, since an earlier run did not end, or since this memory is older than the machine: the mark on disk, and
-//! what becomes of it.
+//! What is unknown because an earlier run did not end, or because this memory is older than the machine: the mark on
+//! disk, and how it is cleared.
 //!
-//! The mark stands while a run changes the machine. The first run that finds it says so. One that corrects has its own last
-//! look, and ends the doubt by that. One that only looks gives the run that did not end the look that it never had: what is
-//! as wanted then counts as left so, what is off then stays in doubt until it is corrected, and is said to be.
+//! The mark exists while a run changes the machine. The first run that finds it reports it. A run that corrects has a
+//! last look of its own, which ends the doubt. An audit takes the last look that the interrupted run did not have: what
+//! is as wanted then counts as left that way, and what differs stays in doubt, and is reported so, until it is
+//! corrected.
 //!
-//! Its first line says when the run began; the second, who was at hand of whom no comparison shows how far they came.
+//! The first line of the mark says when the run began. The second lists the resources that were being worked on and
+//! whose progress no comparison shows.
 
 use std::path::Path;
 
 use super::{PRIVATE, RunMemory};
 use crate::system::{Inspect as _, System as _, write_durably};
 
-/// There while a run changes the machine, and after one that did not end: what an earlier run left is not so any more then.
+/// Exists while a run changes the machine, and after one that did not end: what earlier runs left may no longer be so.
 pub(crate) const UNENDED: &str = "/unended";
 
-/// The mark of a memory that was put back: later runs than it knows of have changed the machine.
+/// The mark of a memory that was restored from an older copy: later runs, unknown to it, have changed the machine.
 pub(crate) const PUT_BACK: &str = "put back";
 
-/// The mark of a run that did not end, where the time is lost at which it began.
+/// The mark of a run that did not end and whose start time is lost.
 const LOST: &str = "lost";
 
-/// The longest text of a mark.
+/// The longest text of a mark, in bytes.
 pub(crate) const MOST: u64 = 64 * 1024;
 
-/// What a mark says.
+/// The content of a mark.
 pub(super) struct UnendedMark {
-    /// When the run began, or a word for why nobody knows.
+    /// When the run began, or a word for why that is unknown.
     pub(super) began: String,
-    /// The resources that it was at.
+    /// The resources that it was working on.
     pub(super) at: Vec<String>,
 }
 
 impl RunMemory {
-    /// The mark of an earlier run that did not end, or of a memory that was put back; none where neither is so.
+    /// The mark of an earlier run that did not end, or of a memory that was restored; `None` if there is neither.
     pub(super) fn mark(&self) -> Option<UnendedMark> {
         let lost = || UnendedMark { began: LOST.to_owned(), at: Vec::new() };
         match self.dir.read(Path::new(UNENDED), MOST) {
             Ok(None) => None,
             Ok(Some(mark)) => Some(read(&mark).unwrap_or_else(lost)),
-            // It is there, and that alone says that a run did not end.
+            // The file exists, and that alone says that a run did not end.
             Err(_) => Some(lost()),
         }
     }
 
-    /// Believes nothing of what it remembers, and says so on disk: no later run may believe it either.
+    /// Believes nothing of what it remembers, and records that on disk: later runs must not believe it either.
     pub(super) fn put_back(&mut self) {
         if self.in_doubt.is_none() {
             self.write_mark(PUT_BACK);
@@ -59,20 +61,20 @@ impl RunMemory {
         }
     }
 
-    /// Says on disk, before the first change, that a run is changing the machine: [`RunMemory::remember`] takes it back.
+    /// Records on disk, before the first change, that a run is changing the machine. [`RunMemory::remember`] clears it.
     pub(in crate::enforce) fn begin(&self) {
         let one_did_not_end = self.in_doubt.as_deref().is_some_and(|mark| mark != PUT_BACK);
         if self.began.get().is_some() || one_did_not_end {
             self.began.get_or_init(|| self.in_doubt.clone().unwrap_or_default());
             return;
         }
-        // To the full: another may have begun in the same second.
+        // With all digits: another run may have begun in the same second.
         let began = self.began.get_or_init(|| jiff::Timestamp::now().to_string());
         self.write_mark(began);
     }
 
-    /// Says on disk who acts now, of whom no comparison shows later how far they came; none once that is over. Who was interrupted
-    /// before stays named to the end of this run.
+    /// Records on disk which resources act now, if no comparison shows later how far they came; none once that is over.
+    /// Resources that an earlier run was interrupted at stay named to the end of this run.
     pub(in crate::enforce) fn is_at(&self, now: &[String]) {
         // A mark that is lost stays lost.
         let Some(began) = self.began.get().filter(|began| *began != LOST) else { return };
@@ -81,7 +83,7 @@ impl RunMemory {
         self.write_mark(&if all.is_empty() { began.clone() } else { format!("{began}\n{names}") });
     }
 
-    /// The run came to its end, or has given the one that did not the look that it lacked.
+    /// Clears the mark: this run came to its end, or has given the interrupted one the look that it lacked.
     pub(super) fn end(&self) {
         let is_there = self.began.get().is_some() || self.in_doubt.is_some();
         let done = || self.dir.remove(Path::new(UNENDED)).and_then(|()| self.dir.settle());
@@ -93,7 +95,7 @@ impl RunMemory {
     }
 }
 
-/// A mark as it was written; none where it is damaged.
+/// Parses a mark; `None` if it is damaged.
 pub(super) fn read(mark: &[u8]) -> Option<UnendedMark> {
     let (began, at) = split(mark)?;
     let is_known = began == PUT_BACK || began.parse::<jiff::Timestamp>().is_ok();
@@ -101,13 +103,13 @@ pub(super) fn read(mark: &[u8]) -> Option<UnendedMark> {
     is_known.then(|| UnendedMark { began: began.to_owned(), at })
 }
 
-/// When the run of a mark began, as it says, and the rest.
+/// Splits a mark into the time at which the run began, as text, and the rest.
 pub(crate) fn split(mark: &[u8]) -> Option<(&str, &str)> {
     let mark = std::str::from_utf8(mark).ok()?.trim();
     Some(mark.split_once('\n').unwrap_or((mark, "")))
 }
 
-/// What is said of a doubt, by its mark.
+/// What to report about a doubt, by its mark.
 pub(super) fn words(mark: &str) -> String {
     let why = match mark {
         LOST => "an earlier run did not end, and its start time cannot be read: no report says what it changed".to_owned(),
@@ -122,7 +124,7 @@ pub(super) fn words(mark: &str) -> String {
     format!("{why}, and of what differs now, nobody can tell drift from intentional changes")
 }
 
-/// What is said of a change that would be drift, were it not for the doubt.
+/// What to report about a change that would be drift if it were not for the doubt.
 pub(super) fn of_a_change(mark: &str) -> String {
     match mark {
         PUT_BACK => "possibly drift: the agent's state was put back from an older copy, or could not be kept, and a later run may \

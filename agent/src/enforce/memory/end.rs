@@ -1,6 +1,7 @@
-//! How each resource stood when a run ended, and what is kept of it for the next one.
+//! The state of each resource when a run ended, and what is kept of it for the next one.
 //!
-//! Only what was enforced, and seen to be as wanted by the last look, is kept as wanted; a run that only looks keeps nothing.
+//! Only what was enforced, and seen to be as wanted by the last look, is kept as wanted. A run that only looks keeps
+//! nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,22 +14,22 @@ use super::{Header, LastState, Left, Properties, RunMemory, VERSION, secrets};
 use crate::provider::Former;
 use crate::system::Inspect;
 
-/// Attributes that say how something is done, and nothing of what: no difference comes of them.
+/// Attributes that say how something is done and not what is wanted: no difference comes from them.
 const ASIDE: [&str; 4] = ["backup", "show_diff", "timeout", "validate"];
 
-/// How a resource stood when the run ended.
+/// The state of a resource when the run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::enforce) enum End {
     AsWanted,
-    /// With these properties off: `property`, or `path:property`.
+    /// These properties differ: `property`, or `path:property`.
     Off(BTreeSet<String>),
-    /// Nobody can tell; perhaps since this failed half way.
+    /// Unknown; with the failure, if the resource failed half way.
     Unknown(Option<String>),
-    /// It was only looked at: what was known of it stays.
+    /// It was only looked at: what was known of it is kept.
     Untouched,
-    /// A run that only looks saw it for one that did not end, with these properties off.
+    /// A run that only looks saw it in place of one that did not end; these properties differ.
     Seen(BTreeSet<String>),
-    /// Its turn did not come: what was known of it stays, and this run has nothing to say of what is wanted now.
+    /// Its turn did not come. What was known of it is kept, and this run knows nothing about what is wanted now.
     Unreached,
 }
 
@@ -56,7 +57,7 @@ impl LastState {
 }
 
 impl RunMemory {
-    /// Keeps how this run left each resource, unless that is what is kept already.
+    /// Stores how this run left each resource, unless exactly that is stored already.
     pub(in crate::enforce) fn remember<'s>(
         &self,
         subjects: &[Subject<'_>],
@@ -65,17 +66,17 @@ impl RunMemory {
         machine: &dyn Inspect,
     ) {
         let whole = ends.iter().all(End::is_settled);
-        // What failed half way was told now, and is to be told no more.
+        // This run has reported what failed half way, which must not be reported again.
         let is_known = |header: &Header| header.catalog == self.catalog && header.whole && !header.half;
         let is_kept = whole && self.in_doubt.is_none() && self.header().is_some_and(is_known);
         if !is_kept && !self.keep(subjects, ends, &stand, machine) {
-            // The run did end: what an earlier one left is believed no more, and that is all.
+            // The run did end. Only this is recorded: what an earlier one left is no longer believed.
             self.forget_left();
         }
         self.end();
     }
 
-    /// Keeps what a run that only looks saw, where the one before did not end: that never saw it.
+    /// Stores what a run that only looks saw, if the run before did not end and so had no last look.
     pub(in crate::enforce) fn look_instead(
         &self,
         subjects: &[Subject<'_>],
@@ -143,7 +144,7 @@ impl RunMemory {
             End::Seen(off) => (without(self.wanted(subject), off), known.half),
             End::Unknown(half) => (Properties::new(), half.clone()),
             End::Unreached if self.in_doubt.is_some() => (Properties::new(), known.half),
-            // What is only watched no run can have changed; what failed of it was told as it was looked at.
+            // No run can have changed what is only watched; what failed of it was reported when it was looked at.
             End::Untouched if subject.policy == Policy::Audit => (known.wanted.clone(), None),
             End::Untouched | End::Unreached => (known.wanted.clone(), known.half),
         };
@@ -182,7 +183,7 @@ impl RunMemory {
         self.fingerprint(&format!("{rules:?}"))
     }
 
-    /// Whether a resource was left so.
+    /// Whether an earlier run left a resource with these values.
     pub(super) fn had(&self, former: &Former) -> bool {
         let of_type = format!("{}[", former.type_name);
         let is_so = |entry: &LastState| {
@@ -204,7 +205,8 @@ impl RunMemory {
     }
 }
 
-/// What is wanted, but for what is off: where a member is, its directory's property is, too.
+/// The wanted properties without those that differ. If a member has no entry of its own, its directory's property is
+/// removed.
 fn without(mut wanted: Properties, off: &BTreeSet<String>) -> Properties {
     if off.contains("ensure") {
         return Properties::new();

@@ -1,4 +1,4 @@
-//! What of the memory the next run will not be able to use: for those who only look.
+//! Which files of the memory the next run will not be able to use, for commands that only look.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::doubt::{self, UNENDED};
 use super::{HOLDS, Header, KEY, LEFT, LIMIT, Left, OWED, OwedFile, VERSION};
 use crate::system::{Inspect as _, Machine};
 
-/// What is wrong with each of its files.
+/// What is wrong with each file of the memory.
 pub(crate) fn faults(path: &Path) -> Vec<String> {
     let Ok(dir) = Machine::open(path) else { return Vec::new() };
     let judge = |name: &str, judge: fn(&[u8]) -> Result<(), String>| {

@@ -1,8 +1,8 @@
-//! Drift, told from what this run or a commit brought about.
+//! Tells drift from what this run or a commit caused.
 //!
-//! A change is corrective where the last enforcing run left the property as wanted and saw it so at its end, the wish is
-//! still the same, and the machine differs now. All else is intentional: what is new, what was off or unknown when the last
-//! run ended, what a commit took away.
+//! A change is corrective if the last enforcing run left the property as wanted and saw that at its end, the wanted
+//! value is still the same, and the machine differs now. Everything else is intentional: what is new, what differed or
+//! was unknown when the last run ended, what a commit removed.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ pub(in crate::enforce) struct Past<'a> {
     pub(super) subjects: &'a [Subject<'a>],
     secrets: OnceCell<KnownSecrets>,
     gone: OnceCell<BTreeSet<String>>,
-    /// What is wanted now of each resource that was asked about: a tree asks for each of its paths.
+    /// What is wanted now of each resource that was asked about. It is cached, since a tree asks for each of its paths.
     now: RefCell<BTreeMap<usize, Rc<Now>>>,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Past<'a> {
         Self { memory, subjects, secrets: OnceCell::new(), gone: OnceCell::new(), now }
     }
 
-    /// Whom a run was at that did not end, where no comparison shows how far they came.
+    /// The resources that an interrupted run was working on and whose progress no comparison shows.
     pub(in crate::enforce) fn interrupted(&self) -> Vec<usize> {
         let names = &self.memory.interrupted;
         let is_one = |subject: &Subject<'_>| names.contains(&subject.resource.reference.to_string());
@@ -63,7 +63,7 @@ impl<'a> Past<'a> {
         self.memory.left().resources.get(&subject.resource.reference.to_string())
     }
 
-    /// Takes from an event what the machine may have of an earlier run's secrets.
+    /// Masks in an event what the machine may still have of an earlier run's secrets.
     pub(in crate::enforce) fn mask(&self, index: usize, event: &mut Event) {
         let none = event.is.is_none() && event.diff.is_none();
         if none || !self.memory.header().is_some_and(|header| header.secrets) {
@@ -74,7 +74,7 @@ impl<'a> Past<'a> {
         secrets.mask(self.memory, subject, self.entry(subject).map(|entry| &entry.secret), event);
     }
 
-    /// Why a change is due that was due before this run did anything; and what is to be said where nobody can tell.
+    /// Why a change is due that was due before this run did anything, with a note if that is uncertain.
     pub(in crate::enforce) fn cause(&self, index: usize, change: &Change) -> (Cause, Option<String>) {
         let Some(entry) = self.entry(&self.subjects[index]).filter(|_| !change.by_itself) else {
             return (Cause::Intentional, None);
@@ -88,11 +88,11 @@ impl<'a> Past<'a> {
         (Cause::Intentional, began.map(|began| doubt::of_a_change(began)))
     }
 
-    /// Whether a change is due since others changed what an earlier run left so.
+    /// Whether a change is due because something else changed what an earlier run left as wanted.
     fn is_drift(&self, index: usize, change: &Change, entry: &LastState, left: &Properties) -> bool {
         let subject = &self.subjects[index];
         let now = self.now(index);
-        // The same property of another thing, or by another rule: a setting of another file, a key of another user.
+        // The same property of another thing, or under another rule: a setting in another file, a key of another user.
         if entry.rules.as_ref().is_some_and(|rules| *rules != now.rules) {
             return false;
         }
@@ -115,8 +115,8 @@ impl<'a> Past<'a> {
         self.now.borrow_mut().entry(index).or_insert_with(of_it).clone()
     }
 
-    /// Why what moves on by itself is to be followed: where the last run left it at what is wanted now, nothing moved, and
-    /// somebody put it back.
+    /// The cause if a property with a moving target differs. If the last run left it at the value that is wanted now,
+    /// the target did not move, so someone changed the property back.
     pub(in crate::enforce) fn cause_of_move(&self, index: usize, change: &Change) -> Cause {
         let entry = self.entry(&self.subjects[index]).filter(|_| self.memory.in_doubt.is_none());
         let stood = entry.and_then(|entry| entry.stood.get(&*change.property));
@@ -151,18 +151,19 @@ impl<'a> Past<'a> {
     }
 }
 
-/// A property of the resource, or of a member of the directory: its own, or the directory's.
+/// The entry for a property of the resource, or of a member of its directory: the member's own, or else the
+/// directory's.
 fn find<'p>(properties: &'p Properties, change: &Change) -> Option<&'p String> {
     let Some(path) = &change.path else { return properties.get(&*change.property) };
     let own = properties.get(&format!("{path}:{}", change.property));
     match &*change.property {
-        // Of what no source has, these are wanted by nobody.
+        // If no source has the member, nothing sets these for it.
         "ensure" | "content" | "target" => own,
         other => own.or_else(|| properties.get(other)),
     }
 }
 
-/// Whether a source has a path, or one below it.
+/// Whether a source has this path, or one below it.
 fn has_member(properties: &Properties, path: &str) -> bool {
     let from = |text: String| properties.range::<String, _>((Bound::Included(text), Bound::Unbounded)).next();
     [":", "/"].into_iter().any(|end| {

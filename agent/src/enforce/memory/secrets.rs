@@ -1,4 +1,4 @@
-//! Secrets that the machine may still have from an earlier run: what replaces them is shown, and they are not.
+//! Secrets that the machine may still have from an earlier run. Reports show what replaces them, not the secrets.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -9,20 +9,20 @@ use holdfast_catalog::value::MASK;
 use super::super::Subject;
 use super::{Left, Properties, RunMemory};
 
-/// Properties that hold nothing of what is in a file.
+/// Properties that reveal nothing about the content of a file.
 const PLAIN: [&str; 4] = ["ensure", "mode", "owner", "group"];
 
 /// What must not be shown of the machine.
 #[derive(Default)]
 pub(super) struct KnownSecrets {
-    /// Paths that hold one which nobody knows any more, so that it cannot be told from other text.
+    /// Paths with a secret that is no longer known, so it cannot be distinguished from other text.
     pub(super) paths: BTreeSet<String>,
     /// Fingerprints of values that were secret.
     values: BTreeSet<String>,
 }
 
 impl KnownSecrets {
-    /// Takes them from an event of a resource, of which the attributes in `flags` were secret.
+    /// Masks these secrets in an event of a resource whose attributes in `flags` were secret.
     pub(super) fn mask(
         &self,
         memory: &RunMemory,
@@ -98,8 +98,8 @@ impl RunMemory {
         })
     }
 
-    /// Paths whose secret is still there when the run ends: those that the catalog no longer has it at, as far as they have not been
-    /// put other content in their place.
+    /// Paths whose secret is still there when the run ends: those where the catalog no longer has it, unless other
+    /// content has replaced it.
     pub(super) fn secret_paths(
         &self,
         old: &Left,

@@ -1,7 +1,7 @@
-//! Pieces of secrets in what tools say: a tool cuts a line, takes one column, writes capitals, base64, hexadecimal digits
-//! or a URL, or puts each letter on a line of its own.
+//! Pieces of secrets in the output of tools. A tool may cut a line, take one column, write capitals, base64,
+//! hexadecimal digits or a URL, or put each letter on a line of its own.
 //!
-//! Texts are compared without white space and without regard to case, by stretches of a few bytes.
+//! Texts are compared in stretches of a few bytes, without white space and case.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -10,28 +10,29 @@ use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER};
 use holdfast_catalog::value::MASK;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// The longest stretch that is compared; a shorter secret is known by about half of it.
+/// The longest stretch that is compared. A shorter secret is recognized by about half of it.
 const LONGEST: usize = 8;
 
-/// Shorter stretches are in texts by chance.
+/// Shorter stretches occur in texts by chance.
 pub(super) const SHORTEST: usize = 6;
 
-/// What is shorter is not compared at all; a secret or a form of it that is between is compared whole.
+/// Anything shorter is not compared at all. A secret, or an encoded form of one, with a length in between is compared
+/// as a whole.
 const LEAST: usize = 4;
 
-/// With fewer different bytes, such as a line of dashes, a stretch says nothing.
+/// A stretch with fewer different bytes, such as a line of dashes, proves nothing.
 const DIFFERENT: usize = 4;
 
-/// Of longer secrets, such as a key in PEM, the encoded forms are not looked for: nothing prints a whole file in base64 by
-/// chance, and what encodes a part of one encodes it from another byte on.
+/// Longer secrets, such as a PEM key, are not searched for in encoded form: nothing prints a whole file in base64 by
+/// chance, and a tool that encodes a part of one starts at another byte.
 const ENCODED: usize = 4 * 1024;
 
-/// The stretches of secrets, by their lengths from [`LEAST`] on.
+/// The stretches of secrets, by length from [`LEAST`] on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::enforce) struct Pieces([HashSet<u64>; LONGEST - LEAST + 1]);
 
 impl Pieces {
-    /// Of these secrets, in stretches of at least so many bytes.
+    /// The pieces of these secrets, in stretches of at least `shortest` bytes.
     pub(super) fn of<'a>(secrets: impl Iterator<Item = &'a str>, shortest: usize) -> Self {
         let mut pieces = Self::default();
         for secret in secrets {
@@ -54,7 +55,7 @@ impl Pieces {
         self.0[length - LEAST].extend(stretches.map(packed));
     }
 
-    /// The text with every stretch replaced that is one of theirs, unless all of it is within one of these names.
+    /// The text with every known stretch replaced, unless all of it is within one of these names.
     pub(super) fn without(&self, text: String, names: &mut dyn Iterator<Item = &str>) -> String {
         let compact = Compact::of(&text);
         let mut hidden = vec![false; compact.bytes.len()];
@@ -76,7 +77,7 @@ impl Pieces {
         }
         let (mut out, mut at, mut end) = (String::with_capacity(text.len()), 0, 0);
         for (place, _) in compact.places.iter().zip(&hidden).filter(|(_, hidden)| **hidden) {
-            // What follows the last hidden character at once, or after white space alone, is one with it.
+            // What follows the last hidden character directly, or after nothing but white space, is joined to it.
             let between = text.get(end..place.start).unwrap_or_default();
             if end == 0 || !between.trim().is_empty() {
                 out.push_str(text.get(at..place.start).unwrap_or_default());
@@ -88,7 +89,7 @@ impl Pieces {
     }
 }
 
-/// Hides nothing of what is within a name from end to end; what goes beyond one stays hidden whole.
+/// Unhides a place that is completely within a name. One that extends beyond a name stays hidden as a whole.
 fn leave_names<'a>(
     text: &str,
     places: &[Range<usize>],
@@ -107,10 +108,10 @@ fn leave_names<'a>(
     }
 }
 
-/// What a percent-encoded text holds as it is (RFC 3986, section 2.3).
+/// The characters that percent-encoding leaves as they are (RFC 3986, section 2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A secret as tools encode it. In base64 three texts are possible, by how many bytes are before it.
+/// A secret as tools encode it. Base64 has three forms, depending on how many bytes come before it.
 fn encoded(secret: &str) -> Vec<String> {
     let bytes = secret.as_bytes();
     let percent = utf8_percent_encode(secret, UNRESERVED).to_string();
@@ -118,7 +119,7 @@ fn encoded(secret: &str) -> Vec<String> {
     let json = json.trim_start_matches('"').strip_suffix('"').unwrap_or_default().to_owned();
     let mut forms = vec![HEXLOWER.encode(bytes), percent, in_ascii(&json), json];
     for before in 0..3_usize {
-        // Of six bits each, those that hang on no neighbour.
+        // The digits, of six bits each, that do not depend on a neighbour.
         let own = (8 * before).div_ceil(6)..8 * (before + bytes.len()) / 6;
         let padded = [&[0; 3][..before], bytes].concat();
         let encoded = [BASE64_NOPAD.encode(&padded), BASE64URL_NOPAD.encode(&padded)];
@@ -128,7 +129,7 @@ fn encoded(secret: &str) -> Vec<String> {
     forms
 }
 
-/// JSON of those who write nothing but ASCII.
+/// JSON as written by tools that emit only ASCII.
 fn in_ascii(json: &str) -> String {
     let mut units = [0; 2];
     let mut out = String::with_capacity(json.len());
@@ -150,7 +151,7 @@ fn packed(stretch: &[u8]) -> u64 {
     stretch.iter().fold(0, |packed, byte| packed << 8 | u64::from(*byte))
 }
 
-/// A text in lower case and without white space, each byte with the place of its character.
+/// A text in lower case and without white space; each byte has the position of its character.
 struct Compact {
     bytes: Vec<u8>,
     places: Vec<Range<usize>>,

@@ -1,4 +1,4 @@
-//! Nobody is said to have undone what cannot be known to have been undone by it.
+//! No resource is blamed for undoing something unless that is known.
 
 use super::last_look::answering;
 use super::*;
@@ -115,7 +115,7 @@ fn what_a_tool_never_set_was_undone_by_nobody() {
 
 #[test]
 fn a_command_that_ran_while_somebody_else_put_a_file_off_is_not_said_to_have_done_it() {
-    // The command itself touches only what its guard looks for: what happens beside it is another process's doing.
+    // The command itself touches only what its guard looks for: anything else that happens is done by another process.
     let mut bench = command(|root| {
         std::fs::write(root.join("z"), "").unwrap();
         std::fs::write(root.join("f"), "of a process that is not part of this run").unwrap();

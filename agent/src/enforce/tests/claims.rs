@@ -1,4 +1,5 @@
-//! What only the machine knows of who claims what: both fail before anything is done to either, and name each other.
+//! Conflicting claims that only the machine reveals: both resources fail before anything is done to either, and name
+//! each other.
 
 use super::last_look::answering;
 use super::*;
@@ -7,7 +8,7 @@ const PASSWD: &str =
     "root:x:0:0::/root:/bin/sh\ntoor:x:0:0::/root:/bin/sh\ndave:x:1001:1001::/srv/d:/bin/sh\n";
 const GROUP: &str = "root:x:0:\nops:x:1001:\n";
 
-/// dpkg's record of an amd64 machine, with one mail server.
+/// The dpkg status of an amd64 machine with one mail server.
 const STATUS: &str = "Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n\
     Package: git\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2\n\n\
     Package: exim\nStatus: install ok installed\nArchitecture: amd64\nVersion: 4\nProvides: mta\n";
@@ -15,7 +16,7 @@ const STATUS: &str = "Package: dpkg\nStatus: install ok installed\nArchitecture:
 const EDITOR: &str = "Name: editor\nLink: /usr/bin/editor\nSlaves:\n editor.1.gz /usr/share/editor.1.gz\n\
     Status: auto\nBest: /bin/nano\nValue: /bin/nano\n\nAlternative: /bin/nano\nPriority: 40\n";
 
-/// A machine with aliases of every sort that needs no bus.
+/// A machine with every sort of alias that needs no bus.
 pub(super) fn machine() -> Double {
     let double = Double::new(|invocation| match invocation.command.to_string().as_str() {
         "apt-cache showpkg -- mta" => {
@@ -80,7 +81,7 @@ fn absent(type_name: &'static str, title: &'static str) -> Said {
     of(type_name, title, &[("ensure", "absent")])
 }
 
-/// Two who claim one thing, and why.
+/// Pairs of resources that claim one thing, and why.
 fn rivals() -> Vec<(Said, Said, &'static str)> {
     const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJZTZYpbxf5B6S7xh0bZmyP1yAyuoVYuBQSyfDbYq0sG";
     let key = |title, user| of("authorized_key", title, &[("user", user), ("key", KEY)]);
@@ -164,7 +165,7 @@ fn two_that_claim_one_thing_by_names_that_only_the_machine_knows_fail_untouched_
     }
 }
 
-/// What the files of the machine hold that are claimed twice.
+/// The content of the files that are claimed twice.
 fn snapshot(bench: &Bench) -> Vec<Option<String>> {
     let paths =
         ["run/foo/x", "usr/lib/tmpfiles.d/x", "data/app/conf", "srv/d/.ssh/authorized_keys", "etc/fstab"];
@@ -234,7 +235,7 @@ fn a_resource_that_is_off_is_nobodys_rival() {
     assert_eq!(bench.run(Mode::Enforce).counts.failed, 0);
 }
 
-/// A command that leads `/made` to `/run/foo`.
+/// A command that makes `/made` a link to `/run/foo`.
 fn leading(acted: bool) -> Bench {
     let (mut bench, _) = answering(|_, root| {
         std::os::unix::fs::symlink("/run/foo", root.join("made")).ok()?;

@@ -1,4 +1,5 @@
-//! A machine that is enrolled anew: what runs of the earlier node left is nobody's drift and debt, and its secrets stay hidden.
+//! A machine that is enrolled anew: what runs of the earlier node left is not drift, nothing is owed for it, and its
+//! secrets stay hidden.
 
 use super::*;
 use crate::enforce::disown;

@@ -1,41 +1,42 @@
-//! Drift: what the last run left, times what the wish did since, times what the machine did.
+//! Drift: every combination of what the last run left, how the wanted value changed since, and what happened on the
+//! machine.
 
 use super::*;
 
-/// What the last run did with `/d/a`, which is wanted to hold `1`.
+/// What the last run did with `/d/a`, whose wanted content is `1`.
 #[derive(Debug, Clone, Copy)]
 enum Last {
     None,
     Looked,
-    /// It was interrupted before the turn came.
+    /// It was interrupted before the file's turn.
     Interrupted,
-    /// It failed: a directory was missing.
+    /// It failed, since a directory was missing.
     Failed,
-    /// It did not know: the owner was missing.
+    /// It could not tell, since the owner was missing.
     Unknown,
-    /// It skipped it, since something before it failed.
+    /// It skipped the file, since something before it failed.
     Skipped,
-    /// It left it as wanted.
+    /// It left the file as wanted.
     Wanted,
-    /// One before left it as wanted, and it only looked.
+    /// A run before left the file as wanted, and it only looked.
     WantedThenLooked,
-    /// One before left it as wanted, and it was interrupted.
+    /// A run before left the file as wanted, and it was interrupted.
     WantedThenInterrupted,
-    /// One before left it as wanted, others altered it, and it was interrupted.
+    /// A run before left the file as wanted, someone altered it, and the last run was interrupted.
     AlteredThenInterrupted,
-    /// One before left it as wanted; it skipped it, and saw it as wanted at its end.
+    /// A run before left the file as wanted; the last one skipped it, and saw it as wanted at its end.
     WantedThenSkipped,
-    /// One before left it as wanted, and its policy was `audit` then.
+    /// A run before left the file as wanted, and the policy was `audit` in the last one.
     WantedThenWatched,
-    /// One before left it as wanted, and its policy was `off` then.
+    /// A run before left the file as wanted, and the policy was `off` in the last one.
     WantedThenOff,
-    /// One before left it as wanted, and it failed.
+    /// A run before left the file as wanted, and it failed.
     WantedThenFailed,
-    /// It set it, and another resource undid that: the content is off.
+    /// It set the content, and another resource undid that.
     Undone,
-    /// One before left it as wanted, and it was killed.
+    /// A run before left the file as wanted, and it was killed.
     WantedThenKilled,
-    /// It was killed, and one that only looked saw it as wanted.
+    /// It was killed, and a run that only looked saw the file as wanted.
     KilledThenLooked,
 }
 
@@ -52,8 +53,8 @@ enum Done {
     Removed,
 }
 
-/// What is reported for each: nothing, `C`orrective or `I`ntentional. A file that is gone has its own wish, to be there, which
-/// a new content does not change.
+/// What is reported for each: nothing, `C`orrective or `I`ntentional. Whether a file exists is a property of its own,
+/// which new wanted content does not change.
 const TABLE: [(Last, [char; 3], [char; 3]); 17] = [
     //                             the wish is the same   the wish is new
     // what others did:            -    altered removed   -    altered removed
@@ -114,7 +115,7 @@ fn told(cause: Option<Cause>) -> char {
     }
 }
 
-/// Brings the machine to where the last run left it; answers with the file's index.
+/// Puts the machine into the state in which the last run left it; returns the file's index.
 fn ran(bench: &mut Bench, last: Last) -> u32 {
     let dir = bench.dir().to_owned();
     let file = bench.file("/d/a", "1");
@@ -293,7 +294,7 @@ fn keys_that_a_commit_took_away_are_no_drift() {
     let stray = bench.run(Mode::Enforce);
     assert_eq!(event(&stray, "user[otto]", Status::Changed).cause, Some(Cause::Corrective));
 
-    // Nor is a stray one excused by a key of somebody else, or by another of the same user, that a commit takes away.
+    // Nor is a stray key excused because a commit removes somebody else's key, or another one of the same user.
     for user in ["otto", "root"] {
         let other = [("user", user.into()), ("type", "ssh-ed25519".into()), ("key", body(3).into())];
         let other = bench.add("authorized_key", "other", &other.into());

@@ -2,16 +2,16 @@
 
 use super::*;
 
-/// How a resource is before the run.
+/// The state of a resource before the run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Is {
     InSync,
     Off,
-    /// Something that it needs is not there.
+    /// Something that it needs is missing.
     Lacking,
 }
 
-/// A resource that fails, and one after it that is so.
+/// A resource that fails, and one after it in this state.
 fn after_a_failure(kind: EdgeKind, is: Is) -> (Bench, u32) {
     let mut bench = Bench::directory();
     let base = bench.file("/missing/dir/base", "x");
@@ -25,7 +25,7 @@ fn after_a_failure(kind: EdgeKind, is: Is) -> (Bench, u32) {
     (bench, dependent)
 }
 
-/// The status of the resource's one event; none where it is unchanged.
+/// The status of the resource's one event; `None` if it is unchanged.
 fn status(findings: &Findings, reference: &str) -> Option<Status> {
     let mut all = findings.events.iter().filter(|event| event.resource.to_string() == reference);
     let status = all.next().map(|event| event.status);

@@ -1,4 +1,4 @@
-//! A run judges what is: at each turn what is then, and at its end everything.
+//! A run judges the actual state: at each turn the state at that time, and at its end everything.
 
 use super::*;
 use crate::system::Output;
@@ -17,7 +17,7 @@ fn acting(acts: &'static [Act]) -> (Bench, Arc<Mutex<Vec<String>>>) {
     })
 }
 
-/// A machine whose commands are noted and answered so, by what they are and its root.
+/// A machine that records its commands and answers each through `answer`, which is given the command and the root.
 pub(super) fn answering(
     answer: impl Fn(&str, &Path) -> Option<Output> + Send + Sync + 'static,
 ) -> (Bench, Arc<Mutex<Vec<String>>>) {
@@ -127,7 +127,7 @@ fn who_works_on_something_else_is_not_called_the_one_who_undid_it() {
 fn who_failed_before_it_touched_anything_has_undone_nothing() {
     let mut bench = Bench::directory();
     let a = bench.file("/a", "x");
-    // Of a content that is nowhere.
+    // Its content is not available.
     let content = bench::TestContents::default().keep(b"y");
     let b = bench.add("file", "/b", &[("content", content)].into());
     bench.edge(a, b, EdgeKind::Order);
@@ -261,7 +261,7 @@ fn a_guard_is_asked_once_by_a_converged_run() {
     assert_eq!(times(&ran, "test"), 1);
 }
 
-/// An account whose making fails half way: the account is there then, and its home is not.
+/// An account that is half made: the account exists, and its home directory does not.
 fn half_made(root: &Path) {
     std::fs::write(root.join("etc/passwd"), "otto:x:1:1::/home/otto:/bin/sh\n").unwrap();
 }

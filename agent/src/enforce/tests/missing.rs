@@ -11,7 +11,7 @@ fn what_waits_for_something_that_does_not_apply_here_does_not_apply_either() {
     let package = bench.add("package", "nginx", &Value::from([]));
     let config = bench.file("/etc/nginx/nginx.conf", "x");
     bench.edge(package, config, EdgeKind::Order);
-    // An audit foretells what the run will say.
+    // An audit predicts what the run will report.
     for mode in [Mode::Audit, Mode::Enforce] {
         let findings = bench.run(mode);
         event(&findings, "file[/etc/nginx/nginx.conf]", Status::NotApplicable);
@@ -117,7 +117,7 @@ fn a_file_that_cannot_be_made_says_why_and_an_audit_foretells_it() {
 #[test]
 fn an_audit_foretells_no_failure_where_what_comes_before_may_make_the_place() {
     let mut bench = Bench::of(Double::new(|_| Some(said(""))));
-    // Whatever it is, a run that writes brings it about first.
+    // Whatever is missing, a run that writes creates it first.
     let brings = bench.file("/brings", "x");
     let held = bench.add("file", "/conf.d", &[("ensure", "directory".into())].into());
     bench.catalog.resources[held as usize].policy = Policy::Audit;
@@ -132,7 +132,7 @@ fn an_audit_foretells_no_failure_where_what_comes_before_may_make_the_place() {
     event(&findings, "file[/after]", Status::WouldChange);
     assert_eq!(findings.counts.failed, 0);
 
-    // Without that, it is known.
+    // Without that resource, it is known.
     bench.catalog.resources[brings as usize].policy = Policy::Audit;
     event(&bench.run(Mode::Audit), "file[/conf.d/s.conf]", Status::Failed);
 }

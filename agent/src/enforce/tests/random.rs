@@ -1,7 +1,7 @@
-//! Random catalogs on a temporary root, with conflicts that no edge orders, failing and lying tools, and drift between the
-//! runs: what a report says equals what a second look finds, which knows nothing of providers.
+//! Random catalogs on a temporary root, with conflicts that no edge orders, tools that fail and lie, and drift between
+//! the runs. What a report says must equal what a second look finds, which knows nothing of providers.
 //!
-//! `HOLDFAST_SEEDS=20000` tries more than the thousand of every test; `HOLDFAST_SEED=7` tries one again.
+//! `HOLDFAST_SEEDS=20000` tries more than the usual thousand seeds; `HOLDFAST_SEED=7` repeats one.
 
 use holdfast_catalog::random::Random;
 
@@ -15,7 +15,7 @@ use make::{Wanted, drift};
 
 const SEEDS: u64 = 1_000;
 
-/// A machine in memory where there is one, since nothing of it is to last.
+/// A machine in memory if possible, since nothing of it has to last.
 fn scratch() -> tempfile::TempDir {
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     let mut builder = tempfile::Builder::new();
@@ -65,7 +65,7 @@ fn tried(seed: u64) {
     }
 }
 
-/// Audits: what is off is said, and nothing is touched.
+/// Audits: differences are reported, and nothing is touched.
 fn looked(bench: &mut Bench, wanted: &[Wanted], place: &str) {
     let before = look::everything(bench.root());
     let findings = bench.run(Mode::Audit);
@@ -74,7 +74,7 @@ fn looked(bench: &mut Bench, wanted: &[Wanted], place: &str) {
     assert_eq!(findings.counts.changed, 0, "{place}");
 }
 
-/// Enforces; answers with whether all went well.
+/// Enforces; returns whether everything went well.
 fn enforced(bench: &mut Bench, wanted: &[Wanted], place: &str) -> bool {
     let off: Vec<bool> = wanted.iter().map(|one| !is_as_wanted(one, wanted, bench.root())).collect();
     let findings = bench.run(Mode::Enforce);

@@ -1,4 +1,4 @@
-//! A directory is not removed with what another resource wants in it: where only the machine knows that, both fail.
+//! A directory is not removed with what another resource wants in it. If only the machine reveals that, both fail.
 
 use super::claims::{link, machine};
 use super::*;
@@ -14,7 +14,7 @@ fn file(title: &'static str, attributes: &[(&'static str, Value)]) -> Said {
     ("file", title, attributes.to_vec())
 }
 
-/// Who removes, who wants something in it, and why that is there.
+/// The resource that removes, the one that wants something in the directory, and why that is there.
 fn pairs() -> Vec<(Said, Said, &'static str)> {
     let force = ("force", Value::from(true));
     let mode = ("mode", Value::from("0600"));

@@ -1,4 +1,4 @@
-//! What was secret in an earlier run and is replaced by something plain: the machine still has it, and no report shows it.
+//! What was secret in an earlier run and is replaced by plain text: the machine still has it, and no report shows it.
 
 use super::*;
 
@@ -8,8 +8,8 @@ fn secret(text: &str) -> Value {
     Kind::Sensitive(Sensitive::text(text)).into()
 }
 
-/// Enforces the first catalog, then audits and enforces the second; no report holds the secret, and the machine has it no more.
-/// So it is where there were other catalogs in between, too.
+/// Enforces the first catalog, then audits and enforces the second. No report contains the secret, and the machine no
+/// longer has it. The same holds if there were other catalogs in between.
 fn replaced(first: impl Fn(&mut Bench), second: impl Fn(&mut Bench)) {
     for catalogs_between in [0, 2] {
         replaced_after(catalogs_between, &first, &second);

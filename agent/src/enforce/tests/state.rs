@@ -1,9 +1,9 @@
-//! The memory on disk: whatever is there, a run goes on and says so.
+//! The memory on disk: whatever is there, a run continues and reports it.
 
 use super::*;
 use crate::stop::RunEnd;
 
-/// A machine where one file was enforced once.
+/// A machine on which one file was enforced once.
 fn enforced() -> Bench {
     let mut bench = Bench::directory();
     bench.file("/a", "x");
@@ -68,7 +68,7 @@ fn a_run_that_did_not_end_is_said_and_what_an_earlier_one_left_is_believed_no_mo
     let mut bench = enforced();
     let mark = bench.state().join("unended");
     assert!(!mark.exists(), "the run ended");
-    // As a kill in the middle leaves it: another content was written, and nothing was remembered of that.
+    // As a kill in the middle leaves it: other content was written, and the memory does not know it.
     std::fs::write(&mark, "2026-11-29T03:00:00Z\n").unwrap();
     std::fs::write(bench.dir().join("a"), "by the agent itself").unwrap();
     let findings = bench.run(Mode::Enforce);
@@ -99,7 +99,7 @@ fn a_run_that_did_not_end_is_said_once_and_looking_makes_drift_known_again() {
             "{reason}"
         );
     }
-    // What was seen as wanted since then is drift when others change it, and so is the rest once it was corrected.
+    // What was seen as wanted since then is drift if someone changes it, and so is the rest once it was corrected.
     std::fs::write(bench.dir().join("a"), "by hand").unwrap();
     let drift = bench.run(Mode::Audit);
     assert_eq!(event(&drift, "file[/a]", Status::WouldChange).cause, Some(Cause::Corrective));
@@ -110,20 +110,20 @@ fn a_run_that_did_not_end_is_said_once_and_looking_makes_drift_known_again() {
     assert_eq!((drifted.cause, &drifted.reason), (Some(Cause::Corrective), &None));
 }
 
-/// What happens to a machine after somebody put a file off.
+/// What happens to a machine after someone changed a file.
 #[derive(Debug, Clone, Copy)]
 enum Then {
     /// A run begins and does not end.
     Killed,
     /// A run is told to stop before its first turn.
     Stopped,
-    /// A run only looks.
+    /// A run that only looks.
     Looked,
-    /// A run only looks, and cannot see the file.
+    /// A run that only looks, and cannot see the file.
     Blind,
 }
 
-/// A machine whose file was changed before all this.
+/// A machine whose file was changed before these steps.
 fn after(steps: &[Then]) -> Bench {
     let mut bench = enforced();
     std::fs::write(bench.dir().join("a"), "by whom?").unwrap();

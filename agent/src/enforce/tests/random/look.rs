@@ -1,4 +1,4 @@
-//! The second look, by the standard library alone.
+//! The second look, which uses only the standard library.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -34,7 +34,7 @@ pub(super) fn is_as_wanted(one: &Wanted, all: &[Wanted], root: &Path) -> bool {
     }
 }
 
-/// What nobody names in a directory; directories are never purged without force.
+/// What no resource names in a directory. Directories are never purged without `force`.
 fn strays(dir: &Path, path: &str, all: &[Wanted]) -> Vec<PathBuf> {
     let root = &dir.ancestors().nth(path.matches('/').count()).unwrap();
     let named: Vec<String> =
@@ -47,7 +47,7 @@ fn strays(dir: &Path, path: &str, all: &[Wanted]) -> Vec<PathBuf> {
     entries.filter(is_stray).collect()
 }
 
-/// A path, the links on the way to it, and what it is called without them.
+/// A path, the links on the way to it, and its name without them.
 fn by_all_names(path: &str, root: &Path) -> Vec<String> {
     let (parent, name) = path.rsplit_once('/').unwrap();
     let (mut parent, mut all) = (parent.to_owned(), vec![path.to_owned()]);

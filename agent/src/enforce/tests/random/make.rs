@@ -1,4 +1,4 @@
-//! Catalogs, commands and drift by chance.
+//! Random catalogs, commands and drift.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::enforce::bench::Bench;
 use crate::system::Output;
 use crate::system::double::{failed, said};
 
-/// Few, so that resources meet on them. `/l` may lead to `/d`.
+/// Few, so resources meet on them. `/l` may be a link to `/d`.
 const PATHS: [&str; 8] = ["/d/a", "/d/b", "/d/c", "/e", "/f", "/l", "/l/a", "/no/such"];
 
 /// A resource, as the test knows it.
@@ -42,17 +42,17 @@ pub(super) enum Wanted {
         key: String,
         value: String,
     },
-    /// A command until something is there.
+    /// A command that runs until something exists.
     Made {
         command: String,
         path: String,
     },
-    /// A command until something is gone.
+    /// A command that runs until something is gone.
     Gone {
         command: String,
         path: String,
     },
-    /// A command until a file holds a text.
+    /// A command that runs until a file contains a text.
     Held {
         command: String,
         path: String,
@@ -146,7 +146,7 @@ impl Wanted {
     }
 }
 
-/// A catalog of the bench, with edges by chance; answers with what it wants.
+/// A catalog for the bench with random edges; returns what it wants.
 pub(super) fn catalog(random: &mut Random, bench: &mut Bench) -> Vec<Wanted> {
     let mut wanted: Vec<Wanted> = Vec::new();
     for number in 0..3 + random.below(9) {
@@ -172,7 +172,7 @@ pub(super) fn catalog(random: &mut Random, bench: &mut Bench) -> Vec<Wanted> {
     wanted
 }
 
-/// One file is wanted otherwise.
+/// Changes what is wanted of one file.
 pub(super) fn change_a_wish(random: &mut Random, bench: &mut Bench, wanted: &mut [Wanted]) {
     let index = random.below(wanted.len());
     if let Wanted::File { content, .. } = &mut wanted[index] {
@@ -204,11 +204,11 @@ pub(super) fn obey(root: &Path, command: &str) -> Output {
     if done { said("") } else { failed(1, "no") }
 }
 
-/// Others do something to the machine.
+/// Changes the machine at random, as others might.
 pub(super) fn drift(random: &mut Random, root: &Path) {
     for _ in 0..random.below(4) {
         let path = root.join(random.of(&PATHS).trim_start_matches('/'));
-        // What cannot be done is left.
+        // What cannot be done is left out.
         let _ = match random.below(6) {
             0 => std::fs::create_dir(root.join("d")),
             1 | 2 => std::fs::write(&path, random.of(&["by hand", "1", "[main]\nk = 9\n"])),
