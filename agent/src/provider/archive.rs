@@ -1,7 +1,8 @@
-//! `archive`: a directory that is unpacked from an archive, or one file, fetched and checked first.
+//! `archive`: a directory that is unpacked from an archive, or one file; it is fetched and checked first.
 //!
 //! An archive is unpacked into a directory beside its target, which nobody else can enter, and takes its place by one
-//! rename. The agent remembers what it unpacked, in its own state, and corrects what was changed in place. Needs a running system: programs of it unpack.
+//! rename. The agent remembers in its own state what it unpacked, and corrects what was changed in place. Needs a
+//! running system, whose programs unpack.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -33,14 +34,14 @@ use record::ArchiveRecord;
 /// The provider of `archive`.
 pub struct Archives;
 
-/// Whose names are whose, and what other resources manage.
+/// The accounts of the machine, and what other resources manage.
 pub struct Seen {
     pub(super) accounts: Arc<Accounts>,
     pub(super) spared: Spared,
 }
 
 impl Seen {
-    /// On a machine as it is now.
+    /// Reads both from the machine as it is now.
     pub(super) fn now(reading: Reading<'_>) -> Result<Self, Error> {
         Ok(Self { accounts: reading.machine.accounts()?, spared: reading.named.spared(reading.machine)? })
     }
@@ -137,7 +138,7 @@ impl Provider for Archives {
     }
 }
 
-/// Whether changes mean that it is fetched and unpacked.
+/// Whether these changes require fetching and unpacking.
 fn installs(changes: &[Change]) -> bool {
     changes
         .iter()

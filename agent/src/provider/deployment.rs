@@ -1,8 +1,8 @@
 //! `deployment`: releases side by side, and one link that says which is live.
 //!
 //! A release is made while the old one runs, and is finished only when its marker says so. The link is switched by one
-//! rename, between two writings of what is going on: a run that is killed anywhere leaves the old or the new release
-//! live, and the next one goes on from there. A release that fails is taken back, and remembered.
+//! rename, between two records of what is in progress. A run that is killed at any point leaves the old or the new
+//! release live, and the next one continues from there. A release that fails is rolled back, and remembered.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use layout::Layout;
 /// The provider of `deployment`.
 pub struct Deployments;
 
-/// Whether a directory, by where it really is, holds releases of a deployment of the catalog, or is in one.
+/// Whether a directory, given by its real path, contains releases of a deployment in the catalog, or is in one.
 pub(super) fn holds_releases(place: &str, reading: Reading<'_>) -> bool {
     let mut ways = PathAliases::new(reading.machine);
     reading.named.of_type::<Deployment>().any(|want| {

@@ -1,14 +1,14 @@
 //! `file`: files, directories and symbolic links, and whole trees of them.
 //!
-//! A converged file costs a look and one reading; content, mode and owner of a file are one replacement. A directory
-//! tree is one resource, one streaming walk, and one event a changed path.
+//! A converged file costs one look and one read. Content, mode and owner of a file are changed in one replacement. A
+//! directory tree is one resource, one streaming walk, and one event for each changed path.
 
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_catalog::resource::File;
-use holdfast_catalog::resource::attribute::{AccountName, Content, Mode};
+use holdfast_catalog::resource::attribute::{Content, Mode, AccountName};
 use holdfast_catalog::resource::file::FileEnsure;
 
 use super::claimed::Share;
@@ -29,7 +29,7 @@ mod tree;
 /// The provider of `file`.
 pub struct Files;
 
-/// Who there is, and what a directory leaves to others.
+/// The accounts of the machine, and what a directory leaves to others.
 pub struct Seen {
     accounts: Arc<Accounts>,
     spared: Spared,
@@ -111,7 +111,7 @@ impl Provider for Files {
 
 pub(super) use backup::{forget as forget_backups, forget_secrets, places as backed_up};
 
-/// Owner and group, found.
+/// The wanted owner and group, as ids.
 #[derive(Debug, Clone, Copy)]
 struct Owners {
     uid: Option<u32>,
@@ -119,12 +119,12 @@ struct Owners {
 }
 
 impl Owners {
-    /// Without what is others' to say.
+    /// Without the parts that other resources manage.
     fn without(&self, theirs: Share) -> Self {
         Self { uid: self.uid.filter(|_| !theirs.owner), gid: self.gid.filter(|_| !theirs.group) }
     }
 
-    /// Finds them; where one is missing, says which.
+    /// Looks up the ids. The error says which account is missing.
     fn of(want: &File, accounts: &Accounts, named: &CatalogClaims<'_>) -> Result<Self, String> {
         const CURE: &str = "; manage it too, or name another";
         if want.ensured() == FileEnsure::Absent {
@@ -144,7 +144,7 @@ impl Owners {
         Ok(Self { uid, gid })
     }
 
-    /// How something new is made, as far as nothing else is said: as the old one was, or root's.
+    /// The permissions of something new: what is not set is taken from the old one, or is root's.
     fn access(&self, mode: u32, old: Option<Stat>) -> Permissions {
         Permissions {
             mode,
@@ -154,7 +154,7 @@ impl Owners {
     }
 }
 
-/// What mode, owner and group differ in. `mode` is none where it is not managed.
+/// Adds the changes of mode, owner and group. `mode` is `None` if it is not managed.
 fn access_changes(
     want: &File,
     mode: Option<u32>,
@@ -166,7 +166,7 @@ fn access_changes(
     if let Some(mode) = mode.filter(|mode| *mode != stat.mode) {
         changes.push(Change::new(Property::Mode, Mode(stat.mode), Mode(mode)));
     }
-    // Shown in the form in which it is wanted, so that the next run compares like with like.
+    // Shown in the form in which it is wanted, so the next run compares like with like.
     let number = |name: &AccountName| name.as_str().bytes().all(|b| b.is_ascii_digit());
     if let (Some(owner), Some(_)) = (&want.owner, owners.uid.filter(|uid| *uid != stat.uid)) {
         let is = if number(owner) { stat.uid.to_string() } else { accounts.user_name(stat.uid) };
@@ -178,8 +178,8 @@ fn access_changes(
     }
 }
 
-/// Says that set-id bits which nobody declares go with the owner: the kernel takes them, since they would give what the old
-/// one put there the rights of the new one.
+/// Notes that undeclared set-id bits are lost with a change of owner. The kernel clears them, since they would give the
+/// new owner's rights to what the old one put there.
 fn with_lost_bits(change: Change, mode: Option<u32>, stat: &Stat) -> Change {
     if mode.is_some() || stat.kind != FileKind::File {
         return change;
@@ -197,12 +197,12 @@ fn with_lost_bits(change: Change, mode: Option<u32>, stat: &Stat) -> Change {
 /// The bit by which a program runs as its owner.
 const SET_UID: u32 = 0o4000;
 
-/// The bits by which a program runs as its group. The first of them alone is not a right, and the kernel leaves it.
+/// The bits by which a program runs as its group. The first of them alone grants nothing, and the kernel keeps it.
 const SET_GID: u32 = 0o2010;
 
-/// Sets owner, group and mode of what is there, as far as they are in `properties`. A change of owner clears the
-/// set-id bits, so a declared mode is set again; what nobody declares is not, since who it was before may have set it. That it
-/// goes is said by [`with_lost_bits`].
+/// Sets owner, group and mode of what is there, as far as they are in `properties`. A change of owner clears the set-id
+/// bits. A declared mode is set again; undeclared bits are not, since the previous owner may have set them.
+/// [`with_lost_bits`] reports that they are lost.
 fn apply_access(
     path: &Path,
     mode: Option<u32>,
@@ -232,11 +232,11 @@ fn kind_word(kind: FileKind) -> &'static str {
     }
 }
 
-/// Something else is there: whether it may be replaced.
+/// The change if something else is there; an error if it may not be replaced.
 fn plan_replacing(want: &File, path: &Path, stat: &Stat, machine: &dyn Inspect) -> Result<Change, Error> {
     let (is, should) = (kind_word(stat.kind), want.ensured().to_string());
     let harmless = match stat.kind {
-        // One rename replaces these, and nothing that they hold is lost but themselves.
+        // One rename replaces these, and nothing but they themselves is lost.
         FileKind::File | FileKind::Symlink => want.ensured() != FileEnsure::Directory,
         FileKind::Directory => want.ensured() != FileEnsure::Directory && machine.list(path)?.is_empty(),
         FileKind::Other => false,
@@ -261,7 +261,7 @@ fn plan_absent(want: &File, path: &Path, machine: &dyn Inspect) -> Result<Vec<Ch
     Ok(vec![Change::new(Property::Ensure, kind_word(stat.kind), "absent")])
 }
 
-/// Removes what is in the way, with a backup where one is wanted; answers with what of it is not kept.
+/// Removes what is in the way, with a backup if one is wanted; returns what of it is not kept.
 fn clear(want: &File, path: &Path, writing: Writing<'_>) -> Result<Option<String>, Error> {
     let Some(stat) = writing.machine.lstat(path)? else { return Ok(None) };
     let not_kept = backup::keep(want, path, writing)?;
@@ -272,7 +272,7 @@ fn clear(want: &File, path: &Path, writing: Writing<'_>) -> Result<Option<String
     Ok(not_kept)
 }
 
-/// All was done, with words for the change at a position.
+/// A result in which everything was done, with a remark on the change at `position`.
 fn also_said(position: usize, words: Option<String>) -> Applied {
     Applied { said: words.map(|words| (position, words)).into_iter().collect(), failed: Vec::new() }
 }
@@ -324,7 +324,7 @@ fn apply_symlink(
     Ok(also_said(properties.iter().position(is_replaced).unwrap_or_default(), not_kept))
 }
 
-/// What a content is once it is in place, as [`Provider::left`] wants it.
+/// The value of a content that is in place, for [`Provider::left`].
 pub(super) fn content_left(content: &Content) -> String {
     content::shown_hash(content)
 }
@@ -345,7 +345,7 @@ fn properties(changes: &[Change]) -> Vec<Property> {
     changes.iter().map(|change| change.property).collect()
 }
 
-/// What a content is for a report: its hash, or a mask.
+/// A content as a report shows it: its hash, or a mask.
 fn shown_content(content: &Content) -> DisplayValue {
     if content.is_sensitive() {
         DisplayValue::Masked

@@ -1,4 +1,4 @@
-//! `fragment`: a part of a file. There is nothing to do for it: the file holds it, and is compared with the machine.
+//! `fragment`: a part of a file. It needs no work of its own: the file contains it, and is compared with the machine.
 
 use holdfast_catalog::resource::Fragment;
 

@@ -1,7 +1,7 @@
-//! `git_checkout`: a directory that holds one revision of a repository.
+//! `git_checkout`: a directory that contains one revision of a repository.
 //!
-//! Planning writes nothing, not even git's index. A new checkout is made beside its place and takes it by one rename; a
-//! change of revision that was interrupted is known by a marker, and is finished by the next run.
+//! Planning writes nothing, not even git's index. A new checkout is made beside its place and moved there by one
+//! rename. A change of revision that was interrupted is recognized by a marker, and the next run finishes it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -161,7 +161,7 @@ impl Stands {
     }
 }
 
-/// A checkout that is to be made; a repository of this machine may still come.
+/// The plan for a checkout that does not exist; a repository on this machine may still appear.
 fn missing(want: &GitCheckout, reading: Reading<'_>) -> Result<Plan, Error> {
     if let Some(path) = want.remote.as_ref().and_then(GitRemote::path)
         && reading.machine.stat(Path::new(path))?.is_none()
@@ -175,7 +175,7 @@ fn missing(want: &GitCheckout, reading: Reading<'_>) -> Result<Plan, Error> {
     }]))
 }
 
-/// The remote and revision, which a checkout has by the rules of the type.
+/// The remote and the revision, which every present checkout has according to the rules of the type.
 fn wanted(want: &GitCheckout) -> Result<(&GitRemote, &GitRevision), Error> {
     let both = want.remote.as_ref().zip(want.revision.as_ref());
     both.ok_or_else(|| Error::Refused("a checkout needs a `remote` and a `revision`".to_owned()))

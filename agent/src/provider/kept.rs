@@ -1,7 +1,7 @@
-//! How long what is kept of resources stays that the catalog no longer has: backups, and records of unpacked archives.
+//! How long backups and records of unpacked archives are kept after their resource has left the catalog.
 //!
-//! Days are counted on which the agent ran, and not by the clock: one that jumps ahead takes nothing away, nor does a machine
-//! that was off.
+//! The days on which the agent ran are counted, not the clock: a clock that jumps ahead removes nothing, nor does a
+//! machine that was switched off.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,32 +13,32 @@ use serde::{Deserialize, Serialize};
 use super::{Want, archive, file};
 use crate::system::{self, Inspect as _, Machine, Permissions};
 
-/// So many days after the last one on which the catalog had the resource.
+/// The number of days that they are kept after the last one on which the catalog had the resource.
 const DAYS: u32 = 90;
 
 const NAME: &str = "/gone.json";
 
-/// More than it ever holds.
+/// The most bytes of the file, more than it ever has.
 const LIMIT: u64 = 64 * 1024 * 1024;
 
-/// What is kept of whom the catalog no longer has, and for how many days it has not.
+/// What is kept for resources that the catalog no longer has, and for how many days it has not had them.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Gone {
-    /// The day that was counted last.
+    /// The last day that was counted.
     counted: Option<Date>,
-    /// By the places of backups.
+    /// Days by the places of backups.
     backups: BTreeMap<String, u32>,
-    /// By the names of records.
+    /// Days by the names of records.
     archives: BTreeMap<String, u32>,
 }
 
-/// Counts the day, once, and removes what was kept for long enough. Whatever the catalog of any run has is not counted: somebody may
-/// apply others in between.
+/// Counts the day, once, and removes what was kept long enough. What the catalog of any run in a day has is not
+/// counted: different catalogs may be applied in turn.
 pub(crate) fn let_go(all: &[Typed], state_dir: &Path, today: Date) -> system::Result<()> {
     let state = Machine::open(state_dir)?;
     let bytes = state.read(Path::new(NAME), LIMIT)?.unwrap_or_default();
-    // What cannot be read is counted anew.
+    // If the file cannot be read, counting starts again.
     let before: Gone = serde_json::from_slice(&bytes).unwrap_or_default();
     if before.counted == Some(today) && before.backups.is_empty() && before.archives.is_empty() {
         return Ok(());
@@ -65,7 +65,7 @@ pub(crate) fn let_go(all: &[Typed], state_dir: &Path, today: Date) -> system::Re
     system::write_durably(&state, Path::new(NAME), access, &bytes)
 }
 
-/// Adds a day to those who are without a resource, and forgets all others; answers with those whose time is over.
+/// Adds a day to those in `without`, which have no resource, and forgets all others; returns those whose time is over.
 fn count(days: &mut BTreeMap<String, u32>, without: BTreeSet<String>, day: u32) -> BTreeSet<String> {
     let counted = without.into_iter().map(|name| {
         let so_far = days.get(&name).copied().unwrap_or_default();
@@ -76,7 +76,7 @@ fn count(days: &mut BTreeMap<String, u32>, without: BTreeSet<String>, day: u32) 
     over.into_keys().collect()
 }
 
-/// Places of backups at and above which the catalog has no `file`.
+/// Places of backups for which the catalog has no `file` at the path or above it.
 fn backups_without(all: &[Typed], state: &Machine) -> system::Result<BTreeSet<String>> {
     let files = all.iter().filter_map(|typed| File::of(typed));
     let titles: BTreeSet<&str> = files.map(|want| want.title.as_str()).collect();
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
     use crate::enforce::bench::Bench;
 
-    /// After whatever day the bench's own runs have counted.
+    /// After any day that the bench's own runs have counted.
     const FIRST: Date = jiff::civil::date(2126, 11, 30);
 
     fn kept(bench: &Bench) -> usize {
@@ -108,7 +108,7 @@ mod tests {
         ours("backups") + ours("archives")
     }
 
-    /// A bench with backups of two files, one below the other's directory, and a record of an archive.
+    /// A bench with backups of two files, one of them below the other's directory, and a record of an archive.
     fn bench() -> Bench {
         let mut bench = Bench::directory();
         for (path, text) in [("a", "old"), ("d", "same"), ("b", "same")] {

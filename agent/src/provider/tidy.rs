@@ -1,7 +1,7 @@
 //! `tidy`: removes files that have grown old or large below a directory.
 //!
-//! One walk on open handles, which follows no link and enters no other file system; each path is judged again just before
-//! it goes. What is removed is not drift: nobody changed what the last run left, but time.
+//! It is one walk on open handles, which follows no link and enters no other file system. Each path is judged again
+//! just before it is removed. What is removed is not drift: nobody changed what the last run left, time did.
 
 use std::path::Path;
 
@@ -62,7 +62,7 @@ impl Provider for Tidying {
     }
 }
 
-/// Removes one path, unless it is not what was judged any more: then says so.
+/// Removes one path, unless it is no longer what was judged; returns why it was left.
 fn remove(want: &Tidy, path: &Path, writing: Writing<'_>) -> Result<Option<&'static str>, Error> {
     let Some(stat) = writing.machine.lstat(path)? else { return Ok(None) };
     let is_still_due = match stat.kind {
@@ -81,24 +81,24 @@ fn remove(want: &Tidy, path: &Path, writing: Writing<'_>) -> Result<Option<&'sta
     }
 }
 
-/// The time by which things are old: by the clock that is behind, where this machine's is ahead of the server's. A clock that is wrong
+/// The present time, for judging ages: if this machine's clock is ahead of the server's, the server's. A wrong clock
 /// must not remove what is new.
 fn today(machine: &dyn Inspect) -> i64 {
     let ahead = i64::try_from(machine.clock_ahead().as_secs()).unwrap_or(i64::MAX);
     machine.now().saturating_sub(ahead)
 }
 
-/// Whether a file is as old and as large as it must be to go.
+/// Whether a file is old enough and large enough to be removed.
 fn is_due(want: &Tidy, stat: &Stat, now: i64) -> bool {
     is_old(want, stat, now) && want.size.is_none_or(|size| stat.size >= size.0)
 }
 
-/// Whether something is as old as it must be to go.
+/// Whether something is old enough to be removed.
 fn is_old(want: &Tidy, stat: &Stat, now: i64) -> bool {
     want.age.is_none_or(|age| age_of(want, stat, now) >= i64::from(age.0))
 }
 
-/// Its age in seconds; below 0 where its time is in the future.
+/// Its age in seconds; negative if its time is in the future.
 fn age_of(want: &Tidy, stat: &Stat, now: i64) -> i64 {
     let time = match want.by {
         TidyBy::Mtime => stat.times.modified,

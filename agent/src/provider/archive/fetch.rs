@@ -1,4 +1,4 @@
-//! Fetching what a hash names: from a URL or a path, into a file that is used only when the hash is right.
+//! Fetching what a hash names, from a URL or a path, into a file that is used only if the hash is right.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -13,20 +13,20 @@ use crate::download;
 use crate::provider::Error;
 use crate::system::{Inspect, Permissions, Staged, System};
 
-/// What is fetched, and how it is known to be the right thing.
+/// What is fetched, and how it is verified.
 #[derive(Debug, Clone, Copy)]
 pub struct Parcel<'a> {
     pub source: &'a Source,
-    /// Its SHA-256.
+    /// The SHA-256 of the content.
     pub sha256: &'a ContentHash,
-    /// What is sent to the source's host.
+    /// Headers for the source's host.
     pub headers: &'a BTreeMap<String, Secret>,
-    /// How long it may take.
+    /// How long the transfer may take.
     pub timeout: Duration,
 }
 
 impl Parcel<'_> {
-    /// Writes it beside `path` of `to`, whole and checked; nothing is left of what is not right.
+    /// Writes the content beside `path` of `to`, complete and checked. If it is not right, nothing of it is left.
     pub fn stage<'m>(
         &self,
         from: &dyn Inspect,
@@ -60,7 +60,7 @@ impl Parcel<'_> {
     }
 }
 
-/// Hashes what is read.
+/// Hashes everything that is read through it.
 struct HashingReader {
     inner: Box<dyn Read>,
     digest: Sha256,

@@ -1,5 +1,5 @@
-//! What other resources manage in a tree that one makes: a configuration in an unpacked program, the mode of a directory of a
-//! checkout. It is left to them, as finely as they manage it.
+//! What other resources manage in a tree that one resource makes, such as a configuration file in an unpacked program,
+//! or the mode of a directory in a checkout. That is left to them, in exactly the parts that they manage.
 
 use std::path::Path;
 
@@ -7,24 +7,24 @@ use crate::provider::claimed::{Share, Spared};
 use crate::provider::{Error, PathAliases, Writing};
 use crate::system::Inspect;
 
-/// What others manage below a path.
+/// What other resources manage below a path.
 pub struct Friends<'s> {
     spared: &'s Spared,
-    /// Where the path really is.
+    /// The real path.
     top: String,
     /// Whether they manage anything there.
     are_any: bool,
 }
 
 impl<'s> Friends<'s> {
-    /// Below a path.
+    /// What they manage below `top`.
     pub fn below(top: &str, spared: &'s Spared, machine: &dyn Inspect) -> Self {
         let top = PathAliases::new(machine).place(top);
         let are_any = spared.names_below(&top);
         Self { spared, top, are_any }
     }
 
-    /// What is theirs of a member; the tree itself is nobody else's.
+    /// What others manage of a member. The tree itself is managed by nothing else.
     pub fn share(&self, member: &str) -> Share {
         if self.are_any && !member.is_empty() {
             self.spared.share(&self.top, member)
@@ -33,13 +33,13 @@ impl<'s> Friends<'s> {
         }
     }
 
-    /// The same of a path.
+    /// Like `share`, for a [`Path`].
     pub fn share_of(&self, member: &Path) -> Share {
         member.to_str().map(|member| self.share(member)).unwrap_or_default()
     }
 }
 
-/// What a catalog claims, for who changes something.
+/// What the catalog claims, for a provider that is about to write.
 pub fn spared(writing: Writing<'_>) -> Result<Spared, Error> {
     writing.named.spared(writing.machine)
 }

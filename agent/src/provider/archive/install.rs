@@ -1,4 +1,4 @@
-//! Putting an archive in its place: all of it, or nothing.
+//! Puts an archive in its place: all of it, or nothing.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use super::{restore, unpack};
 use crate::provider::{Error, Writing};
 use crate::system::{FileKind, Permissions};
 
-/// Fetches it, checks it, and puts it in its place; where this version is there, only what was changed of it.
+/// Fetches the archive, checks it, and puts it in its place. If this version is there already, only what was changed in
+/// it is restored.
 pub fn install(
     want: &Archive,
     owners: &Owners,
@@ -44,7 +45,8 @@ fn directory(
     let known = KnownArchive::of(want, writing.reading())?;
     let unpacked = unpack::unpack(parcel, (format, want.strip), target, writing)?;
     let (inside, inner) = (unpacked.inside(), unpacked.inner().to_owned());
-    // Found missing now, it costs nothing; found missing at the next run, it would be unpacked again and again.
+    // If that is found now, it costs nothing. The next run would unpack the archive again, and so would every later
+    // one.
     if let Some(creates) = &want.creates
         && inside.lstat(&inner.join(creates.as_str()))?.is_none()
     {

@@ -1,7 +1,8 @@
-//! What the agent knows of what is at an archive's path: by its own record, or by the marker in it.
+//! What the agent knows about the content of an archive's path: from its own record, or from the marker in the
+//! directory.
 //!
-//! The marker names a version and nothing of what is in it, and anyone who owns the directory can write another: where the record
-//! is lost, nobody knows what was changed in place, and what is there is compared with the archive again.
+//! The marker names a version and nothing of its content, and anyone who owns the directory can write another one. So
+//! if the record is lost, it is unknown what was changed in place, and the content is compared with the archive again.
 
 use std::path::Path;
 
@@ -11,7 +12,7 @@ use super::marker::Marker;
 use super::record::ArchiveRecord;
 use crate::provider::{Error, Reading};
 
-/// What is known.
+/// What is known about an unpacked archive.
 pub enum KnownArchive {
     /// The agent's own record.
     Recorded(ArchiveRecord),
@@ -20,7 +21,7 @@ pub enum KnownArchive {
 }
 
 impl KnownArchive {
-    /// Of an archive; none where this resource made nothing there.
+    /// What is known about an archive; `None` if this resource made nothing there.
     pub fn of(want: &Archive, reading: Reading<'_>) -> Result<Option<Self>, Error> {
         if let Some(record) = ArchiveRecord::read(want, reading.state_dir) {
             return Ok(Some(Self::Recorded(record)));
@@ -28,7 +29,7 @@ impl KnownArchive {
         Ok(Marker::read(Path::new(want.title.as_str()), reading.machine)?.map(Self::Marked))
     }
 
-    /// The record, where there is one.
+    /// The record, if there is one.
     pub fn record(&self) -> Option<&ArchiveRecord> {
         match self {
             Self::Recorded(record) => Some(record),
@@ -36,7 +37,7 @@ impl KnownArchive {
         }
     }
 
-    /// The SHA-256 and the leading directories that were left out.
+    /// The SHA-256, and the number of leading directories that were stripped.
     pub fn version(&self) -> (&str, u32) {
         match self {
             Self::Recorded(record) => (&record.sha256, record.strip),

@@ -1,4 +1,4 @@
-//! What is at an archive's path, and what differs.
+//! What is at an archive's path, and how it differs.
 
 use std::path::Path;
 
@@ -15,10 +15,10 @@ use super::{Change, Property, Seen};
 use crate::provider::{Error, Reading};
 use crate::system::{Accounts, FileKind, Inspect, Stat};
 
-/// How many paths are named.
+/// The most paths that a message names.
 const NAMED: usize = 5;
 
-/// What is to be removed.
+/// The changes that remove what is there.
 pub fn to_remove(want: &Archive, state_dir: &Path, machine: &dyn Inspect) -> Result<Vec<Change>, Error> {
     let path = Path::new(want.title.as_str());
     let Some(stat) = machine.lstat(path)? else { return Ok(Vec::new()) };
@@ -31,7 +31,7 @@ pub fn to_remove(want: &Archive, state_dir: &Path, machine: &dyn Inspect) -> Res
     )))
 }
 
-/// Whether this resource made it: a directory by its marker, a file by its hash.
+/// Whether this resource made it: a directory is recognized by its marker, a file by its hash.
 fn is_own(want: &Archive, path: &Path, stat: &Stat, machine: &dyn Inspect) -> Result<bool, Error> {
     match (stat.kind, &want.sha256) {
         (FileKind::Directory, _) => Ok(Marker::read(path, machine)?.is_some()),
@@ -40,7 +40,7 @@ fn is_own(want: &Archive, path: &Path, stat: &Stat, machine: &dyn Inspect) -> Re
     }
 }
 
-/// What differs.
+/// The changes that are needed.
 pub fn differences(
     want: &Archive,
     owners: &Owners,
@@ -78,7 +78,7 @@ pub fn differences(
         (_, kind) => return Ok(vec![foreign(want, kind_word(kind))?]),
     };
     if !changes.is_empty() {
-        // What is about to be replaced need not be looked at any further.
+        // Anything else is about to be replaced and need not be looked at.
         return Ok(changes);
     }
     let record = known.as_ref().and_then(KnownArchive::record).filter(|record| record.is_of(want));
@@ -93,7 +93,7 @@ pub fn differences(
     Ok(changes)
 }
 
-/// What is not any more what was unpacked.
+/// A change if the content is no longer what was unpacked.
 fn in_place(want: &Archive, drift: &Drift) -> Option<Change> {
     let hash = want.sha256.as_ref()?;
     let words: Vec<_> = drift.content.iter().map(|(path, what)| format!("{path} {what}")).collect();
@@ -101,7 +101,8 @@ fn in_place(want: &Archive, drift: &Drift) -> Option<Change> {
     (!words.is_empty()).then(change)
 }
 
-/// What has other permission bits than it was unpacked with, or is another's though no owner is said.
+/// Changes for members whose permission bits are not those they were unpacked with, or that belong to another user
+/// although no owner is set.
 fn access(drift: &Drift, is_top_right: bool, accounts: &Accounts) -> Vec<Change> {
     let of = |paths: Vec<&String>| {
         let names: Vec<_> =
@@ -124,7 +125,7 @@ fn access(drift: &Drift, is_top_right: bool, accounts: &Accounts) -> Vec<Change>
     [mode, owner, group].into_iter().flatten().collect()
 }
 
-/// Some of several, and how many more there are.
+/// The first few of several words, and how many more there are.
 fn some(words: &[impl AsRef<str>]) -> String {
     let shown = words.iter().take(NAMED).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     match words.len().saturating_sub(NAMED) {
@@ -133,7 +134,7 @@ fn some(words: &[impl AsRef<str>]) -> String {
     }
 }
 
-/// Something that this resource did not make is there: whether it may be replaced.
+/// The change that replaces something that this resource did not make; an error if that is not allowed.
 fn foreign(want: &Archive, is: &str) -> Result<Change, Error> {
     if want.force {
         return Ok(Change::new(Property::Ensure, is, "present"));
@@ -144,7 +145,7 @@ fn foreign(want: &Archive, is: &str) -> Result<Change, Error> {
     )))
 }
 
-/// What goes with a directory that is replaced.
+/// What is removed with a directory that is replaced.
 fn all_that_goes(path: &Path, machine: &dyn Inspect) -> Result<String, Error> {
     let names: Vec<_> = machine.list(path)?.iter().map(|name| name.to_string_lossy().into_owned()).collect();
     Ok(format!("with all that it holds, which this archive did not make: {}", some(&names)))

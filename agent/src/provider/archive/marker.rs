@@ -1,30 +1,30 @@
-//! The marker in an unpacked directory: of which archive it is.
+//! The marker in an unpacked directory, which says what archive it comes from.
 //!
-//! It says nothing that is secret. Anyone who owns the directory may change it, so it counts only where the agent's own record is
-//! gone, and only as a sign that an archive was unpacked there.
+//! It contains nothing secret. Anyone who owns the directory may change it, so it counts only if the agent's own record
+//! is gone, and only as a sign that an archive was unpacked there.
 
 use std::path::Path;
 
 use crate::provider::Error;
 use crate::system::{Inspect, Permissions, System};
 
-/// Its name.
+/// The name of the marker file.
 pub const NAME: &str = ".holdfast-archive";
 
-/// More than it ever holds.
+/// The most bytes of a marker that are read.
 const LIMIT: u64 = 4096;
 
-/// What was unpacked.
+/// The version of an unpacked archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker {
-    /// The archive's SHA-256.
+    /// The SHA-256 of the archive.
     pub sha256: String,
-    /// How many leading directories were left out.
+    /// The number of leading directories that were stripped.
     pub strip: u32,
 }
 
 impl Marker {
-    /// The marker in a directory; none where nothing was unpacked there.
+    /// The marker in a directory; `None` if nothing was unpacked there.
     pub fn read(dir: &Path, machine: &dyn Inspect) -> Result<Option<Self>, Error> {
         let Ok(Some(bytes)) = machine.read(&dir.join(NAME), LIMIT) else { return Ok(None) };
         Ok(std::str::from_utf8(&bytes).ok().and_then(Self::parse))
@@ -37,7 +37,7 @@ impl Marker {
         Some(Self { sha256, strip: after("strip")?.parse().ok()? })
     }
 
-    /// Writes it into a directory.
+    /// Writes the marker into a directory.
     pub fn write(&self, dir: &Path, machine: &dyn System) -> Result<(), Error> {
         let text = format!("sha256 {}\nstrip {}\n", self.sha256, self.strip);
         let access = Permissions { mode: 0o644, uid: None, gid: None };

@@ -1,4 +1,4 @@
-//! Whose a tree is: all that is in it.
+//! Who owns a tree, with everything in it.
 
 use std::path::{Path, PathBuf};
 
@@ -11,14 +11,14 @@ use super::{Change, Property};
 use crate::provider::Error;
 use crate::system::{Accounts, Inspect, Stat, System, WalkStep};
 
-/// Owner and group that are wanted, found; none where nothing is said.
+/// The wanted user and group, as ids; `None` if not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owners {
     pub uid: Option<u32>,
     pub gid: Option<u32>,
 }
 
-/// Members of a tree that are somebody else's.
+/// Members of a tree that belong to others.
 #[derive(Default)]
 struct ForeignMembers {
     first: Option<(PathBuf, u32)>,
@@ -26,7 +26,7 @@ struct ForeignMembers {
 }
 
 impl Owners {
-    /// Finds them; where one is missing, says which.
+    /// Looks up the ids. The error says which account is missing.
     pub fn of(
         owner: Option<&AccountName>,
         group: Option<&AccountName>,
@@ -39,7 +39,7 @@ impl Owners {
         Ok(Self { uid: find(owner, "user", Accounts::uid)?, gid: find(group, "group", Accounts::gid)? })
     }
 
-    /// A user and its primary group, or another group; the agent's own where nothing is said.
+    /// Looks up a user and its primary group, or another group. The agent's own ids are used where none is set.
     pub fn of_user(
         user: Option<&AccountName>,
         group: Option<&AccountName>,
@@ -51,7 +51,7 @@ impl Owners {
         Ok(owners)
     }
 
-    /// What of a path, and of all below it, belongs to others: a change for the owner, one for the group.
+    /// How much of a path and of everything below it belongs to others: one change for the owner, one for the group.
     pub fn differences(
         &self,
         path: &Path,
@@ -75,8 +75,8 @@ impl Owners {
         Ok(owner.into_iter().chain(group).collect())
     }
 
-    /// Gives a path and all below it to them, as far as it is not theirs. A program's set-id bits fall with its owner: who
-    /// it was before may have set them.
+    /// Gives a path and everything below it to these owners, as far as it is not theirs. A program loses its set-id
+    /// bits when its owner changes: the previous owner may have set them.
     pub fn give_all(&self, path: &Path, friends: &Friends<'_>, machine: &dyn System) -> Result<(), Error> {
         let mut others = Vec::new();
         self.visit(path, friends, machine, &mut |path, own, stat| {
@@ -88,7 +88,7 @@ impl Owners {
         others.iter().try_for_each(|(path, own)| Ok(machine.set_owner(path, own.uid, own.gid)?))
     }
 
-    /// Shows each path, and whose it is to be; what others say of it is left out.
+    /// Calls `see` with each path and who should own it, without those parts that other resources manage.
     fn visit(
         &self,
         path: &Path,
@@ -123,7 +123,7 @@ impl ForeignMembers {
         }
     }
 
-    /// Shown in the form in which it is wanted, so that the next run compares like with like.
+    /// Shown in the form in which it is wanted, so the next run compares like with like.
     fn change(
         self,
         property: Property,

@@ -1,8 +1,9 @@
-//! What was unpacked, kept in the agent's own state, where nobody else can write: each member with its kind, permission bits and
-//! content. By it the next run sees what was changed in place.
+//! What was unpacked, recorded in the agent's own state, where nobody else can write: each member with its kind,
+//! permission bits and content. From the record the next run sees what was changed in place.
 //!
-//! A file is hashed only where its size is right, and it was touched since or others than root can write it or its directory: the
-//! kernel sets that time, and nobody can set it back, but who maps a file into memory changes it and leaves the time as it was.
+//! A file is hashed only if its size is right and it was touched since, or if users other than root can write it or its
+//! directory. The kernel sets the time of a change and nobody can set it back, but writing through a memory mapping
+//! leaves it as it was.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,19 +22,19 @@ const DIRECTORY: &str = "/archives";
 
 const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
-/// More than any archive's needs.
+/// The most bytes of a record, more than any archive needs.
 const LIMIT: u64 = 256 * 1024 * 1024;
 
 /// An archive that was put in its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArchiveRecord {
-    /// Its path, for people.
+    /// The archive's path, for people.
     path: String,
-    /// The archive's SHA-256.
+    /// The SHA-256 of the archive.
     pub sha256: String,
-    /// How many leading directories were left out.
+    /// The number of leading directories that were stripped.
     pub strip: u32,
-    /// By their paths below it; it itself has the empty one.
+    /// Its members, by path below it; the empty path is the archive itself.
     pub members: BTreeMap<String, ArchiveMember>,
 }
 
@@ -44,37 +45,38 @@ pub struct ArchiveMember {
     pub what: MemberKind,
 }
 
-/// What a member is.
+/// The kind of a member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberKind {
     Directory,
-    /// A symbolic link to this.
+    /// A symbolic link with this target.
     Link(String),
     File {
-        /// Its SHA-256.
+        /// The SHA-256 of its content.
         sha256: String,
-        /// Bytes.
+        /// Its size in bytes.
         size: u64,
-        /// When it was last touched, in seconds and nanoseconds, and was right.
+        /// When it was last touched while it was right, in seconds and nanoseconds.
         touched: Option<(i64, u32)>,
     },
 }
 
-/// What became of an archive in its place.
+/// How an archive differs from what was unpacked.
 #[derive(Debug, Default)]
 pub struct Drift {
-    /// Members that are not what was unpacked: the path, and why in words.
+    /// Members whose content differs: the path, and what is wrong.
     pub content: Vec<(String, String)>,
-    /// Members with other permission bits: the path, what they are, what they were.
+    /// Members with other permission bits: the path, the bits now, and the recorded ones.
     pub modes: Vec<(String, u32, u32)>,
-    /// Members of other owners than the agent's own user.
+    /// Members that belong to a user other than the agent's own: the path and the user id.
     pub owners: Vec<(String, u32)>,
-    /// Members of other groups than the agent's own.
+    /// Members that belong to a group other than the agent's own: the path and the group id.
     pub groups: Vec<(String, u32)>,
 }
 
-/// What was unpacked below a directory that lies in an archive of the catalog, by where it really is.
+/// The paths of what was unpacked below a directory inside an archive of the catalog; `place` is the directory's real
+/// path.
 pub(in crate::provider) fn unpacked_in(place: &str, reading: Reading<'_>) -> BTreeSet<String> {
     let mut ways = PathAliases::new(reading.machine);
     let mut all = BTreeSet::new();
@@ -91,7 +93,7 @@ pub(in crate::provider) fn unpacked_in(place: &str, reading: Reading<'_>) -> BTr
 }
 
 impl ArchiveRecord {
-    /// Of a tree that nobody else can enter.
+    /// Records a tree that nobody else can enter.
     pub fn of_tree(want: &Archive, inside: &dyn Inspect, inner: &Path) -> Result<Self, Error> {
         let mut record = Self::new(want);
         let mut failed = None;
@@ -111,21 +113,21 @@ impl ArchiveRecord {
         failed.map_or(Ok(record), Err)
     }
 
-    /// Of an archive with no members yet.
+    /// A record with no members yet.
     pub fn new(want: &Archive) -> Self {
         let sha256 = want.sha256.as_ref().map(ToString::to_string).unwrap_or_default();
         let path = want.title.as_str().to_owned();
         Self { path, sha256, strip: want.strip, members: BTreeMap::new() }
     }
 
-    /// The record of an archive; none where there is none, or none that makes sense.
+    /// The record of an archive; `None` if there is none, or it cannot be parsed.
     pub fn read(want: &Archive, state_dir: &Path) -> Option<Self> {
         let state = Machine::open(state_dir).ok()?;
         let bytes = state.read(&place(want), LIMIT).ok()??;
         serde_json::from_slice(&bytes).ok()
     }
 
-    /// Keeps it.
+    /// Writes the record.
     pub fn write(&self, want: &Archive, state_dir: &Path) -> Result<(), Error> {
         let state = Machine::open(state_dir)?;
         if !has_directory(&state)? {
@@ -136,22 +138,22 @@ impl ArchiveRecord {
         Ok(system::write_durably(&state, &place(want), PRIVATE, &bytes)?)
     }
 
-    /// Removes it.
+    /// Removes the record.
     pub fn remove(want: &Archive, state_dir: &Path) -> Result<(), Error> {
         Ok(Machine::open(state_dir)?.remove(&place(want))?)
     }
 
-    /// The permission bits that the archive itself was given.
+    /// The permission bits of the archive's top directory or file.
     pub fn mode(&self) -> Option<u32> {
         self.members.get("").map(|top| top.mode)
     }
 
-    /// Whether it is of the version that is wanted.
+    /// Whether the record is of the wanted version.
     pub fn is_of(&self, want: &Archive) -> bool {
         want.sha256.as_ref().is_some_and(|hash| hash.as_str() == self.sha256) && self.strip == want.strip
     }
 
-    /// What was changed in place since. What was added is not looked at, nor what others manage.
+    /// What was changed in place since. What was added, and what others manage, is not looked at.
     pub fn drift(&self, want: &Archive, friends: &Friends<'_>, machine: &dyn Inspect) -> Drift {
         let mut drift = Drift::default();
         let mut open = OpenDirectories::default();
@@ -195,7 +197,7 @@ impl ArchiveRecord {
         drift
     }
 
-    /// Notes when each file was last touched that is right now, so that it need not be read again until it is touched.
+    /// Notes the change time of each file that is right now, so it need not be read again until it is touched.
     pub fn refresh(&mut self, want: &Archive, machine: &dyn Inspect) {
         for (path, member) in &mut self.members {
             let found = member.look(&below(want, path), true, machine);
@@ -219,8 +221,8 @@ impl ArchiveMember {
         Ok(Self { mode: stat.mode, what })
     }
 
-    /// What is at its place, if it is this; else what is wrong, in words. Whether others than root can write the directory
-    /// that it is in decides with what is known of the file whether it must be read.
+    /// The state of the member, or what is wrong with it, in words. Whether the file must be read depends on what is
+    /// known of it, and on `is_open`: whether users other than root can write its directory.
     fn look(
         &self,
         path: &Path,
@@ -250,7 +252,7 @@ impl ArchiveMember {
     }
 }
 
-/// Directories of an archive that others than root can write, met before what is in them.
+/// Directories of an archive that users other than root can write. A directory is met before its members.
 #[derive(Default)]
 struct OpenDirectories<'a>(BTreeSet<&'a str>);
 
@@ -261,30 +263,30 @@ impl<'a> OpenDirectories<'a> {
         }
     }
 
-    /// Whether a member is in one.
+    /// Whether a member is in one of them.
     fn has(&self, path: &str) -> bool {
         let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
         self.0.contains(dir)
     }
 }
 
-/// Whether others than the agent's own user can write it.
+/// Whether users other than the agent's own can write it.
 fn is_written_by_others(stat: &Stat) -> bool {
     stat.uid != own().0 || stat.mode & 0o022 != 0
 }
 
-/// The agent's own user and group, root on a machine.
+/// The agent's own user and group ids; root on a real machine.
 pub fn own() -> (u32, u32) {
     (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
 }
 
-/// Where a member stands.
+/// The path of a member.
 pub fn below(want: &Archive, path: &str) -> PathBuf {
     let top = Path::new(want.title.as_str());
     if path.is_empty() { top.to_owned() } else { top.join(path) }
 }
 
-/// Whether a member, or what it is in, is left alone.
+/// Whether a member, or a directory that contains it, is ignored.
 fn is_ignored(want: &Archive, path: &str) -> bool {
     !path.is_empty() && path.split('/').any(|name| matches_any(&want.ignore, name))
 }
@@ -293,7 +295,7 @@ fn place(want: &Archive) -> PathBuf {
     Path::new(DIRECTORY).join(name(want))
 }
 
-/// The name of an archive's record.
+/// The file name of an archive's record.
 pub(in crate::provider) fn name(want: &Archive) -> String {
     format!("{}.json", ContentHash::of(want.title.as_str().as_bytes()))
 }
@@ -302,7 +304,7 @@ fn has_directory(state: &Machine) -> system::Result<bool> {
     Ok(state.lstat(Path::new(DIRECTORY))?.is_some_and(|stat| stat.kind == FileKind::Directory))
 }
 
-/// The names of all records.
+/// The file names of all records.
 pub(in crate::provider) fn names(state: &Machine) -> system::Result<Vec<String>> {
     if !has_directory(state)? {
         return Ok(Vec::new());
@@ -311,7 +313,7 @@ pub(in crate::provider) fn names(state: &Machine) -> system::Result<Vec<String>>
     Ok(names.filter_map(|name| name.into_string().ok()).filter(|name| name.ends_with(".json")).collect())
 }
 
-/// Removes a record by its name.
+/// Removes a record by its file name.
 pub(in crate::provider) fn forget(name: &str, state: &Machine) -> system::Result<()> {
     state.remove(&Path::new(DIRECTORY).join(name))
 }

@@ -1,4 +1,4 @@
-//! Putting right what was changed in place: member by member, so that what was added beside stays.
+//! Restores what was changed in place, member by member, so what was added beside them is kept.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::unpack::Unpacked;
 use crate::provider::Error;
 use crate::system::{FileKind, Permissions, System};
 
-/// Brings each member about that is not as it was unpacked, from the same archive unpacked again.
+/// Restores each member that is not as it was unpacked, from the same archive unpacked again.
 pub fn members(
     want: &Archive,
     unpacked: &Unpacked<'_>,
@@ -67,7 +67,8 @@ fn one(
     Ok(())
 }
 
-/// What may hold somebody's data, or lead to them, is not removed to put a member in its place.
+/// The error if something is in the place of a member that may contain someone's data, or lead to it: it is not
+/// removed.
 fn stands_there(at: &Path, what: &str) -> Error {
     Error::Conflict(format!(
         "{} is {what}, where the archive has something else: move it away, or name it in `ignore`",
@@ -75,7 +76,7 @@ fn stands_there(at: &Path, what: &str) -> Error {
     ))
 }
 
-/// Gives members the permission bits that they had, and what no owner or group is said for to the agent's own.
+/// Gives members the permission bits that they had, and gives to the agent itself what has no owner or group set.
 pub fn access(
     want: &Archive,
     record: &ArchiveRecord,
@@ -90,7 +91,7 @@ pub fn access(
     for (path, _) in &drift.groups {
         machine.set_owner(&record::below(want, path), None, Some(gid))?;
     }
-    // After the owners: bits may fall with these.
+    // Set after the owners, since changing an owner may clear bits.
     for (path, _, mode) in &record.drift(want, friends, machine).modes {
         machine.set_mode(&record::below(want, path), *mode)?;
     }

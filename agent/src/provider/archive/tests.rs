@@ -1,4 +1,4 @@
-//! Archives on the machine that the tests run on, in directories of their own.
+//! Archives on the machine that runs the tests, in directories of their own.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use holdfast_catalog::value::Value;
 
 use crate::enforce::bench::Bench;
 
-/// A bench, and a script that was run in its directory.
+/// A bench in whose directory a script was run.
 fn bench(script: &str) -> Bench {
     let bench = Bench::live();
     sh(&bench, script);
@@ -37,7 +37,7 @@ fn add(bench: &mut Bench, file: &str, more: &[(&str, Value)]) -> u32 {
     bench.add("archive", &title, &attributes.into_iter().collect::<std::collections::BTreeMap<_, _>>().into())
 }
 
-/// Runs once; answers with its only event.
+/// Runs once; returns the only event.
 fn event(bench: &mut Bench) -> Event {
     let mut events = bench.run(Mode::Enforce).events;
     assert_eq!(events.len(), 1, "{events:?}");
@@ -316,7 +316,7 @@ fn an_owner_or_a_group_alone_is_given_all() {
     }
 }
 
-/// What is said to have changed, each with its note.
+/// What is reported as changed, each with its note.
 fn said(bench: &mut Bench) -> Vec<(String, String)> {
     let events = bench.run(Mode::Enforce).events;
     assert!(events.iter().all(|event| event.status == Status::Changed), "{events:?}");
@@ -375,7 +375,7 @@ fn files_that_others_can_write_are_read_at_each_run_whatever_their_times_say() {
         add(&mut bench, "a.tgz", &[("strip", 1.into()), ("owner", owner.into())]);
         succeeds(&mut bench);
         sh(&bench, "printf 'evi\\n' >app/bin/app");
-        // A store through a mapping changes the bytes and leaves this time as it was.
+        // A write through a memory mapping changes the bytes and leaves this time as it was.
         let stat = std::fs::metadata(path(&bench, "app/bin/app")).unwrap();
         let record =
             std::fs::read_dir(bench.state().join("archives")).unwrap().next().unwrap().unwrap().path();
@@ -433,7 +433,7 @@ fn what_others_manage_in_it_is_left_to_them_as_finely_as_they_manage_it() {
         &bench,
         "test \"$(stat -c '%a %u' app/extra app/dir app/bin/app | tr '\n' ' ')\" = '644 0 700 1 750 1 '",
     );
-    // All else is the archive's: the content of a file whose mode alone is another's, and whose all is.
+    // Everything else is the archive's: of one file another resource manages only the mode, of another everything.
     sh(&bench, "echo evil >app/bin/app; chown 2 app/conf app/bin; echo x >app/lines");
     let told = bench.run(Mode::Enforce);
     let told: Vec<_> =
@@ -464,7 +464,7 @@ fn who_owns_the_directory_cannot_keep_a_new_version_off() {
     sh(&bench, &forge);
     succeeds(&mut bench);
     assert_eq!(bench.read("app/bin/app").as_deref(), Some("two\n"));
-    // Nor where the agent has lost its own record.
+    // Nor if the agent has lost its own record.
     sh(&bench, &forge);
     std::fs::remove_dir_all(bench.state().join("archives")).unwrap();
     succeeds(&mut bench);

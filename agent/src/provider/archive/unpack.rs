@@ -1,7 +1,8 @@
-//! Unpacking an archive into a new directory beside the one whose place it takes.
+//! Unpacks an archive into a new directory beside the one that it replaces.
 //!
-//! `tar` and `unzip` work in a directory that root alone can enter, by names that are relative to it. A member that would
-//! lead out of it fails the whole. Permission bits are the archive's, without set-id bits and without write for others.
+//! `tar` and `unzip` work in a directory that only root can enter, with paths relative to it. A member that would lead
+//! out of it fails the whole archive. Permission bits come from the archive, without set-id bits and write access for
+//! others.
 
 use std::path::{Path, PathBuf};
 
@@ -18,11 +19,13 @@ use crate::system::{
 
 const DOWNLOADS: &str = "/downloads";
 
-/// What `unzip` ends with where it has unpacked everything and warns, and where it knows no way to.
+/// The exit code of `unzip` after it has unpacked everything with warnings, but also for a method that it does not
+/// support.
 const UNZIP_WARNED: Exit = Exit::Code(1);
 const UNZIP_UNABLE: Exit = Exit::Code(81);
 
-/// Warnings of `unzip` about what is unusual and lost nothing. All others, such as of absolute names, are failures.
+/// Warnings of `unzip` about something unusual by which nothing was lost. All others, such as about absolute names, are
+/// failures.
 const HARMLESS: [&str; 3] = [
     "appears to use backslashes as path separators",
     "extra bytes at beginning",
@@ -31,7 +34,7 @@ const HARMLESS: [&str; 3] = [
 
 const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
-/// A directory with what an archive holds, that is not in its place yet.
+/// A directory with the content of an archive that is not in its place yet.
 pub struct Unpacked<'m> {
     tree: Box<dyn StagedTree + 'm>,
     inner: PathBuf,
@@ -55,7 +58,7 @@ pub fn unpack<'m>(
     let mut command = unpacking(format, &file).timeout(parcel.timeout);
     command.cwd = Some(tree.path().to_owned());
     let output = run(&command, format, writing)?;
-    // GNU tar leaves the slash out and goes on; anyone who packed that meant another place than this.
+    // GNU tar drops the slash and continues. Whoever packed that meant a place other than this one.
     if String::from_utf8_lossy(&output.stderr).contains("Removing leading") {
         return Err(Error::Refused(format!(
             "{} holds members with absolute names, and is not unpacked; pack it by relative names",
@@ -73,17 +76,17 @@ pub fn unpack<'m>(
 }
 
 impl Unpacked<'_> {
-    /// It, as the root of a machine of its own.
+    /// The directory as the root of a machine of its own.
     pub fn inside(&self) -> &dyn System {
         self.tree.inside()
     }
 
-    /// Where in it the directory is that takes the place.
+    /// The path in it of the directory that is put in place.
     pub fn inner(&self) -> &Path {
         &self.inner
     }
 
-    /// Gives all of it to its owners.
+    /// Gives everything in it to its owners.
     pub fn give(&self, owners: &Owners, writing: Writing<'_>) -> Result<(), Error> {
         let whose = match (owners.uid, owners.gid) {
             (None, None) => return Ok(()),
@@ -94,7 +97,7 @@ impl Unpacked<'_> {
         self.command(["chown", "--recursive", "--no-dereference", "--", &whose, "."], writing)
     }
 
-    /// Takes the place of what is at its target.
+    /// Replaces what is at the target.
     pub fn commit(self) -> Result<(), Error> {
         Ok(self.tree.commit(&self.inner)?)
     }
@@ -162,7 +165,7 @@ fn unpacking(format: Format, file: &str) -> Invocation {
     Invocation::new(tar.map(str::to_owned).chain([format!("--file={file}")]))
 }
 
-/// The directory that is so many levels below: on each, the one that there is.
+/// The directory `strip` levels below, if each level has exactly one.
 fn below(inside: &dyn System, strip: u32) -> Result<PathBuf, Error> {
     let mut at = PathBuf::from("/");
     for _ in 0..strip {
@@ -184,7 +187,7 @@ fn below(inside: &dyn System, strip: u32) -> Result<PathBuf, Error> {
     Ok(at)
 }
 
-/// Devices, FIFOs and sockets have no place in an archive.
+/// Refuses devices, FIFOs and sockets, which have no place in an archive.
 fn refuse_special(inside: &dyn System, inner: &Path) -> Result<(), Error> {
     let mut special = None;
     inside.walk(inner, &mut |met| {

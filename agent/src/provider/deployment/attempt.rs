@@ -1,4 +1,4 @@
-//! Fingerprints: of what a release is made from, and of all that could be why it failed.
+//! Fingerprints: of what a release is made from, and of everything that may be why it failed.
 
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::resource::Deployment;
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::marker::FailedRelease;
 
-/// Of what a release is made from.
+/// The fingerprint of what a release is made from.
 pub fn content(want: &Deployment) -> String {
     let words = match (&want.sha256, &want.remote) {
         (_, Some(remote)) => {
@@ -20,12 +20,12 @@ pub fn content(want: &Deployment) -> String {
     ContentHash::of(words.as_bytes()).to_string()
 }
 
-/// What of the remote is wanted.
+/// The wanted revision of the remote.
 pub fn revision(want: &Deployment) -> &str {
     want.revision.as_ref().map_or(want.version.as_str(), |revision| revision.as_str())
 }
 
-/// Remembers that a release failed.
+/// The record of a release that failed now.
 pub fn failed(want: &Deployment, why: &str) -> FailedRelease {
     let at = Timestamp::now();
     let mut random = [0; 16];
@@ -38,12 +38,13 @@ pub fn failed(want: &Deployment, why: &str) -> FailedRelease {
     FailedRelease { at, why: masked(want, why), salt, attempt }
 }
 
-/// Whether it is still this that failed: nothing that could have been the reason has changed.
+/// Whether this is still the release that failed: nothing that may have been the reason has changed.
 pub fn is_same(want: &Deployment, failed: &FailedRelease) -> bool {
     failed.attempt == fingerprint(want, &failed.salt)
 }
 
-/// Of all that could be the reason. The environment may be secret: with a salt, equal ones cannot be told.
+/// The fingerprint of everything that may be the reason. The environment may be secret: with a salt, equal ones cannot
+/// be recognized.
 fn fingerprint(want: &Deployment, salt: &str) -> String {
     let environment: Vec<_> = want.environment.iter().map(|(name, value)| (name, value.expose())).collect();
     let all = format!(
@@ -61,7 +62,7 @@ fn fingerprint(want: &Deployment, salt: &str) -> String {
     ContentHash::of(all.as_bytes()).to_string()
 }
 
-/// A text without the secrets of the environment: it is written down where reports do not reach.
+/// A text without the secrets of the environment, for files that the redaction of reports does not cover.
 pub fn masked(want: &Deployment, text: &str) -> String {
     let secrets = want.environment.values().filter(|value| value.is_sensitive()).map(|value| value.expose());
     secrets

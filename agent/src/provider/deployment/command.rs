@@ -1,4 +1,4 @@
-//! The commands of a deployment, and what around them: secrets by the environment alone.
+//! The commands of a deployment and their environment, which is the only way in which they get secrets.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use holdfast_catalog::resource::attribute::Command;
 use crate::provider::{Error, Writing};
 use crate::system::Invocation;
 
-/// Between two askings for health.
+/// The time between two health checks.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A command as the deployment's user, in a release.
+/// A command that runs as the deployment's user, in a release.
 pub fn in_release(want: &Deployment, command: &Command, release: &Path) -> Invocation {
     let mut invocation = as_root(want, command);
     invocation.cwd = Some(release.to_owned());
@@ -20,7 +20,7 @@ pub fn in_release(want: &Deployment, command: &Command, release: &Path) -> Invoc
     invocation
 }
 
-/// A command as the agent's own user, in `/`.
+/// A command that runs as the agent's own user, in `/`.
 pub fn as_root(want: &Deployment, command: &Command) -> Invocation {
     let mut invocation = Invocation::of(command.clone());
     invocation.environment =
@@ -28,12 +28,12 @@ pub fn as_root(want: &Deployment, command: &Command) -> Invocation {
     invocation.timeout(Duration::from_secs(want.timeout.0.into()))
 }
 
-/// Runs a command that must succeed; says why it did not.
+/// Runs a command that must succeed; the error says why it did not.
 pub fn run(invocation: &Invocation, writing: Writing<'_>) -> Result<(), String> {
     writing.run(invocation).map(drop).map_err(|error| error.to_string())
 }
 
-/// Asks a release for its health until it is well, or the time is over: then once more, and with the last words.
+/// Checks the health of a release until it is well or the time is over. The last failure is the error.
 pub fn health(want: &Deployment, release: &Path, writing: Writing<'_>) -> Result<(), String> {
     let Some(command) = &want.health else { return Ok(()) };
     let timeout = Duration::from_secs(want.health_timeout.0.into());
@@ -43,7 +43,7 @@ pub fn health(want: &Deployment, release: &Path, writing: Writing<'_>) -> Result
         let why = match writing.run(&in_release(want, command, release).timeout(left)) {
             Ok(_) => return Ok(()),
             Err(error @ Error::Command { .. }) => error.to_string(),
-            // What cannot be started now cannot be started in a second.
+            // A command that cannot be started now cannot be started in a second either.
             Err(error) => return Err(format!("its health cannot be checked: {error}")),
         };
         let left = until.saturating_duration_since(Instant::now());

@@ -7,10 +7,10 @@ use holdfast_catalog::resource::Deployment;
 use crate::provider::Error;
 use crate::system::{FileKind, Inspect, Permissions, System};
 
-/// The directory of all releases, in that of the deployment.
+/// The name of the directory of all releases.
 pub(super) const RELEASES: &str = "releases";
 
-/// Directories that are the agent's own: who owns a release cannot move what leads to it.
+/// Directories that belong to the agent itself, so the owner of a release cannot move what leads to it.
 const OWN: Permissions = Permissions { mode: 0o755, uid: None, gid: None };
 
 /// The directory of a deployment.
@@ -19,17 +19,17 @@ pub struct Layout<'a> {
     root: &'a Path,
 }
 
-/// What `current` leads to.
+/// Where `current` leads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LiveRelease {
-    /// What the link says; none where there is no link.
+    /// The link's text; `None` if there is no link.
     pub target: Option<String>,
-    /// The release that it leads to, if it is one that is there.
+    /// The release that it leads to, if that exists.
     pub release: Option<String>,
 }
 
 impl LiveRelease {
-    /// For people: the release, what else the link says, or that there is none.
+    /// For people: the release, or the link's text, or `absent`.
     pub fn name(&self) -> &str {
         self.release.as_deref().or(self.target.as_deref()).unwrap_or("absent")
     }
@@ -41,7 +41,7 @@ impl LiveRelease {
 }
 
 impl<'a> Layout<'a> {
-    /// Of a deployment.
+    /// The layout of a deployment.
     pub fn of(want: &'a Deployment) -> Self {
         Self { root: Path::new(want.title.as_str()) }
     }
@@ -51,12 +51,12 @@ impl<'a> Layout<'a> {
         self.root.join(RELEASES)
     }
 
-    /// A release.
+    /// The directory of a release.
     pub fn release(&self, version: &str) -> PathBuf {
         self.releases().join(version)
     }
 
-    /// What is kept over releases.
+    /// The directory of what is kept across releases.
     pub fn shared(&self) -> PathBuf {
         self.root.join("shared")
     }
@@ -66,32 +66,32 @@ impl<'a> Layout<'a> {
         self.root.join("current")
     }
 
-    /// What the link says to lead to a release.
+    /// The text of a link to a release.
     pub fn target(version: &str) -> String {
         format!("{RELEASES}/{version}")
     }
 
-    /// Stands while a release is made or removed.
+    /// A file that exists while a release is made or removed.
     pub fn building(&self, version: &str) -> PathBuf {
         self.releases().join(format!(".{version}.building"))
     }
 
-    /// Stands when a release is made.
+    /// A file that exists once a release is complete.
     pub fn finished(&self, version: &str) -> PathBuf {
         self.releases().join(format!(".{version}.finished"))
     }
 
-    /// Stands when a release has failed.
+    /// A file that exists once a release has failed.
     pub fn failed(&self, version: &str) -> PathBuf {
         self.releases().join(format!(".{version}.failed"))
     }
 
-    /// Stands while the link is switched and the release is tried.
+    /// A file that exists while the link is switched and the release is tried.
     pub fn switching(&self) -> PathBuf {
         self.releases().join(".switching")
     }
 
-    /// What `current` leads to.
+    /// Where `current` leads.
     pub fn live(&self, machine: &dyn Inspect) -> Result<LiveRelease, Error> {
         let current = self.current();
         match machine.lstat(&current)?.map(|stat| stat.kind) {

@@ -1,4 +1,4 @@
-//! Making a release the live one, and taking that back.
+//! Makes a release the live one, and rolls that back if it fails.
 
 use std::path::Path;
 
@@ -9,14 +9,14 @@ use super::{Place, attempt, command, look, prune, shared};
 use crate::provider::{Error, Writing};
 use crate::system::Permissions;
 
-/// The link is the agent's own.
+/// The link belongs to the agent itself.
 const LINK: Permissions = Permissions { mode: 0o777, uid: None, gid: None };
 
-/// Makes the release that is wanted the live one; answers with what more is to be said.
+/// Makes the wanted release the live one; returns a remark, if there is one.
 pub fn deploy(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, Error> {
     place.layout.make(writing.machine)?;
     if let Some(failed) = look::failed(place, writing.machine)? {
-        // A run was killed while it took this release back.
+        // A run was killed while it rolled this release back.
         let came = take_back(place, writing)?;
         return Err(Error::Refused(look::report(place, &failed, &came)));
     }
@@ -31,7 +31,7 @@ pub fn deploy(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, 
     }
 }
 
-/// Writes down that the release failed, before anything is taken back.
+/// Records that the release failed, before anything is rolled back.
 fn remember(place: Place<'_>, why: &str, writing: Writing<'_>) -> Result<FailedRelease, Error> {
     let failed = attempt::failed(place.want, why);
     marker::write(&place.layout.failed(place.version()), &failed, writing.machine)?;
@@ -57,14 +57,14 @@ fn bring(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, Relea
     Ok((!said.is_empty()).then(|| said.join("; ")))
 }
 
-/// Makes the link lead to the release; answers with what it said before.
+/// Makes the link lead to the release; returns its previous text.
 fn switch(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, Error> {
     let (version, machine) = (place.version(), writing.machine);
     let live = place.layout.live(machine)?;
     let target = Layout::target(version);
     let under_way: Option<Switching> = marker::read(&place.layout.switching(), machine)?;
     let previous = match under_way {
-        // What was live while a run was killed was not proven yet.
+        // What was live when a run was killed had not been proven yet.
         Some(switching) if live.is(&switching.version) => switching.previous,
         _ => live.target.clone(),
     };
@@ -78,7 +78,7 @@ fn switch(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, Erro
     Ok(previous)
 }
 
-/// Makes the release that is live the running one, and asks for its health; says why it is not well.
+/// Runs `activate` for the live release, and checks its health. The error says why it is not well.
 pub fn activate(place: Place<'_>, live: &str, writing: Writing<'_>) -> Result<(), String> {
     run_activate(place, writing).map_err(|why| format!("it could not be activated: {why}"))?;
     command::health(place.want, &place.layout.release(live), writing)
@@ -91,7 +91,7 @@ fn run_activate(place: Place<'_>, writing: Writing<'_>) -> Result<(), String> {
     }
 }
 
-/// Makes what was live before live again; says what came of it. Where the link was not switched, nothing is done.
+/// Makes the previous release live again; returns what came of it. If the link was not switched, nothing is done.
 fn take_back(place: Place<'_>, writing: Writing<'_>) -> Result<String, Error> {
     let machine = writing.machine;
     let switching: Option<Switching> = marker::read(&place.layout.switching(), machine)?;
@@ -99,7 +99,7 @@ fn take_back(place: Place<'_>, writing: Writing<'_>) -> Result<String, Error> {
         return look::what_runs(place, machine);
     };
     let Some(target) = &switching.previous else {
-        // Its marker stays: it is tried again when that of its failure is gone.
+        // Its `finished` marker is kept: the release is tried again once the record of its failure is gone.
         return look::what_runs(place, machine);
     };
     machine.make_symlink(&place.layout.current(), Path::new(target), LINK)?;

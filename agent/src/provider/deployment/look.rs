@@ -8,7 +8,7 @@ use super::{Place, attempt, release, shared};
 use crate::provider::{ChangeKind, Error};
 use crate::system::Inspect;
 
-/// What would correct it.
+/// The plan for a deployment.
 pub fn plan(place: Place<'_>, machine: &dyn Inspect) -> Result<Plan, Error> {
     let version = place.version();
     let live = place.layout.live(machine)?;
@@ -50,7 +50,7 @@ pub fn plan(place: Place<'_>, machine: &dyn Inspect) -> Result<Plan, Error> {
     Ok(Plan::of(vec![Change::new(Property::Version, live.name(), version).note(note)]))
 }
 
-/// What differs while the release that is wanted is live.
+/// The plan while the wanted release is live.
 fn in_place(place: Place<'_>, machine: &dyn Inspect) -> Result<Plan, Error> {
     let mut changes = Vec::new();
     let (is, should) = (shared::joined(&shared::linked(place, machine)?), shared::joined(&place.want.shared));
@@ -67,7 +67,7 @@ fn in_place(place: Place<'_>, machine: &dyn Inspect) -> Result<Plan, Error> {
     Ok(Plan::of(changes))
 }
 
-/// Whether the release is to be made: it is not there whole, or was made from something else and is not live.
+/// Whether the release must be made: it is not there completely, or it was made from something else and is not live.
 pub fn is_to_be_made(place: Place<'_>, machine: &dyn Inspect) -> Result<bool, Error> {
     if place.layout.live(machine)?.is(place.version()) {
         return Ok(false);
@@ -76,13 +76,13 @@ pub fn is_to_be_made(place: Place<'_>, machine: &dyn Inspect) -> Result<bool, Er
     Ok(made.is_none_or(|made| made.content != attempt::content(place.want)))
 }
 
-/// That the release has failed, if nothing has changed since that could have been the reason.
+/// The record that the release has failed, if nothing has changed since that may have been the reason.
 pub fn failed(place: Place<'_>, machine: &dyn Inspect) -> Result<Option<FailedRelease>, Error> {
     let failed: Option<FailedRelease> = marker::read(&place.layout.failed(place.version()), machine)?;
     Ok(failed.filter(|failed| attempt::is_same(place.want, failed)))
 }
 
-/// What runs now, in words.
+/// Which release runs now, in words.
 pub fn what_runs(place: Place<'_>, machine: &dyn Inspect) -> Result<String, Error> {
     let live = place.layout.live(machine)?;
     Ok(match live.target {

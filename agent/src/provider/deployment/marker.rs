@@ -1,4 +1,4 @@
-//! What is written down about releases, beside them: small files of JSON, for the next run and for people.
+//! Records about releases, beside them: small JSON files for the next run and for people.
 
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::provider::Error;
 use crate::system::{Inspect, Permissions, System};
 
-/// More than any of them holds.
+/// The most bytes of a marker that are read.
 const LIMIT: u64 = 256 * 1024;
 
 const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
-/// A release is made.
+/// A release is complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finished {
     pub at: Timestamp,
@@ -26,11 +26,11 @@ pub struct Finished {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedRelease {
     pub at: Timestamp,
-    /// Why, for people; without secrets.
+    /// Why it failed, for people; without secrets.
     pub why: String,
-    /// With what the fingerprint was taken.
+    /// The salt of the fingerprint.
     pub salt: String,
-    /// The fingerprint of all that could have been the reason.
+    /// The fingerprint of everything that may have been the reason.
     pub attempt: String,
 }
 
@@ -38,24 +38,24 @@ pub struct FailedRelease {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Switching {
     pub version: String,
-    /// What the link said before.
+    /// The link's text before.
     pub previous: Option<String>,
 }
 
-/// Reads a marker; none where it is missing, or is not one.
+/// Reads a marker; `None` if it is missing or cannot be parsed.
 pub fn read<T: DeserializeOwned>(path: &Path, machine: &dyn Inspect) -> Result<Option<T>, Error> {
     let bytes = machine.read(path, LIMIT)?;
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
-/// Writes a marker, so that it lasts before anything else happens.
+/// Writes a marker durably: it lasts before anything else happens.
 pub fn write(path: &Path, marker: &impl Serialize, machine: &dyn System) -> Result<(), Error> {
     let mut bytes = serde_json::to_vec_pretty(marker).unwrap_or_default();
     bytes.push(b'\n');
     Ok(crate::system::write_durably(machine, path, PRIVATE, &bytes)?)
 }
 
-/// Removes a marker, so that it stays removed.
+/// Removes a marker durably.
 pub fn remove(path: &Path, machine: &dyn System) -> Result<(), Error> {
     machine.remove(path)?;
     Ok(machine.settle()?)

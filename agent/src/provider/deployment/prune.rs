@@ -1,4 +1,4 @@
-//! Removing old releases. What was not made by a deployment is left alone.
+//! Removes old releases. What a deployment did not make is left alone.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::marker::{self, Finished};
 use crate::provider::Error;
 use crate::system::System;
 
-/// Removes the oldest finished releases, and what killed runs left half made; never the live one, nor the one before it.
+/// Removes the oldest finished releases, and what killed runs left half made; never the live one or its predecessor.
 pub fn prune(place: Place<'_>, previous: Option<&str>, machine: &dyn System) -> Result<(), Error> {
     let names = machine.list(&place.layout.releases())?;
     let names: Vec<_> = names.iter().filter_map(|name| name.to_str()).collect();
@@ -38,7 +38,7 @@ pub fn prune(place: Place<'_>, previous: Option<&str>, machine: &dyn System) -> 
     Ok(())
 }
 
-/// The releases that stay: those that must, and then the newest.
+/// The releases to keep: those that must be kept, and then the newest.
 fn kept(
     place: Place<'_>,
     finished: Vec<String>,
@@ -56,7 +56,7 @@ fn kept(
     Ok(all.into_iter().take(keep).map(|(.., version)| version).collect())
 }
 
-/// Removes a release; killed on the way, the next time finishes it.
+/// Removes a release. If the run is killed on the way, the next one finishes it.
 fn remove(place: Place<'_>, version: &str, machine: &dyn System) -> Result<(), Error> {
     marker::write(&place.layout.building(version), &version, machine)?;
     marker::remove(&place.layout.finished(version), machine)?;

@@ -1,4 +1,4 @@
-//! Making a release: fetched, linked, built, and then finished.
+//! Making a release: it is fetched, linked, built, and then marked as finished.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use crate::provider::git_checkout::look;
 use crate::provider::{Error, Writing};
 use crate::system::{Inspect, Invocation, Permissions};
 
-/// Why there is no release.
+/// Why a release could not be made.
 #[derive(Debug)]
 pub enum ReleaseFailure {
-    /// The next run may have more luck.
+    /// The next run may succeed.
     Passing(Error),
-    /// The release is at fault: it is remembered.
+    /// The release itself is at fault, which is recorded.
     Release(String),
 }
 
@@ -31,7 +31,7 @@ impl<E: Into<Error>> From<E> for ReleaseFailure {
     }
 }
 
-/// Whether the release is made; perhaps from something else than is wanted now.
+/// The marker of the release if it is complete; it may have been made from something other than what is wanted now.
 pub fn finished(place: Place<'_>, machine: &dyn Inspect) -> Result<Option<Finished>, Error> {
     let version = place.version();
     if machine.lstat(&place.layout.release(version))?.is_none() {
@@ -40,7 +40,7 @@ pub fn finished(place: Place<'_>, machine: &dyn Inspect) -> Result<Option<Finish
     marker::read(&place.layout.finished(version), machine)
 }
 
-/// Makes the release; answers with what more is to be said.
+/// Makes the release; returns a remark, if there is one.
 pub fn make(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, ReleaseFailure> {
     let (version, machine) = (place.version(), writing.machine);
     let building = place.layout.building(version);
@@ -54,7 +54,7 @@ pub fn make(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, Re
         marker::remove(&building, machine)?;
         return made;
     }
-    // What a build has written is on disk before its release is called finished.
+    // What a build has written is on disk before its release is marked as finished.
     let release = place.layout.release(version).display().to_string();
     writing.run(&Invocation::new(["sync", "--file-system", "--", &release]))?;
     let finished = Finished { at: Timestamp::now(), content: attempt::content(place.want) };

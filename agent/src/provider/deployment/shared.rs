@@ -1,4 +1,4 @@
-//! Paths that are kept over releases: links in each release to the same path below `shared/`.
+//! Paths that are kept across releases: links in each release to the same path below `shared/`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,26 +9,26 @@ use crate::provider::Error;
 use crate::provider::archive::owners::Owners;
 use crate::system::{FileKind, Inspect, Permissions, System};
 
-/// How a release is found.
+/// The state of a release before its paths are linked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReleaseState {
-    /// As it was packed: what is in the way is dropped.
+    /// As it was packed: what is in the way is discarded.
     Fresh,
-    /// Perhaps live: what is in the way may be somebody's data.
+    /// It may be live: what is in the way may be someone's data.
     Live,
 }
 
-/// What the link in a release says: it is relative, so that the whole can be moved.
+/// The text of a link in a release. It is relative, so the whole deployment can be moved.
 fn target(path: &RelativePath) -> String {
     format!("{}shared/{path}", "../".repeat(path.depth() + 2))
 }
 
-/// A name with a dot is a file's, which is never made here.
+/// Whether a shared path is a file, which is never created here: its name has a dot.
 fn is_file(path: &RelativePath) -> bool {
     path.as_str().rsplit('/').next().is_some_and(|name| name.contains('.'))
 }
 
-/// A shared file that is not there, and what to do.
+/// The message for a shared file that does not exist, with what to do.
 pub fn missing(place: Place<'_>, machine: &dyn Inspect) -> Result<Option<String>, Error> {
     for path in place.want.shared.iter().filter(|path| is_file(path)) {
         let full = place.layout.shared().join(path.as_str());
@@ -59,14 +59,14 @@ fn is_linked(place: Place<'_>, path: &RelativePath, machine: &dyn Inspect) -> Re
         && machine.lstat(&place.layout.shared().join(path.as_str()))?.is_some())
 }
 
-/// Shared paths as they are shown and remembered.
+/// Shared paths as one text, in which they are shown and remembered.
 pub fn joined(paths: &[RelativePath]) -> String {
     let mut names: Vec<_> = paths.iter().map(RelativePath::as_str).collect();
     names.sort_unstable();
     names.join(",")
 }
 
-/// Links all shared paths in the release, and makes what is missing of them.
+/// Links all shared paths in the release, and creates those that are missing.
 pub fn link(place: Place<'_>, found: ReleaseState, machine: &dyn System) -> Result<(), Error> {
     if let Some(why) = missing(place, machine)? {
         return Err(Error::Refused(why));
@@ -93,7 +93,7 @@ fn access(mode: u32, owners: Owners) -> Permissions {
     Permissions { mode, uid: owners.uid, gid: owners.gid }
 }
 
-/// Makes the directories on the way that are missing; goes through no link.
+/// Makes the directories on the way that are missing; follows no link.
 fn make_dirs(base: &Path, below: &str, owners: Owners, machine: &dyn System) -> Result<(), Error> {
     let mut at = PathBuf::from(base);
     for part in below.split('/') {
@@ -112,7 +112,7 @@ fn make_dirs(base: &Path, below: &str, owners: Owners, machine: &dyn System) -> 
     Ok(())
 }
 
-/// Makes room for a link. It takes the place of another link, and of what is empty; data of a live release is left alone.
+/// Makes room for a link. It replaces another link, and anything empty; data of a live release is left alone.
 fn clear(link: &Path, path: &RelativePath, found: ReleaseState, machine: &dyn System) -> Result<(), Error> {
     let Some(stat) = machine.lstat(link)? else { return Ok(()) };
     let what = match (found, stat.kind) {

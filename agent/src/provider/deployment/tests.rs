@@ -1,4 +1,4 @@
-//! Deployments in the test's own directory: releases that go live, and come back.
+//! Deployments in the test's own directory: releases that go live, and are rolled back.
 
 use std::path::PathBuf;
 
@@ -119,7 +119,7 @@ fn what_a_version_stands_for_does_not_change_while_it_is_live() {
     let said = shop.run();
     assert_eq!((said.status, said.property.as_deref()), (Status::Info, Some("version")), "{said:?}");
     shop.is_live("1");
-    // Where it is not live, it is made again.
+    // If it is not live, it is made again.
     shop.goes_live("3");
     shop.want("2");
     shop.set("version", "1");
@@ -136,7 +136,7 @@ fn a_notification_activates_the_live_release_again() {
     shop.bench.edge(config, shop.index, EdgeKind::Notify);
     shop.bench.run(Mode::Enforce);
     assert_eq!(shop.activated(), "1 1");
-    // In its own turn it was activated already.
+    // It was already activated at its own turn.
     shop.want("2");
     shop.bench.set(config, "content", "newer");
     shop.bench.run(Mode::Enforce);

@@ -1,5 +1,5 @@
-//! What is replaced or removed, kept in the agent's state: each content once, and each place with what was there. It lies there
-//! in the clear, so nothing is kept of what is secret, or was so by an earlier catalog.
+//! Backups: what is replaced or removed is kept in the agent's state, each content once, and each place with what was
+//! there. They are not encrypted, so nothing is kept that is secret, or was so in an earlier catalog.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -20,18 +20,19 @@ const DIRECTORY: &str = "/backups";
 
 const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
-/// More than is ever said of one.
+/// The most bytes of a backup's description.
 const ABOUT_LIMIT: u64 = 64 * 1024;
 
-/// So much of a place's hash tells it from all others.
+/// The length of the part of a place's hash that identifies it, in characters.
 const PLACE: usize = 16;
 
-/// What is said where a backup is wanted of a secret.
+/// The remark if a backup is wanted of something secret.
 const NOT_KEPT: &str =
     "no backup is kept, despite backup = true: the content is or was secret, and a backup is not encrypted";
 
-/// Keeps what is at a path, if the resource wants backups: a file's content as `backups/SHA256`, and of each file, link and
-/// directory, with all that is in it, `NAME.PLACE.json` that says where it stood and how. Answers with what of it is not kept.
+/// Keeps what is at a path, if the resource wants backups: the content of a file as `backups/SHA256`, and for each
+/// file, link and directory, including everything in it, a `NAME.PLACE.json` that says where it was and its metadata.
+/// Returns what of it is not kept.
 pub(super) fn keep(want: &File, path: &Path, writing: Writing<'_>) -> Result<Option<String>, Error> {
     let machine = writing.machine;
     let Some(stat) = machine.lstat(path)?.filter(|_| want.backup) else { return Ok(None) };
@@ -69,17 +70,18 @@ pub(super) fn keep(want: &File, path: &Path, writing: Writing<'_>) -> Result<Opt
     Ok(Some(left_out).filter(|left_out| !left_out.is_empty()).map(words))
 }
 
-/// Whether an earlier catalog put a secret at a path, or in what it lies in.
+/// Whether an earlier catalog put a secret at a path, or at a directory above it.
 fn was_secret(path: &Path, writing: Writing<'_>) -> bool {
     path.ancestors().filter_map(Path::to_str).any(|at| writing.once_secret.contains(at))
 }
 
-/// Whether a file holds what a backup would keep in the clear.
+/// Whether a file has content that a backup must not keep unencrypted.
 pub(super) fn is_secret(want: &File) -> bool {
     want.content.as_ref().is_some_and(Content::is_sensitive)
 }
 
-/// Removes what was kept of files that are secret, as agents before this one did, or before they were.
+/// Removes backups of files that are secret now: older agents made such backups, and so did runs before the files
+/// became secret.
 pub(in crate::provider) fn forget_secrets<'a>(
     files: impl Iterator<Item = &'a File>,
     state_dir: &Path,
@@ -89,7 +91,7 @@ pub(in crate::provider) fn forget_secrets<'a>(
     forget(&secret, &Machine::open(state_dir)?)
 }
 
-/// Removes what was kept of these places; what others share with them stays.
+/// Removes the backups of these places; content that they share with others is kept.
 pub(in crate::provider) fn forget(places: &BTreeSet<String>, state: &Machine) -> system::Result<()> {
     if places.is_empty() {
         return Ok(());
@@ -106,7 +108,7 @@ pub(in crate::provider) fn forget(places: &BTreeSet<String>, state: &Machine) ->
     if gone.is_empty() { Ok(()) } else { state.settle() }
 }
 
-/// The places of which something is kept, each with its path as far as that can be read.
+/// The places that have backups, each with its path if that can be read.
 pub(in crate::provider) fn places(state: &Machine) -> system::Result<BTreeMap<String, Option<String>>> {
     let mut places = BTreeMap::new();
     for kept in all(state)? {
@@ -120,20 +122,20 @@ pub(in crate::provider) fn places(state: &Machine) -> system::Result<BTreeMap<St
     Ok(places)
 }
 
-/// What is known of a backup by its name.
+/// What the name of a backup says.
 struct BackupName {
     content: String,
     place: String,
 }
 
 impl BackupName {
-    /// The file that tells where it stood.
+    /// The file that says where it was.
     fn about(&self) -> PathBuf {
         Path::new(DIRECTORY).join(format!("{}.{}.json", self.content, self.place))
     }
 }
 
-/// All that is kept.
+/// All backups.
 fn all(state: &Machine) -> system::Result<Vec<BackupName>> {
     if state.lstat(Path::new(DIRECTORY))?.is_none() {
         return Ok(Vec::new());
@@ -145,14 +147,14 @@ fn all(state: &Machine) -> system::Result<Vec<BackupName>> {
     Ok(state.list(Path::new(DIRECTORY))?.iter().filter_map(about).collect())
 }
 
-/// What tells a place from all others, as the name of what is known of it has it.
+/// The identifier of a place, as it is in the names of backups.
 fn place(path: &Path) -> String {
     let mut hash = ContentHash::of(path.as_os_str().as_encoded_bytes()).to_string();
     hash.truncate(PLACE);
     hash
 }
 
-/// Where backups lie.
+/// Where backups are stored.
 struct BackupStore {
     state: Machine,
 }
@@ -166,7 +168,7 @@ impl BackupStore {
         Ok(Self { state })
     }
 
-    /// Keeps one path: a file by its content, a link by its target, all else by what it was.
+    /// Keeps one path: a file by its content, a link by its target, anything else by its metadata.
     fn keep(
         &self,
         path: &Path,
@@ -193,7 +195,7 @@ impl BackupStore {
         Ok(())
     }
 
-    /// Keeps a content under its hash, which it answers with.
+    /// Keeps a content under its hash; returns the hash.
     fn content(&self, path: &Path, mut opened: OpenFile) -> system::Result<String> {
         let failed = |source| system::Error::io("backing up", path, source);
         let hash = content::hash_of(&mut opened.file).map_err(failed)?;

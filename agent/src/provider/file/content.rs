@@ -1,4 +1,4 @@
-//! Contents: whether a file has one, and streams of one that are checked while they are read.
+//! Contents: whether a file has a given one, and streams that are checked while they are read.
 
 use std::io::{self, Cursor, Read};
 
@@ -13,7 +13,7 @@ use crate::system::OpenFile;
 
 const BUFFER: usize = 16 * 1024;
 
-/// Its size in bytes; none for a tree.
+/// The size of a content in bytes; `None` for a tree.
 pub(super) fn size(content: &Content) -> Option<u64> {
     match content {
         Content::Inline(text) => Some(text.expose().len() as u64),
@@ -22,7 +22,7 @@ pub(super) fn size(content: &Content) -> Option<u64> {
     }
 }
 
-/// Its hash as it is shown.
+/// The hash of a content, as it is shown.
 pub(super) fn shown_hash(content: &Content) -> String {
     match content {
         Content::Inline(text) => shown(&ContentHash::of(text.expose().as_bytes())),
@@ -36,7 +36,7 @@ pub(super) fn shown(hash: &ContentHash) -> String {
     format!("sha256:{hash}")
 }
 
-/// Whether an open file of the right size holds it.
+/// Whether an open file of the right size has this content.
 pub(super) fn is_same(content: &Content, opened: &mut OpenFile) -> io::Result<bool> {
     match content {
         Content::Inline(text) => is_text(text.expose().as_bytes(), &mut opened.file),
@@ -45,7 +45,7 @@ pub(super) fn is_same(content: &Content, opened: &mut OpenFile) -> io::Result<bo
     }
 }
 
-/// Compares as it reads; the size is known to be right, so that the end needs no reading of its own.
+/// Compares while reading. The size is known to be right, so the end need not be read separately.
 fn is_text(mut expected: &[u8], file: &mut impl Read) -> io::Result<bool> {
     let mut buffer = [0; BUFFER];
     while !expected.is_empty() {
@@ -59,7 +59,7 @@ fn is_text(mut expected: &[u8], file: &mut impl Read) -> io::Result<bool> {
     Ok(true)
 }
 
-/// The hash of all that is left to read.
+/// The hash of everything that is left to read.
 pub(super) fn hash_of(file: &mut impl Read) -> io::Result<ContentHash> {
     let mut hasher = Sha256::new();
     let mut buffer = [0; BUFFER];
@@ -76,14 +76,14 @@ fn finish(hasher: Sha256) -> io::Result<ContentHash> {
     ContentHash::parse(&hex).ok_or_else(|| io::Error::other("not a valid hash"))
 }
 
-/// A content as it is read, hashed on the way.
+/// A content that is hashed while it is read.
 pub(super) struct CheckedReader {
     inner: Box<dyn Read>,
     hasher: Sha256,
     expected: Option<ContentHash>,
 }
 
-/// Opens a content for writing it somewhere.
+/// Opens a content, to be written somewhere.
 pub(super) fn open(content: Option<&Content>, source: &dyn ContentSource) -> Result<CheckedReader, Error> {
     let (inner, expected): (Box<dyn Read>, _) = match content {
         None | Some(Content::Tree(_)) => (Box::new(io::empty()), None),
@@ -91,7 +91,7 @@ pub(super) fn open(content: Option<&Content>, source: &dyn ContentSource) -> Res
             (Box::new(Cursor::new(Zeroizing::new(text.expose().as_bytes().to_vec()))), None)
         }
         Some(Content::Hash { sha256, size }) => {
-            // A source that gives too much is stopped at one byte more; the hash is wrong then.
+            // A source that gives too much is cut off after one byte more; the hash is wrong then.
             (Box::new(source.open(sha256, *size)?.take(size + 1)), Some(sha256.clone()))
         }
     };
@@ -99,7 +99,7 @@ pub(super) fn open(content: Option<&Content>, source: &dyn ContentSource) -> Res
 }
 
 impl CheckedReader {
-    /// Whether all that was read is what the catalog names.
+    /// Checks that everything that was read is what the catalog names.
     pub(super) fn verify(self) -> Result<(), Error> {
         let Some(expected) = self.expected else { return Ok(()) };
         let failed = |source| content::Error::Read { sha256: expected.clone(), source };

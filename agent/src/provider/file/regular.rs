@@ -1,4 +1,4 @@
-//! A regular file: compared as cheaply as it can be, replaced in one go.
+//! A regular file: compared as cheaply as possible, and replaced in one step.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -18,16 +18,16 @@ use crate::system::{
     Permissions, PrivateCopy, Staged, Stat, System as _,
 };
 
-/// The mode of a new file, unless one is given.
+/// The mode of a new file if none is set.
 const DEFAULT_MODE: u32 = 0o644;
 
-/// Below the agent's state: what a validator is given that must not read what others can write to.
+/// The directory below the agent's state for copies that a validator reads if others can write to the original.
 const JUDGED: &str = "/judged";
 
-/// What is said of a file that is written in place.
+/// The remark on a file that is written in place.
 const IN_PLACE: &str = "written in place, not atomically, because the file is a mount point";
 
-/// What differs.
+/// The changes that are needed.
 pub(super) fn plan(
     want: &File,
     owners: &Owners,
@@ -37,7 +37,7 @@ pub(super) fn plan(
     let path = Path::new(want.title.as_str());
     let content = want.content.as_ref().filter(|_| want.replace);
     let size = content.and_then(content::size);
-    // One look answers for most: the file is opened only where its size cannot tell.
+    // One look is usually enough: the file is opened only if its size does not show a difference.
     let Some((stat, opened)) = reading.machine.open_if(path, &|stat| Some(stat.size) == size)? else {
         let diff = want.content.as_ref().filter(|_| want.show_diff);
         let diff = diff.and_then(|content| text::diff(None, content, reading.content));
@@ -58,7 +58,8 @@ pub(super) fn plan(
     Ok(changes)
 }
 
-/// The kernel takes capabilities with the owner, as it takes set-id bits, whatever mode is declared.
+/// Notes that the kernel clears a file's capabilities with a change of owner, like set-id bits, whatever mode is
+/// declared.
 fn say_lost_capabilities(path: &Path, reading: Reading<'_>, changes: &mut [Change]) -> Result<(), Error> {
     let owned = |change: &&mut Change| matches!(change.property, Property::Owner | Property::Group);
     let Some(change) = changes.iter_mut().find(owned) else { return Ok(()) };
@@ -69,7 +70,7 @@ fn say_lost_capabilities(path: &Path, reading: Reading<'_>, changes: &mut [Chang
     Ok(())
 }
 
-/// A link is where a file is to be of which nothing says what it holds: in its place there would be an empty one.
+/// The error if a link is in place of a file whose content is not set: replacing it would leave an empty file.
 fn unknown_content(path: &Path, reading: Reading<'_>) -> Result<Error, Error> {
     let target = reading.machine.read_link(path)?;
     Ok(Error::Conflict(format!(
@@ -97,12 +98,12 @@ fn content_change(
     Ok(())
 }
 
-/// Whether a file of the right size holds the content.
+/// Whether a file of the right size has this content.
 fn same(content: &Content, opened: &mut OpenFile, path: &Path) -> Result<bool, Error> {
     content::is_same(content, opened).map_err(|e| system::Error::io("reading", path, e).into())
 }
 
-/// The change of a content that differs, with its diff.
+/// The change for content that differs, with its diff.
 fn differing(want: &File, path: &Path, content: &Content, reading: Reading<'_>) -> Result<Change, Error> {
     let mut opened = reading.machine.open(path)?;
     let is = match &mut opened {
@@ -114,7 +115,7 @@ fn differing(want: &File, path: &Path, content: &Content, reading: Reading<'_>) 
         }
         None => DisplayValue::Plain(String::new()),
     };
-    // A file with other names may be one that its directory's owner may not read: nothing of it is shown.
+    // A file with other hard links may be one that the directory's owner may not read: nothing of it is shown.
     let shows = want.show_diff && opened.as_ref().is_none_or(|opened| opened.stat.links < 2);
     let diff = if shows { text::diff(opened.as_mut(), content, reading.content) } else { None };
     let mut change = Change::new(Property::Content, String::new(), String::new()).diff(diff);
@@ -123,7 +124,7 @@ fn differing(want: &File, path: &Path, content: &Content, reading: Reading<'_>) 
     Ok(change)
 }
 
-/// Makes the changes: one replacement where content is among them.
+/// Makes the changes: one replacement if content is among them.
 pub(super) fn apply(
     want: &File,
     owners: &Owners,
@@ -151,7 +152,7 @@ fn default_mode(want: &File, old: Option<Stat>) -> u32 {
     old.filter(|old| old.kind == FileKind::File).map_or(new, |old| old.permissions())
 }
 
-/// One file to be written.
+/// One file to write.
 pub(super) struct Replacement<'a> {
     pub(super) path: &'a Path,
     pub(super) content: Option<&'a Content>,
@@ -159,7 +160,7 @@ pub(super) struct Replacement<'a> {
     pub(super) old: Option<Stat>,
 }
 
-/// Writes a file whole; answers with what more is to be said.
+/// Writes a file as a whole; returns a remark, if there is one.
 pub(super) fn replace(
     want: &File,
     owners: &Owners,
@@ -189,8 +190,9 @@ fn joined(words: [Option<String>; 3]) -> Option<String> {
     (!words.is_empty()).then(|| words.join("; "))
 }
 
-/// Asks the validator about the new content; answers with why it could not be asked. It runs as root, so it is given what
-/// nobody else can change: the new file, or a copy where others could put another in its place or write to it.
+/// Runs the validator on the new content; returns why it gave no answer, if so. It runs as root, so it is given
+/// something that nobody else can change: the new file itself, or a copy if others could replace the file or write to
+/// it.
 fn validate(
     want: &File,
     job: &Replacement<'_>,
@@ -235,12 +237,13 @@ fn validate(
     })
 }
 
-/// What is said where the validator came to no answer.
+/// The remark if the validator gave no answer.
 fn not_judged(why: &dyn std::fmt::Display) -> String {
     format!("the new content could not be judged by `validate`, and the old one stays: {why}")
 }
 
-/// Does something with a copy by a name of this extension, in a directory that is root's: the copy itself has no name.
+/// Calls `act` with a path to a copy that has this extension, in a directory that belongs to root: the copy itself has
+/// no name.
 fn called<T>(
     copy: &Path,
     extension: Option<&OsStr>,
@@ -261,7 +264,7 @@ fn called<T>(
     Ok(done)
 }
 
-/// The new content, read once more from where it came.
+/// A copy of the new content, read once more from its source.
 fn copied(job: &Replacement<'_>, writing: Writing<'_>) -> Result<PrivateCopy, Error> {
     let mut stream = content::open(job.content, writing.content)?;
     let copy = PrivateCopy::of(&mut stream)
@@ -270,7 +273,7 @@ fn copied(job: &Replacement<'_>, writing: Writing<'_>) -> Result<PrivateCopy, Er
     Ok(copy)
 }
 
-/// The validator's command with the file's path for `%`.
+/// The validator's command, with `%` replaced with the path of the file.
 fn for_file(command: &Command, path: &Path) -> Command {
     let path = path.to_string_lossy();
     match command {

@@ -1,4 +1,4 @@
-//! What the `file` type promises beyond the contract.
+//! What the `file` type guarantees beyond the contract.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -185,7 +185,7 @@ fn a_tree_has_its_links_empty_folders_and_programs() {
     assert_eq!(target(&bench), Path::new("../bin/run"));
     assert_eq!(mode(&bench, "t/bin/run"), 0o750, "who reads it may run it");
     assert_eq!(mode(&bench, "t/bin/data"), 0o644, "what is not a program in the source is not one here");
-    // A declared mode is everybody's, and programs can be run by it too.
+    // A declared mode applies to every user, and to programs that can be executed.
     bench.set(tree, "mode", "0640");
     bench.run(Mode::Enforce);
     assert_eq!((mode(&bench, "t/bin/run"), mode(&bench, "t/bin/data")), (0o750, 0o640));
@@ -356,7 +356,7 @@ fn what_is_replaced_is_kept_where_that_is_wanted() {
     assert_eq!(places(&bench), ["/a"]);
 }
 
-/// The places of which backups tell, sorted.
+/// The paths that have backups, sorted.
 fn places(bench: &Bench) -> Vec<String> {
     let all = std::fs::read_dir(bench.state().join("backups")).unwrap().map(|entry| entry.unwrap().path());
     let about = all.filter(|path| path.extension().is_some_and(|end| end == "json"));

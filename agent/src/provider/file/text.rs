@@ -1,4 +1,4 @@
-//! Diffs of texts for the report: bounded, and of texts only.
+//! Diffs for the report: of texts only, and of limited length.
 
 use std::io::Read as _;
 
@@ -14,10 +14,10 @@ use crate::system::OpenFile;
 /// Larger files are not compared line by line.
 const MAX_TEXT: u64 = 256 * 1024;
 
-/// What it takes to say how much of a diff is missing.
+/// The bytes needed to say how much of a diff is missing.
 const ROOM_FOR_MORE: usize = 60;
 
-/// A unified diff from what a file holds to what it should hold; none where either is large or no text.
+/// A unified diff from the present to the wanted content; `None` if either is large or is not text.
 pub(super) fn diff(old: Option<&mut OpenFile>, new: &Content, source: &dyn ContentSource) -> Option<String> {
     if new.is_sensitive() || content::size(new)? > MAX_TEXT {
         return None;
@@ -44,12 +44,12 @@ fn read(opened: &mut OpenFile) -> Option<String> {
     text(bytes)
 }
 
-/// The bytes as text, if they are one.
+/// The bytes as text, if they are valid UTF-8 without NUL.
 fn text(bytes: Vec<u8>) -> Option<String> {
     String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
 }
 
-/// The lines before the first that is compared.
+/// The number of lines before the first one that is compared.
 const HEADER: usize = 3;
 
 fn unified(old: &str, new: &str) -> String {
@@ -64,7 +64,7 @@ fn unified(old: &str, new: &str) -> String {
             let (shown, rest) = text.split_at(newline + 1);
             format!("{shown}… (and {})\n", counted(rest.lines().count(), "line", "lines"))
         }
-        // A line is cut where the report takes it, once secrets are out of it: half of one would not be known for one.
+        // A long line is cut later, when the report has removed the secrets: half of a secret would not be recognized.
         _ => text,
     }
 }

@@ -1,4 +1,4 @@
-//! A directory, and what is in it: one streaming walk, one change a path.
+//! A directory and everything in it: one streaming walk, one change for each path.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,10 +17,10 @@ mod correct;
 
 pub(super) use correct::apply;
 
-/// So many paths of one directory are corrected in a run; the next run goes on.
+/// The most paths of one directory that are corrected in a run; the next run continues.
 const MAX_CHANGES: usize = 20_000;
 
-/// So many diffs of one directory are shown.
+/// The most diffs of one directory that are shown.
 const MAX_DIFFS: usize = 20;
 
 const DEFAULT_DIRECTORY_MODE: u32 = 0o755;
@@ -31,7 +31,7 @@ type TreeEntries = BTreeMap<String, TreeEntry>;
 #[derive(Debug, Clone, Copy)]
 enum SourceEntry<'a> {
     Directory,
-    /// With its size, and whether it is a program.
+    /// A file, with its size, and whether it is executable.
     File(&'a ContentHash, u64, bool),
     Link(&'a str),
 }
@@ -45,7 +45,7 @@ impl SourceEntry<'_> {
         }
     }
 
-    /// The mode of a program: anyone who reads it may run it.
+    /// The mode of a program: every class of users that may read it may execute it.
     fn with_execution(self, mode: u32) -> u32 {
         match self {
             Self::File(_, _, true) => mode | (mode & 0o444) >> 2,
@@ -53,12 +53,12 @@ impl SourceEntry<'_> {
         }
     }
 
-    /// The mode that is wanted, of what has `is` where nobody declares one.
+    /// The wanted mode of an entry whose mode is `is`, or `None` if it is not managed.
     fn mode(self, want: &File, is: u32) -> Option<u32> {
         let declared = want.mode.and_then(|mode| member_mode(mode.0, self.kind()));
         let kept = match self {
             Self::File(_, _, true) => Some(is),
-            // What the source does not mark is not a program, no matter who marked it here.
+            // What the source does not mark as executable is not a program, whoever made it executable here.
             Self::File(_, _, false) => Some(is & !0o111),
             Self::Directory | Self::Link(_) => None,
         };
@@ -73,7 +73,7 @@ impl SourceEntry<'_> {
     }
 }
 
-/// Files of the source and the directories that hold them.
+/// The files of the source and the directories that contain them.
 fn expected(want: &File) -> BTreeMap<&str, SourceEntry<'_>> {
     let mut all = BTreeMap::new();
     let Some(Content::Tree(entries)) = &want.content else { return all };
@@ -93,7 +93,7 @@ fn directories(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[..at])
 }
 
-/// What a source leaves: each of its paths.
+/// What a source leaves on the machine: each of its paths.
 pub(super) fn left(want: &File, entries: &TreeEntries) -> Left<'static> {
     let mut left = BTreeMap::new();
     for (path, entry) in entries {
@@ -120,7 +120,8 @@ pub(super) fn left(want: &File, entries: &TreeEntries) -> Left<'static> {
     left.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
-/// The mode of a member: what no class of users can read it cannot execute, and what it can read as a directory it can search.
+/// The mode of a member: a class of users that cannot read it cannot execute it, and one that can read a directory can
+/// search it.
 fn member_mode(mode: u32, kind: FileKind) -> Option<u32> {
     let readers = (mode & 0o444) >> 2;
     match kind {
@@ -135,7 +136,7 @@ fn directory_mode(want: &File) -> Option<u32> {
     if want.recurse { member_mode(mode, FileKind::Directory) } else { Some(mode) }
 }
 
-/// What differs.
+/// The changes that are needed.
 pub(super) fn plan(
     want: &File,
     owners: &Owners,
@@ -183,18 +184,18 @@ pub(super) fn plan(
     Ok(own)
 }
 
-/// A walk under way.
+/// A walk in progress.
 struct TreeWalk<'a> {
     want: &'a File,
-    /// Where the directory really is.
+    /// The real path of the directory.
     place: String,
-    /// Whether what nobody claims goes: not from what another resource makes with all that it holds.
+    /// Whether unclaimed members are removed. Not if another resource makes the directory with everything in it.
     purges: bool,
     owners: &'a Owners,
     accounts: &'a Accounts,
     reading: Reading<'a>,
     spared: &'a Spared,
-    /// What was not met yet.
+    /// The entries of the source that were not met yet.
     expected: BTreeMap<&'a str, SourceEntry<'a>>,
     changes: Vec<Change>,
     diffs: usize,
@@ -227,7 +228,7 @@ impl TreeWalk<'_> {
         }
     }
 
-    /// A path that the source has.
+    /// Handles a path that the source has.
     fn sourced(
         &mut self,
         path: &str,
@@ -291,7 +292,7 @@ impl TreeWalk<'_> {
         self.changes.extend(changes.into_iter().map(|change| change.below(path)));
     }
 
-    /// A path that the source does not have.
+    /// Handles a path that the source does not have.
     fn unsourced(&mut self, path: &str, stat: &Stat) -> system::Result<WalkStep> {
         let deeper = if self.want.recurse { WalkStep::Into } else { WalkStep::Past };
         let whole = inside(&self.place, path);
@@ -333,7 +334,7 @@ impl TreeWalk<'_> {
         Ok(WalkStep::Past)
     }
 
-    /// Something below a directory that is left alone.
+    /// A path below a directory that is ignored, if there is one.
     fn ignored_in(&self, directory: &str) -> system::Result<Option<String>> {
         let mut found = None;
         if self.want.ignore.is_empty() {
@@ -355,11 +356,11 @@ impl TreeWalk<'_> {
         self.changes.push(purge_kept(words).below(path));
     }
 
-    /// What the source has and the walk did not meet.
+    /// Adds what the source has and the walk did not meet.
     fn missing(&mut self) {
         let missing = std::mem::take(&mut self.expected);
         let room = MAX_CHANGES.saturating_sub(self.changes.len());
-        // In the order of paths, so a directory comes before what is in it.
+        // In the order of paths, so a directory comes before its members.
         let is_ignored = |path: &str| path.split('/').any(|name| matches_any(&self.want.ignore, name));
         let missing = missing.into_iter().filter(|(path, _)| !is_ignored(path)).take(room);
         let change =
@@ -368,7 +369,7 @@ impl TreeWalk<'_> {
     }
 }
 
-/// What is said of what a purge leaves.
+/// The note about something that a purge leaves.
 fn purge_kept(words: &str) -> Change {
     Change::new(Property::Purge, "present", "absent").kind(ChangeKind::Note).note(words)
 }

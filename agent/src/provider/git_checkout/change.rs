@@ -1,4 +1,4 @@
-//! Making a checkout, and bringing one to another revision.
+//! Makes a checkout, or brings one to another revision.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::provider::archive::owners::Owners;
 use crate::provider::{Error, Writing};
 use crate::system::{Exit, FileKind, Permissions};
 
-/// Makes a checkout beside its place, and puts it there.
+/// Makes a checkout beside its place, and moves it there.
 pub fn make(
     want: &GitCheckout,
     remote: &GitRemote,
@@ -36,7 +36,7 @@ pub fn make(
     Ok(tree.commit(Path::new("/"))?)
 }
 
-/// Fetches a revision into a repository that has nothing yet, and checks it out. Answers with its commit.
+/// Fetches a revision into an empty repository and checks it out. Returns its commit.
 pub fn get(git: &Git<'_>, revision: &GitRevision, depth: Option<u32>) -> Result<String, Error> {
     let target = git.target(revision, &git.local(revision)?)?;
     let commit = git.fetch(revision, &target, depth)?;
@@ -72,7 +72,7 @@ pub fn correct(
     let marker = path.join(UPDATING);
     let interrupted = writing.machine.lstat(&marker)?.is_some();
     if interrupted {
-        // Anyone who was stopped while writing it does not come back for it.
+        // A process that was stopped while writing it does not come back for it.
         writing.machine.remove(&path.join(".git/index.lock"))?;
     }
     let changed = git.changed_files(want.submodules)?;
@@ -92,7 +92,7 @@ pub fn correct(
     let done =
         git.make_way(&never_clean).and_then(|()| update(&git, want, commit.as_deref(), force, changes));
     let done = done.and(git.bring_back(&never_clean));
-    // What git gives up by itself it leaves as it was: a change that is found by the next run is somebody's.
+    // If git itself gives up, it leaves everything as it was: a change that the next run finds was made by someone.
     if let Ok(()) | Err(Error::Command { exit: Exit::Code(_), .. }) = &done {
         writing.machine.remove(&marker)?;
     }
@@ -119,8 +119,8 @@ fn update(
     Ok(())
 }
 
-/// Takes another remote, and fetches what is wanted from it: names that the old one gave count no more, nor does a commit
-/// that it alone has. Where that fails, the old one stays, so that the next run begins anew.
+/// Switches to another remote, and fetches what is wanted from it. Names from the old one no longer count, nor does a
+/// commit that only the old one has. If that fails, the old remote stays set, so the next run starts again.
 fn of_other_remote(
     git: &Git<'_>,
     remote: &GitRemote,
@@ -138,7 +138,7 @@ fn of_other_remote(
     fetched
 }
 
-/// Fetches a revision of a remote of which nothing is known here.
+/// Fetches a revision from a remote of which nothing is known here.
 fn fetch_anew(git: &Git<'_>, revision: &GitRevision, depth: Option<u32>) -> Result<String, Error> {
     let target = git.target(revision, &Local::default())?;
     if target.kind == RevisionKind::Commit && git.has(&target.commit)? {
@@ -148,13 +148,13 @@ fn fetch_anew(git: &Git<'_>, revision: &GitRevision, depth: Option<u32>) -> Resu
     git.fetch(revision, &target, depth)
 }
 
-/// The commit that is wanted, fetched if it is not here.
+/// The wanted commit if it was fetched just now, or is there already.
 fn wanted_commit(git: &Git<'_>, revision: &GitRevision, depth: Option<u32>) -> Result<Option<String>, Error> {
     let target = git.target(revision, &git.local(revision)?)?;
     if !git.has(&target.commit)? {
         return git.fetch(revision, &target, depth).map(Some);
     }
-    // By these names the next run knows what this one left.
+    // By these names the next run recognizes what this one left.
     match target.kind {
         _ if target.away.is_some() => {}
         RevisionKind::Branch => {

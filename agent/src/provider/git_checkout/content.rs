@@ -1,5 +1,5 @@
-//! Files that a checkout holds otherwise than people expect: those that git calls changed though they are as it checks them out,
-//! and pointers of Git LFS.
+//! Files of a checkout whose content is not what people expect: those that git calls changed although they are as it
+//! checks them out, and Git LFS pointers.
 
 use super::git::Git;
 use crate::provider::Error;
@@ -8,21 +8,21 @@ use crate::system::{FileKind, Invocation, Stat};
 /// The largest file that is compared, in bytes.
 const LARGEST: usize = 4 * 1024 * 1024;
 
-/// So many of the files that git calls changed are looked at.
+/// The most files called changed by git that are looked at.
 const MOST: usize = 100;
 
-/// How a pointer begins: the version of its specification.
+/// The beginning of a pointer: the version of its specification.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
-/// No pointer is larger, in bytes.
+/// The size of the largest pointer, in bytes.
 const LARGEST_POINTER: usize = 1024;
 
-/// The attribute of files of which a commit has pointers.
+/// The attribute of files whose commit contains pointers.
 const LFS: &str = "filter=lfs";
 
 impl Git<'_> {
-    /// Of files that git calls changed, those that are as it checks them out itself, and that it will call so again: what
-    /// `.gitattributes` says of their line ends is not how they are in the commit.
+    /// Of the files that git calls changed, those that are exactly as git checks them out, and that it will always call
+    /// changed: their line ends in the commit are not what `.gitattributes` says.
     pub fn never_clean(&self, changed: &[String]) -> Result<Vec<String>, Error> {
         if changed.is_empty() {
             return Ok(Vec::new());
@@ -39,7 +39,7 @@ impl Git<'_> {
         Ok(files)
     }
 
-    /// Paths as they are, and not as patterns.
+    /// An invocation that takes paths literally and not as patterns.
     fn literal(&self, words: &[&str]) -> Invocation {
         self.invocation(words).variable("GIT_LITERAL_PATHSPECS", "1")
     }
@@ -52,7 +52,7 @@ impl Git<'_> {
         Ok(output.succeeded() && is.is_some_and(|is| is == output.stdout))
     }
 
-    /// What a file holds, if it is one and no larger than that.
+    /// The content of a path, if it is a file of at most `most` bytes.
     fn small_file(&self, path: &str, most: usize) -> Result<Option<Vec<u8>>, Error> {
         let (at, most) = (self.dir.join(path), most as u64);
         let is_small = |stat: &Stat| stat.kind == FileKind::File && stat.size <= most;
@@ -62,7 +62,7 @@ impl Git<'_> {
         }
     }
 
-    /// Removes files that are as git checks them out, so that another revision can take their place.
+    /// Removes files that are as git checks them out, so another revision can take their place.
     pub fn make_way(&self, files: &[String]) -> Result<(), Error> {
         if files.is_empty() {
             return Ok(());
@@ -75,7 +75,7 @@ impl Git<'_> {
         if output.succeeded() { Ok(()) } else { Err(Error::command(&command, &output)) }
     }
 
-    /// Checks files out again that made way and that the revision has.
+    /// Checks out again the removed files that the revision has.
     pub fn bring_back(&self, files: &[String]) -> Result<(), Error> {
         if files.is_empty() {
             return Ok(());
@@ -91,7 +91,7 @@ impl Git<'_> {
         if output.succeeded() { Ok(()) } else { Err(Error::command(&command, &output)) }
     }
 
-    /// Files that are pointers of Git LFS, and not what they point to: filters of the machine are not used.
+    /// Files that are Git LFS pointers and not the content that they point to: the machine's filters are not used.
     pub fn pointers(&self) -> Result<Vec<String>, Error> {
         let attributes = self.small_file(".gitattributes", LARGEST)?;
         let is_meant = |line: &str| !line.trim_start().starts_with('#') && line.contains(LFS);
@@ -109,7 +109,7 @@ impl Git<'_> {
     }
 }
 
-/// The path of a line of `ls-files --eol` whose file has line ends in the commit that its attributes rule out.
+/// The path in a line of `ls-files --eol`, if the file's line ends in the commit contradict its attributes.
 fn of_other_ends(line: &str) -> Option<&str> {
     let (about, path) = line.split_once('\t')?;
     let mut words = about.split_whitespace();

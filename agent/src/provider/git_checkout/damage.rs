@@ -1,4 +1,5 @@
-//! What a power cut leaves of git's own files: empty ones, and locks of processes that are gone. git gives up at each of them.
+//! What a power cut leaves of git's own files: empty files, and locks of processes that are gone. git gives up at each
+//! of them.
 
 use std::path::{Path, PathBuf};
 
@@ -8,33 +9,34 @@ use crate::provider::archive::owners::Owners;
 use crate::provider::{Error, Writing};
 use crate::system::{FileKind, Inspect, Permissions};
 
-/// Stands while files are changed of which nobody had changed one: where it is found, that was interrupted, and whatever is
-/// changed is a half of that.
+/// Exists while files are updated, none of which had been changed locally. If it is found, the update was interrupted,
+/// and whatever is changed is half of that update.
 pub const UPDATING: &str = ".git/holdfast-updating";
 
-/// Locks of what every command writes.
+/// Locks of files that every command writes.
 const LOCKS: [&str; 3] = [".git/index.lock", ".git/HEAD.lock", ".git/config.lock"];
 
 const INDEX: &str = ".git/index";
 const HEAD: &str = ".git/HEAD";
 
-/// A branch that nobody has: by it git takes the directory for a repository, and whatever is wanted is checked out then.
+/// A branch that does not exist. With it git accepts the directory as a repository, and what is wanted is checked out
+/// afterwards.
 const NO_BRANCH: &str = "ref: refs/heads/none\n";
 
-/// More than a `HEAD` holds.
+/// The most bytes of `HEAD` that are read.
 const LIMIT: u64 = 64 * 1024;
 
-/// What is damaged.
+/// The damage to git's own files in a checkout.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Damage {
-    /// Files to be removed: git makes them again.
+    /// Files to remove: git creates them again.
     removed: Vec<PathBuf>,
     has_no_head: bool,
     words: Vec<String>,
 }
 
 impl Damage {
-    /// Of a checkout.
+    /// Finds the damage of a checkout.
     pub fn of(path: &Path, machine: &dyn Inspect) -> Result<Self, Error> {
         let mut damage = Self::default();
         let file = |name: &str| -> Result<_, Error> {
@@ -63,17 +65,17 @@ impl Damage {
         Ok(damage)
     }
 
-    /// What is damaged, in words; none where nothing is.
+    /// The damage in words; `None` if there is none.
     pub fn words(&self) -> Option<String> {
         (!self.words.is_empty()).then(|| self.words.join(", "))
     }
 
-    /// Whether it may be repaired: by the wish to force, or since the agent itself was interrupted there.
+    /// Whether it may be repaired: because `force` is set, or because the agent itself was interrupted there.
     pub fn may_be_repaired(path: &Path, force: bool, machine: &dyn Inspect) -> Result<bool, Error> {
         Ok(force || machine.lstat(&path.join(UPDATING))?.is_some())
     }
 
-    /// Why it is left as it is.
+    /// The error that says why it is left as it is.
     pub fn refused(&self, path: &Path) -> Error {
         let files = counted(self.words.len(), "file", "files");
         Error::Refused(format!(
@@ -84,7 +86,7 @@ impl Damage {
         ))
     }
 
-    /// Repairs it: what is checked out is then to be checked out again.
+    /// Repairs the damage; after that, the files must be checked out again.
     pub fn repair(&self, path: &Path, owners: &Owners, writing: Writing<'_>) -> Result<(), Error> {
         for file in &self.removed {
             writing.machine.remove(file)?;
@@ -97,13 +99,13 @@ impl Damage {
     }
 }
 
-/// Whether git takes a text for what is checked out.
+/// Whether git accepts a text as `HEAD`.
 fn is_head(text: &[u8]) -> bool {
     let text = text.trim_ascii_end();
     text.starts_with(b"ref: refs/") || (text.len() >= 40 && text.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// When the machine was booted, in seconds since 1970.
+/// The boot time of the machine, in seconds since 1970.
 fn booted(machine: &dyn Inspect) -> Option<i64> {
     let stat = machine.read_text(Path::new("/proc/stat")).ok()??;
     stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()

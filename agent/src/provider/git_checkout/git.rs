@@ -1,20 +1,20 @@
 //! The `git` of one repository: how it is called, and what it is asked.
 //!
-//! It runs as the user whose repository it is, asks nobody for a password, and runs no hook that the repository names. By no
-//! setting of the repository another directory, other objects or fewer files are looked at than are meant. What begins with
-//! `-` never reaches it; secrets go by its environment.
+//! It runs as the user who owns the repository, never asks for a password, and runs no hook of the repository. No
+//! setting of the repository can make it look at another directory, other objects or fewer files than intended. An
+//! argument that begins with `-` never reaches it, and secrets are passed in its environment.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use holdfast_catalog::resource::attribute::{AbsolutePath, AccountName, GitRemote, Secret};
+use holdfast_catalog::resource::attribute::{AbsolutePath, GitRemote, Secret, AccountName};
 use holdfast_catalog::value::Sensitive;
 
 use crate::provider::{Error, Reading, Writing};
 use crate::system::{Exit, Inspect, Invocation, Output};
 
-/// Settings that are stronger than those of the repository.
+/// Settings that override those of the repository.
 const SETTINGS: [&str; 15] = [
     "core.hooksPath=/dev/null",
     "core.fileMode=true",
@@ -33,34 +33,33 @@ const SETTINGS: [&str; 15] = [
     "http.lowSpeedTime=60",
 ];
 
-/// How long a remote may take to say what its branches and tags are: one that is away must not hold up the run.
+/// How long a remote may take to list its branches and tags: one that does not answer must not hold up the run.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a look may take that reads the files of a checkout, and one that reads nothing but git's own. Anyone who owns it
-/// can make git wait for ever, and the run with it.
+/// How long a command may take that reads the files of a checkout, and one that only reads git's own. The owner of a
+/// checkout can make git wait for ever, and the run with it.
 const FILES_TIMEOUT: Duration = Duration::from_secs(60);
 const OWN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What reads the files of a checkout, or asks a remote.
+/// Commands that read the files of a checkout, or ask a remote.
 const SLOW: [&str; 4] = ["ls-files", "ls-remote", "status", "submodule"];
 
-/// So much of what git says is read; and so much of a list of all files, of which none may be left out.
+/// The most bytes of git's output that are read, and of a list of all files, none of which may be left out.
 const LIMIT: usize = 4 * 1024 * 1024;
 const TRACKED_LIMIT: usize = 512 * 1024 * 1024;
 
-/// The variables by which git takes the checkout for what it is, whatever its settings say: the repository is here, and so
-/// are the files.
+/// The variables that fix where the repository and its files are, whatever its settings say.
 const HERE: [(&str, &str); 2] = [("GIT_DIR", ".git"), ("GIT_WORK_TREE", ".")];
 
 /// How a repository is reached, and as whom.
 #[derive(Debug, Clone, Copy)]
 pub struct RemoteAccess<'a> {
     pub remote: &'a GitRemote,
-    /// Whose checkout it is.
+    /// The owner of the checkout.
     pub user: Option<&'a AccountName>,
-    /// The key for ssh.
+    /// The private key for ssh.
     pub identity: Option<&'a AbsolutePath>,
-    /// What is sent over https.
+    /// Headers for https.
     pub headers: &'a BTreeMap<String, Secret>,
     /// How long one command may take.
     pub timeout: Duration,
@@ -68,7 +67,7 @@ pub struct RemoteAccess<'a> {
 
 #[cfg(test)]
 impl<'a> RemoteAccess<'a> {
-    /// As the test's own user.
+    /// Access as the test's own user.
     pub fn plain(remote: &'a GitRemote, headers: &'a BTreeMap<String, Secret>) -> Self {
         Self { remote, user: None, identity: None, headers, timeout: Duration::from_secs(5) }
     }
@@ -90,12 +89,12 @@ pub struct Git<'a> {
 }
 
 impl<'a> Git<'a> {
-    /// In this directory.
+    /// The git of this directory.
     pub fn new(access: RemoteAccess<'a>, dir: &'a Path, may: May<'a>) -> Self {
         Self { access, dir, may }
     }
 
-    /// How git is called with these arguments.
+    /// The invocation of git with these arguments.
     pub fn invocation(&self, arguments: &[&str]) -> Invocation {
         let settings = SETTINGS.iter().flat_map(|setting| ["-c", setting]);
         let words = ["git"].into_iter().chain(settings).chain(arguments.iter().copied());
@@ -107,7 +106,7 @@ impl<'a> Git<'a> {
             .timeout(self.access.timeout)
             .stoppable();
         if matches!(self.may, May::Look(_)) {
-            // A look must not even refresh the index.
+            // Looking must not even refresh the index.
             invocation = invocation.variable("GIT_OPTIONAL_LOCKS", "0");
             let is_slow = arguments.first().is_some_and(|word| SLOW.contains(word));
             let most = if is_slow { FILES_TIMEOUT } else { OWN_TIMEOUT };
@@ -129,7 +128,7 @@ impl<'a> Git<'a> {
         invocation
     }
 
-    /// Settings that go by the environment, since everybody can read arguments.
+    /// Settings that are passed in the environment, since anybody can read arguments.
     fn secret_settings(&self) -> Vec<(String, Secret)> {
         if self.access.headers.is_empty() {
             return Vec::new();
@@ -138,12 +137,12 @@ impl<'a> Git<'a> {
         let header = |(name, value): (&String, &Secret)| {
             (key.clone(), Sensitive::text(format!("{name}: {}", value.expose())).into())
         };
-        // A host that redirects would have them passed on.
+        // If the host redirected, git would pass them on.
         let stays = ("http.followRedirects".to_owned(), Secret::from("false"));
         std::iter::once(stays).chain(self.access.headers.iter().map(header)).collect()
     }
 
-    /// Runs git to whatever end.
+    /// Runs git, whether or not it succeeds.
     fn try_run(&self, limit: usize, arguments: &[&str]) -> Result<Output, Error> {
         self.execute(&self.invocation(arguments).limit(limit))
     }
@@ -155,7 +154,7 @@ impl<'a> Git<'a> {
         })
     }
 
-    /// The machine, to be looked at.
+    /// The machine, for reading.
     pub(super) fn machine(&self) -> &dyn Inspect {
         match self.may {
             May::Look(reading) => reading.machine,
@@ -163,12 +162,12 @@ impl<'a> Git<'a> {
         }
     }
 
-    /// Runs git, which must succeed; answers with what it printed.
+    /// Runs git, which must succeed; returns its output.
     pub fn run(&self, arguments: &[&str]) -> Result<String, Error> {
         self.run_within(LIMIT, arguments)
     }
 
-    /// The same, of which so many bytes are read.
+    /// Like `run`, with a limit on the bytes that are read.
     fn run_within(&self, limit: usize, arguments: &[&str]) -> Result<String, Error> {
         let output = self.try_run(limit, arguments)?;
         if output.succeeded() {
@@ -186,7 +185,8 @@ impl<'a> Git<'a> {
         hurried.run(&[&words, names].concat())
     }
 
-    /// Whether the ids of the remote are of SHA-256, as far as it says one: asked without a repository, which has a kind itself.
+    /// Whether the remote uses SHA-256 ids, as far as it shows one. It is asked from outside the repository, which has
+    /// a format itself.
     fn has_sha256(&self) -> Result<bool, Error> {
         const IDS: usize = 64;
         let words = ["ls-remote", "--", self.access.remote.as_str(), "HEAD"];
@@ -201,7 +201,7 @@ impl<'a> Git<'a> {
         Ok(output.text().split('\t').next().is_some_and(|id| id.len() == IDS))
     }
 
-    /// What git printed; none where it says no. What it did not come to say is an error.
+    /// The output of git; `None` if its answer is no. If it could not answer, that is an error.
     pub fn ask(&self, arguments: &[&str]) -> Result<Option<String>, Error> {
         let output = self.try_run(LIMIT, arguments)?;
         match output.exit {
@@ -211,23 +211,23 @@ impl<'a> Git<'a> {
         }
     }
 
-    /// The commit that is checked out; none where there is none yet.
+    /// The commit that is checked out; `None` if there is none yet.
     pub fn head(&self) -> Result<Option<String>, Error> {
         self.ask(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])
     }
 
-    /// The remote's URL that the repository knows.
+    /// The URL of the remote in the repository's settings.
     pub fn remote(&self) -> Result<Option<String>, Error> {
         self.ask(&["config", "--local", "--get", "remote.origin.url"])
     }
 
-    /// Whether a commit is here.
+    /// Whether a commit is in the repository.
     pub fn has(&self, commit: &str) -> Result<bool, Error> {
         Ok(self.ask(&["cat-file", "-e", &format!("{commit}^{{commit}}")])?.is_some())
     }
 
-    /// Files that git knows and that were changed here, those of submodules too if these are managed; and those that git was
-    /// told to pass over, changed or not.
+    /// Tracked files that were changed here, including those of submodules if these are managed; and files that git was
+    /// told to ignore changes of, changed or not.
     pub fn changed_files(&self, submodules: bool) -> Result<Vec<String>, Error> {
         let quiet = ["--untracked-files=no", "--no-renames", "--ignore-submodules=all"];
         let status = ["status", "--porcelain", "-z", quiet[0], quiet[1], quiet[2]];
@@ -236,7 +236,7 @@ impl<'a> Git<'a> {
         let mut files: Vec<_> = text.split('\0').filter_map(entry).collect();
         files.extend(self.passed_over()?.iter().map(|path| format!("{path} (hidden from git)")));
         if submodules {
-            // The path of a submodule is the repository's word: it is printed, and never a part of a command.
+            // The repository decides the path of a submodule. It is printed, and never part of a command.
             let each = format!(
                 "printf '\\0%s\\0' \"$displaypath\" && \
                  GIT_NO_REPLACE_OBJECTS=1 GIT_WORK_TREE=. git status --porcelain -z {}",
@@ -248,7 +248,8 @@ impl<'a> Git<'a> {
         Ok(files)
     }
 
-    /// Files whose changes git was told to pass over. What a sparse checkout leaves out is among them: no resource asks for one.
+    /// Files whose changes git was told to ignore. That includes what a sparse checkout leaves out: no resource asks
+    /// for one.
     fn passed_over(&self) -> Result<Vec<String>, Error> {
         let is_hidden = |tag: u8| tag.is_ascii_lowercase() || tag == b'S';
         let text = self.run_within(TRACKED_LIMIT, &["ls-files", "-v", "-z"])?;
@@ -259,7 +260,7 @@ impl<'a> Git<'a> {
         Ok(text.split('\0').filter_map(entry).collect())
     }
 
-    /// All files that git knows, those of submodules too if these are managed.
+    /// All tracked files, including those of submodules if these are managed.
     pub fn tracked(&self, submodules: bool) -> Result<Vec<String>, Error> {
         let also = submodules.then_some("--recurse-submodules");
         let arguments: Vec<&str> = ["ls-files", "-z", "--cached"].into_iter().chain(also).collect();
@@ -267,7 +268,7 @@ impl<'a> Git<'a> {
         Ok(text.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
     }
 
-    /// Has git look again at files that it was told to pass over.
+    /// Makes git look again at files whose changes it was told to ignore.
     pub fn look_at_all(&self) -> Result<(), Error> {
         for path in self.passed_over()? {
             for flag in ["--no-assume-unchanged", "--no-skip-worktree"] {
@@ -277,12 +278,12 @@ impl<'a> Git<'a> {
         Ok(())
     }
 
-    /// The branch on which the checkout stands.
+    /// The branch that is checked out, if any.
     pub fn branch(&self) -> Result<Option<String>, Error> {
         self.ask(&["symbolic-ref", "--quiet", "--short", "HEAD"])
     }
 
-    /// Submodules that are not as the revision says.
+    /// Submodules whose commit is not the one in the revision.
     pub fn stray_submodules(&self) -> Result<Vec<String>, Error> {
         let text = self.run(&["submodule", "status", "--recursive"])?;
         let stray = text.lines().filter(|line| !line.starts_with(' '));
@@ -302,7 +303,7 @@ impl<'a> Git<'a> {
         Ok(text.lines().filter_map(name).collect())
     }
 
-    /// Checks a commit out, on no branch.
+    /// Checks a commit out, with a detached `HEAD`.
     pub fn check_out(&self, commit: &str, force: bool) -> Result<(), Error> {
         let force = force.then_some("--force");
         let words = ["checkout", "--quiet", "--detach"].into_iter().chain(force).chain([commit, "--"]);
@@ -317,7 +318,7 @@ impl<'a> Git<'a> {
         self.run(&words.collect::<Vec<_>>()).map(drop)
     }
 
-    /// Makes the repository, empty, with ids as the remote has them.
+    /// Makes an empty repository with the same format of ids as the remote.
     pub fn init(&self) -> Result<(), Error> {
         let format = self.has_sha256()?.then_some("--object-format=sha256");
         let words = ["init", "--quiet", "--template="].into_iter().chain(format);
@@ -326,7 +327,7 @@ impl<'a> Git<'a> {
     }
 }
 
-/// The ssh that git runs: never asks, waits for nobody, and takes no host that is not known.
+/// The ssh command that git runs: it never asks, does not wait for ever, and refuses unknown hosts.
 fn ssh(identity: Option<&AbsolutePath>) -> String {
     let asks_nobody = "ssh -o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=15";
     match identity {
@@ -338,7 +339,7 @@ fn ssh(identity: Option<&AbsolutePath>) -> String {
     }
 }
 
-/// git's failure, named by what was asked of it and not by all its settings.
+/// The error for a failure of git. It names the arguments without all the settings.
 fn failed(arguments: &[&str], output: &Output) -> Error {
     Error::Command {
         command: format!("git {}", arguments.join(" ")),
@@ -347,7 +348,7 @@ fn failed(arguments: &[&str], output: &Output) -> Error {
     }
 }
 
-/// Changed files by their paths from the top: after an empty entry comes the path of a submodule, then what it says of its own.
+/// The paths of changed files, from the top. After an empty entry comes the path of a submodule, then its own changes.
 fn of_submodules(text: &str) -> Vec<String> {
     let (mut files, mut within) = (Vec::new(), "");
     let mut entries = text.split('\0');
@@ -419,7 +420,7 @@ mod tests {
         let timeout = |words: &[&str]| git.invocation(words).timeout.as_secs();
         assert_eq!((timeout(&["rev-parse", "HEAD"]), timeout(&["for-each-ref"])), (10, 10));
         assert_eq!((timeout(&["status"]), timeout(&["submodule", "status"])), (60, 60));
-        // What was not said is not an answer: another remote, no commit, no branch.
+        // A command that did not answer does not mean another remote, no commit or no branch.
         for asked in [git.remote(), git.head(), git.branch()] {
             assert!(asked.unwrap_err().to_string().contains("timeout of 10 s"));
         }

@@ -1,4 +1,4 @@
-//! What differs of a checkout that is there.
+//! How an existing checkout differs.
 
 use std::path::Path;
 
@@ -14,16 +14,16 @@ use crate::provider::archive::owners::Owners;
 use crate::provider::{ChangeKind, Error, Reading};
 use crate::system::{Accounts, Inspect};
 
-/// No file that git knows was changed.
+/// The value if no tracked file was changed.
 pub const CLEAN: &str = "clean";
 
-/// All submodules are as the revision says.
+/// The value if all submodules are as the revision says.
 pub const CHECKED_OUT: &str = "checked out";
 
-/// How many paths are named.
+/// The most paths that a message names.
 const NAMED: usize = 5;
 
-/// Refuses a checkout of somebody else: its settings could run what its owner likes.
+/// Refuses a checkout that belongs to someone else: its settings could run whatever its owner likes.
 pub fn refuse_others(
     path: &Path,
     owners: &Owners,
@@ -45,7 +45,7 @@ pub fn refuse_others(
     Ok(())
 }
 
-/// What differs.
+/// The changes that are needed.
 pub fn differences(
     (remote, revision): (&GitRemote, &GitRevision),
     want: &GitCheckout,
@@ -88,7 +88,7 @@ pub fn differences(
             changes.push(Change::new(Property::Force, changed(&files), "").kind(ChangeKind::Note).note(note));
         }
     }
-    // Of another revision, they may be others.
+    // Another revision may have other submodules.
     if want.submodules && changes.iter().all(|change| change.property != Property::Revision) {
         let stray = git.stray_submodules()?;
         let change =
@@ -98,8 +98,8 @@ pub fn differences(
     Ok(changes)
 }
 
-/// The revision, if it is not the one that is wanted; or what is to be said of it. What is known of another remote counts
-/// for nothing.
+/// The change if the revision is not the wanted one, or a note about it. What is known from another remote does not
+/// count.
 fn revision_change(
     revision: &GitRevision,
     is_other: bool,
@@ -143,7 +143,7 @@ fn note(revision: &GitRevision, target: &RevisionTarget, interrupted: bool) -> S
     format!("{what}{again}{}", away.unwrap_or_default())
 }
 
-/// What is said of files that are pointers of Git LFS.
+/// The note about files that are Git LFS pointers.
 pub fn of_lfs(pointers: &[String]) -> String {
     format!(
         "{} holds a pointer of Git LFS and not the content: filters of the machine are not used; deliver it by an `archive`, \
@@ -164,7 +164,7 @@ fn some(names: &[String]) -> String {
     }
 }
 
-/// A URL as somebody else wrote it, without what may be a password.
+/// A URL that someone else wrote, without what may be a password.
 fn without_password(url: &str) -> String {
     match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?))) {
         Some((scheme, (user, rest))) if user.contains(':') => format!("{scheme}://…@{rest}"),

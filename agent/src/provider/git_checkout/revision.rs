@@ -1,30 +1,30 @@
-//! What a revision is: asked of the checkout, and of the remote where that may know better.
+//! What a revision means: the checkout is asked, and the remote if it may know better.
 
 use holdfast_catalog::resource::attribute::GitRevision;
 
 use super::git::Git;
 use crate::provider::Error;
 
-/// What a revision is.
+/// The kind of a revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RevisionKind {
     Branch,
     Tag,
-    /// It is what it says.
+    /// The id of a commit.
     Commit,
 }
 
-/// The commit that is wanted.
+/// The wanted commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevisionTarget {
-    /// What the revision is.
+    /// The kind of the revision.
     pub kind: RevisionKind,
     pub commit: String,
-    /// Why the remote could not be asked, where it could not: then this is what it said the last time.
+    /// Why the remote could not be asked; then this is its last known answer.
     pub away: Option<String>,
 }
 
-/// What is known here of a name.
+/// What the repository knows about a name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Local {
     /// The commit of the branch when the remote was last asked.
@@ -34,14 +34,14 @@ pub struct Local {
 }
 
 impl Git<'_> {
-    /// What is known here of a revision.
+    /// What the repository knows about a revision.
     pub fn local(&self, revision: &GitRevision) -> Result<Local, Error> {
         let (branch, tag) = (format!("refs/remotes/origin/{revision}"), format!("refs/tags/{revision}"));
         let format = "--format=%(refname) %(objectname) %(*objectname)";
         Ok(local(&self.run(&["for-each-ref", format, &branch, &tag])?, &branch, &tag))
     }
 
-    /// The commit that a revision means. Only what may have moved, or is not known here, is asked of the remote.
+    /// The commit that a revision means. The remote is only asked if that may have moved, or is not known here.
     pub fn target(&self, revision: &GitRevision, local: &Local) -> Result<RevisionTarget, Error> {
         let known = |kind, commit: &String| RevisionTarget { kind, commit: commit.clone(), away: None };
         if revision.is_commit() {
@@ -90,7 +90,7 @@ impl Git<'_> {
         })
     }
 
-    /// Fetches what is wanted; answers with the commit that is to be checked out.
+    /// Fetches what is wanted; returns the commit to check out.
     pub fn fetch(
         &self,
         revision: &GitRevision,
@@ -107,7 +107,7 @@ impl Git<'_> {
         match target.kind {
             RevisionKind::Branch => {
                 fetch(&["--no-tags"], &[&format!("+refs/heads/{revision}:{branch}")])?;
-                // It may have moved on since it was asked for.
+                // The branch may have moved since it was asked for.
                 self.run(&["rev-parse", "--verify", &format!("{branch}^{{commit}}")])
             }
             RevisionKind::Tag => {
@@ -115,7 +115,7 @@ impl Git<'_> {
                 self.run(&["rev-parse", "--verify", &format!("refs/tags/{revision}^{{commit}}")])
             }
             RevisionKind::Commit => {
-                // Some hosts give a commit by its id alone; from others everything is fetched.
+                // Some hosts give a commit by its id; from others everything is fetched.
                 if fetch(&["--no-tags"], &[&target.commit]).is_err() || !self.has(&target.commit)? {
                     self.fetch_all()?;
                 }
@@ -127,7 +127,8 @@ impl Git<'_> {
         }
     }
 
-    /// Whether a commit that is here is one of the remote's: git fetches no commit that it has, so all names are.
+    /// Checks that a commit in the repository is also in the remote. git does not fetch a commit that it has, so all
+    /// names are fetched.
     pub fn has_at_remote(&self, commit: &str) -> Result<(), Error> {
         self.fetch_all()?;
         let names = self.run(&["for-each-ref", "--count=1", &format!("--contains={commit}")])?;
@@ -137,7 +138,7 @@ impl Git<'_> {
         Ok(())
     }
 
-    /// Forgets the names that a remote gave.
+    /// Removes the names that a remote gave.
     pub fn forget_names(&self) -> Result<(), Error> {
         let names = self.run(&["for-each-ref", "--format=%(refname)", "refs/tags", "refs/remotes/origin"])?;
         names.lines().try_for_each(|name| self.run(&["update-ref", "--no-deref", "-d", name]).map(drop))
@@ -155,7 +156,7 @@ impl Git<'_> {
 fn local(text: &str, branch: &str, tag: &str) -> Local {
     let find = |name: &str| {
         let mut lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-        // An annotated tag is an object of its own; its commit is behind it.
+        // An annotated tag is an object of its own, which points to its commit.
         lines
             .find(|words| words.first() == Some(&name))
             .and_then(|words| words.last().map(|id| (*id).to_owned()))
@@ -188,7 +189,7 @@ mod tests {
         GitRevision::read(&text.into()).unwrap()
     }
 
-    /// What the remote says of `main` when git prints this.
+    /// The answer of the remote for a name if git prints this text.
     fn target(text: &'static str, name: &str, known: Local) -> Result<RevisionTarget, Error> {
         let double =
             Double::new(move |_| Some(if text.is_empty() { failed(128, "no route") } else { said(text) }));

@@ -1,4 +1,4 @@
-//! Checkouts of a repository in the test's own directory, by the machine's own git.
+//! Checkouts of a repository in the test's own directory, made with the machine's own git.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ echo two >file; git commit -qam two; git tag -a -m two v2
 const COMMIT: &str =
     "export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@x GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@x; cd origin; ";
 
-/// A bench with the repository, and a checkout of this revision; none where there is no git.
+/// A bench with the repository, and a checkout of this revision; `None` if there is no git.
 fn bench(revision: &str, more: &[(&str, Value)]) -> Option<(Bench, u32)> {
     if std::process::Command::new("git").arg("--version").output().is_err() {
         crate::skip::leave_out("git is not installed");
@@ -52,7 +52,7 @@ fn event(bench: &mut Bench) -> Event {
     events.remove(0)
 }
 
-/// Runs once, which changes this property for this reason, and leaves nothing to do.
+/// Runs once, which changes this property for this cause, and leaves nothing to do.
 fn changes(bench: &mut Bench, property: &str, cause: Cause) {
     let event = event(bench);
     let seen = (event.property.as_deref(), event.status, event.cause);
@@ -97,7 +97,7 @@ fn a_branch_is_followed_as_it_moves_and_stays_while_the_remote_is_away() {
     sh(&bench, "mv origin elsewhere");
     let said = event(&mut bench);
     assert_eq!(said.status, Status::Info, "{said:?}");
-    // What somebody did meanwhile is drift, and needs no remote.
+    // What someone did in the meantime is drift, and needs no remote.
     sh(&bench, "git -C app checkout -q --detach HEAD~1");
     let drift = event(&mut bench);
     assert_eq!((drift.status, drift.cause), (Status::Changed, Some(Cause::Corrective)), "{drift:?}");
@@ -111,7 +111,7 @@ fn local_changes_are_said_or_thrown_away_and_unknown_files_are_left() {
     sh(&bench, "echo mine >app/file; echo mine >app/unknown");
     let said = event(&mut bench);
     assert_eq!((said.status, said.property.as_deref()), (Status::Info, Some("force")), "{said:?}");
-    // They stop a change that would overwrite them, again and again.
+    // They stop a change that would overwrite them, in every run.
     bench.set(index, "revision", "v2");
     for _ in 0..2 {
         let events = bench.run(Mode::Enforce).events;
@@ -130,7 +130,7 @@ fn local_changes_are_said_or_thrown_away_and_unknown_files_are_left() {
 fn what_git_refused_is_not_taken_for_a_half_of_ours() {
     let Some((mut bench, index)) = bench("v1", &[]) else { return };
     bench.run(Mode::Enforce);
-    // Somebody else's git is at work.
+    // Another git process is at work.
     sh(&bench, "touch app/.git/index.lock");
     bench.set(index, "revision", "v2");
     assert_eq!(event(&mut bench).status, Status::Failed);
@@ -302,14 +302,14 @@ fn what_is_hidden_from_git_is_a_local_change() {
     changes(&mut bench, "force", Cause::Corrective);
     assert_eq!(sh(&bench, "stat -c %a app/file"), "644");
     for hide in [
-        // Another tree in the name of the commit.
+        // Another tree in place of the commit's.
         "echo evil >app/file; git -C app add file; \
          git -C app replace HEAD $(git -C app -c user.name=e -c user.email=e@x commit-tree $(git -C app write-tree) -m e)",
-        // Left out by the checkout's own wish, there or not.
+        // Left out by the settings of the checkout, whether or not it is there.
         "mkdir -p app/.git/info; printf '/*\\n!/file\\n' >app/.git/info/sparse-checkout; \
          git -C app config core.sparseCheckout true; git -C app update-index --skip-worktree file; echo evil >app/file",
         "git -C app update-index --skip-worktree file; rm app/file",
-        // Another directory in the place of this one.
+        // Another directory in place of this one.
         "mkdir pristine; cp app/file pristine; git -C app config core.worktree \"$PWD/pristine\"; echo evil >app/file",
     ] {
         sh(&bench, hide);
@@ -322,7 +322,7 @@ fn what_is_hidden_from_git_is_a_local_change() {
 #[test]
 fn changed_files_of_submodules_are_named_and_thrown_away() {
     let Some((mut bench, index)) = bench("v1", &[("submodules", true.into())]) else { return };
-    // Its path is the repository's word, and may be anything.
+    // The repository decides the path, which may be anything.
     let allow = "export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=protocol.file.allow GIT_CONFIG_VALUE_0=always";
     sh(
         &bench,
@@ -335,7 +335,7 @@ fn changed_files_of_submodules_are_named_and_thrown_away() {
         ),
     );
     bench.run(Mode::Enforce);
-    // The checkout of a submodule of this machine is the test's own: git lets nobody clone by a path.
+    // The checkout of a local submodule is made by the test: git refuses to clone submodules from a path.
     sh(
         &bench,
         &format!(
@@ -399,7 +399,7 @@ fn a_tidy_in_a_checkout_takes_nothing_that_git_knows() {
     );
 }
 
-/// Adds a file with these line ends to the repository, and what its attributes say.
+/// Adds a file with these line ends to the repository, with these attributes.
 fn with_ends(bench: &Bench, attributes: &str, text: &str) {
     let script = format!(
         "{COMMIT} printf '{text}' >w.txt; git add w.txt; printf '%s\\n' '{attributes}' >.gitattributes; \
@@ -425,7 +425,7 @@ fn line_ends_that_gitattributes_rules_out_are_nobodys_change() {
             assert_eq!(said.status, Status::Info, "{attributes} {force}: {said:?}");
             let reason = said.reason.unwrap();
             assert!(reason.contains("w.txt") && reason.contains("--renormalize"), "{reason}");
-            // A later commit arrives, whether it has the file as it was, otherwise or not at all.
+            // A later commit arrives, in which the file is the same, different or gone.
             for then in ["echo y >file", "echo more >>w.txt; git add w.txt", "git rm -q -f w.txt"] {
                 sh(&bench, &format!("{COMMIT} {then}; git add file; git commit -qm then"));
                 sh(&bench, "touch app/w.txt");
@@ -525,7 +525,7 @@ fn what_a_power_cut_leaves_of_gits_own_files_is_repaired_by_force_and_named_with
             (Some("two\n"), of(&bench, "v2")),
             "{damage}"
         );
-        // By an update of the agent itself that was cut off, it is repaired without force.
+        // After an interrupted update by the agent itself, it is repaired without force.
         bench.set(index, "force", false);
         sh(&bench, &format!("touch app/.git/holdfast-updating; {damage}"));
         let told = bench.run(Mode::Enforce);

@@ -1,4 +1,4 @@
-//! What git has in its keeping in a checkout: who takes old files away takes none of these, since git would miss them.
+//! The files that git tracks in a checkout. A provider that removes old files leaves them, since git would miss them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,16 +12,17 @@ use super::{Stands, git, wanted};
 use crate::provider::archive::owners::Owners;
 use crate::provider::{Error, PathAliases, Reading, inside};
 
-/// What a directory in a checkout of the catalog holds that is git's.
+/// What in a directory inside a checkout of the catalog belongs to git.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::provider) enum Tracked {
-    /// These paths, by where they really are.
+    /// These files, by their real paths.
     Files(BTreeSet<String>),
-    /// All of it: it is git's own directory.
+    /// Everything: it is git's own directory.
     All,
 }
 
-/// The files that git knows below a directory, by where it really is; none where no checkout of the catalog is around it.
+/// The files that git tracks below a directory, given by its real path; empty if no checkout of the catalog is around
+/// it.
 pub(in crate::provider) fn tracked_in(place: &str, reading: Reading<'_>) -> Result<Tracked, Error> {
     let mut ways = PathAliases::new(reading.machine);
     let mut all = BTreeSet::new();

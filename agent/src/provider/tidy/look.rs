@@ -1,4 +1,4 @@
-//! The walk that finds what is to go: files as they are met, a directory when all that is in it goes.
+//! The walk that finds what to remove: files as they are met, a directory if everything in it is removed.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,45 +17,45 @@ use crate::provider::{ChangeKind, Error, PathAliases, Reading, Spared, inside};
 use crate::system::glob::matches_any;
 use crate::system::{FileKind, Stat, TreeMember, UnreadMember, WalkStep};
 
-/// So many paths of one directory are removed in a run; the next one goes on.
+/// The most paths of one directory that are removed in a run; the next run continues.
 const MOST: usize = 20_000;
 
-/// Longer paths cannot be named to the kernel, with the byte that ends them.
+/// The longest path that the kernel accepts, including the byte that ends it.
 const PATH_MAX: usize = 4096;
 
 /// A directory that the walk is in.
 struct OpenDir {
     path: String,
     stat: Stat,
-    /// Whether something in it stays, or it itself does.
+    /// Whether it stays, or something in it does.
     stays: bool,
-    /// Whether anything is in it.
+    /// Whether it contains anything.
     holds: bool,
 }
 
-/// A walk under way.
+/// A walk in progress.
 struct TidyWalk<'a> {
     want: &'a Tidy,
-    /// Where the directory really is.
+    /// The real path of the directory.
     place: String,
     reading: Reading<'a>,
     spared: &'a Spared,
-    /// What an archive around it was unpacked as, which would be unpacked again, and what the git of a checkout around it knows,
-    /// which it would miss.
+    /// What was unpacked from an archive around it, which would be unpacked again, and the files that git tracks in a
+    /// checkout around it, which git would miss.
     kept: BTreeSet<String>,
     now: i64,
     device: u64,
     most: usize,
     inside: Vec<OpenDir>,
     changes: Vec<Change>,
-    /// Files whose names are not text.
+    /// The number of files whose names are not text.
     nameless: usize,
-    /// What could not be looked at, and why the first of it.
+    /// The number of members that could not be looked at, and the reason for the first.
     unread: usize,
     first_unread: Option<String>,
 }
 
-/// What is to go from a directory, each after what is in it.
+/// What to remove from a directory, each directory after its members.
 pub(super) fn plan(
     want: &Tidy,
     stat: &Stat,
@@ -140,7 +140,7 @@ impl TidyWalk<'_> {
         }
     }
 
-    /// What cannot be looked at stays, and so does what it is in: anybody may have made it, to stop the walk.
+    /// Keeps what cannot be looked at, with the directories around it: anyone may have made it, to stop the walk.
     fn unread(&mut self, unread: &UnreadMember<'_>) -> WalkStep {
         if let Some(open) = self.inside.iter_mut().rfind(|open| Path::new(&open.path) == unread.path) {
             open.stays = true;
@@ -180,7 +180,7 @@ impl TidyWalk<'_> {
         WalkStep::Into
     }
 
-    /// Ends the directories that the walk has left, now that it is in `parent`.
+    /// Closes the directories that the walk has left, now that it is in `parent`.
     fn leave_for(&mut self, parent: &str) {
         while let Some(open) = self.inside.pop_if(|open| open.path != parent) {
             if !open.stays && (open.holds || self.is_empty(&open)) {
@@ -191,13 +191,13 @@ impl TidyWalk<'_> {
         }
     }
 
-    /// Whether nothing is in it: what the walk found nothing in may be a mount that it did not enter.
+    /// Whether a directory is empty: one in which the walk found nothing may be a mount that it did not enter.
     fn is_empty(&self, open: &OpenDir) -> bool {
         let names = self.reading.machine.list(Path::new(&self.whole(&open.path)));
         names.is_ok_and(|names| names.is_empty())
     }
 
-    /// Something stays, and so does what it is in.
+    /// Notes that something stays, so the directory around it stays, too.
     fn keep(&mut self) -> WalkStep {
         if let Some(open) = self.inside.last_mut() {
             open.stays = true;

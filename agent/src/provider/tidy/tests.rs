@@ -1,4 +1,4 @@
-//! What goes, and what stays.
+//! What is removed, and what stays.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -17,7 +17,7 @@ use crate::system::double::Double;
 
 const DAY: u64 = 86_400;
 
-/// Gives a path of the double a time of writing and of reading so many days ago.
+/// Sets the modification and access times of a path of the double to this many days ago.
 fn age(double: &Double, path: &str, days: u64) {
     let at = SystemTime::now() - Duration::from_secs(days * DAY + 60);
     let times = std::fs::FileTimes::new().set_accessed(at).set_modified(at);
@@ -294,6 +294,6 @@ fn a_clock_that_is_ahead_of_the_server_s_makes_nothing_old() {
     assert!(said.contains("by the clock of the server") && said.contains("40 days ahead"), "{said}");
     trial::correct(&Tidying, &double, &want).unwrap();
     assert!(double.root.path().join("spool/today.log").exists());
-    // What is found old by one clock is judged by the same once more before it goes.
+    // What one clock found old is judged by the same clock again before it is removed.
     assert_eq!(today(&double), double.now() - i64::try_from(40 * DAY).unwrap());
 }

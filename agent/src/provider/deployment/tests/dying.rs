@@ -1,4 +1,4 @@
-//! A machine on which an agent dies: after so many steps nothing more can be changed. It is not a power cut, so that
+//! A machine on which an agent dies: after a number of steps nothing more can be changed. This is not a power cut, so
 //! nothing needs to reach the disk.
 
 use std::collections::BTreeSet;
@@ -14,10 +14,10 @@ use crate::system::{
     Real, Result, Staged, StagedTree, Stat, System, WalkStep,
 };
 
-/// So many steps are left; many, where it is not to die.
+/// The number of steps that are left; [`FOREVER`] if it should not die.
 pub(super) type Steps = Arc<AtomicUsize>;
 
-/// For ever, as tests go.
+/// More steps than any test takes.
 pub(super) const FOREVER: usize = 1_000_000;
 
 pub(super) struct Dying {

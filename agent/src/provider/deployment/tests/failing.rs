@@ -42,15 +42,15 @@ fn a_release_that_is_not_healthy_is_taken_back_once() {
     }
     shop.is_live("1");
     assert_eq!(shop.activated(), "1 2 1");
-    // The next runs say so, and leave what runs alone.
+    // The next runs report that, and leave alone what runs.
     let again = shop.fails();
     assert!(again.contains("release 2 failed") && again.contains("1 is live:"), "{again}");
     assert_eq!(shop.activated(), "1 2 1");
-    // Its marker removed, it is tried again, without being made again.
+    // Once its marker is removed, it is tried again without being made again.
     shop.sh("rm shop/releases/.2.failed");
     shop.fails();
     assert_eq!(shop.activated(), "1 2 1 2 1");
-    // Another version, and it is over.
+    // Another version ends it.
     shop.goes_live("3");
     assert!(!shop.names("shop/releases").contains(&".switching".to_owned()));
 }
@@ -81,7 +81,7 @@ fn the_first_release_stays_when_it_fails() {
 
 #[test]
 fn a_run_that_was_killed_is_gone_on_with_wherever_it_was() {
-    // While a release was made.
+    // Killed while a release was made.
     let mut shop = Shop::new(&[]);
     shop.goes_live("1");
     shop.sh(
@@ -89,7 +89,7 @@ fn a_run_that_was_killed_is_gone_on_with_wherever_it_was() {
     );
     shop.goes_live("2");
     assert!(!PathBuf::from(shop.path("shop/releases/2/half")).exists());
-    // Before the link was switched, and after, before it was activated.
+    // Killed before the link was switched, and after that but before activation.
     for (link, activations) in [("2", "1 2 3"), ("4", "1 2 3 4")] {
         let version = if link == "2" { "3" } else { "4" };
         shop.want(version);
@@ -150,7 +150,7 @@ fn a_source_that_fails_is_tried_again() {
     shop.goes_live("2");
 }
 
-/// A shop with a live release 1, whose run to release 2 dies after so many steps; whether it died.
+/// A shop with a live release 1, whose run to release 2 dies after a number of steps; and whether it died.
 fn dies(steps: usize, left: &Steps, more: &[(&str, Value)]) -> (Shop, bool) {
     left.store(FOREVER, Ordering::SeqCst);
     let mut shop = Shop::on(Bench::of(Dying::new(left.clone())), more);
@@ -164,7 +164,7 @@ fn dies(steps: usize, left: &Steps, more: &[(&str, Value)]) -> (Shop, bool) {
     (shop, died)
 }
 
-/// Tries each step until a run lives through all of them.
+/// Dies at each step in turn, until a run survives all of them.
 fn at_every_step(more: &[(&str, Value)], then: impl Fn(&mut Shop, usize)) {
     let left = Arc::new(AtomicUsize::new(0));
     for steps in 0.. {

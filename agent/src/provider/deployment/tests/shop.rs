@@ -8,7 +8,8 @@ use holdfast_catalog::value::Value;
 
 use crate::enforce::bench::Bench;
 
-/// A deployment whose releases are archives `VERSION.tar`, each with a file `version`; `activated` notes what was activated.
+/// A deployment whose releases are archives `VERSION.tar`, each with a file `version`; `activated` lists what was
+/// activated.
 pub(super) struct Shop {
     pub(super) bench: Bench,
     pub(super) index: u32,
@@ -48,7 +49,7 @@ impl Shop {
         self.bench.set(self.index, name, value);
     }
 
-    /// Wants another version, whose archive is made if it is not there.
+    /// Asks for another version, whose archive is made if it does not exist.
     pub(super) fn want(&mut self, version: &str) {
         if !PathBuf::from(self.path(&format!("{version}.tar"))).exists() {
             self.sh(&format!(
@@ -68,7 +69,7 @@ impl Shop {
         events.remove(0)
     }
 
-    /// Runs once, which succeeds, and leaves nothing to do.
+    /// Runs once, which succeeds and leaves nothing to do.
     pub(super) fn goes_live(&mut self, version: &str) -> Event {
         self.want(version);
         let event = self.run();
@@ -95,7 +96,7 @@ impl Shop {
         );
     }
 
-    /// Runs once, which fails; answers with the reason.
+    /// Runs once, which fails; returns the reason.
     pub(super) fn fails(&mut self) -> String {
         let event = self.run();
         assert_eq!(event.status, Status::Failed, "{event:?}");

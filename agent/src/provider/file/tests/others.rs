@@ -1,4 +1,4 @@
-//! What others than root can neither change nor see.
+//! What users other than root can neither change nor see.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn a_validator_sees_nothing_that_others_could_change_and_a_swap_is_told() {
         let mut bench = Bench::double(Double::at(root, move |invocation| {
             let text = invocation.command.to_string();
             let path = text.strip_prefix("check ")?;
-            // Anyone who can write the directory has waited for this moment.
+            // A user who can write the directory has waited for this moment.
             let staged = std::fs::read_dir(&bob).unwrap().map(|entry| entry.unwrap().path());
             let staged = staged.filter(|path| path.to_string_lossy().contains(".holdfast-")).last().unwrap();
             if swap {
@@ -84,7 +84,8 @@ fn of_a_secret_no_backup_lies_in_the_clear_and_what_was_kept_before_goes() {
     }
     bench.run(Mode::Enforce);
     assert_eq!(places(&bench), ["/a", "/b", "/c"]);
-    // From now on it is secret, and so is the other: whatever was kept of it goes, and what another shares with it stays.
+    // From now on it is secret, and so is the other one: all backups of it are removed, and content that it shares with
+    // another is kept.
     bench.set(a, "content", secret("CANARY two"));
     bench.set(1, "content", secret("new"));
     bench.run(Mode::Audit);
@@ -190,7 +191,7 @@ fn what_goes_with_the_owner_is_said() {
         0o755,
         "who it was before may have set them"
     );
-    // Without a group that may run it, the second bit stays.
+    // Without execute permission for the group, the second bit is kept.
     for (mode, is_lost, stays) in [(0o2755, true, 0o755), (0o2644, false, 0o2644), (0o6744, true, 0o2744)] {
         chown(&place, Some(1), Some(1)).unwrap();
         std::fs::set_permissions(&place, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -242,7 +243,7 @@ fn what_is_or_becomes_secret_is_its_owners_alone_where_no_mode_is_given() {
     assert!(events.len() == 4 && events.iter().all(intentional), "{events:#?}");
     assert_eq!(["becomes", "packaged", "parts"].map(|path| mode(&bench, path)), [0o600; 3]);
     assert!(bench.run(Mode::Enforce).events.is_empty());
-    // Anyone who opens it to others drifts.
+    // A file that someone opens to others has drifted.
     std::fs::set_permissions(bench.dir().join("becomes"), PermissionsExt::from_mode(0o644)).unwrap();
     let events = bench.run(Mode::Enforce).events;
     let [event] = &events[..] else { panic!("{events:#?}") };

@@ -1,4 +1,4 @@
-//! What differs in a tree is corrected, path by path.
+//! Corrects what differs in a tree, path by path.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::{Change, DEFAULT_DIRECTORY_MODE, Property, SourceEntry, directory_mod
 use crate::provider::{Applied, ChangeKind, Error, Writing};
 use crate::system::{FileKind, Stat};
 
-/// Makes the changes, path by path: one that fails does not keep the others from being made.
+/// Makes the changes, path by path. One that fails does not keep the others from being made.
 pub(in crate::provider::file) fn apply(
     want: &File,
     owners: &Owners,
@@ -46,7 +46,7 @@ pub(in crate::provider::file) fn apply(
     Ok(applied)
 }
 
-/// The directory itself; answers with what of what it replaces is not kept.
+/// Corrects the directory itself; returns what is not kept of what it replaces.
 fn apply_own(
     want: &File,
     path: &Path,
@@ -73,14 +73,14 @@ struct TreeTask<'a> {
 }
 
 impl TreeTask<'_> {
-    /// Makes what is off as it is wanted; answers with what more is to be said of it.
+    /// Corrects what differs; returns a remark, if there is one.
     fn apply(&self, properties: &[Property], writing: Writing<'_>) -> Result<Option<String>, Error> {
         let old = writing.machine.lstat(self.path)?;
         if properties.contains(&Property::Purge) {
             return self.purge(old, writing);
         }
         let mode = match self.source {
-            // What is made anew is declared, or begins as new files do.
+            // A new file has the declared mode, or begins with the default one.
             Some(source) if old.is_none_or(|old| old.kind != source.kind()) => source.mode(self.want, 0o644),
             Some(source) => source.mode(self.want, old.map_or(0o644, |old| old.permissions())),
             None => old.and_then(|old| member_mode(self.want.mode?.0, old.kind)),
