@@ -1,7 +1,7 @@
-//! `cron`: jobs of cron, each a file of `/etc/cron.d`, written whole and read back to be compared.
+//! `cron`: each job is a file in `/etc/cron.d`, written as a whole and read back for comparison.
 //!
-//! Whatever else is in such a file is seen too: cron would run it. So is an owner, a mode or a second name that cron refuses,
-//! a user who has no account, or one that has expired, and that there is no daemon to run it.
+//! Anything else in such a file is noticed too: cron would run it. The same goes for an owner, a mode or a hard link
+//! that makes cron refuse the file, for a user without an account or with an expired one, and for a missing daemon.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -23,7 +23,7 @@ use crontab::Crontab;
 use daemon::NoDaemon;
 use expiry::Expiries;
 
-/// What is there of jobs.
+/// What the machine has.
 pub struct Seen {
     texts: Texts,
     users: KnownUsers,
@@ -32,7 +32,7 @@ pub struct Seen {
     no_daemon: Option<NoDaemon>,
 }
 
-/// Jobs of cron.
+/// The provider of `cron`.
 pub struct Jobs;
 
 properties! {
@@ -110,7 +110,8 @@ impl Provider for Jobs {
     }
 }
 
-/// That who is to run a job has no account: cron passes over its whole file then, and says so to its log alone.
+/// The problem if the user of a job has no account: cron then ignores the whole file, and mentions that only in its
+/// log.
 fn without_user(want: &Cron, users: &KnownUsers, reading: Reading<'_>) -> Result<Option<String>, Error> {
     const CURE: &str = "; manage it too, or name another";
     let user = want.runs_as();
@@ -158,7 +159,7 @@ fn plan_present(
     let text = texts.get(path)?.unwrap_or_default();
     let same = text == crontab::text(want);
     let mut changes = Vec::new();
-    // Between the modes for jobs with and without secrets a job changes by itself, together with its text.
+    // A job changes between the modes for jobs with and without secrets by itself, together with its text.
     let is_own_mode =
         stat.mode == access(want).mode || (!same && [PUBLIC.mode, PRIVATE.mode].contains(&stat.mode));
     if stat.links > 1 {
@@ -173,7 +174,7 @@ fn plan_present(
     Ok(Plan::of(changes))
 }
 
-/// What differs in a file's text; its variables are not shown where others cannot read them.
+/// The differences in a file's text. If others cannot read the file, its variables are not shown.
 fn differences(want: &Cron, is: &Crontab<'_>, private: bool) -> Vec<Change> {
     let command = want.command.as_deref().unwrap_or_default();
     let mut changes = Vec::new();
@@ -204,7 +205,7 @@ fn differences(want: &Cron, is: &Crontab<'_>, private: bool) -> Vec<Change> {
     changes
 }
 
-/// The variables as a text, in order of their names.
+/// The variables as a text, in the order of their names.
 fn environment(want: &Cron) -> String {
     let all = want.environment.iter().map(|(name, value)| format!("{name}={}", value.expose()));
     all.collect::<Vec<_>>().join(", ")

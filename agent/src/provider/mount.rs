@@ -1,8 +1,8 @@
-//! `mount`: file systems in the machine's tree, by /etc/fstab and the kernel's table.
+//! `mount`: file systems in the machine's tree, through /etc/fstab and the kernel's table.
 //!
-//! The table of file systems is edited by line, once for all that are to be changed, and systemd is told; then each is
-//! mounted, mounted anew with other options, or unmounted. A line by which nothing could be mounted does not stay: the next
-//! boot would wait for it. Below another root only /etc/fstab is there.
+//! /etc/fstab is edited line by line, once for all file systems that change, and systemd is told. Then each is mounted,
+//! remounted with other options, or unmounted. A line that could not be mounted does not stay: the next boot would wait
+//! for it. Below another root only /etc/fstab is managed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ const FSTAB: &str = "/etc/fstab";
 /// The provider of `mount`.
 pub struct Mounts;
 
-/// What /etc/fstab says, and what the kernel has; none where this root is not a running system.
+/// What /etc/fstab says, and what the kernel has; `None` if this root is not a running system.
 pub struct Seen {
     fstab: Texts,
     kernel: Option<MountTable>,
@@ -154,7 +154,7 @@ struct State<'a> {
 }
 
 impl State<'_> {
-    /// What is not there yet, where it is to be mounted.
+    /// What is not there yet, if the file system should be mounted.
     fn missing(
         &self,
         want: &Mount,
@@ -211,7 +211,8 @@ impl State<'_> {
         Ok(changes)
     }
 
-    /// That others lie below what is mounted there: by its name nobody can tell which of them was meant.
+    /// Notes that other file systems are hidden below what is mounted there: the name does not tell which of them is
+    /// meant.
     fn hidden(&self, want: &Mount) -> Option<Change> {
         let (title, kernel) = (want.title.as_str(), self.kernel?);
         let layers = kernel.layers(title);
@@ -224,7 +225,7 @@ impl State<'_> {
         })
     }
 
-    /// What the kernel has otherwise.
+    /// How what the kernel has differs.
     fn live_differences(&self, want: &Mount, machine: &dyn Inspect) -> Result<Vec<Change>, Error> {
         let Some(kernel) = self.kernel.filter(|_| want.ensure == MountEnsure::Mounted) else {
             return Ok(Vec::new());
@@ -238,7 +239,7 @@ impl State<'_> {
         Ok(live)
     }
 
-    /// The machine's state in the words of `ensure`.
+    /// The machine's state, in the words of `ensure`.
     fn shown(&self, mounted: bool) -> &'static str {
         match (self.entry.is_some(), mounted) {
             (true, true) => "mounted",
@@ -250,8 +251,8 @@ impl State<'_> {
     }
 }
 
-/// Whether the way to a mount point leads through a link to a place where something is mounted, or that /etc/fstab names. Where
-/// there is neither, nothing is to be taken off.
+/// Whether the way to a mount point leads through a link to a place where something is mounted, or that /etc/fstab
+/// names. If there is neither, nothing has to be unmounted.
 fn is_behind_a_link(
     want: &Mount,
     lines: &Lines<'_>,
@@ -266,7 +267,7 @@ fn is_behind_a_link(
     Ok(kernel.is_some_and(|kernel| kernel.top(point).is_some()) || fstab::names(point, lines))
 }
 
-/// Refuses a mount point on whose way there is a link: the kernel knows it by another name.
+/// Refuses a mount point with a link on the way: the kernel knows it by another name.
 fn refuse_way_of_links(want: &Mount, machine: &dyn Inspect) -> Result<(), Error> {
     if want.is_swap() {
         return Ok(());
@@ -285,7 +286,7 @@ fn refuse_way_of_links(want: &Mount, machine: &dyn Inspect) -> Result<(), Error>
     Ok(())
 }
 
-/// Fails where the line is as wanted, and the boot goes by another definition of its unit.
+/// Fails if the line is as wanted, but at boot another definition of its unit is used.
 fn refuse_other_unit(want: &Mount, machine: &dyn Inspect) -> Result<(), Error> {
     if want.ensure == MountEnsure::Absent {
         return Ok(());
@@ -302,7 +303,7 @@ fn refuse_other_unit(want: &Mount, machine: &dyn Inspect) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses to mount something else where a machine cannot do without what is mounted.
+/// Refuses to mount something else in a place that a machine cannot do without.
 fn refuse_to_replace(want: &Mount, live: &[Change]) -> Result<(), Error> {
     let title = want.title.as_str();
     match live.iter().find(|change| change.property != Property::Options) {
@@ -317,7 +318,7 @@ fn refuse_to_replace(want: &Mount, live: &[Change]) -> Result<(), Error> {
     }
 }
 
-/// Swap space that is used with another priority. Of its other options the kernel does not speak.
+/// The change if swap space is used with another priority. The kernel does not show its other options.
 fn other_priority(want: &Mount, kernel: &MountTable, machine: &dyn Inspect) -> Result<Option<Change>, Error> {
     let wanted = want.options().filter_map(|option| option.strip_prefix("pri=")).last();
     let (Some(wanted), Some(swap)) = (wanted, kernel.swap(want, machine)?) else { return Ok(None) };
@@ -325,10 +326,10 @@ fn other_priority(want: &Mount, kernel: &MountTable, machine: &dyn Inspect) -> R
     Ok((swap.priority != wanted).then(|| Change::new(Property::Options, is, &want.options)))
 }
 
-/// What the kernel has mounted otherwise than it is wanted.
+/// How what the kernel has mounted differs from what is wanted.
 fn live_differences(want: &Mount, top: &Mounted, machine: &dyn Inspect) -> Result<Vec<Change>, Error> {
     let mut changes = Vec::new();
-    // systemd's place holder, until somebody looks into the directory.
+    // systemd's placeholder, until something accesses the directory.
     if top.fstype == "autofs" {
         return Ok(changes);
     }

@@ -1,7 +1,7 @@
-//! `service`: units of systemd, asked and told over D-Bus.
+//! `service`: systemd units, asked and told over D-Bus.
 //!
-//! Needs a running system with systemd. What is generated at boot can be neither enabled nor disabled: that is said, and
-//! not tried again and again.
+//! Needs a running system with systemd. What is generated at boot can be neither enabled nor disabled: that is
+//! reported, and not tried in every run.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -41,13 +41,14 @@ use systemd::{TriggerSide, UnitVerb, WatchLength};
 use unit::{Enabling, Unit, UnitActivity, is_template};
 use unread::Newer;
 
-/// Services of systemd.
+/// The provider of `service`.
 pub struct Services;
 
-/// How long the journal may take to answer: its words explain a failure, and one that hangs must not hold up the run.
+/// How long the journal may take to answer. Its lines explain a failure, and a journal that hangs must not hold up the
+/// run.
 const JOURNAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// There where systemd runs: the test that its own programs use.
+/// Exists if systemd runs: the test that its own programs use.
 const SYSTEMD_RUNS: &str = "/run/systemd/system";
 
 const NO_SYSTEMD: &str = "this machine is not run by systemd (there is no /run/systemd/system); only services of systemd are managed";
@@ -56,12 +57,12 @@ const NO_SYSTEMD: &str = "this machine is not run by systemd (there is no /run/s
 pub enum Seen {
     /// This root is not a running system.
     NotLive,
-    /// Something else than systemd runs this machine.
+    /// Something other than systemd runs this machine.
     NoSystemd,
-    /// There is no bus to ask systemd over; a package may bring it yet.
+    /// There is no bus over which systemd can be asked; a package may still bring it.
     Unreachable(String),
-    /// The units that were asked for, by the names that were used, and those that run by another definition than the one on
-    /// disk, with the files that make it another; where that cannot be told of one, why.
+    /// The units, by the names that were asked for; and the files that are newer than running units, which use an older
+    /// definition, or why that is unknown.
     Units(Units, BTreeMap<String, Result<Newer, Error>>),
 }
 
@@ -131,7 +132,7 @@ impl Provider for Services {
         let mut applied = Applied::default();
         let mut order: Vec<usize> =
             (0..changes.len()).filter(|i| changes[*i].kind != ChangeKind::Note).collect();
-        // What is to stop is stopped before it is masked; what is to run is enabled before it is started.
+        // A unit is stopped before it is masked, and enabled before it is started.
         let stops = want.ensure == Some(ServiceEnsure::Stopped);
         order.sort_by_key(|i| (changes[*i].property == Property::Enable) == stops);
         for i in order {
@@ -237,10 +238,10 @@ impl Provider for Services {
     }
 }
 
-/// Units by the names that were asked for, or why nothing can be said of one.
+/// Units by the names that were asked for, or why nothing is known about one.
 type Units = HashMap<String, Result<Unit, Error>>;
 
-/// A unit with what the disk says of it beside systemd.
+/// A unit with what the disk says about it beyond systemd.
 fn looked_at(unit: Result<Unit, Error>, machine: &dyn Inspect) -> Result<Unit, Error> {
     let mut unit = unit?;
     alias::look(&mut unit, machine, |name| Bus::connect()?.unit(name))?;
@@ -248,8 +249,8 @@ fn looked_at(unit: Result<Unit, Error>, machine: &dyn Inspect) -> Result<Unit, E
     Ok(unit)
 }
 
-/// What is said of a command that reaches a unit in the place of a restart. It may be meant to have the unit read its
-/// settings again, or restart it later than anybody waits for: the run of the unit tells.
+/// The report of a command that notifies a unit instead of a restart; `is_same` says whether the unit is still in the
+/// same run. The command may be meant to make the unit read its settings, or restart it after the wait ends.
 fn was_run(command: &str, unit: &str, is_same: bool) -> String {
     match is_same {
         true => format!(
@@ -259,7 +260,7 @@ fn was_run(command: &str, unit: &str, is_same: bool) -> String {
     }
 }
 
-/// Why a notification does not reach a unit that has failed, and that nobody says is to run.
+/// Why a notification is not acted on: the unit has failed, and no resource says that it should run.
 fn has_failed(unit: &Unit) -> String {
     format!(
         "{} has failed and is not running, so there is nothing to restart: start it, or set `ensure`",
@@ -267,8 +268,8 @@ fn has_failed(unit: &Unit) -> String {
     )
 }
 
-/// Says when a unit is to be started: of an alias, the unit that it stands for. Of the alias alone systemd would say that
-/// it is done, and do nothing.
+/// Enables, disables or masks a unit; for an alias, the unit that it stands for. For the alias alone, systemd would
+/// report success and do nothing.
 fn set_enabling(bus: &Bus, name: &str, enable: ServiceEnable, writing: Writing<'_>) -> Result<(), Error> {
     let mut unit = bus.unit(name)?;
     alias::look(&mut unit, writing.machine, |name| bus.unit(name))?;
@@ -291,14 +292,15 @@ fn job(bus: &Bus, name: &str, verb: UnitVerb, watch: WatchLength, writing: Writi
     let began = crate::clock::now();
     bus.run_job(name, verb, watch).map_err(|error| {
         if let BusError::StillAtIt { unit, .. } = &error {
-            // It had its time in this run.
+            // It was already waited for in this run.
             writing.machine.in_vain().insert(unit.clone());
         }
         with_last_words(error, began, writing.machine)
     })
 }
 
-/// Stops a unit, and sees that it is not started again at once by another that is up: stopping it once more would not help.
+/// Stops a unit, and checks that another running unit does not start it again at once: then stopping it once more would
+/// not help.
 fn stop(bus: &Bus, name: &str, writing: Writing<'_>) -> Result<(), Error> {
     let is_stopped = |other: &String| {
         let mut all = writing.named.of_type::<Service>();
@@ -312,7 +314,7 @@ fn stop(bus: &Bus, name: &str, writing: Writing<'_>) -> Result<(), Error> {
     Err(Error::Refused(fall::started_again(name, &starters)))
 }
 
-/// With what the unit wrote since then, before it failed, which is where the reason is.
+/// Adds to the error what the unit wrote since then, before it failed, which is where the reason is.
 fn with_last_words(error: BusError, began: Timestamp, machine: &dyn Inspect) -> Error {
     let (unit, run, by) = match &error {
         BusError::Job { unit, run, by, .. } => (unit, run.as_ref(), by.as_ref()),
@@ -320,8 +322,8 @@ fn with_last_words(error: BusError, began: Timestamp, machine: &dyn Inspect) -> 
         _ => return error.into(),
     };
     hurry_journal(machine);
-    // What the unit wrote itself, and what systemd wrote about it. The first is found by the unit: of a process that is
-    // gone already the journal no longer knows the run.
+    // What the unit itself wrote, and what systemd wrote about it. The former is found by unit: for a process that is
+    // already gone, the journal does not know the run.
     let failed = by.unwrap_or(unit);
     let (own, about) = (format!("_SYSTEMD_UNIT={failed}"), format!("UNIT={failed}"));
     let since = format!("--since=@{}.{:06}", began.as_second(), began.subsec_microsecond());
@@ -334,12 +336,12 @@ fn with_last_words(error: BusError, began: Timestamp, machine: &dyn Inspect) -> 
     }
 }
 
-/// Has what is on its way to the journal be there; if it cannot be hurried, less is shown.
+/// Makes the journal write what it has received; if that fails, less is shown.
 fn hurry_journal(machine: &dyn Inspect) {
     let _ = machine.probe(&Invocation::new(["journalctl", "--sync"]).timeout(JOURNAL_TIMEOUT));
 }
 
-/// The last words of the journal that fit; none where there are none.
+/// The last matching lines of the journal; `None` if there are none.
 fn words(which: &[&str], machine: &dyn Inspect) -> Option<String> {
     let journal = ["journalctl", "-q", "--no-pager", "-o", "cat", "-n", "6"];
     let journal = Invocation::new(journal.iter().chain(which).copied()).timeout(JOURNAL_TIMEOUT);
@@ -347,12 +349,12 @@ fn words(which: &[&str], machine: &dyn Inspect) -> Option<String> {
     (!said.trim().is_empty()).then_some(said)
 }
 
-/// systemd's own rule; a name that breaks it would fail the question for all others.
+/// systemd's own rule. A name that breaks it would make the query fail for all others.
 fn is_unit_name(want: &Service) -> bool {
     want.unit().bytes().all(|b| b.is_ascii_alphanumeric() || b":-_.\\@".contains(&b))
 }
 
-/// How the links of a unit that is to be enabled, and is by systemd's word, differ from what its file asks for.
+/// If a unit should be enabled, and is according to systemd, how its links differ from what its file asks for.
 fn links(want: &Service, unit: &Unit, reading: Reading<'_>) -> Result<Option<InstallLinks>, Error> {
     let is_enabled = want.enable == Some(ServiceEnable::Enabled) && unit.enabling == Enabling::Enabled;
     if !is_enabled || unit.by_script {

@@ -1,5 +1,5 @@
-//! `systemd_unit`: definitions of units and drop-ins, which systemd reads again once for all that changed. Below another root
-//! they are files.
+//! `systemd_unit`: unit definitions and drop-ins, which systemd reads again once for all that changed. Below another
+//! root they are only files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,13 +23,13 @@ mod unread;
 
 use unread::UnreadUnits;
 
-/// How long systemd's own judgement of a unit may take.
+/// How long systemd's own verification of a unit may take.
 const JUDGEMENT: Duration = Duration::from_secs(20);
 
-/// So many lines of it are told.
+/// The most lines of it that are reported.
 const TOLD: usize = 5;
 
-/// Units of systemd.
+/// The provider of `systemd_unit`.
 pub struct SystemdUnits;
 
 impl Provider for SystemdUnits {
@@ -46,7 +46,7 @@ impl Provider for SystemdUnits {
         if !has_systemd(reading.machine) {
             return Ok(seen);
         }
-        // Where systemd cannot be asked, files are put in their places all the same.
+        // If systemd cannot be asked, the files are still put in place.
         let single = all.iter().filter(|want| want.ensure == Presence::Present && !want.title.is_of_many());
         let single: BTreeSet<&str> = single.map(|want| want.title.unit()).collect();
         let asked = Bus::connect()
@@ -63,7 +63,7 @@ impl Provider for SystemdUnits {
         };
         for unit in stale {
             let files = unit.files(reading.machine);
-            // systemd calls a unit that it refuses unread, however often it reads it.
+            // systemd reports a unit that it refuses as not read, however often it reads it.
             let is_refused = seen.unusable.get(&unit.unit) == Some(&Unusable::Refused);
             if is_refused && files.as_ref().is_ok_and(Vec::is_empty) {
                 continue;
@@ -88,7 +88,7 @@ impl Provider for SystemdUnits {
         refuse_hidden(want, reading.machine)?;
         let missed = match seen.stale.get(want.title.unit()) {
             _ if seen.unread.holds(want.title.path()) => Some(unread_change(want)),
-            // A package may bring the bus yet.
+            // A package may still bring the bus.
             _ if matches!(seen.unasked, Some(BusError::Unreachable(_))) => {
                 return Ok(Plan::Pending(not_asked(seen.unasked.as_ref())));
             }
@@ -131,48 +131,48 @@ impl Provider for SystemdUnits {
 /// What systemd does not know yet.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Definitions that this agent wrote.
+    /// Definitions that this agent wrote and systemd has not read.
     unread: UnreadUnits,
-    /// Units that are another on disk, with the files that no resource has and that made them so; without any, one of the
-    /// catalog did. Or why that cannot be told.
+    /// Units that differ on disk, with the files that caused it and that no resource has; empty if a file of the
+    /// catalog did. Or why that is unknown.
     stale: BTreeMap<String, Result<Vec<String>, Error>>,
-    /// Units that cannot be had by their definitions.
+    /// Units that cannot be loaded from their definitions.
     unusable: BTreeMap<String, Unusable>,
     /// Why systemd could not be asked.
     unasked: Option<BusError>,
 }
 
-/// That nobody knows by what definition systemd goes.
+/// The note that it is unknown which definition systemd uses.
 fn not_asked(why: Option<&BusError>) -> String {
     let why = why.map(ToString::to_string).unwrap_or_default();
     format!("its file is as wanted, and whether systemd goes by it cannot be told: {why}")
 }
 
-/// That systemd refuses the unit, with what it has against it.
+/// The error if systemd refuses the unit, with its reasons.
 fn refused(want: &SystemdUnit, machine: &dyn Inspect) -> Error {
     let unit = want.title.unit();
     let said = machine.probe(&verify(unit)).map(|output| output.stderr).unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
-    // What it says of others, and in the end of the unit in general, is no cause.
+    // What it prints about other units, and about the unit in general at the end, is not a cause.
     let is_cause = |line: &&str| line.contains(unit) && !line.starts_with("Unit ");
     let why: Vec<&str> = said.lines().filter(is_cause).take(TOLD).collect();
     let why = if why.is_empty() { format!("see `systemctl status {unit}`") } else { why.join("; ") };
     Error::ByItself(format!("its file is as wanted, and systemd refuses the unit `{unit}`: {why}"))
 }
 
-/// Has systemd judge a unit that is not started for that.
+/// The command that makes systemd verify a unit without starting it.
 fn verify(unit: &str) -> Invocation {
     Invocation::new(["systemd-analyze", "verify", "--man=no", "--", unit]).timeout(JUDGEMENT)
 }
 
-/// A drop-in that changes nothing: there is no such unit.
+/// The note that a drop-in changes nothing, since there is no such unit.
 fn without_unit(want: &SystemdUnit) -> Change {
     let unit = want.title.unit();
     let words = format!("there is no unit `{unit}`, so this changes nothing");
     Change::new(Property::Ensure, want.ensure, want.ensure).kind(ChangeKind::Note).note(words)
 }
 
-/// What systemd passes over in a file that it has read: names and values that it does not know.
+/// What systemd ignores in a file that it has read: names and values that it does not know.
 fn passed_over(want: &SystemdUnit, machine: &dyn Inspect) -> Option<String> {
     let target = if want.title.is_of_many() { want.title.path() } else { want.title.unit() };
     let is_for_all = want.title.is_drop_in() && want.title.is_of_many();
@@ -189,7 +189,7 @@ fn passed_over(want: &SystemdUnit, machine: &dyn Inspect) -> Option<String> {
     (!lines.is_empty()).then(|| format!("systemd says of it: {}", lines.join("; ")))
 }
 
-/// Of files, those that no resource has; none where one of them is a resource's: with that, all are read.
+/// Those of these files that no resource has; empty if a resource has one of them: then all are read because of it.
 fn foreign(files: &[PathBuf], named: &CatalogClaims<'_>) -> Vec<String> {
     let is_managed = |path: &PathBuf| {
         let of_unit = named.of_type::<SystemdUnit>().any(|unit| Path::new(unit.title.path()) == path);
@@ -202,13 +202,14 @@ fn foreign(files: &[PathBuf], named: &CatalogClaims<'_>) -> Vec<String> {
     }
 }
 
-/// Whether it is the first resource of its unit, which speaks for the unit.
+/// Whether this is the first resource of its unit, which reports for the unit.
 fn told_here(want: &SystemdUnit, named: &CatalogClaims<'_>) -> bool {
     let first = named.of_type::<SystemdUnit>().find(|other| other.title.unit() == want.title.unit());
     first.is_none_or(|first| first.title == want.title)
 }
 
-/// What others did to the unit is theirs: systemd reads it, as it would with the next package, and it is not drift.
+/// The change if others changed the unit. That is not drift: systemd reads it, as it would when the next package is
+/// installed.
 fn unread_foreign(want: &SystemdUnit, foreign: &[String]) -> Change {
     let files = format!("{}, which no resource manages,", foreign.join(", "));
     unread_change(want).kind(ChangeKind::Unread).note(unread_by_systemd(&files))
@@ -222,14 +223,14 @@ fn as_file(want: &SystemdUnit) -> File {
     whole_file::as_file(want.title.path(), want.ensure, content(want))
 }
 
-/// A unit is masked by a link in the place of its file: that is `service`'s, and no definition.
+/// Whether the unit is masked, by a link in place of its file. That belongs to `service` and is not a definition.
 fn is_masked(want: &SystemdUnit, machine: &dyn Inspect) -> Result<bool, Error> {
     let path = Path::new(want.title.path());
     let is_link = machine.lstat(path)?.is_some_and(|stat| stat.kind == FileKind::Symlink);
     Ok(is_link && machine.read_link(path)? == Path::new("/dev/null"))
 }
 
-/// The file is as wanted, but systemd has not read that.
+/// The change if the file is as wanted, but systemd has not read it.
 fn unread_change(want: &SystemdUnit) -> Change {
     match content(want) {
         Some(content) => {
@@ -239,7 +240,7 @@ fn unread_change(want: &SystemdUnit) -> Change {
     }
 }
 
-/// Fails where the file is as wanted, and systemd goes by another of its name.
+/// Fails if the file is as wanted, but systemd uses another one with its name.
 fn refuse_hidden(want: &SystemdUnit, machine: &dyn Inspect) -> Result<(), Error> {
     let own = want.title.path();
     let name = own.strip_prefix("/etc/systemd/system/").filter(|_| want.ensure == Presence::Present);
@@ -252,7 +253,8 @@ fn refuse_hidden(want: &SystemdUnit, machine: &dyn Inspect) -> Result<(), Error>
     })
 }
 
-/// Files first, each by itself; then `reload` once for all. Until that has succeeded they are on record as unread.
+/// Writes the files, each on its own, then calls `reload` once for all. Until that has succeeded, they are recorded as
+/// unread.
 fn write_and_reload(
     jobs: &[Job<'_, SystemdUnit, Property>],
     writing: Writing<'_>,
@@ -293,7 +295,7 @@ fn write_and_reload(
     answers
 }
 
-/// The test that systemd's own programs use.
+/// Whether systemd runs, by the test that its own programs use.
 fn has_systemd(machine: &dyn Inspect) -> bool {
     machine.liveness() == Liveness::Live
         && machine.stat(Path::new("/run/systemd/system")).is_ok_and(|stat| stat.is_some())

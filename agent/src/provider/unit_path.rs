@@ -1,11 +1,11 @@
-//! Where systemd looks for the definition of a unit: what is in an earlier directory hides what is in a later one.
+//! Where systemd looks for the definition of a unit: a file in an earlier directory hides one in a later directory.
 
 use std::path::{Path, PathBuf};
 
 use crate::provider::Error;
 use crate::system::{FileKind, Inspect};
 
-/// What counts before an administrator's own: `systemctl set-property` and programs write there.
+/// Directories that take precedence over the administrator's own: `systemctl set-property` and programs write there.
 const BEFORE_OWN: [&str; 4] = [
     "/etc/systemd/system.control",
     "/run/systemd/system.control",
@@ -13,7 +13,7 @@ const BEFORE_OWN: [&str; 4] = [
     "/run/systemd/generator.early",
 ];
 
-/// What counts before a unit that systemd makes at boot, such as of a line of /etc/fstab.
+/// Directories that take precedence over a unit that is generated at boot, such as from a line in /etc/fstab.
 const BEFORE_MADE: [&str; 4] = [
     "/etc/systemd/system.control",
     "/run/systemd/system.control",
@@ -26,12 +26,12 @@ pub(super) fn hiding_own(name: &str, machine: &dyn Inspect) -> Result<Option<Pat
     first(&BEFORE_OWN, name, machine)
 }
 
-/// The file that hides a unit of this name which systemd makes at boot.
+/// The file that hides a unit of this name that is generated at boot.
 pub(super) fn hiding_made(name: &str, machine: &dyn Inspect) -> Result<Option<PathBuf>, Error> {
     first(&BEFORE_MADE, name, machine)
 }
 
-/// Whether a definition says that the unit is masked: a link to nowhere, or an empty file.
+/// Whether a definition masks the unit: a link to `/dev/null`, or an empty file.
 pub(super) fn is_mask(path: &Path, machine: &dyn Inspect) -> Result<bool, Error> {
     Ok(match machine.lstat(path)? {
         Some(stat) if stat.kind == FileKind::Symlink => machine.read_link(path)? == Path::new("/dev/null"),

@@ -1,4 +1,4 @@
-//! Whether those who are to run jobs have accounts, which may come from elsewhere than this machine's own files.
+//! Whether the users that run jobs have accounts, which may also come from outside this machine's own files.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -9,19 +9,20 @@ use holdfast_catalog::resource::attribute::Presence;
 use crate::provider::{Error, answer};
 use crate::system::{Exit, Inspect, Invocation, Liveness};
 
-/// Who has an account wherever there is cron.
+/// The user that has an account wherever there is cron.
 const ROOT: &str = "root";
 
 /// How long a directory of accounts, such as LDAP, may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What `getent` ends with where there is no such entry. All else says nothing of that.
+/// The exit code of `getent` if there is no such entry. Any other code does not say that.
 const NO_SUCH_ENTRY: i32 = 2;
 
-/// Whether users have accounts, or why that is not known; of those who are to run jobs and are not in the machine's own files.
+/// Whether users have accounts, or why that is unknown. Only those that run jobs and are not in the machine's own
+/// files.
 pub type KnownUsers = HashMap<String, Result<bool, Error>>;
 
-/// Looks for all who are to run jobs, for each once.
+/// Looks up all users that run jobs, each once.
 pub fn look(all: &[&Cron], machine: &dyn Inspect) -> Result<KnownUsers, Error> {
     let accounts = machine.accounts()?;
     let present = all.iter().filter(|want| want.ensure == Presence::Present).map(|want| want.runs_as());

@@ -1,4 +1,4 @@
-//! The text of a file of `/etc/cron.d`, written and read back.
+//! The text of a file in `/etc/cron.d`, written and read back.
 
 use std::collections::BTreeMap;
 
@@ -20,24 +20,24 @@ pub(super) fn text(want: &Cron) -> String {
     text
 }
 
-/// What cron reads of a file.
+/// What cron reads from a file.
 #[derive(Debug, Default)]
 pub(super) struct Crontab<'a> {
     environment: BTreeMap<&'a str, &'a str>,
     pub(super) jobs: Vec<CronJob<'a>>,
 }
 
-/// A line with a job; parts that are missing are empty.
+/// A line with a job; missing parts are empty.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct CronJob<'a> {
     pub(super) schedule: String,
     pub(super) user: &'a str,
-    /// As it is written, with `\%` for `%`.
+    /// As it is in the file, with `\%` for `%`.
     command: &'a str,
 }
 
 impl<'a> Crontab<'a> {
-    /// Reads a file's text. A line that cron would choke on is taken for a job.
+    /// Reads a file's text. A line that cron cannot read counts as a job.
     pub(super) fn parse(text: &'a str) -> Self {
         let mut crontab = Self::default();
         for line in text.lines().map(str::trim_start).filter(|l| !l.is_empty() && !l.starts_with('#')) {
@@ -51,18 +51,18 @@ impl<'a> Crontab<'a> {
         crontab
     }
 
-    /// What its jobs run, as a manifest would write it.
+    /// The commands of its jobs, as a manifest would write them.
     pub(super) fn command(&self) -> String {
         self.jobs.iter().map(|job| job.command.replace("\\%", "%")).collect::<Vec<_>>().join("; ")
     }
 
-    /// Its variables as a text, in order of their names.
+    /// Its variables as a text, in the order of their names.
     pub(super) fn environment(&self) -> String {
         self.environment.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
     }
 }
 
-/// A line that sets a variable.
+/// Parses a line that sets a variable.
 fn variable(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once('=')?;
     let name = name.trim_end();

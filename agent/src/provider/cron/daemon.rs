@@ -1,4 +1,4 @@
-//! Whether anything runs the jobs: a daemon that runs, or that is about to.
+//! Whether anything runs the jobs: a daemon that runs, or one that is about to.
 
 use std::path::Path;
 
@@ -8,13 +8,13 @@ use holdfast_catalog::resource::service::ServiceEnsure;
 use crate::provider::{CatalogClaims, Error, answer};
 use crate::system::{Inspect, Invocation, Liveness};
 
-/// Units of the crons that read `/etc/cron.d`: Debian's, that of Red Hat and cronie's own; and the one of systemd's timers.
+/// Units of the crons that read `/etc/cron.d`: Debian's, Red Hat's and cronie's own, and the one for systemd's timers.
 const UNITS: [&str; 4] = ["cron.service", "crond.service", "cronie.service", "cron.target"];
 
-/// What their programs are called.
+/// The names of their programs.
 const PROGRAMS: [&str; 2] = ["cron", "crond"];
 
-/// Where programs of the machine are.
+/// The directories with the machine's programs.
 const PLACES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/usr/local/sbin"];
 
 /// Why nothing runs the jobs.
@@ -26,7 +26,7 @@ pub(super) enum NoDaemon {
 }
 
 impl NoDaemon {
-    /// In words, with what to do; none where a resource of the catalog starts it.
+    /// The reason in words, with what to do; `None` if a resource of the catalog starts the daemon.
     pub(super) fn words(&self, named: &CatalogClaims<'_>) -> Option<String> {
         const NOTHING: &str = "nothing would run the job: ";
         let starts = |unit: &String| {
@@ -50,8 +50,8 @@ impl NoDaemon {
     }
 }
 
-/// Looks for a daemon. Below another root nothing runs, and without systemd nobody can say when one is started that is
-/// installed.
+/// Looks for a daemon. Below another root nothing runs, and without systemd it is unknown when an installed one is
+/// started.
 pub(super) fn look(machine: &dyn Inspect) -> Result<Option<NoDaemon>, Error> {
     if machine.liveness() == Liveness::Directory {
         return Ok(None);
@@ -76,7 +76,7 @@ pub(super) fn look(machine: &dyn Inspect) -> Result<Option<NoDaemon>, Error> {
     Ok(Some(found.unwrap_or(NoDaemon::NotInstalled)))
 }
 
-/// What systemd says of a unit.
+/// The state of a unit according to systemd.
 #[derive(Default)]
 struct UnitState<'a> {
     id: &'a str,
@@ -110,7 +110,7 @@ fn is_installed(machine: &dyn Inspect) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// Whether one runs, whoever has started it; not one of a container, which has an id of its own there.
+/// Whether one runs, whatever started it. One in a container does not count, which has another id there.
 fn is_running(machine: &dyn Inspect) -> Result<bool, Error> {
     const PROCESSES: &str = "/proc";
     if machine.stat(Path::new(PROCESSES))?.is_none() {
@@ -120,7 +120,7 @@ fn is_running(machine: &dyn Inspect) -> Result<bool, Error> {
         let Some(id) = name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) else {
             continue;
         };
-        // Processes end while they are looked at.
+        // Processes may end while they are looked at.
         let Ok(Some(status)) = machine.read_text(&Path::new(PROCESSES).join(id).join("status")) else {
             continue;
         };
@@ -131,7 +131,7 @@ fn is_running(machine: &dyn Inspect) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// Whether a process is a cron of this machine, by its `status` in proc(5).
+/// Whether a process is a cron of this machine, according to its `status` (proc(5)).
 fn is_cron(status: &str) -> bool {
     let value = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));

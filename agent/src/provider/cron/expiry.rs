@@ -1,5 +1,5 @@
-//! Accounts for which cron runs nothing, though they exist: cron asks PAM before each job, and `pam_unix` refuses what has
-//! expired by `/etc/shadow`. A password that is only locked does not keep cron away.
+//! Accounts for which cron runs nothing, although they exist: cron asks PAM before each job, and `pam_unix` refuses an
+//! account that has expired according to `/etc/shadow`. A locked password alone does not stop cron.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use holdfast_catalog::resource::attribute::Presence;
 use crate::provider::Error;
 use crate::system::{Inspect, accounts};
 
-/// The field with the day on which the password was last changed; 0 where it is to be changed at the next login.
+/// The field with the day on which the password was last changed; 0 if it must be changed at the next login.
 const CHANGED: usize = 2;
 /// The field with the number of days after which a password must be changed.
 const MOST: usize = 4;
-/// The field with the day from which on the account has expired.
+/// The field with the day on which the account expires.
 const EXPIRES: usize = 7;
 
 const DAY: i64 = 24 * 3600;
@@ -23,7 +23,7 @@ const DAY: i64 = 24 * 3600;
 pub struct Expiries(BTreeMap<String, String>);
 
 impl Expiries {
-    /// Of all who are to run jobs.
+    /// Looks up all users that run jobs.
     pub fn look(all: &[&Cron], machine: &dyn Inspect) -> Result<Self, Error> {
         let present = all.iter().filter(|want| want.ensure == Presence::Present);
         let users: Vec<&str> = present.map(|want| want.runs_as()).collect();
@@ -50,9 +50,9 @@ impl Expiries {
     }
 }
 
-/// Why PAM refuses a user on this day, by the fields of the line.
+/// Why PAM refuses a user on this day, according to the fields of the shadow line.
 fn refused(fields: &[&str], today: i64) -> Option<String> {
-    // What is empty or negative is not set.
+    // An empty or negative field is not set.
     let field = |at: usize| fields.get(at)?.parse::<i64>().ok().filter(|days| *days >= 0);
     let user = fields.first().copied().unwrap_or_default();
     if field(EXPIRES).is_some_and(|day| today >= day) {

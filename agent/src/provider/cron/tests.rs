@@ -1,4 +1,4 @@
-//! What is planned for a job of cron, and what is in its file then.
+//! What is planned for a cron job, and what is in its file afterwards.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
 
@@ -27,7 +27,7 @@ fn job(extra: &[(&str, Value)]) -> Cron {
     want("backup", &attributes)
 }
 
-/// A machine whose `getent` answers so.
+/// A machine whose `getent` gives this answer.
 fn asked(answer: impl Fn() -> Output + Send + Sync + 'static) -> Double {
     Double::new(move |command| command.command.to_string().starts_with("getent passwd ").then(&answer))
 }
@@ -122,11 +122,11 @@ fn secret_variables_are_read_by_root_alone_and_never_shown() {
     assert_eq!(file(&machine).1, 0o600);
     assert!(file(&machine).0.contains("TOKEN=old-secret\n"));
     assert_eq!(changes(&machine, &with("new-secret")), ["environment: [sensitive] -> [sensitive]"]);
-    // A wish without secrets does not show those that the file still has.
+    // A job without secrets does not show those that the file still has.
     let said = changes(&machine, &job(&[]));
     assert!(said.iter().all(|line| !line.contains("old-secret")), "{said:?}");
     assert_eq!(said.last().unwrap(), "environment: [sensitive] -> MAILTO=ops@acme.example");
-    // The mode that goes with the secrets is not drift of its own; alone it is.
+    // The mode that changes with the secrets is not drift of its own; a change of the mode alone is.
     assert!(said.iter().all(|line| !line.starts_with("ensure")), "{said:?}");
     let path = machine.root.path().join("etc/cron.d/backup");
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
@@ -212,7 +212,8 @@ fn a_file_of_two_names_is_written_anew() {
     assert_eq!(std::fs::metadata(root.join("copy")).unwrap().nlink(), 1);
 }
 
-/// A machine with a job that is as wanted, whose systemd says this of the units of crons; without any, it has no systemd.
+/// A machine with a job that is as wanted, whose systemd gives this answer about the units of cron. Without one, it has
+/// no systemd.
 fn with_daemon(units: Option<&'static str>) -> Double {
     let double = Double::new(move |command| {
         let is_asked = command.command.to_string().starts_with("systemctl show ");
@@ -261,13 +262,13 @@ fn a_daemon_that_runs_by_whatever_name_or_is_started_later_is_one() {
             Box::leak(format!("Id=crond.service\nLoadState=loaded\nActiveState={state}\n").into());
         assert_eq!(changes(&with_daemon(Some(units)), &job(&[])), [""; 0], "{state}");
     }
-    // Under a supervisor of its own; one in a container is not the machine's.
+    // Under a supervisor of its own. A cron in a container is not the machine's.
     let double = with_daemon(Some(GONE));
     double.put("/proc/71/status", "Name:\tcron\nPid:\t71\nNSpid:\t71\t1\n");
     assert!(missing(&double).contains("no cron daemon"));
     double.put("/proc/72/status", "Name:\tcron\nPid:\t72\nNSpid:\t72\n");
     assert_eq!(changes(&double, &job(&[])), [""; 0]);
-    // Without systemd nobody can say when it is started.
+    // Without systemd it is unknown when it is started.
     let double = with_daemon(None);
     double.put("/usr/sbin/crond", "");
     assert_eq!(changes(&double, &job(&[])), [""; 0]);

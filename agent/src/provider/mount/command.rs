@@ -1,4 +1,5 @@
-//! What is done: /etc/fstab written once for all, then each mounted, mounted anew or unmounted by the system's own commands.
+//! The work itself: /etc/fstab is written once for all, then each file system is mounted, remounted or unmounted with
+//! the system's own commands.
 
 use std::path::Path;
 
@@ -12,18 +13,18 @@ use crate::provider::text::edit::{self, Lines};
 use crate::provider::{Applied, Error, Job, Writing};
 use crate::system::{HeldPath, Invocation, Liveness};
 
-/// More layers over one mount point are not taken off in one run.
+/// The most layers on one mount point that are unmounted in a run.
 const MAX_LAYERS: usize = 8;
 
-/// Writes all lines. Answers with what the file said before.
+/// Writes all lines. Returns the previous text of the file.
 pub(super) fn write(jobs: &[Job<'_, Mount, Property>], writing: Writing<'_>) -> Result<String, Error> {
     rewrite(writing, |lines| {
         jobs.iter().try_for_each(|job| super::fstab::put(job.want, lines, writing.machine))
     })
 }
 
-/// Edits /etc/fstab and has systemd read it: it would go on with the old lines, and unmount by them. Answers with what the
-/// file said before.
+/// Edits /etc/fstab and makes systemd read it, which would otherwise use the old lines, and unmount because of them.
+/// Returns the previous text of the file.
 fn rewrite(
     writing: Writing<'_>,
     edit: impl FnOnce(&mut Lines<'_>) -> Result<(), Error>,
@@ -45,8 +46,8 @@ fn rewrite(
     Ok(before)
 }
 
-/// Brings one into the state that is wanted; its line is written already, and goes back to what it was `before` where nothing
-/// can be mounted by it.
+/// Brings one file system into the wanted state. Its line is already written, and is restored from `before` if it
+/// cannot be mounted.
 pub(super) fn correct(
     job: &Job<'_, Mount, Property>,
     before: &str,
@@ -76,7 +77,7 @@ fn put_in_force(job: &Job<'_, Mount, Property>, writing: Writing<'_>) -> Result<
     Ok(Applied::default())
 }
 
-/// What is mounted becomes what is wanted: by other options where that is enough.
+/// Changes what is mounted to what is wanted: with other options, if that is enough.
 fn change(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
     let live = differing(want, writing)?;
     if live.iter().any(|property| *property != Property::Options) {
@@ -90,7 +91,7 @@ fn change(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Appl
     }
     let mut applied = Applied::default();
     let Some(position) = changes.iter().position(|change| change.property == Property::Options) else {
-        // It was mounted by another line, or by hand: what the kernel does not speak of may be in force, or not.
+        // It was mounted from another line, or by hand: what the kernel does not show may or may not be in force.
         let new = changes.iter().position(|change| change.property == Property::Ensure);
         let open = new.map(|at| Ok::<_, Error>((at, still_open(want, "", writing)?))).transpose()?;
         applied.said.extend(open.and_then(|(at, words)| Some((at, words?))));
@@ -111,14 +112,14 @@ fn change(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Appl
     Ok(applied)
 }
 
-/// What may not be in force of what is mounted, in words; `old` is what /etc/fstab said.
+/// Options of what is mounted that may not be in force, in words; `old` is the previous text of /etc/fstab.
 fn still_open(want: &Mount, old: &str, writing: Writing<'_>) -> Result<Option<String>, Error> {
     let meanings = Meanings::read(writing.machine)?;
     let table = MountTable::read(writing.machine)?;
     Ok(table.top(want.title.as_str()).and_then(|top| options::left_open(want, old, top, &meanings)))
 }
 
-/// Swap space is turned off and on again for another priority, and for nothing else: what it holds must go somewhere.
+/// Turns swap space off and on again for another priority, and for nothing else: its content must fit elsewhere.
 fn change_swap(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
     let priority = || other_priority(want, &MountTable::read(writing.machine)?, writing.machine);
     let Some(position) = changes.iter().position(|change| change.property == Property::Options) else {
@@ -145,7 +146,7 @@ fn differing(want: &Mount, writing: Writing<'_>) -> Result<Vec<Property>, Error>
     Ok(live(want, writing)?.into_iter().map(|change| change.property).collect())
 }
 
-/// In what way what is mounted differs.
+/// The differences of what is mounted.
 fn live(want: &Mount, writing: Writing<'_>) -> Result<Vec<Change>, Error> {
     match MountTable::read(writing.machine)?.top(want.title.as_str()) {
         Some(top) => live_differences(want, top, writing.machine),
@@ -153,7 +154,8 @@ fn live(want: &Mount, writing: Writing<'_>) -> Result<Vec<Change>, Error> {
     }
 }
 
-/// Mounts it, and looks whether the kernel has it then: what it calls otherwise would be mounted again by each run.
+/// Mounts it, and checks that the kernel has it afterwards. If the kernel had it under another name, each run would
+/// mount it again.
 fn mount(want: &Mount, writing: Writing<'_>) -> Result<(), Error> {
     let title = want.title.as_str();
     let way = if want.is_swap() { None } else { writing.machine.way_into(Path::new(title))? };
@@ -176,7 +178,7 @@ fn mount(want: &Mount, writing: Writing<'_>) -> Result<(), Error> {
     }
 }
 
-/// What is said where somebody moved the directory away while it was mounted on; it does not stay mounted there.
+/// The error if the directory was moved while it was being mounted on. What was mounted does not stay there.
 fn misled(title: &str, point: &str, writing: Writing<'_>) -> Error {
     let now = match take_off(point, writing) {
         Ok(()) => "it was unmounted there again".to_owned(),
@@ -202,7 +204,7 @@ fn unmount(want: &Mount, writing: Writing<'_>) -> Result<(), Error> {
     Err(Error::Refused(format!("{} has more than {MAX_LAYERS} stacked mounts", want.title.as_str())))
 }
 
-/// Unmounts what is mounted at a point, and nothing to which somebody leads its path.
+/// Unmounts what is mounted at a point, and nothing else that its path may be redirected to.
 fn take_off(point: &str, writing: Writing<'_>) -> Result<(), Error> {
     let way = writing.machine.way_to_mounted(Path::new(point))?;
     let command = match &way {
@@ -212,11 +214,11 @@ fn take_off(point: &str, writing: Writing<'_>) -> Result<(), Error> {
     writing.run(&command).map(drop)
 }
 
-/// By /etc/fstab, which says all the rest; or, where others could lead its path elsewhere, by a handle of the directory, by
-/// which nothing is found there.
+/// The command that mounts. It goes by /etc/fstab, which has all the rest; or, if others could redirect the path, by a
+/// handle of the directory, for which nothing can be found there.
 fn mounting(want: &Mount, way: Option<&HeldPath>) -> Invocation {
     if want.is_swap() {
-        // The value belongs to the option's own word: swapon(8) would take a word of its own for a device.
+        // The value is joined to the option: swapon(8) would take a separate word for a device.
         return Invocation::new(["swapon", &format!("--options={}", want.options), "--", want.device()]);
     }
     match way {
@@ -225,7 +227,7 @@ fn mounting(want: &Mount, way: Option<&HeldPath>) -> Invocation {
     }
 }
 
-/// With all that /etc/fstab says of it, and nothing noted of a path that is nobody's.
+/// The command with everything that /etc/fstab says, which records nothing about a temporary path.
 fn by_handle(want: &Mount, way: &str, options: &str) -> Invocation {
     let fstype = want.fstype.as_deref().unwrap_or("auto");
     let named = ["--types", fstype, "--options", options, "--source", want.device(), "--target", way];
@@ -236,14 +238,14 @@ fn text(way: &HeldPath) -> String {
     way.path().display().to_string()
 }
 
-/// With the options of /etc/fstab. Those of a bind mount are named, or the whole file system would get them.
+/// Remounts with the options in /etc/fstab. Those of a bind mount are named, or the whole file system would get them.
 pub(super) fn remount(want: &Mount, writing: Writing<'_>) -> Result<(), Error> {
     let title = want.title.as_str();
     let way = writing.machine.way_to_mounted(Path::new(title))?;
     let own = want.options().filter(|option| !matches!(*option, "bind" | "rbind"));
     let options = match want.is_bind() {
         true => ["remount", "bind"].into_iter().chain(own).collect::<Vec<_>>().join(","),
-        // By a handle, nothing is found in /etc/fstab.
+        // With a handle, nothing can be found in /etc/fstab.
         false if way.is_some() => ["remount"].into_iter().chain(own).collect::<Vec<_>>().join(","),
         false => "remount".to_owned(),
     };

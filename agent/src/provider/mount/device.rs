@@ -1,4 +1,4 @@
-//! Devices by their many names: whether what is mounted is what is wanted.
+//! Devices and their many names: whether what is mounted is what is wanted.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -9,10 +9,10 @@ use super::mounted::Mounted;
 use crate::provider::{Error, answer};
 use crate::system::{self, FileKind, Inspect, Invocation};
 
-/// More links than any name of a device has.
+/// The most links that are followed, more than any device name has.
 const MAX_LINKS: usize = 8;
 
-/// Names by property, and where udev keeps them.
+/// The tags that name devices, and the directories in which udev keeps them.
 const TAGS: [(&str, &str); 4] = [
     ("UUID=", "/dev/disk/by-uuid/"),
     ("LABEL=", "/dev/disk/by-label/"),
@@ -20,27 +20,27 @@ const TAGS: [(&str, &str); 4] = [
     ("PARTLABEL=", "/dev/disk/by-partlabel/"),
 ];
 
-/// File systems of the kernel's own, which are on no device.
+/// File systems of the kernel itself, which are not on a device.
 const WITHOUT_DEVICE: &[&str] =
     &["tmpfs", "ramfs", "overlay", "proc", "sysfs", "devpts", "hugetlbfs", "mqueue", "debugfs", "tracefs"];
 
-/// Whether the device that is wanted is the one that is mounted.
+/// Whether the wanted device is the one that is mounted.
 pub(super) fn is_same(want: &Mount, top: &Mounted, machine: &dyn Inspect) -> Result<bool, Error> {
     let device = want.device();
     if want.is_bind() {
-        // A directory and the place where it is shown are one and the same.
+        // A directory and the place where it is bound are one and the same.
         return is_same_file(device, want.title.as_str(), machine);
     }
-    // A directory of a device that others show there, though the whole is wanted; `/usr` may be one by design.
+    // A directory of a device is mounted there, although all of it is wanted; for `/usr` that may be intended.
     if !top.shows_all() && !KEPT.contains(&want.title.as_str()) {
         return Ok(false);
     }
-    // A program calls its source as it likes, and what has none is given any word; a device that is wanted is neither.
+    // A program names its source as it likes, and what has no source gets any word; a wanted device is neither.
     let wants_device =
         want.fstype.as_deref() == Some("auto") && (device.starts_with("/dev/") || is_tag(device));
     let has_no_name =
         !wants_device && (top.fstype.starts_with("fuse") || WITHOUT_DEVICE.contains(&top.fstype.as_str()));
-    // Ceph's monitors are known by their addresses, and may be others at any time.
+    // Ceph's monitors are named by their addresses, which may change at any time.
     let path_alone = |source: &str| source.rsplit_once(':').map(|(_, path)| path.to_owned());
     let same_path = top.fstype == "ceph" && path_alone(device) == path_alone(&top.source);
     if has_no_name || same_path || plain(device) == plain(&top.source) {
@@ -53,12 +53,12 @@ pub(super) fn is_same(want: &Mount, top: &Mounted, machine: &dyn Inspect) -> Res
         return Ok(backing == device || is_same_file(device, backing, machine)?);
     }
     let is = resolved(&top.source, machine)?;
-    // A name of early boot, such as /dev/root, which says nothing.
+    // A name from early boot, such as /dev/root, which says nothing.
     let unknown = is.starts_with("/dev") && machine.lstat(Path::new(&is))?.is_none();
     Ok(unknown || is == resolved(device, machine)?)
 }
 
-/// What is mounted in the one way to write it: without slashes at its end, or quotes in it.
+/// A source in its canonical form: without trailing slashes or quotes.
 pub(super) fn plain(source: &str) -> String {
     let trimmed = source.trim_end_matches('/');
     if trimmed.is_empty() { source.to_owned() } else { trimmed.replace('"', "") }
@@ -71,7 +71,7 @@ fn is_same_file(one: &str, other: &str, machine: &dyn Inspect) -> Result<bool, E
     Ok(one.is_some() && one == other)
 }
 
-/// What is to be mounted and is not there; of what is not a path, and no name of a device, nobody can tell.
+/// What is to be mounted and does not exist. Of something that is neither a path nor a device name, that is unknown.
 pub(super) fn missing<'w>(want: &'w Mount, machine: &dyn Inspect) -> Result<Option<&'w str>, Error> {
     let path: PathBuf = match want.device_path() {
         Some(path) => path.into(),
@@ -85,7 +85,7 @@ fn is_tag(device: &str) -> bool {
     TAGS.iter().any(|(tag, _)| device.starts_with(tag))
 }
 
-/// The one name of a device behind all others; a broken link, or a name that is not a device's, as it is.
+/// The canonical name of a device; a broken link, or a name that is not a device's, is returned as it is.
 pub(super) fn resolved(name: &str, machine: &dyn Inspect) -> Result<PathBuf, Error> {
     let tagged = TAGS.iter().find_map(|(tag, dir)| Some((dir, name.strip_prefix(tag)?)));
     let mut path = match tagged {
@@ -109,7 +109,8 @@ pub(super) fn resolved(name: &str, machine: &dyn Inspect) -> Result<PathBuf, Err
     Ok(path)
 }
 
-/// A device by one of its names, looked for by mount(8)'s own means: not every machine has udev, and not every name a link.
+/// Finds a device by one of its names with mount(8)'s own means: not every machine has udev, and not every name has a
+/// link.
 fn found(name: &str, machine: &dyn Inspect) -> Result<Option<PathBuf>, Error> {
     let output = match answer(machine, &Invocation::new(["findfs", &name.replace('"', "")])) {
         // There is no such tool, or this root does not run.
@@ -120,7 +121,7 @@ fn found(name: &str, machine: &dyn Inspect) -> Result<Option<PathBuf>, Error> {
     Ok((output.succeeded() && path.starts_with('/')).then(|| path.into()))
 }
 
-/// A path without `.` and `..`, by its words alone: links in /dev lead to devices and not to directories.
+/// A path without `.` and `..`, computed from the text alone: links in /dev lead to devices and not to directories.
 fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for part in path.components() {
@@ -135,7 +136,7 @@ fn normal(path: &Path) -> PathBuf {
     normal
 }
 
-/// A value as udev writes it in a name.
+/// A value as udev encodes it in a file name.
 fn encoded(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "#+-.:=@_".contains(c) || !c.is_ascii();
     let code = |c: char| if plain(c) { c.to_string() } else { format!("\\x{:02x}", c as u32) };

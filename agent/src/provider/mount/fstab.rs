@@ -1,4 +1,4 @@
-//! Lines of /etc/fstab: found by mount point, changed field by field, with the spaces between them kept.
+//! Lines of /etc/fstab: found by mount point, changed field by field, with the white space between them kept.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::provider::text::edit::Lines;
 use crate::system::Inspect;
 use crate::system::mount_field::{escaped, unescaped};
 
-/// A line of /etc/fstab, with its fields as they are meant.
+/// A line of /etc/fstab, with its fields unescaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FstabLine {
     /// The line's number, from 0.
@@ -21,7 +21,7 @@ pub(super) struct FstabLine {
 }
 
 const FIELDS: usize = 6;
-/// What each field is a property of; the mount point is the title.
+/// The property of each field; the mount point is the title.
 const PROPERTIES: [Option<Property>; FIELDS] = [
     Some(Property::Device),
     None,
@@ -31,7 +31,7 @@ const PROPERTIES: [Option<Property>; FIELDS] = [
     Some(Property::Pass),
 ];
 
-/// What stands for fields that a line does not have.
+/// The values of fields that a line does not have.
 const DEFAULTS: [&str; FIELDS] = ["", "", "", "defaults", "0", "0"];
 
 impl FstabLine {
@@ -44,7 +44,7 @@ impl FstabLine {
         Some(Self { at, fields: std::array::from_fn(field) })
     }
 
-    /// What it says otherwise than it is wanted.
+    /// How the line differs from what is wanted.
     pub(super) fn differences(&self, want: &Mount) -> Vec<Change> {
         let wanted = wanted(want);
         let fields = self.fields.iter().zip(&wanted).enumerate();
@@ -55,7 +55,7 @@ impl FstabLine {
     }
 }
 
-/// Whether a field says the same: numbers may be written in more than one way, and so may devices.
+/// Whether a field means the same: numbers can be written in more than one way, and so can devices.
 fn is_same(field: usize, is: &str, should: &str) -> bool {
     match field {
         _ if is == should => true,
@@ -65,7 +65,7 @@ fn is_same(field: usize, is: &str, should: &str) -> bool {
     }
 }
 
-/// The fields of a line as it is wanted.
+/// The fields of the wanted line.
 fn wanted(want: &Mount) -> [String; FIELDS] {
     let point = if want.is_swap() { "none" } else { want.title.as_str() };
     [
@@ -95,7 +95,7 @@ pub(super) fn find(want: &Mount, lines: &Lines<'_>, machine: &dyn Inspect) -> Re
     Ok(found)
 }
 
-/// Whether a line is of this mount point.
+/// Whether any line has this mount point.
 pub(super) fn names(point: &str, lines: &Lines<'_>) -> bool {
     let mut entries = lines.iter().enumerate().filter_map(|(at, line)| FstabLine::parse(at, line));
     entries.any(|entry| trimmed(&entry.fields[1]) == point)
@@ -105,7 +105,7 @@ fn trimmed(point: &str) -> &str {
     if point.len() > 1 { point.trim_end_matches('/') } else { point }
 }
 
-/// Makes the lines say what is wanted.
+/// Edits the lines so that they say what is wanted.
 pub(super) fn put(want: &Mount, lines: &mut Lines<'_>, machine: &dyn Inspect) -> Result<(), Error> {
     let entries = find(want, lines, machine)?;
     if want.ensure == MountEnsure::Absent {
@@ -123,7 +123,7 @@ pub(super) fn put(want: &Mount, lines: &mut Lines<'_>, machine: &dyn Inspect) ->
     Ok(())
 }
 
-/// Makes the line of a mount point say what it said `before`, or be gone as it was.
+/// Restores the line of a mount point from `before`, or removes it if it was not there.
 pub(super) fn put_back(
     want: &Mount,
     before: &str,
@@ -140,7 +140,7 @@ pub(super) fn put_back(
     Ok(())
 }
 
-/// The line with those fields replaced that say something else.
+/// The line with only those fields replaced that differ.
 fn changed(line: &str, entry: &FstabLine, wanted: &[String; FIELDS]) -> String {
     let mut text = String::with_capacity(line.len());
     let mut rest = line;

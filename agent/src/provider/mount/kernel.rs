@@ -20,7 +20,7 @@ pub(super) struct MountTable {
     swaps: Vec<Swap>,
 }
 
-/// Swap space that is used.
+/// Swap space that is in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Swap {
     device: String,
@@ -28,7 +28,7 @@ pub(super) struct Swap {
 }
 
 impl MountTable {
-    /// Reads them.
+    /// Reads the kernel's tables.
     pub(super) fn read(machine: &dyn Inspect) -> Result<Self, Error> {
         let text = |path: &str| machine.read_text(Path::new(path)).map(Option::unwrap_or_default);
         let (mounts, swaps) = (text(mount_table::PATH)?, text(SWAPS)?);
@@ -43,7 +43,7 @@ impl MountTable {
         self.mounts.iter().rfind(|mounted| mounted.point == point)
     }
 
-    /// Where this is mounted that was not mounted before.
+    /// Where `want` is mounted now that was not in `before`.
     pub(super) fn since(&self, before: &Self, want: &Mount) -> Option<&str> {
         let is_new = |mounted: &&Mounted| before.mounts.iter().all(|known| known.id != mounted.id);
         let is_meant =
@@ -51,12 +51,12 @@ impl MountTable {
         self.mounts.iter().filter(is_new).find(is_meant).map(|mounted| mounted.point.as_str())
     }
 
-    /// How many file systems are mounted over each other at a point; systemd's place holders do not count.
+    /// How many file systems are mounted over each other at a point; systemd's placeholders do not count.
     pub(super) fn layers(&self, point: &str) -> usize {
         self.mounts.iter().filter(|mounted| mounted.point == point && mounted.fstype != "autofs").count()
     }
 
-    /// Whether it is mounted, whatever it is; of swap space, whether it is used.
+    /// Whether anything is mounted there; for swap space, whether it is in use.
     pub(super) fn has(&self, want: &Mount, machine: &dyn Inspect) -> Result<bool, Error> {
         if !want.is_swap() {
             return Ok(self.top(want.title.as_str()).is_some());
@@ -64,7 +64,7 @@ impl MountTable {
         Ok(self.swap(want, machine)?.is_some())
     }
 
-    /// Swap space, where it is used.
+    /// The swap space, if it is in use.
     pub(super) fn swap(&self, want: &Mount, machine: &dyn Inspect) -> Result<Option<&Swap>, Error> {
         let wanted = device::resolved(want.device(), machine)?;
         for swap in &self.swaps {
@@ -76,23 +76,23 @@ impl MountTable {
     }
 }
 
-/// A line of swaps: `/dev/vdc partition 1048572 0 -2`.
+/// Parses a line of swaps: `/dev/vdc partition 1048572 0 -2`.
 fn swap(line: &str) -> Option<Swap> {
     let mut words = line.split_ascii_whitespace();
     let (device, priority) = (words.next()?, words.next_back()?);
     Some(Swap { device: unescaped(device), priority: priority.to_owned() })
 }
 
-/// Whether the kernel's name of a type is the one that is wanted.
+/// Whether the kernel's name of a type matches the wanted one.
 pub(super) fn is_fstype(wanted: &str, is: &str) -> bool {
     wanted == is
         || matches!(wanted, "auto" | "none" | "bind")
         || matches!((wanted, is), ("nfs", "nfs4") | ("cifs", "smb3") | ("smb3", "cifs"))
-        // What runs as a program has a type of its own in /etc/fstab.
+        // A FUSE file system has a type of its own in /etc/fstab.
         || (is.starts_with("fuse") && !KERNELS.contains(&wanted))
 }
 
-/// Types that the kernel has itself, and no program.
+/// Types that the kernel implements itself, without a program.
 const KERNELS: &[&str] = &[
     "ext2", "ext3", "ext4", "xfs", "btrfs", "bcachefs", "f2fs", "vfat", "iso9660", "squashfs", "tmpfs",
     "ramfs", "overlay", "nfs", "nfs4", "cifs", "smb3",

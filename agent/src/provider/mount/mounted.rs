@@ -1,11 +1,11 @@
-//! A file system that is mounted, by its line of the kernel's table.
+//! A mounted file system, from its line in the kernel's table.
 
 use holdfast_catalog::resource::Mount;
 
 use crate::system::mount_field::unescaped;
 use crate::system::mount_table::MountLine;
 
-/// A file system that is mounted.
+/// A mounted file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mounted {
     /// The kernel's number of this mount.
@@ -13,16 +13,16 @@ pub(super) struct Mounted {
     pub(super) point: String,
     pub(super) fstype: String,
     pub(super) source: String,
-    /// The directory of the file system that is shown: `/` is all of it.
+    /// The directory of the file system that is mounted: `/` is all of it.
     pub(super) root: String,
-    /// Those of this mount.
+    /// The options of this mount.
     own: Vec<String>,
-    /// Those of the file system, wherever it is mounted.
+    /// The options of the file system, wherever it is mounted.
     whole: Vec<String>,
 }
 
 impl Mounted {
-    /// As a line of the kernel's table has it.
+    /// Parses a line of the kernel's table.
     pub(super) fn parse(line: &str) -> Option<Self> {
         let MountLine { id, root, point, own, fstype, source, whole, .. } = MountLine::parse(line)?;
         let options = |text: &str| text.split(',').filter(|o| !o.is_empty()).map(unescaped).collect();
@@ -42,8 +42,8 @@ impl Mounted {
         if self.shows_all() { self.source.clone() } else { format!("{}[{}]", self.source, self.root) }
     }
 
-    /// Whether all of the file system is shown, and not a directory of it. Where a mount names a directory of its own accord,
-    /// as of a subvolume or a server, that is all of it.
+    /// Whether all of the file system is mounted, and not only a directory of it. If the kind of mount always names a
+    /// directory, as for a subvolume or a server, that counts as all of it.
     pub(super) fn shows_all(&self) -> bool {
         const WHOLE: &[&str] = &["tmpfs", "ramfs"];
         let is_of_device = self.source.starts_with("/dev/") && !matches!(&*self.fstype, "btrfs" | "bcachefs");

@@ -1,7 +1,7 @@
-//! Options of a mount: which of them the kernel speaks of, and whether they are in force.
+//! Options of a mount: which of them the kernel shows, and whether they are in force.
 //!
-//! The kernel leaves out what is its default, says others in its own words, and does not know those of mount(8) and systemd.
-//! So only those are compared whose words are known here; the others are in /etc/fstab and are used at each mount.
+//! The kernel leaves out its defaults, shows others in its own words, and does not know those of mount(8) and systemd.
+//! So only options whose form is known here are compared. The others are in /etc/fstab and used at each mount.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ const FLAGS: &[(&str, &[&str])] = &[
     ("nosymfollow", &["symfollow"]),
 ];
 
-/// Options with values that are comparable with what the kernel shows.
+/// Options with values that can be compared with what the kernel shows.
 const VALUES: &[&str] = &[
     "size",
     "nr_inodes",
@@ -42,7 +42,7 @@ const VALUES: &[&str] = &[
     "huge",
 ];
 
-/// What a value is that the kernel does not show, by the file system; empty where nothing is in force then.
+/// The values that apply if the kernel shows none, by file system; empty if nothing is in force then.
 const DEFAULTS: &[(&[&str], &[&str], &str)] = &[
     (&["tmpfs"], &["mode"], "1777"),
     (&["tmpfs"], &["huge"], "never"),
@@ -57,16 +57,16 @@ const DEFAULTS: &[(&[&str], &[&str], &str)] = &[
     (&["btrfs"], &["commit"], "30"),
 ];
 
-/// The kernel's words for `hidepid`, by its number.
+/// The kernel's words for `hidepid`, with their numbers.
 const HIDDEN: &[(&str, &str)] = &[("off", "0"), ("noaccess", "1"), ("invisible", "2"), ("ptraceable", "4")];
 
-/// Options that are mount(8)'s and systemd's, of which the kernel knows nothing.
+/// Options of mount(8) and systemd, which the kernel does not know.
 const OTHERS: &[&str] = &[
     "defaults", "auto", "noauto", "nofail", "user", "nouser", "users", "owner", "group", "_netdev", "bind",
     "rbind", "loop", "rw",
 ];
 
-/// Names of users and groups, and what the kernel takes where nothing is said.
+/// Names of users and groups, and the defaults of the kernel.
 #[derive(Debug, Default)]
 pub(super) struct Meanings {
     accounts: Arc<Accounts>,
@@ -83,11 +83,11 @@ impl Meanings {
         Ok(Self { accounts: machine.accounts()?, half_of_memory })
     }
 
-    /// What a value is that the kernel does not show, since it is its default.
+    /// The value if the kernel shows none because it is its default.
     fn unsaid(&self, fstype: &str, key: &str) -> Option<String> {
         match (fstype, key) {
             ("tmpfs", "size") => self.half_of_memory.map(|bytes| bytes.to_string()),
-            // One for each page of that.
+            // One inode for each page of that memory.
             ("tmpfs", "nr_inodes") => self.half_of_memory.map(|bytes| (bytes / 4096).to_string()),
             _ => {
                 let of = |(systems, keys, _): &&(&[&str], &[&str], &str)| {
@@ -99,7 +99,7 @@ impl Meanings {
         }
     }
 
-    /// A wanted value in the one form that is compared.
+    /// A wanted value in the form in which values are compared.
     fn wanted(&self, key: &str, text: &str) -> Option<String> {
         let id = match key {
             "uid" => self.accounts.uid(text),
@@ -110,7 +110,7 @@ impl Meanings {
     }
 }
 
-/// The value of the last option of a name.
+/// The value of the last option with this name.
 fn value<'a>(mut options: impl DoubleEndedIterator<Item = &'a str>, key: &str) -> Option<&'a str> {
     options
         .rfind(|option| name(option) == key)
@@ -122,8 +122,8 @@ fn name(option: &str) -> &str {
     option.split('=').next().unwrap_or_default()
 }
 
-/// What a remount may not have brought, in words: options that were taken out and are in force still, and new ones of which
-/// the kernel does not speak. `old` is what was in /etc/fstab.
+/// What a remount may not have changed, in words: removed options that are still in force, and new ones that the kernel
+/// does not show. `old` is the previous text of /etc/fstab.
 pub(super) fn left_open(want: &Mount, old: &str, top: &Mounted, meanings: &Meanings) -> Option<String> {
     let shown = top.options(want);
     let wants = |key: &str| want.options().any(|option| name(option) == key);
@@ -151,7 +151,8 @@ pub(super) fn left_open(want: &Mount, old: &str, top: &Mounted, meanings: &Meani
     (!words.is_empty()).then(|| words.join("; "))
 }
 
-/// Whether what is wanted is in force, as far as the kernel speaks of it. Of options that exclude each other the last counts.
+/// Whether what is wanted is in force, as far as the kernel shows it. Of options that exclude each other, the last one
+/// counts.
 pub(super) fn are_in_force(want: &Mount, top: &Mounted, meanings: &Meanings) -> bool {
     let shown = top.options(want);
     let shows = |option: &str| shown.contains(&option);
@@ -164,7 +165,7 @@ pub(super) fn are_in_force(want: &Mount, top: &Mounted, meanings: &Meanings) -> 
     // A bind mount has no values of its own.
     let values = want.is_bind()
         || VALUES.iter().all(|key| {
-            // The one mask stands for that of files and that of directories.
+            // One mask stands for both that of files and that of directories.
             let both = || {
                 matches!(*key, "fmask" | "dmask").then(|| value(wanted.iter().copied(), "umask")).flatten()
             };
@@ -185,7 +186,7 @@ fn page() -> u64 {
     rustix::param::page_size() as u64
 }
 
-/// A value in the one form that is compared; none where it can be said in a way that is not known here.
+/// A value in the form in which values are compared; `None` if it is written in a way that is not known here.
 fn normal(key: &str, text: &str) -> Option<String> {
     match key {
         "size" | "nr_inodes" => {
@@ -200,7 +201,7 @@ fn normal(key: &str, text: &str) -> Option<String> {
                 _ => return None,
             };
             let number = number.checked_mul(1 << shift)?;
-            // The kernel gives whole pages.
+            // The kernel rounds up to whole pages.
             let whole = if key == "size" { number.checked_next_multiple_of(page())? } else { number };
             Some(whole.to_string())
         }

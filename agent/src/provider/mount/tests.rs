@@ -18,7 +18,7 @@ const LINES: &str =
 const ROOT: &str = "22 1 252:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,errors=remount-ro\n";
 const DATA: &str = "30 22 252:16 / /srv/data rw,noatime shared:2 - ext4 /dev/vdb rw\n";
 
-/// A machine whose mount and umount change its table as the kernel would: `mounts` is what `mount` adds.
+/// A machine whose mount and umount change its table as the kernel would; `mounts` is what `mount` adds.
 fn machine(fstab: &str, table: &str, mounts: &'static str) -> Double {
     let place = Arc::new(Mutex::new(None::<std::path::PathBuf>));
     let known = place.clone();
@@ -71,7 +71,7 @@ fn fstab(double: &Double) -> String {
     std::fs::read_to_string(double.root.path().join("etc/fstab")).unwrap()
 }
 
-/// What is said of the changes and what is run; then there must be nothing left to do.
+/// The reported changes and the commands that ran. After that, there must be nothing left to do.
 fn corrected(double: &Double, want: &Mount) -> (Vec<String>, Vec<String>) {
     let said = trial::said(&trial::changes(&Mounts, double, want));
     let applied = trial::correct(&Mounts, double, want).unwrap();
@@ -96,7 +96,7 @@ fn a_new_one_gets_a_line_and_is_mounted() {
     assert_eq!(fstab(&double), "# static\n/dev/vdb\t/srv/data\text4\tnoatime\t0\t2\n");
 }
 
-/// Lets everybody write the directory around the mount point.
+/// Lets everybody write to the directory around the mount point.
 fn open_to_all(double: &Double) {
     use std::os::unix::fs::PermissionsExt as _;
     let srv = double.root.path().join("srv");
@@ -312,7 +312,7 @@ fn a_bind_mount_is_known_by_what_it_shows_and_has_options_of_its_own() {
         "31 22 252:1 / /srv/shown rw - ext4 /dev/vda1 rw,x=y\n",
         "",
     );
-    // What is bound is one directory at two places, which a link to it is too for this.
+    // A bind mount is one directory at two places; for this test, a link does the same.
     std::fs::rename(double.root.path().join("srv/data"), double.root.path().join("srv/shown")).unwrap();
     symlink("shown", double.root.path().join("srv/data")).unwrap();
     let all = [("device", "/srv/data".into()), ("fstype", "none".into()), ("options", "bind,ro".into())];
@@ -416,7 +416,7 @@ fn swap_space_is_used_with_the_priority_that_is_wanted() {
         let device = [("device", "/dev/vdc".into()), ("fstype", "swap".into()), ("options", options.into())];
         want::<Mount>("none", &device)
     };
-    // The double's kernel uses it with -2 whatever is asked.
+    // The double's kernel uses it with -2, whatever is asked.
     let double = machine("/dev/vdc none swap pri=-2 0 0\n", "", "");
     double.put("/proc/swaps", "Filename Type Size Used Priority\n/dev/vdc partition 1 0 7\n");
     let (said, ran) = corrected(&double, &swap("pri=-2"));

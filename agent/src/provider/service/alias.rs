@@ -1,5 +1,5 @@
-//! Names that stand for another unit, by the links of systemd's directories: what systemd itself no longer knows of a unit
-//! that is masked, and never says of a template.
+//! Names that stand for another unit, through links in systemd's directories. systemd itself no longer knows this of a
+//! masked unit, and never reports it for a template.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::system::{FileKind, Inspect};
 
 const OWN: &str = "/etc/systemd/system";
 
-/// Where systemd looks for definitions; what comes first counts.
+/// Where systemd looks for definitions, in order of precedence.
 pub(super) const DIRECTORIES: [&str; 5] = [
     OWN,
     "/run/systemd/system",
@@ -22,10 +22,10 @@ pub(super) const DIRECTORIES: [&str; 5] = [
     "/lib/systemd/system",
 ];
 
-/// An alias of an alias is rare; more than these are a loop.
+/// The most links that are followed. An alias of an alias is rare; more than this is a loop.
 const MAX_LINKS: usize = 8;
 
-/// The unit that a name stands for, by links; none where it stands for itself.
+/// The unit that a name stands for through links; `None` if it stands for itself.
 pub(in crate::provider) fn stands_for(name: &str, machine: &dyn Inspect) -> Option<String> {
     let mut is = name.to_owned();
     for _ in 0..MAX_LINKS {
@@ -39,7 +39,7 @@ pub(in crate::provider) fn stands_for(name: &str, machine: &dyn Inspect) -> Opti
     (is != name).then_some(is)
 }
 
-/// The link by which a unit is another one, where systemd has it as a unit of its own: it has not read the link.
+/// The link that makes a unit an alias of another, if systemd has it as a unit of its own: it has not read the link.
 pub(super) fn unread_link(unit: &Unit, machine: &dyn Inspect) -> Result<Option<PathBuf>, Error> {
     if unit.definition == Definition::Bad {
         return Ok(None);
@@ -47,8 +47,8 @@ pub(super) fn unread_link(unit: &Unit, machine: &dyn Inspect) -> Result<Option<P
     alias_link(unit, machine)
 }
 
-/// The link by which a unit is another one, and that one's name, where systemd takes it for a broken one of its own: it has
-/// the other already, and cannot be both.
+/// The link that makes a unit an alias of another, and the other's name, if systemd considers it a broken unit of its
+/// own: it has already loaded the other one, and the name cannot be both.
 pub(super) fn clashing_link(unit: &Unit, machine: &dyn Inspect) -> Result<Option<(PathBuf, String)>, Error> {
     if unit.definition != Definition::Bad {
         return Ok(None);
@@ -57,8 +57,8 @@ pub(super) fn clashing_link(unit: &Unit, machine: &dyn Inspect) -> Result<Option
     Ok(link.and_then(|link| Some((link, led(&unit.name, machine)?))))
 }
 
-/// That the definition of a unit that is to run, or to be enabled, is a broken link: systemd may go on with what it
-/// read while there was something.
+/// Says so if the definition of a unit that should run, or be enabled, is a broken link: systemd may continue with what
+/// it read while the target existed.
 pub(super) fn dangling(want: &Service, unit: &Unit, machine: &dyn Inspect) -> Result<Option<String>, Error> {
     let is_needed =
         want.ensure == Some(ServiceEnsure::Running) || want.enable == Some(ServiceEnable::Enabled);
@@ -72,7 +72,7 @@ pub(super) fn dangling(want: &Service, unit: &Unit, machine: &dyn Inspect) -> Re
             continue;
         }
         let (at, target) = (link.display(), machine.read_link(&link)?);
-        // A mask, wherever there is no such device.
+        // A mask, even where there is no such device.
         if target == Path::new("/dev/null") {
             continue;
         }
@@ -84,10 +84,10 @@ pub(super) fn dangling(want: &Service, unit: &Unit, machine: &dyn Inspect) -> Re
     Ok(None)
 }
 
-/// The link of systemd's own folder by which a unit is another one.
+/// The link in systemd's own directory that makes a unit an alias of another.
 fn alias_link(unit: &Unit, machine: &dyn Inspect) -> Result<Option<PathBuf>, Error> {
     let link = Path::new(OWN).join(&unit.name);
-    // Of one that is masked, systemd never says that it is an alias.
+    // systemd never reports a masked unit as an alias.
     if matches!(unit.enabling, Enabling::Masked | Enabling::MaskedForNow) {
         return Ok(None);
     }
@@ -140,8 +140,8 @@ pub(super) fn default_instance(template: &str, machine: &dyn Inspect) -> Option<
     value.filter(|value| !value.is_empty()).map(|value| instance(template, value))
 }
 
-/// Puts the unit that an alias stands for in its place, where systemd takes the alias for a unit of its own that is broken
-/// and masked. `ask` gives a unit by its name.
+/// Replaces an alias with the unit that it stands for, if systemd considers the alias a broken and masked unit of its
+/// own. `ask` returns a unit by its name.
 pub(super) fn look(
     unit: &mut Unit,
     machine: &dyn Inspect,
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(said(&on, "masked", ""), None);
     }
 
-    /// The name of the unit that is meant by `sshd.service`, which systemd describes so.
+    /// The name of the unit that `sshd.service` means, given what systemd says about it.
     fn meant(load_state: &str, file_state: &str) -> String {
         let double = Double::new(|_| None);
         double.put("/etc/systemd/system/x", "");

@@ -1,4 +1,4 @@
-//! The `[Install]` of a unit, as its file and drop-ins have it on disk.
+//! The `[Install]` section of a unit, from its file and drop-ins on disk.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use super::unit::template;
 use crate::provider::Error;
 use crate::system::{FileKind, Inspect, Stat};
 
-/// Where links are made.
+/// The directory in which links are made.
 pub(super) const OWN: &str = "/etc/systemd/system";
 
-/// Where definitions are, the first counts; those of programs that make units at boot are last.
+/// The directories with definitions, in order of precedence; those of generators, which make units at boot, come last.
 pub(super) const DIRECTORIES: [&str; 8] = [
     OWN,
     "/run/systemd/system",
@@ -22,22 +22,22 @@ pub(super) const DIRECTORIES: [&str; 8] = [
     "/run/systemd/generator.late",
 ];
 
-/// So many of them hold what people and packages write.
+/// The number of these directories that contain what people and packages write.
 const WRITTEN: usize = 5;
 
-/// How links of each kind are named, by the key that asks for them.
+/// The suffix of the directory of links, for each key that asks for them.
 const PULLS: [(&str, &str); 3] = [("WantedBy", "wants"), ("RequiredBy", "requires"), ("UpheldBy", "upholds")];
 
 /// What a unit asks for when it is enabled.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct InstallInfo {
-    /// The unit that is linked: of a template, its default instance.
+    /// The unit that is linked: for a template, its default instance.
     pub(super) unit: String,
     /// The name of its file.
     pub(super) file: String,
-    /// When a file of it was last changed, in seconds since 1970 and nanoseconds.
+    /// When one of its files last changed, in seconds since 1970 and nanoseconds.
     pub(super) changed: (i64, u32),
-    /// Whether all that it asks for is known: a word may hold what only systemd knows.
+    /// Whether everything that it asks for is known: a word may contain a specifier that only systemd can expand.
     pub(super) is_whole: bool,
     /// Units that are enabled with it.
     pub(super) also: Vec<String>,
@@ -45,12 +45,12 @@ pub(super) struct InstallInfo {
 }
 
 impl InstallInfo {
-    /// Whether it asks for no link and no other unit.
+    /// Whether it asks for no links and no other units.
     pub(super) fn is_empty(&self) -> bool {
         self.values.values().all(Vec::is_empty) && self.also.is_empty()
     }
 
-    /// The links by which others start it.
+    /// The links through which other units start it.
     pub(super) fn pulls(&self) -> impl Iterator<Item = PathBuf> {
         PULLS.iter().flat_map(move |(key, kind)| {
             let link = move |by: &String| Path::new(OWN).join(format!("{by}.{kind}")).join(&self.unit);
@@ -58,7 +58,7 @@ impl InstallInfo {
         })
     }
 
-    /// The links that are other names of it.
+    /// The links that give it other names.
     pub(super) fn names(&self) -> impl Iterator<Item = PathBuf> {
         let others =
             self.values("Alias").iter().filter(move |name| **name != self.unit && **name != self.file);
@@ -75,7 +75,7 @@ impl InstallInfo {
         self.values.get(key).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Takes the `[Install]` of one more file in.
+    /// Adds the `[Install]` section of one more file.
     fn add(&mut self, text: &str) {
         let mut in_install = false;
         for line in joined(text) {
@@ -95,7 +95,7 @@ impl InstallInfo {
         }
     }
 
-    /// With names filled in, of a unit.
+    /// Fills in the names of a unit.
     fn complete(mut self, unit: &str) -> Self {
         let default = self.values.remove("DefaultInstance").unwrap_or_default().pop();
         self.unit = match (unit.split_once("@."), default) {
@@ -118,7 +118,7 @@ impl InstallInfo {
     }
 }
 
-/// What the files of a unit on disk ask for; none where there is no file that can be read.
+/// What the files of a unit on disk ask for; `None` if there is no file that can be read.
 pub(super) fn read(unit: &str, machine: &dyn Inspect) -> Result<Option<InstallInfo>, Error> {
     let template = unit.split_once('@').and_then(|(name, rest)| Some((name, rest.rsplit_once('.')?)));
     let template = template.map(|(name, (_, suffix))| format!("{name}@.{suffix}"));
@@ -128,7 +128,7 @@ pub(super) fn read(unit: &str, machine: &dyn Inspect) -> Result<Option<InstallIn
     let mut files = vec![path];
     files.extend(drop_ins(&names, machine)?);
     for path in files {
-        // What cannot be read safely says nothing.
+        // What cannot be read safely is ignored.
         let (Ok(Some(text)), Some(stat)) = (machine.read_text(&path), machine.lstat(&path)?) else {
             return Ok(None);
         };
@@ -138,7 +138,7 @@ pub(super) fn read(unit: &str, machine: &dyn Inspect) -> Result<Option<InstallIn
     Ok(Some(asked.complete(unit)))
 }
 
-/// The file of a unit, by the first of its names that there is.
+/// The file of a unit, under the first of its names that exists.
 fn first<'a>(names: &[&'a str], machine: &dyn Inspect) -> Result<Option<(&'a str, PathBuf)>, Error> {
     for name in names {
         for directory in DIRECTORIES {
@@ -151,15 +151,16 @@ fn first<'a>(names: &[&'a str], machine: &dyn Inspect) -> Result<Option<(&'a str
     Ok(None)
 }
 
-/// The file or link that defines a unit on disk, where systemd has read another one, or the link when it led elsewhere: it
-/// looks at no file but the one that it has read, and of a link only at the times of what that leads to, which may be older.
+/// The file or link that defines a unit on disk, if systemd has read another one, or has read the link while it led
+/// elsewhere. systemd itself only looks at the file that it has read, and for a link only at the times of the target,
+/// which may be older.
 pub(super) fn replaced(
     unit: &str,
     fragment: &Path,
     read_at: i64,
     machine: &dyn Inspect,
 ) -> Result<Option<PathBuf>, Error> {
-    // What programs make at boot is elsewhere, and before or after all of these.
+    // What generators make at boot is in other directories, before or after all of these.
     let rank =
         |path: &Path| DIRECTORIES.iter().take(WRITTEN).position(|at| path.parent() == Some(Path::new(at)));
     let of_template = template(unit).map(|(template, _)| template);
@@ -175,14 +176,14 @@ pub(super) fn replaced(
     Ok(if is_off && machine.stat(&path)?.is_some() { Some(path) } else { None })
 }
 
-/// Whether what is there itself, link or file, came or changed after then; what is gone counts so, too.
+/// Whether a link or file was created or changed after this time; one that is gone counts as changed.
 pub(super) fn is_newer(path: &Path, read_at: i64, machine: &dyn Inspect) -> Result<bool, Error> {
     let stat = machine.lstat(path)?;
     let changed = |stat: &Stat| stat.times.changed * 1_000_000 + i64::from(stat.times.changed_nanos) / 1_000;
     Ok(stat.is_none_or(|stat| changed(&stat) > read_at))
 }
 
-/// Whether two paths are one, `/lib` being `/usr/lib`.
+/// Whether two paths are the same, where `/lib` is `/usr/lib`.
 pub(super) fn is_same(one: &Path, other: &Path) -> bool {
     let plain = |path: &Path| {
         path.strip_prefix("/usr").map_or_else(|_| path.to_owned(), |rest| Path::new("/").join(rest))
@@ -190,12 +191,12 @@ pub(super) fn is_same(one: &Path, other: &Path) -> bool {
     plain(one) == plain(other)
 }
 
-/// Where a file really is.
+/// The real path of a file.
 pub(super) fn real(path: &Path, machine: &dyn Inspect) -> Result<PathBuf, Error> {
     Ok(machine.real(path)?.map_or_else(|| path.to_owned(), |real| real.path))
 }
 
-/// The drop-ins of a unit, in the order of their names; of two of one name, the one in the first directory.
+/// The drop-ins of a unit, sorted by name; of two with the same name, the one in the first directory.
 pub(super) fn drop_ins(names: &[&str], machine: &dyn Inspect) -> Result<Vec<PathBuf>, Error> {
     let mut found = BTreeMap::new();
     for directory in DIRECTORIES {
@@ -214,7 +215,7 @@ pub(super) fn drop_ins(names: &[&str], machine: &dyn Inspect) -> Result<Vec<Path
     Ok(found.into_values().collect())
 }
 
-/// The lines of a file without comments, those joined that end in a backslash.
+/// The lines of a file without comments, with those joined that end in a backslash.
 fn joined(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     let mut open: Option<String> = None;
@@ -229,7 +230,8 @@ fn joined(text: &str) -> Vec<String> {
     all
 }
 
-/// A word with the names of the unit in it; none where it holds something that only systemd knows.
+/// A word in which the specifiers of the unit's names are expanded; `None` if it contains one that only systemd can
+/// expand.
 fn filled(word: &str, unit: &str) -> Option<String> {
     let (stem, _) = unit.rsplit_once('.')?;
     let (prefix, instance) = stem.split_once('@').unwrap_or((stem, ""));

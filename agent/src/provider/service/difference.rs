@@ -1,4 +1,4 @@
-//! What of a unit differs from what is wanted of it.
+//! How a unit differs from what is wanted.
 
 use holdfast_catalog::resource::Service;
 use holdfast_catalog::resource::service::{ServiceEnable, ServiceEnsure};
@@ -8,7 +8,7 @@ use super::unit::{Definition, Enabling, Fall, Unit, UnitActivity, is_template};
 use super::{Change, Plan, Property};
 use crate::provider::{ChangeKind, Error};
 
-/// What differs from what is wanted.
+/// The plan for a unit.
 pub(super) fn difference(want: &Service, unit: &Unit, links: Option<&InstallLinks>) -> Result<Plan, Error> {
     if want.ensure.is_some() && is_template(&unit.name) {
         return Err(Error::Refused(format!(
@@ -58,7 +58,7 @@ pub(super) fn difference(want: &Service, unit: &Unit, links: Option<&InstallLink
     Ok(Plan::of(ensure.into_iter().chain(enable).collect()))
 }
 
-/// That a unit is not as it should be, though nothing is left to be done but to wait, which was done.
+/// Says so if a unit is not as it should be, although nothing can be done but wait, which was done.
 fn is_on_its_way(unit: &Unit) -> String {
     let (name, is) = (&unit.name, unit.activity.words());
     let (what, anew) = match unit.activity {
@@ -71,8 +71,8 @@ fn is_on_its_way(unit: &Unit) -> String {
     format!("{name} is still {is}: {what}; `systemctl status {name}` shows what it is doing{anew}")
 }
 
-/// What systemd calls enabled, and starts otherwise than the unit's file says. A file that is newer than the links is a new
-/// wish, and no hand on them.
+/// The change if systemd calls a unit enabled, but it is not started the way its file says. If the file is newer than
+/// the links, that is a new wish, and nobody touched the links.
 fn links_differ(links: &InstallLinks) -> Option<Change> {
     let words = links.words()?;
     if !links.is_off() {
@@ -101,7 +101,7 @@ fn activity_differs(ensure: ServiceEnsure, unit: &Unit) -> Option<Change> {
 
 fn enabling_differs(enable: ServiceEnable, unit: &Unit) -> Option<Change> {
     let fixed = unit.enabling.fixed_because();
-    // What cannot be changed was in sync with either wish.
+    // What cannot be changed was in sync with either value.
     let also: &[&str] = if fixed.is_some() { &["true", "false"] } else { &[] };
     let change = || Change::new(Property::Enable, unit.enabling.words(), enable).also(also.iter().copied());
     match (enable, unit.enabling) {
@@ -111,7 +111,7 @@ fn enabling_differs(enable: ServiceEnable, unit: &Unit) -> Option<Change> {
             let why = fixed.unwrap_or_default();
             Some(change().kind(ChangeKind::Note).note(format!("cannot be enabled: {why}")))
         }
-        // That fails when it is tried, and the rest of what is wanted is done all the same.
+        // This fails when it is tried, and everything else that is wanted is still done.
         (ServiceEnable::Enabled, is) => Some(match is.never_enabled_because() {
             Some(why) => change().note(format!("cannot be enabled: {why}")),
             None => change(),

@@ -1,4 +1,5 @@
-//! What services came to that nobody stopped: by themselves, where nobody is to be named as the cause, or by a signal.
+//! What happened to services that nobody stopped: they failed by themselves, where no resource is blamed, or a signal
+//! ended them.
 
 use std::time::Duration;
 
@@ -12,38 +13,38 @@ use super::{Units, hurry_journal, words};
 use crate::provider::{Error, Reading};
 use crate::system::Inspect;
 
-/// How long services that systemd has restarted are watched, at most.
+/// The longest time for which services that systemd has restarted are watched.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// systemd's own numbers of its messages of a unit: that it starts, that it is up, that it could not be started.
+/// systemd's own ids of its messages about a unit: it is starting, it has started, it could not be started.
 const STARTING: &str = "7d4958e842da4a758f6c1cdc7b36dcc5";
 const STARTED: &str = "39f53479d3a045ac8e11786248231fbf";
 const NOT_STARTED: &str = "be02cf6855d2428ba40df7e9d022f03d";
 
-/// That it is being stopped, and that it is stopped, since somebody asked for that.
+/// It is being stopped, and it has stopped, because someone asked for that.
 const STOPPING: &str = "de5b426a63be47a7b6ac3eaac82e2f6f";
 const STOPPED: &str = "9d1aaa27d60140bd96365438aad20286";
 
-/// What its run came to, no matter whether somebody asked for the end.
+/// How its run ended, whether or not someone asked for that.
 const SUCCEEDED: &str = "7ad2d189f7e94e70a38c781354912448";
 const FAILED: &str = "d9b373ed55a64feb8242e02dbe79a49c";
 
 const MESSAGES: [&str; 7] = [STARTING, STARTED, NOT_STARTED, STOPPING, STOPPED, SUCCEEDED, FAILED];
 
-/// What systemd was last asked to do with a unit, as the journal has it.
+/// What systemd was last asked to do with a unit, according to the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LastRequest {
-    /// To start it, or to keep it up, which it was.
+    /// To start it or keep it running, which succeeded.
     Up,
     /// To start it, which failed.
     InVain,
     /// To stop it.
     Down,
-    /// Nobody can tell.
+    /// Unknown.
     Unknown,
 }
 
-/// Looks at the services that are to run.
+/// Looks at the services that should run.
 pub(super) fn look(
     bus: &Bus,
     all: &[&Service],
@@ -80,7 +81,7 @@ fn not_in_vain(services: Vec<Unit>, machine: &dyn Inspect) -> Vec<Unit> {
     services.into_iter().filter(|service| !in_vain.contains(&service.name)).collect()
 }
 
-/// Looks at the services that are to be stopped, and are not: others that are up may start them.
+/// Looks at the services that should be stopped and are not: other running units may start them.
 pub(super) fn look_up(bus: &Bus, all: &[&Service], units: &mut Units) -> Result<(), Error> {
     for want in all.iter().filter(|want| want.ensure == Some(ServiceEnsure::Stopped)) {
         let Some(Ok(unit)) = units.get_mut(&want.unit()) else { continue };
@@ -95,7 +96,7 @@ pub(super) fn look_up(bus: &Bus, all: &[&Service], units: &mut Units) -> Result<
     Ok(())
 }
 
-/// That a unit was stopped in vain.
+/// The message that a unit was stopped in vain.
 pub(super) fn started_again(name: &str, starters: &[String]) -> String {
     let them = if starters.len() == 1 { "that" } else { "those" };
     format!("{name} was stopped, and runs again: {}; stop and disable {them} too", start_it(starters))
@@ -110,7 +111,7 @@ fn start_it(starters: &[String]) -> String {
     }
 }
 
-/// That a unit fails again and again, with its last words.
+/// The message that a unit keeps failing, with its last log lines.
 fn again(unit: &Unit, restarts: u32, machine: &dyn Inspect) -> String {
     let name = &unit.name;
     hurry_journal(machine);
@@ -122,7 +123,7 @@ fn again(unit: &Unit, restarts: u32, machine: &dyn Inspect) -> String {
     )
 }
 
-/// How a unit came to that does not run; none where somebody stopped it, or nothing is known.
+/// What happened to a unit that does not run; `None` if someone stopped it, or nothing is known.
 fn down(unit: &Unit, bus: &Bus, machine: &dyn Inspect) -> Result<Option<Fall>, Error> {
     let is_down = match unit.activity {
         UnitActivity::Failed | UnitActivity::Restarting => true,
@@ -139,7 +140,7 @@ fn down(unit: &Unit, bus: &Bus, machine: &dyn Inspect) -> Result<Option<Fall>, E
     })
 }
 
-/// What is told of a unit that nobody is known to have stopped.
+/// What to report about a unit, if nobody is known to have stopped it.
 fn fall(activity: UnitActivity, asked: LastRequest, ending: UnitEnding) -> Option<Fall> {
     if activity == UnitActivity::Stopped && asked != LastRequest::Up {
         return None;
@@ -165,7 +166,7 @@ fn fall(activity: UnitActivity, asked: LastRequest, ending: UnitEnding) -> Optio
     })
 }
 
-/// What systemd was last asked to do with a unit, by what it wrote of it since the machine started.
+/// What systemd was last asked to do with a unit, according to what it logged about it since the machine started.
 fn asked(unit: &str, machine: &dyn Inspect) -> LastRequest {
     let unit = format!("UNIT={unit}");
     let messages = MESSAGES.map(|id| format!("MESSAGE_ID={id}"));
@@ -174,7 +175,7 @@ fn asked(unit: &str, machine: &dyn Inspect) -> LastRequest {
     words(&which, machine).map_or(LastRequest::Unknown, |said| last_asked(&said))
 }
 
-/// The same by the numbers of its messages, a line each.
+/// The same, from the ids of its messages, one per line.
 fn last_asked(said: &str) -> LastRequest {
     let mut has_run = false;
     for id in said.lines().rev() {
@@ -182,7 +183,7 @@ fn last_asked(said: &str) -> LastRequest {
             STOPPING | STOPPED => return LastRequest::Down,
             STARTING | STARTED => return LastRequest::Up,
             NOT_STARTED => return LastRequest::InVain,
-            // Of one that was asked for, the journal has more after it.
+            // If someone asked for that, the journal has more messages after it.
             SUCCEEDED | FAILED => has_run = true,
             _ => {}
         }
@@ -215,16 +216,16 @@ mod tests {
         for (said, last) in [
             (vec![STARTED], LastRequest::Up),
             (vec![STARTED, STOPPING, SUCCEEDED, STOPPED], LastRequest::Down),
-            // It ended with 143, did not end in time, or what its definition has for a stop failed.
+            // It exited with 143, did not end in time, or the stop command in its definition failed.
             (vec![STARTED, STOPPING, FAILED, STOPPED], LastRequest::Down),
-            // It was to be restarted when it was stopped.
+            // It was about to be restarted when it was stopped.
             (vec![STARTED, FAILED, STOPPED], LastRequest::Down),
             (vec![STARTED, SUCCEEDED], LastRequest::Up),
             (vec![STARTED, STOPPING, SUCCEEDED, STOPPED, STARTED, FAILED], LastRequest::Up),
             (vec![STARTED, STOPPING, SUCCEEDED, STOPPED, STARTING, FAILED, NOT_STARTED], LastRequest::InVain),
             // systemd gave up restarting it.
             (vec![STARTED, FAILED, STOPPED, FAILED, NOT_STARTED], LastRequest::InVain),
-            // What came before is no longer kept.
+            // Earlier messages are no longer kept.
             (vec![FAILED], LastRequest::Up),
             (vec![], LastRequest::Unknown),
         ] {

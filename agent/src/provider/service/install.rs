@@ -1,5 +1,5 @@
-//! What the `[Install]` of a unit's file asks for, held beside the links that are there: systemd calls a unit enabled that
-//! has one link of any kind.
+//! What the `[Install]` section of a unit's file asks for, compared with the existing links: systemd calls a unit
+//! enabled if it has one link of any kind.
 
 use std::path::{Path, PathBuf};
 
@@ -15,22 +15,22 @@ const DEEPEST: usize = 8;
 /// How the links of an enabled unit differ from what its file asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct InstallLinks {
-    /// Links that are asked for and are not there.
+    /// Links that are asked for and do not exist.
     missing: Vec<PathBuf>,
-    /// Links that lead to nothing where one is asked for: systemd takes them for a ban.
+    /// Links to nothing in the place of one that is asked for: systemd treats them as a ban.
     banned: Vec<PathBuf>,
-    /// Links by which a unit is started, though nothing asks for that.
+    /// Links that start a unit although nothing asks for that.
     stray: Vec<PathBuf>,
-    /// Names of it that another unit has.
+    /// Its alias names that another unit has.
     taken: Vec<PathBuf>,
-    /// Targets that are to start it, and that there are not.
+    /// Targets that should start it and do not exist.
     lost: Vec<String>,
     /// Whether its file was written after links were last made or removed.
     is_new: bool,
 }
 
 impl InstallLinks {
-    /// Of a unit; none where its file cannot be had, or asks for nothing.
+    /// The differences of a unit; `None` if its file is not available, or asks for nothing.
     pub(super) fn of(
         unit: &str,
         named: &CatalogClaims<'_>,
@@ -100,12 +100,12 @@ impl InstallLinks {
         !(self.missing.is_empty() && self.banned.is_empty() && self.stray.is_empty())
     }
 
-    /// Whether the file came after the links, so that it is what is new, and nobody touched these.
+    /// Whether the file is newer than the links, so the wish is new, and nobody touched the links.
     pub(super) fn is_outdated(&self) -> bool {
         self.is_new && self.banned.is_empty()
     }
 
-    /// What is off, for people.
+    /// The differences, for people.
     pub(super) fn words(&self) -> Option<String> {
         let named = |what: &str, paths: &[PathBuf]| {
             let below = |path: &PathBuf| path.strip_prefix(OWN).unwrap_or(path).display().to_string();
@@ -125,25 +125,25 @@ impl InstallLinks {
         (!all.is_empty()).then(|| all.join("; "))
     }
 
-    /// Removes what is in the way of what is asked for, and what nothing asks for.
+    /// Removes what is in the way of links that are asked for, and links that nothing asks for.
     pub(super) fn clear(&self, machine: &dyn System) -> Result<(), Error> {
         self.banned.iter().chain(&self.stray).try_for_each(|link| Ok(machine.remove(link)?))
     }
 }
 
-/// What a link leads to; none where there is no link.
+/// The target of a link; `None` if there is no link.
 fn target(link: &Path, machine: &dyn Inspect) -> Result<Option<PathBuf>, Error> {
     let is_link = machine.lstat(link)?.is_some_and(|stat| stat.kind == FileKind::Symlink);
     Ok(if is_link { Some(machine.read_link(link)?) } else { None })
 }
 
-/// When names in a directory last came or went.
+/// When a name in a directory was last added or removed.
 fn modified(directory: Option<&Path>, machine: &dyn Inspect) -> Result<(i64, u32), Error> {
     let stat = directory.map(|directory| machine.lstat(directory)).transpose()?.flatten();
     Ok(stat.map_or((0, 0), |stat| (stat.times.changed, stat.times.changed_nanos)))
 }
 
-/// Links to the unit in directories by which others start it, of which its file knows nothing, and no resource either.
+/// Links to the unit in directories through which others start it, which neither its file nor a resource asks for.
 fn strays(
     asked: &InstallInfo,
     named: &CatalogClaims<'_>,
@@ -175,7 +175,7 @@ fn strays(
     Ok(strays)
 }
 
-/// Whether there is such a target: one by a file, or by a program that makes units at boot.
+/// Whether such a target exists, as a file or made by a generator.
 fn is_there(target: &str, machine: &dyn Inspect) -> Result<bool, Error> {
     for directory in DIRECTORIES {
         if machine.lstat(&Path::new(directory).join(target))?.is_some() {
@@ -250,7 +250,7 @@ mod tests {
         ] {
             assert!(off(install, &there).is_some_and(|said| said.contains(words)), "{install:?} {there:?}");
         }
-        // Of a unit that asks for nothing, systemd's word counts.
+        // For a unit that asks for nothing, what systemd says counts.
         assert_eq!(links(&machine("", &[USUAL]), &[]), None);
     }
 
@@ -308,7 +308,7 @@ mod tests {
         let install = "WantedBy=multi-user.target graphical.target\n";
         let double = machine(install, &[USUAL]);
         assert!(!links(&double, &[]).unwrap().is_outdated());
-        // Until the kernel's clock has gone on.
+        // Until the kernel's clock has advanced.
         let is_newer = |_| {
             double.put(UNIT, &format!("[Install]\n{install}"));
             links(&double, &[]).unwrap().is_outdated()

@@ -1,5 +1,5 @@
-//! Services on their way up or down, as on a machine that boots: what depends on them is judged by what they will be. A run that
-//! waited for one in vain does not wait for it again.
+//! Services that are starting or stopping, as on a machine that boots: what depends on them is judged by their final
+//! state. A run that waited for one in vain does not wait for it again.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::system::{Inspect, glob};
 /// How long they are waited for.
 const ON_ITS_WAY: Duration = Duration::from_secs(90);
 
-/// Waits for services that are to run and are only starting, or are to stop and are not yet down.
+/// Waits for services that should run and are only starting, or should stop and are not yet down.
 pub(super) fn wait_for(bus: &Bus, all: &[&Service], reading: Reading<'_>) -> Result<(), BusError> {
     let machine = reading.machine;
     let is_in_vain = |name: &String| machine.in_vain().contains(name);
@@ -34,15 +34,15 @@ pub(super) fn wait_for(bus: &Bus, all: &[&Service], reading: Reading<'_>) -> Res
     );
     match bus.settled(&to_run, &to_stop, machine.patience(ON_ITS_WAY), &|| machine.stopping()) {
         Ok(still) => machine.in_vain().extend(still),
-        // Each name is asked for by itself then.
+        // Then each name is asked for separately.
         Err(BusError::Call { .. }) => {}
         Err(error) => return Err(error),
     }
     Ok(())
 }
 
-/// Waits for a server that was not reached while systemd is starting it, no matter who manages that. Answers whether it is to be asked
-/// again.
+/// Waits for a server that could not be reached, if systemd is starting it, whatever manages it. Returns whether to ask
+/// it again.
 pub(in crate::provider) fn has_started(pattern: &str, machine: &dyn Inspect) -> bool {
     let is_by_systemd = machine.stat(Path::new(SYSTEMD_RUNS)).is_ok_and(|found| found.is_some());
     if !is_by_systemd || machine.in_vain().iter().any(|name| glob::matches(pattern, name)) {

@@ -1,5 +1,5 @@
-//! Scripts of /etc/init.d: systemd makes units of them, and leaves when they are started to the distribution's own tool, as
-//! `systemctl` does.
+//! Scripts in /etc/init.d: systemd generates units for them, and leaves enabling them to the distribution's own tool,
+//! as `systemctl` does.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::unit::{Enabling, Unit};
 use crate::provider::{Error, Writing, answer};
 use crate::system::{Inspect, Invocation};
 
-/// Finds out whether a unit that was generated stands for a script, and whether that is started at boot.
+/// Finds out whether a generated unit stands for a script, and whether that is started at boot.
 pub(super) fn look(unit: &mut Unit, machine: &dyn Inspect) -> Result<(), Error> {
     let Some(name) = unit.name.strip_suffix(".service").filter(|_| unit.enabling == Enabling::Generated)
     else {
@@ -28,7 +28,7 @@ pub(super) fn look(unit: &mut Unit, machine: &dyn Inspect) -> Result<(), Error> 
     Ok(())
 }
 
-/// Has a script started at boot, or not.
+/// Enables or disables a script at boot.
 pub(super) fn set_enabling(unit: &Unit, enable: ServiceEnable, writing: Writing<'_>) -> Result<(), Error> {
     let verb = match (enable, unit.enabling) {
         (ServiceEnable::Enabled, Enabling::Disabled) => "enable",

@@ -1,5 +1,5 @@
-//! Sockets. systemd does not start one while the service runs that it starts: a restart of the socket alone would leave it
-//! down, and nobody could reach the service any more once that ends.
+//! Sockets. systemd does not start one while the service that it starts is running. A restart of the socket alone would
+//! leave it down, and nobody could reach the service any more once that ends.
 
 use super::systemd::{Bus, TriggerSide, UnitVerb, WatchLength};
 use super::unit::Unit;
@@ -11,8 +11,8 @@ pub(super) fn is_one(unit: &Unit) -> bool {
     unit.name.ends_with(".socket")
 }
 
-/// Restarts a socket, and around that the services that it starts and that run. Answers with what was done. Whatever fails on
-/// the way, the socket and the services are started again.
+/// Restarts a socket, stopping the running services that it starts before, and starting them after. Returns what was
+/// done. Whatever fails on the way, the socket and the services are started again.
 pub(super) fn restart(bus: &Bus, name: &str, writing: Writing<'_>) -> Result<String, Error> {
     let services =
         if bus.starts_many(name)? { Vec::new() } else { bus.up_beside(name, TriggerSide::Starts)? };
@@ -33,7 +33,7 @@ pub(super) fn restart(bus: &Bus, name: &str, writing: Writing<'_>) -> Result<Str
     ))
 }
 
-/// Does it with each, and answers with the first error.
+/// Calls `act` for each name, and returns the first error.
 fn all(names: &[String], act: impl Fn(&str) -> Result<(), Error>) -> Result<(), Error> {
     names.iter().map(|name| act(name)).fold(Ok(()), Result::and)
 }

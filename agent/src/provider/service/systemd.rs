@@ -1,7 +1,7 @@
-//! systemd over D-Bus: the few calls that a service needs, each waited for.
+//! systemd over D-Bus: the few calls that a service needs, each of which is waited for.
 //!
-//! zbus is asynchronous; anyone who plans or applies is not, and may be in a runtime of its own. So the bus has its own
-//! runtime, and each call is waited for on a thread of its own.
+//! zbus is asynchronous. The code that plans and applies is not, and may be in a runtime of its own. So the bus has its
+//! own runtime, and each call is waited for on a thread of its own.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -39,38 +39,38 @@ const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
 const UNIT_INTERFACE: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE_INTERFACE: &str = "org.freedesktop.systemd1.Service";
 
-/// How long systemd may take to answer; its answers need no work but reading unit files.
+/// How long systemd may take to answer; answering needs no work but reading unit files.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long the bus may take to say who it is.
+/// How long the bus may take to identify itself.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Why systemd could not be asked, or did not do it.
+/// Why systemd could not be asked, or did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
     #[error(
         "systemd cannot be asked over D-Bus: {0}; install the package `dbus`, or see `systemctl status dbus.socket`"
     )]
     Unreachable(zbus::Error),
-    /// The bus takes connections and says nothing.
+    /// The bus accepts connections and does not answer.
     #[error(
         "systemd cannot be asked: the bus did not answer within {} s and may hang; see `systemctl status dbus`", .0.as_secs()
     )]
     Silent(Duration),
-    /// The run is to stop.
+    /// The run must stop.
     #[error("{0} before systemd had answered; the request may still succeed")]
     Stopped(StopReason),
-    /// The runtime for it could not be made.
+    /// The runtime for it could not be created.
     #[error("systemd cannot be asked: {0}")]
     Runtime(std::io::Error),
-    /// It refused a call.
+    /// systemd refused a call.
     #[error("systemd refused {call} for {unit}: {source}")]
     Call { call: &'static str, unit: String, source: zbus::Error },
-    /// A job did not end in time, and may yet.
+    /// A job did not end in time, and may still end.
     #[error("{unit} could not be {wanted}: still working on it after {} s, and systemd keeps trying", .after.as_secs())]
     StillAtIt {
         unit: String,
-        /// What was wanted, such as `started`.
+        /// The wanted result, such as `started`.
         wanted: &'static str,
         /// How long it was waited for.
         after: Duration,
@@ -79,24 +79,24 @@ pub enum BusError {
     #[error("{unit} could not be {wanted}: {said}")]
     Job {
         unit: String,
-        /// What was wanted, such as `started`.
+        /// The wanted result, such as `started`.
         wanted: &'static str,
-        /// What became of it.
+        /// How it ended.
         said: String,
-        /// The run of it that failed, as the journal names it.
+        /// The run that failed, by its id in the journal.
         run: Option<String>,
-        /// The unit whose failure was the cause, where it is another one.
+        /// The unit whose failure was the cause, if it is another one.
         by: Option<String>,
     },
 }
 
 impl BusError {
-    /// Whether systemd says that it has no such unit.
+    /// Whether systemd reports that it has no such unit.
     fn is_no_such_unit(&self) -> bool {
         self.is_called("org.freedesktop.systemd1.NoSuchUnit")
     }
 
-    /// Whether systemd says that it tells this connection of jobs already.
+    /// Whether systemd reports that this connection already receives its signals.
     fn is_already_subscribed(&self) -> bool {
         self.is_called("org.freedesktop.systemd1.AlreadySubscribed")
     }
@@ -114,7 +114,7 @@ pub type Units = HashMap<String, Result<Unit, BusError>>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DropIns {
     pub paths: Vec<String>,
-    /// Whether it has read a definition of the unit, to which they can belong.
+    /// Whether it has read a definition of the unit to which they can belong.
     pub is_loaded: bool,
     /// When it last read all definitions, in microseconds since 1970.
     pub at: Option<i64>,
@@ -135,17 +135,17 @@ impl Bus {
         Ok(Self { runtime, connection })
     }
 
-    /// These units, by the names that were given. Where systemd does not take one of them, that one has an error.
+    /// These units, by the names that were given. A name that systemd refuses has an error.
     pub fn units(&self, names: Vec<String>) -> Result<Units, BusError> {
         wait(&self.runtime, self.units_async(names))
     }
 
-    /// One unit.
+    /// The unit with this name.
     pub fn unit(&self, name: &str) -> Result<Unit, BusError> {
         wait(&self.runtime, self.unit_async(name))
     }
 
-    /// Has systemd read all definitions again.
+    /// Makes systemd read all definitions again.
     pub fn reload_definitions(&self) -> Result<(), BusError> {
         wait(&self.runtime, self.manager("Reload", "all units", &()))
     }
@@ -163,7 +163,7 @@ impl Bus {
         })
     }
 
-    /// The file by which systemd has a unit; none where it has read none.
+    /// The file from which systemd has a unit; `None` if it has read none.
     pub fn fragment(&self, unit: &Unit) -> Option<PathBuf> {
         if unit.object.is_empty() {
             return None;
@@ -173,26 +173,26 @@ impl Bus {
         Some(PathBuf::from(path)).filter(|path| path.is_absolute())
     }
 
-    /// When all definitions were last read, in microseconds since 1970; where that is not known, as if just now.
+    /// When all definitions were last read, in microseconds since 1970; the current time if that is unknown.
     pub fn read_at(&self) -> i64 {
         let when = async { Ok(self.read_at_async().await) };
         wait(&self.runtime, when).ok().flatten().unwrap_or(i64::MAX)
     }
 
-    /// When all definitions were last read, in microseconds since 1970; none where that is not known.
+    /// When all definitions were last read, in microseconds since 1970; `None` if that is unknown.
     async fn read_at_async(&self) -> Option<i64> {
         let when = self.property::<u64>(MANAGER, MANAGER_INTERFACE, "UnitsLoadTimestamp").await;
         when.map(|micros| i64::try_from(micros).unwrap_or(i64::MAX))
     }
 
-    /// Says when a unit is to be started.
+    /// Enables, disables or masks a unit.
     pub fn set_enabling(&self, name: &str, enable: ServiceEnable) -> Result<(), BusError> {
         wait(&self.runtime, self.set_enabling_async(name, enable))
     }
 
     async fn set_enabling_async(&self, name: &str, enable: ServiceEnable) -> Result<(), BusError> {
         let names = [name];
-        // For now and permanently: one hides the other, and neither is to be left behind.
+        // At runtime and permanently: one hides the other, and neither should be left behind.
         const BOTH: [bool; 2] = [true, false];
         if enable != ServiceEnable::Masked {
             for for_now in BOTH {
@@ -203,7 +203,7 @@ impl Bus {
             (ServiceEnable::Masked, _) => {
                 self.manager::<_, LinkChanges>("MaskUnitFiles", name, &(&names[..], false, false)).await?;
             }
-            // One that is enabled may lack links that its file asks for.
+            // An enabled unit may lack links that its file asks for.
             (ServiceEnable::Enabled, Enabling::Disabled | Enabling::EnabledForNow | Enabling::Enabled) => {
                 self.manager::<_, (bool, LinkChanges)>("EnableUnitFiles", name, &(&names[..], false, false))
                     .await?;
@@ -215,7 +215,7 @@ impl Bus {
             }
             _ => {}
         }
-        // What was linked or unlinked is in force only when systemd has read it.
+        // New or removed links take effect only when systemd has read them.
         self.manager("Reload", name, &()).await
     }
 
@@ -227,14 +227,15 @@ impl Bus {
             units.insert(name, unit);
         }
         match self.manager::<_, Vec<ListedUnit>>("ListUnitsByNames", "all units", &(&names,)).await {
-            // One for each name and in their order, each under its own name where the one given is an alias.
+            // One for each name and in their order. If the given name is an alias, its unit is listed under its own
+            // name.
             Ok(listed) => {
                 for (asked, listed) in names.into_iter().zip(listed) {
                     let unit = self.enabling(&listed.0).await.map(|enabling| read_unit(listed, enabling));
                     units.insert(asked, unit);
                 }
             }
-            // One name that systemd does not take spoils the question for all.
+            // One name that systemd refuses spoils the query for all.
             Err(BusError::Call { .. }) => {
                 for name in names {
                     let unit = self.unit_async(&name).await;
@@ -246,7 +247,7 @@ impl Bus {
         Ok(units)
     }
 
-    /// A template: systemd knows its file alone.
+    /// A template, of which systemd knows only the file.
     async fn template(&self, name: &str) -> Result<Unit, BusError> {
         let enabling = self.enabling(name).await?;
         let definition = if enabling == Enabling::Unknown { Definition::Missing } else { Definition::Found };
@@ -279,7 +280,7 @@ impl Bus {
         })
     }
 
-    /// Asked of the disk, not of what systemd remembers: links are made and removed by hand.
+    /// Read from the disk and not from systemd's memory, since links are made and removed by hand.
     async fn enabling(&self, name: &str) -> Result<Enabling, BusError> {
         match self.manager::<_, String>("GetUnitFileState", name, &(name,)).await {
             Ok(state) => Ok(Enabling::read(&state)),
@@ -293,7 +294,7 @@ impl Bus {
         }
     }
 
-    /// A property; none where the unit has none of that name.
+    /// A property; `None` if the unit has none of that name.
     async fn property<T: TryFrom<OwnedVariant>>(
         &self,
         object: &str,
@@ -307,7 +308,7 @@ impl Bus {
         T::try_from(value).ok()
     }
 
-    /// A call of systemd's manager, about a unit.
+    /// Calls a method of systemd's manager about a unit.
     async fn manager<B, R>(&self, call: &'static str, unit: &str, body: &B) -> Result<R, BusError>
     where
         B: serde::Serialize + DynamicType + Sync,
@@ -323,8 +324,8 @@ impl Bus {
 /// Links that were made or removed: kind, path, target.
 type LinkChanges = Vec<(String, String, String)>;
 
-/// A unit as `ListUnitsByNames` has it: name, description, load state, active state, sub state, followed unit, object,
-/// and the job that is queued: id, type, object.
+/// A unit in the answer of `ListUnitsByNames`: name, description, load state, active state, sub state, followed unit,
+/// object, and the job that is queued: id, type, object.
 type ListedUnit =
     (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 

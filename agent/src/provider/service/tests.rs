@@ -1,4 +1,4 @@
-//! What is planned for a unit, by what systemd says of it.
+//! What is planned for a unit, given what systemd says about it.
 
 use holdfast_catalog::resource::{Attributes, ResourceType};
 use holdfast_catalog::value::Value;
@@ -13,7 +13,7 @@ fn want(attributes: &[(&str, Value)]) -> Service {
     Service::read("nginx", &attributes).unwrap()
 }
 
-/// A unit by `LoadState`, `ActiveState`, `SubState` and the state of its file.
+/// A unit with this `LoadState`, `ActiveState`, `SubState` and unit file state.
 fn unit(load: &str, active: &str, sub: &str, file: &str) -> Unit {
     Unit {
         name: "nginx.service".to_owned(),
@@ -26,7 +26,7 @@ fn unit(load: &str, active: &str, sub: &str, file: &str) -> Unit {
     }
 }
 
-/// Property, `is` and `should` of what is to be changed, and notes in parentheses.
+/// Property, `is` and `should` of each change, and notes in parentheses.
 fn planned(want: &Service, unit: &Unit) -> Vec<String> {
     let (Plan::Changes(changes) | Plan::InSync(changes)) = difference(want, unit, None).unwrap() else {
         panic!("neither changes nor in sync")

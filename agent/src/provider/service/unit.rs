@@ -1,25 +1,25 @@
-//! What systemd says of a unit, in our words. No I/O.
+//! What systemd says about a unit, in our words. No I/O.
 
 /// A unit as systemd has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
-    /// Its own name, where the one that was asked for is an alias.
+    /// Its own name, if it was asked for by an alias.
     pub name: String,
-    /// The D-Bus object that stands for it.
+    /// The D-Bus object that represents it.
     pub object: String,
     /// Whether its definition was found.
     pub definition: Definition,
     pub activity: UnitActivity,
     /// Whether it is started at boot.
     pub enabling: Enabling,
-    /// Whether it stands for a script of /etc/init.d, whose links say when it is started.
+    /// Whether it stands for a script in /etc/init.d, whose links say when it is started.
     pub by_script: bool,
-    /// What it came to that nobody asked systemd for.
+    /// What happened to it without a request to systemd.
     pub fall: Option<Fall>,
 }
 
 impl Unit {
-    /// How it fails again and again, where it does.
+    /// How it fails again and again, if it does.
     pub fn fails_again(&self) -> Option<&str> {
         match &self.fall {
             Some(Fall::Again(how)) => Some(how),
@@ -28,32 +28,32 @@ impl Unit {
     }
 }
 
-/// What a unit came to that nobody stopped.
+/// What happened to a unit that nobody stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fall {
-    /// It does not run, since it failed by itself: how.
+    /// It does not run, since it failed by itself; how.
     Down(String),
-    /// It does not run, and systemd was not asked to stop it. Whether somebody ended it, nobody can tell: what is known.
+    /// It does not run, and systemd was not asked to stop it. Whether someone ended it is unknown; what is known.
     Ended(String),
-    /// It runs, and others that are up start it: which.
+    /// It runs, and these other running units start it.
     Up(String),
-    /// It fails again and again, however often systemd starts it: how.
+    /// It fails again and again, however often systemd starts it; how.
     Again(String),
 }
 
-/// Whether a name is that of a template, which stands for units and is not one.
+/// Whether a name is that of a template, which is not a unit itself.
 pub fn is_template(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(name, _)| name.ends_with('@'))
 }
 
-/// The template of an instance, and what it is called there: `w@.service` and `1` of `w@1.service`.
+/// The template of an instance, and the instance's name: `w@.service` and `1` for `w@1.service`.
 pub fn template(name: &str) -> Option<(String, String)> {
     let (stem, suffix) = name.rsplit_once('.')?;
     let (stem, instance) = stem.split_once('@').filter(|(_, instance)| !instance.is_empty())?;
     Some((format!("{stem}@.{suffix}"), instance.to_owned()))
 }
 
-/// The instance of a template that is called so.
+/// The instance of a template with this name.
 pub fn instance(template: &str, name: &str) -> String {
     template.replacen("@.", &format!("@{name}."), 1)
 }
@@ -61,7 +61,7 @@ pub fn instance(template: &str, name: &str) -> String {
 /// Whether a unit's definition was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Definition {
-    /// It was; a masked one counts.
+    /// It was found; a masked one counts.
     Found,
     Missing,
     /// There is one that systemd cannot use.
@@ -69,7 +69,7 @@ pub enum Definition {
 }
 
 impl Definition {
-    /// From `LoadState`.
+    /// Parses `LoadState`.
     pub fn read(load_state: &str) -> Self {
         match load_state {
             "not-found" => Self::Missing,
@@ -83,19 +83,19 @@ impl Definition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnitActivity {
     Running,
-    /// It is about to, and has not said that it does.
+    /// It is about to run, and has not reported that it does.
     Starting,
     Stopped,
-    /// It is about to end, and is there still.
+    /// It is about to end, and is still there.
     Stopping,
-    /// It does not, since it failed.
+    /// It does not run, since it failed.
     Failed,
     /// It fails, and systemd starts it again and again.
     Restarting,
 }
 
 impl UnitActivity {
-    /// From `ActiveState` and `SubState`.
+    /// Parses `ActiveState` and `SubState`.
     pub fn read(active: &str, sub: &str) -> Self {
         match (active, sub) {
             ("activating", "auto-restart" | "auto-restart-queued") => Self::Restarting,
@@ -112,7 +112,7 @@ impl UnitActivity {
         matches!(self, Self::Running | Self::Starting | Self::Restarting)
     }
 
-    /// In the words of the attribute `ensure`.
+    /// The state in the words of the attribute `ensure`.
     pub fn words(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -129,30 +129,30 @@ impl UnitActivity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enabling {
     Enabled,
-    /// It is, until the next boot.
+    /// It is started at boot, until the next boot.
     EnabledForNow,
     Disabled,
     /// It cannot be started at all.
     Masked,
     /// It cannot be started at all until the next boot.
     MaskedForNow,
-    /// It has nothing that says when it is to be started: others start it.
+    /// Nothing says when to start it: other units do.
     Static,
-    /// It enables others in its place.
+    /// It enables other units in its place.
     Indirect,
-    /// It is made at boot from another definition.
+    /// It is generated at boot from another definition.
     Generated,
-    /// It has no unit file, or one that makes no sense.
+    /// It has no unit file, or an invalid one.
     Unknown,
 }
 
 impl Enabling {
-    /// From the state of the unit's file.
+    /// Parses the state of the unit's file.
     pub fn read(state: &str) -> Self {
         match state {
             "enabled" => Self::Enabled,
             "enabled-runtime" => Self::EnabledForNow,
-            // A file outside of systemd's folders that is linked there, and no more.
+            // A file outside systemd's directories that is linked there, and nothing more.
             "disabled" | "linked" | "linked-runtime" => Self::Disabled,
             "masked" => Self::Masked,
             "masked-runtime" => Self::MaskedForNow,
@@ -163,7 +163,7 @@ impl Enabling {
         }
     }
 
-    /// In the words of the attribute `enable`, where these suffice.
+    /// The state in the words of the attribute `enable`, if these suffice.
     pub fn words(self) -> &'static str {
         match self {
             Self::Enabled => "true",
@@ -178,12 +178,12 @@ impl Enabling {
         }
     }
 
-    /// Why it is never started at boot by being enabled, where that is so.
+    /// Why enabling it never starts it at boot, if that is so.
     pub fn never_enabled_because(self) -> Option<&'static str> {
         self.fixed_because().filter(|_| matches!(self, Self::Static | Self::Indirect))
     }
 
-    /// Why it can be neither enabled nor disabled, where that is so.
+    /// Why it can be neither enabled nor disabled, if that is so.
     pub fn fixed_because(self) -> Option<&'static str> {
         match self {
             Self::Static => {

@@ -1,5 +1,5 @@
-//! Definitions on disk that are others than those that systemd has read: what runs goes by the old one, and who starts it
-//! again by hand is warned. systemd reads them again; a restart is for who asks for one.
+//! Definitions on disk that differ from those that systemd has read: what runs uses the old one, and systemctl warns
+//! anyone who restarts it by hand. systemd reads them again; a restart is left to whoever asks for one.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,24 +13,24 @@ use super::{Change, Plan, Property, UnitActivity, alias, definition, is_template
 use crate::provider::{ChangeKind, Error, Reading};
 use crate::system::{Inspect, Stat};
 
-/// By so much, in microseconds, a kernel may date a change too early.
+/// How much too early a kernel may date a change, in microseconds.
 const TICK: i64 = 10_000;
 
-/// Files that make a unit's definition another than the one by which it runs.
+/// Files that make a unit's definition differ from the one with which it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Newer {
     pub(super) files: Vec<PathBuf>,
     pub(super) systemd: Systemd,
 }
 
-/// What systemd made of such files.
+/// What systemd did with such files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Systemd {
     /// It has not read them.
     NotRead,
     /// It has read them since the unit was started.
     Read,
-    /// It has read all definitions since they were written, and does not take them for a part of this one.
+    /// It has read all definitions since they were written, and does not consider them part of this one.
     PassesOver,
 }
 
@@ -40,9 +40,9 @@ impl Newer {
     }
 }
 
-/// Those of these units whose definition on disk is another than the one by which they run, with the files that make it so,
-/// or why that cannot be told of a unit. A unit of a `systemd_unit` says itself what was not read, but for what systemd does
-/// not see.
+/// Those of these units whose definition on disk differs from the one with which they run, with the files that make the
+/// difference, or why that is unknown for a unit. A unit of a `systemd_unit` reports itself what was not read, except
+/// what systemd does not notice.
 pub(super) fn of<'a>(
     units: impl Iterator<Item = &'a Unit>,
     bus: &Bus,
@@ -61,7 +61,7 @@ pub(super) fn of<'a>(
     Ok(newer)
 }
 
-/// Whether a unit runs, or is about to, by a definition.
+/// Whether a unit runs, or is about to, from a definition.
 fn is_there(unit: &Unit) -> bool {
     matches!(unit.activity, UnitActivity::Running | UnitActivity::Starting)
 }
@@ -98,13 +98,14 @@ fn of_unit(
         .or_else(|| Newer::some(passed_over, Systemd::PassesOver)))
 }
 
-/// Why it cannot be told of a unit whether it runs by its definition: nothing of the catalog would bring that about.
+/// The error if it is unknown whether a unit runs with its definition: nothing in the catalog would change that.
 pub(in crate::provider) fn cannot_be_told(unit: &str, why: &Error) -> Error {
     Error::Refused(format!("cannot tell whether systemd has read the whole definition of {unit}: {why}"))
 }
 
-/// What is planned for a unit, with what is newer on disk than the definition by which it runs, or is starting. One that does
-/// not come up may hang by what its definition no longer says: that is read first, and the unit is judged again then.
+/// The plan for a unit, including what is newer on disk than the definition with which it runs or is starting. A unit
+/// that does not come up may be waiting for something that its definition no longer asks for. So the definition is read
+/// first, and then the unit is judged again.
 pub(super) fn judged(
     want: &Service,
     unit: &Unit,
@@ -125,8 +126,8 @@ pub(super) fn judged(
     }
 }
 
-/// That systemd is to read a definition again, or that the unit does not run by what it has read. What others made of it is
-/// nobody's drift.
+/// The change if systemd must read a definition again, or if the unit does not run with what systemd has read. A
+/// definition that others changed is not drift.
 pub(super) fn change(want: &Service, unit: &Unit, newer: &Newer) -> Change {
     let files: Vec<_> = newer.files.iter().map(|path| path.display().to_string()).collect();
     let files = if files.is_empty() { "its definition".to_owned() } else { files.join(", ") };
@@ -146,14 +147,14 @@ pub(super) fn change(want: &Service, unit: &Unit, newer: &Newer) -> Change {
     }
 }
 
-/// What is said where systemd is to read files that others changed.
+/// The message if systemd reads files that others changed.
 pub(in crate::provider) fn told(files: &str) -> String {
     format!(
         "systemd had not read {files} as it is on disk: it reads it again, and running units use it from their next start"
     )
 }
 
-/// Has systemd read what it does not see that it has not read.
+/// Makes systemd read changes that it does not notice itself.
 pub(super) fn read_what_is_new(bus: &Bus, unit: &Unit, machine: &dyn Inspect) -> Result<(), Error> {
     let (_, new) = new_drop_ins(bus, unit, machine)?;
     let is_new = !new.is_empty()
@@ -162,7 +163,7 @@ pub(super) fn read_what_is_new(bus: &Bus, unit: &Unit, machine: &dyn Inspect) ->
     if is_new { Ok(bus.reload_definitions()?) } else { Ok(()) }
 }
 
-/// The definition on disk, where it is another file or link than the one that systemd has read.
+/// The definition on disk, if it is another file or link than the one that systemd has read.
 fn other_definition(bus: &Bus, unit: &Unit, machine: &dyn Inspect) -> Result<Option<PathBuf>, Error> {
     if matches!(unit.enabling, Enabling::Masked | Enabling::MaskedForNow) {
         return Ok(None);
@@ -173,14 +174,15 @@ fn other_definition(bus: &Bus, unit: &Unit, machine: &dyn Inspect) -> Result<Opt
     }
 }
 
-/// The link by which a unit is another one and that one's name, where systemd knew that one before the link came.
+/// The link that makes a unit an alias of another, and the other's name, if systemd had loaded the other one before the
+/// link was made.
 fn clash(bus: &Bus, unit: &Unit, machine: &dyn Inspect) -> Result<Option<(PathBuf, String)>, Error> {
     let Some((link, own)) = alias::clashing_link(unit, machine)? else { return Ok(None) };
     Ok(if is_newer(&link, bus.read_at(), machine)? { Some((link, own)) } else { None })
 }
 
-/// Puts the units that aliases stand for in the place of what systemd takes them for as long as it has not read their links.
-/// Answers with these links. Where that cannot be told of one, that one has an error.
+/// Replaces aliases whose links systemd has not read with the units that they stand for. Returns these links. If that
+/// is unknown for one, it has an error.
 pub(super) fn aliases<'a>(
     units: impl Iterator<Item = &'a mut Result<Unit, Error>>,
     bus: &Bus,
@@ -202,15 +204,15 @@ pub(super) fn aliases<'a>(
     links
 }
 
-/// The link that makes an alias of what systemd takes for a broken unit, and the unit that it stands for.
+/// The link that makes what systemd considers a broken unit an alias, and the unit that it stands for.
 fn meant(bus: &Bus, alias: &Unit, machine: &dyn Inspect) -> Result<Option<(PathBuf, Unit)>, Error> {
     let Some((link, own)) = clash(bus, alias, machine)? else { return Ok(None) };
     Ok(Some((link, bus.unit(&own)?)))
 }
 
-/// Drop-ins on disk that systemd does not have: those that it passes over, and those that it has not read. It sees by itself
-/// that a definition changed that it has read, but not that a unit got its first drop-in: it remembers which directories
-/// there are.
+/// Drop-ins on disk that systemd does not have: those that it ignores, and those that it has not read. It notices that
+/// a definition which it has read changed, but not that a unit got its first drop-in: it remembers which directories
+/// exist.
 fn new_drop_ins(
     bus: &Bus,
     unit: &Unit,
@@ -222,7 +224,7 @@ fn new_drop_ins(
     }
     let read = bus.drop_ins(unit)?;
     on_disk.retain(|path| !read.paths.iter().any(|read| Path::new(read).file_name() == path.file_name()));
-    // Of what has no definition, or is masked, it takes no drop-ins, and need not.
+    // It takes no drop-ins for a unit that is masked or has no definition, and need not.
     if !read.is_loaded {
         return Ok((Vec::new(), Vec::new()));
     }
@@ -235,7 +237,8 @@ fn new_drop_ins(
     Ok((passed_over, new))
 }
 
-/// Whether a drop-in was there, with its directory, when definitions were last read, in microseconds since 1970.
+/// Whether a drop-in and its directory existed when definitions were last read, which was at `read_at` microseconds
+/// since 1970.
 fn was_there(path: &Path, read_at: Option<i64>, machine: &dyn Inspect) -> Result<bool, Error> {
     let Some(read_at) = read_at else { return Ok(false) };
     for path in [Some(path), path.parent()].into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! Links that lead to a definition: those by which a unit is started, and its other names.
+//! Links that lead to a definition: those that start a unit, and its other names.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::system::{FileKind, Inspect};
 
 const OWN: &str = "/etc/systemd/system";
 
-/// Where packages, and programs while the machine runs, put their definitions.
+/// Directories in which packages, and programs at runtime, put their definitions.
 const OTHERS: [&str; 4] = [
     "/run/systemd/system",
     "/usr/local/lib/systemd/system",
@@ -18,7 +18,7 @@ const OTHERS: [&str; 4] = [
     "/lib/systemd/system",
 ];
 
-/// Links to a definition that is not to be there, and that nobody else brings.
+/// Links to a definition that should not exist, and that nothing else brings.
 pub(super) fn left_behind(want: &SystemdUnit, machine: &dyn Inspect) -> Result<Vec<PathBuf>, Error> {
     let unit = want.title.unit();
     if want.ensure == Presence::Present || want.title.is_drop_in() {
@@ -43,7 +43,7 @@ pub(super) fn left_behind(want: &SystemdUnit, machine: &dyn Inspect) -> Result<V
     Ok(found)
 }
 
-/// Links in a directory that lead to the unit's file, by whatever way.
+/// Links in a directory that lead to the unit's file, in whatever way.
 fn links_in(directory: &Path, unit: &str, machine: &dyn Inspect) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     if !is_directory(directory, machine)? {

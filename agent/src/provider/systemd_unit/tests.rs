@@ -1,4 +1,4 @@
-//! What is planned for a definition, and that systemd is asked to read it once, and again where it could not.
+//! What is planned for a definition; and that systemd is asked to read it once, and again if it could not.
 
 use std::cell::Cell;
 
@@ -18,7 +18,7 @@ fn unit(title: &str, content: &str) -> SystemdUnit {
     want(title, &[("content", content.into())])
 }
 
-/// What is planned with a systemd that has read all but what is on record.
+/// What is planned with a systemd that has read everything that is not recorded as unread.
 fn changes(double: &Double, want: &SystemdUnit) -> Vec<Change> {
     match planned(double, want, None) {
         Ok(Plan::Changes(changes)) => changes,
@@ -39,7 +39,7 @@ fn said(double: &Double, want: &SystemdUnit) -> Vec<String> {
     trial::said(&changes(double, want))
 }
 
-/// Corrects these together; `reload` answers for systemd. Answers with how often it was asked.
+/// Corrects these together; `reload` is systemd's answer. Returns how often it was asked, and the results.
 fn correct(
     double: &Double,
     wants: &[SystemdUnit],
@@ -108,7 +108,7 @@ fn a_definition_that_goes_takes_the_links_along_by_which_it_was_started() {
     std::os::unix::fs::symlink(TIMER, at("timers.target.wants/backup.timer")).unwrap();
     std::os::unix::fs::symlink("backup.timer", at("nightly.timer")).unwrap();
     let gone = [want("backup.timer", &[("ensure", "absent".into())])];
-    // Somebody removed the file alone.
+    // Someone removed only the file.
     std::fs::remove_file(at("backup.timer")).unwrap();
     assert_eq!(said(&double, &gone[0]), ["ensure: linked still -> absent"]);
     double.put(TIMER, "[Timer]\n");
@@ -118,7 +118,7 @@ fn a_definition_that_goes_takes_the_links_along_by_which_it_was_started() {
     }
     assert!(at("timers.target.wants/kept").exists());
     assert_eq!(said(&double, &gone[0]), [""; 0]);
-    // Those of a package's own definition stay.
+    // Links to a package's own definition are kept.
     double.put("/usr/lib/systemd/system/backup.timer", "");
     std::os::unix::fs::symlink(
         "/usr/lib/systemd/system/backup.timer",

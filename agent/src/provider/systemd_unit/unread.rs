@@ -1,5 +1,5 @@
-//! Which definitions were written and not read by systemd yet: a record that outlives a run that is killed in between. It
-//! is gone with the next boot, when systemd reads everything.
+//! Which definitions were written and not yet read by systemd: a record that survives a run that is killed in between.
+//! It is gone after the next boot, at which systemd reads everything.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::provider::text::edit::PRIVATE;
 use crate::provider::text::whole_file::make_parents;
 use crate::system::{Inspect, System};
 
-/// A path a line.
+/// The file of the record, with one path per line.
 const RECORD: &str = "/run/holdfast/units-unread";
 
 /// Paths of definitions that systemd has not read.
@@ -17,18 +17,18 @@ const RECORD: &str = "/run/holdfast/units-unread";
 pub struct UnreadUnits(BTreeSet<String>);
 
 impl UnreadUnits {
-    /// What is on record.
+    /// Reads the record.
     pub fn of(machine: &dyn Inspect) -> Result<Self, Error> {
         let text = machine.read_text(Path::new(RECORD))?.unwrap_or_default();
         Ok(Self(text.lines().map(str::to_owned).collect()))
     }
 
-    /// Whether it is on record.
+    /// Whether a path is recorded.
     pub fn holds(&self, path: &str) -> bool {
         self.0.contains(path)
     }
 
-    /// Puts further paths on record.
+    /// Adds paths to the record.
     pub fn add<'a>(paths: impl Iterator<Item = &'a str>, machine: &dyn System) -> Result<Self, Error> {
         let mut unread = Self::of(machine)?;
         unread.0.extend(paths.map(str::to_owned));
@@ -38,7 +38,7 @@ impl UnreadUnits {
         Ok(unread)
     }
 
-    /// systemd has read all of them.
+    /// Clears the record: systemd has read all of them.
     pub fn clear(self, machine: &dyn System) -> Result<(), Error> {
         Ok(machine.remove(Path::new(RECORD))?)
     }

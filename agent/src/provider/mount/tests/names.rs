@@ -1,8 +1,8 @@
-//! By how many names one device goes, and what is not one of them.
+//! How many names one device has, and what is not one of them.
 
 use super::*;
 
-/// What is said to differ of what is mounted so, where `/etc/fstab` is as wanted.
+/// The reported differences of what is mounted, if `/etc/fstab` is as wanted.
 fn differs(wanted: &[(&str, Value)], line: &str, table: &str) -> Vec<String> {
     trial::said(&trial::changes(&Mounts, &machine(line, table, ""), &data(wanted)))
 }
@@ -67,7 +67,7 @@ fn where_udev_keeps_no_link_the_device_is_found_by_its_property() {
     double.put("/dev/vdb", "");
     let by_uuid = |uuid: &str| data(&[("device", uuid.into())]);
     assert_eq!(trial::said(&trial::changes(&Mounts, &double, &by_uuid("UUID=1-b"))), [""; 0]);
-    // A name of nothing: what is mounted stays.
+    // If the name does not exist, what is mounted stays.
     let error = trial::correct(&Mounts, &double, &by_uuid("UUID=mistyped")).unwrap_err().to_string();
     assert!(error.contains("there is no UUID=mistyped: what is mounted on /srv/data stays"), "{error}");
     assert!(!double.ran().iter().any(|command| command.starts_with("umount")), "{:?}", double.ran());

@@ -1,4 +1,4 @@
-//! The units of systemd that are made of its line, and others that count before them.
+//! The systemd units that are generated from its line, and others that take precedence over them.
 
 use super::*;
 

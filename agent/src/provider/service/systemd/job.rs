@@ -1,7 +1,7 @@
-//! Jobs: what a unit is asked to do, and what became of it.
+//! Jobs: what a unit is asked to do, and how that ended.
 //!
-//! That a job is done says little of a service that counts as up as soon as its process is there: it may be gone a moment
-//! later. So a unit is looked at after each.
+//! A finished job says little about a service that counts as running as soon as its process exists: it may be gone a
+//! moment later. So a unit is looked at after each job.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroUsize;
@@ -17,35 +17,35 @@ use super::state::{UnitEnding, UnitState};
 use super::waiting::{Stopping, wait};
 use super::{Bus, BusError, MANAGER_INTERFACE, SYSTEMD, UNIT_INTERFACE};
 
-/// How long a start or a stop is waited for. systemd ends most by itself after 90 s.
+/// How long a start or a stop is waited for. systemd itself ends most after 90 s.
 const JOB_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// How often it is looked at meanwhile.
+/// How often a unit is looked at while it is waited for.
 const EVERY: Duration = Duration::from_millis(50);
 
 /// The properties that name what a unit requires.
 const REQUIRED: [&str; 3] = ["Requires", "BindsTo", "Requisite"];
 
-/// So many required units are looked at, at most.
+/// The most required units that are looked at.
 const MOST_REQUIRED: usize = 200;
 
-/// What is asked of a unit and ends as a job.
+/// What a unit can be asked to do in a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnitVerb {
     Start,
     Stop,
     /// Stop and start it, if it runs.
     Restart,
-    /// Have it read its configuration again, or restart it where it cannot; if it runs.
+    /// Make it read its configuration again, or restart it if it cannot do that; only if it runs.
     Reload,
 }
 
 /// How long a unit is watched after a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WatchLength {
-    /// For as long as a process takes that ends at once.
+    /// As long as a process takes that ends at once.
     Shortly,
-    /// So long that what failed by itself before has time to do so again.
+    /// Long enough that a unit which failed by itself before has time to do so again.
     Longer,
 }
 
@@ -53,7 +53,7 @@ pub enum WatchLength {
 const LONGER: Duration = Duration::from_secs(10);
 
 impl WatchLength {
-    /// For how long a unit is watched that was so just after its job.
+    /// How long to watch a unit with this state just after its job.
     fn of(self, first: &UnitState, verb: UnitVerb) -> Duration {
         match self {
             Self::Longer if first.is_of_a_process() => LONGER,
@@ -84,14 +84,14 @@ impl UnitVerb {
 }
 
 impl Bus {
-    /// Has a unit do something, with its definition as it is on disk, waits until that has ended, and sees that the unit is up
-    /// then where it is to be.
+    /// Runs a job for a unit, with its definition as it is on disk. Waits until it has ended, and checks that the unit
+    /// is then running if it should be.
     pub fn run_job(&self, name: &str, verb: UnitVerb, watch: WatchLength) -> Result<(), BusError> {
         wait(&self.runtime, async {
-            // Else what became of one that ended may be forgotten before it is asked for.
+            // Otherwise systemd may forget how a unit ended before it is asked.
             let _ = self.manager::<_, ()>("RefUnit", name, &(name,)).await;
             if verb == UnitVerb::Start && self.unit_async(name).await?.activity == UnitActivity::Failed {
-                // Else a unit that failed often is not started again for a while.
+                // Otherwise a unit that failed often is not started again for a while.
                 self.manager::<_, ()>("ResetFailedUnit", name, &(name,)).await?;
             }
             self.job(name, verb).await?;
@@ -99,18 +99,18 @@ impl Bus {
         })
     }
 
-    /// Waits until a unit is up that something else than systemd has restarted, or is still restarting; not after the run is
-    /// to stop.
+    /// Waits until a unit is running that something other than systemd has restarted, or is still restarting. A request
+    /// to stop ends the wait.
     pub fn comes_up(&self, name: &str, stopping: &Stopping<'_>) -> Result<(), BusError> {
         wait(&self.runtime, self.settles(name, stopping))
     }
 
-    /// What a unit ended with that is down.
+    /// How a unit ended that is down.
     pub fn ending(&self, name: &str) -> Result<UnitEnding, BusError> {
         wait(&self.runtime, async { Ok(self.state(name).await?.ending()) })
     }
 
-    /// Which run of a unit is the latest, as the journal names it.
+    /// The latest run of a unit, by its id in the journal.
     pub fn run_of(&self, name: &str) -> Result<Option<String>, BusError> {
         wait(&self.runtime, async { Ok(self.state(name).await?.run().map(str::to_owned)) })
     }
@@ -122,11 +122,11 @@ impl Bus {
         }
         let failed = |source| BusError::Call { call: "Subscribe", unit: name.to_owned(), source };
         match self.manager::<_, ()>("Subscribe", name, &()).await {
-            // By a job before, on the same connection.
+            // An earlier job on the same connection did that.
             Err(error) if error.is_already_subscribed() => {}
             subscribed => subscribed?,
         }
-        // Before the call, so that a job that ends at once is not missed.
+        // Before the call, so a job that ends at once is not missed.
         let mut ended = self.jobs_that_end().await.map_err(failed)?;
         let job: OwnedObjectPath = self.manager(verb.method(), name, &(name, "replace")).await?;
         let result = match tokio::time::timeout(JOB_TIMEOUT, result_of(&mut ended, &job)).await {
@@ -140,7 +140,7 @@ impl Bus {
             }
         };
         match &*result {
-            // Skipped: it does not run, or one of its conditions does not hold.
+            // Skipped: the unit does not run, or one of its conditions is not met.
             "done" | "skipped" => Ok(()),
             "dependency" => Err(self.of_a_requirement(name, verb).await),
             "assert" => {
@@ -161,7 +161,7 @@ impl Bus {
         MessageStream::for_match_rule(rule, &self.connection, NonZeroUsize::new(1024)).await
     }
 
-    /// Watches a unit for as long as it may be down without systemd having said so.
+    /// Watches a unit for as long as it may be down without systemd having reported it.
     async fn stays_up(&self, name: &str, verb: UnitVerb, watch: WatchLength) -> Result<(), BusError> {
         let first = self.state(name).await?;
         let watched = watch.of(&first, verb);
@@ -179,7 +179,7 @@ impl Bus {
         }
     }
 
-    /// Watches a unit that a command restarts until it is known what came of that, or nothing is to be waited for any more.
+    /// Watches a unit that a command restarts until the result is known, or there is nothing to wait for any more.
     async fn settles(&self, name: &str, stopping: &Stopping<'_>) -> Result<(), BusError> {
         let (began, mut settling) = (Instant::now(), Settling::default());
         loop {
@@ -203,7 +203,7 @@ impl Bus {
         }
     }
 
-    /// That a unit was not started since another one failed.
+    /// The error if a unit was not started because another one failed.
     async fn of_a_requirement(&self, name: &str, verb: UnitVerb) -> BusError {
         let by = self.failed_requirement(name).await;
         let which = by
@@ -213,7 +213,7 @@ impl Bus {
         BusError::Job { unit: name.to_owned(), wanted: verb.done(), said, run: None, by }
     }
 
-    /// The unit that failed, of those that one requires and of those that these do.
+    /// The unit that failed, among those that one requires, directly or through others.
     async fn failed_requirement(&self, name: &str) -> Option<String> {
         let mut seen = BTreeSet::from([name.to_owned()]);
         let mut open = VecDeque::from([name.to_owned()]);
@@ -236,7 +236,7 @@ impl Bus {
         None
     }
 
-    /// What a unit failed with, as systemd has it.
+    /// The error with which a unit failed, according to systemd.
     async fn failure(&self, name: &str, verb: UnitVerb) -> BusError {
         match self.state(name).await {
             Ok(state) => state.error(name, verb, state.failure(verb)),
@@ -249,7 +249,7 @@ fn not_done(name: &str, verb: UnitVerb, said: impl Into<String>) -> BusError {
     BusError::Job { unit: name.to_owned(), wanted: verb.done(), said: said.into(), run: None, by: None }
 }
 
-/// Waits until a job has ended.
+/// Waits until a job has ended; returns its result.
 async fn result_of(ended: &mut MessageStream, job: &OwnedObjectPath) -> zbus::Result<String> {
     loop {
         let message = std::future::poll_fn(|context| Pin::new(&mut *ended).poll_next(context)).await;

@@ -1,4 +1,5 @@
-//! Units that run by an older definition than the one that systemd has read: somebody had it read, and nobody restarted them.
+//! Units that run with an older definition than the one that systemd has read: someone made systemd read it, and nobody
+//! restarted them.
 
 use std::path::{Path, PathBuf};
 
@@ -7,20 +8,20 @@ use super::{Bus, BusError, UNIT_INTERFACE, Unit};
 use crate::provider::Error;
 use crate::system::{Inspect, Stat};
 
-/// Places of files that systemd or a program makes anew at any time, or puts in force as it writes them.
+/// Directories whose files systemd or a generator rewrites at any time, or applies when it writes them.
 const MADE: [&str; 2] = ["/run/systemd/", "/etc/systemd/system.control/"];
 
-/// When a unit came up, and what defines it.
+/// When a unit started, and which files define it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Started {
-    /// In microseconds since 1970.
+    /// When it started, in microseconds since 1970.
     pub at: i64,
     /// The files that systemd has read for it.
     pub files: Vec<String>,
 }
 
 impl Bus {
-    /// When a service came up; none of another unit, or of one that is down.
+    /// When a service started; `None` for other units, and for one that is down.
     pub fn started_at(&self, unit: &Unit) -> Result<Option<Started>, BusError> {
         if !unit.name.ends_with(".service") {
             return Ok(None);
@@ -46,8 +47,8 @@ impl Started {
             let path = Path::new(path);
             let is_newer =
                 |stat: Option<Stat>| stat.is_some_and(|stat| stat.times.modified * 1_000_000 > self.at);
-            // Times of files are whole seconds here: what was written in the second of the start came before it. A link has
-            // its own: what it leads to may be older, and was another before.
+            // File times are whole seconds here: what was written in the second of the start came before it. A link has
+            // its own time: its target may be older, and it may have had another target before.
             if path.is_absolute() && (is_newer(machine.stat(path)?) || is_newer(machine.lstat(path)?)) {
                 newer.push(path.to_owned());
             }

@@ -1,4 +1,4 @@
-//! Units whose definition systemd does not take: it says so to the journal, and to who starts one.
+//! Units whose definition systemd refuses: it reports that to the journal, and to anyone who starts one.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use zbus::OwnedObjectPath;
 use super::waiting::wait;
 use super::{Bus, BusError, UNIT_INTERFACE};
 
-/// Why a unit cannot be had by its definition.
+/// Why a unit cannot be loaded from its definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unusable {
-    /// systemd refuses it.
+    /// systemd refuses the definition.
     Refused,
-    /// There is none.
+    /// There is no definition.
     Missing,
 }
 
 impl Bus {
-    /// Those of these units that cannot be had by their definitions, which are read for that if they were not yet.
+    /// Those of these units that cannot be loaded from their definitions, which are read for this if they were not yet.
     pub fn unusable<'a>(
         &self,
         names: impl Iterator<Item = &'a str> + Send,

@@ -1,5 +1,6 @@
-//! Services that fail again and again while systemd starts them: at a moment such a one may well be up. Whether a service stays
-//! up that systemd has restarted is seen by watching it; one that nothing restarted lately costs a question.
+//! Services that fail again and again while systemd restarts them; at any given moment, such a service may be running.
+//! Whether a service that systemd has restarted stays up is only seen by watching it. One that nothing restarted lately
+//! costs a single query.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -8,33 +9,33 @@ use super::waiting::{Stopping, wait};
 use super::{Bus, BusError, SERVICE_INTERFACE, UNIT_INTERFACE, Unit};
 use crate::provider::service::unit::UnitActivity;
 
-/// How often they are looked at meanwhile.
+/// How often they are looked at while they are watched.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// So long a service must be up that systemd has restarted once: that may happen to any.
+/// How long a service must be up that systemd has restarted once: that may happen to any.
 const AFTER_ONE: Duration = Duration::from_secs(10);
 
-/// So long one must be up that systemd has restarted more often.
+/// How long a service must be up that systemd has restarted more often.
 const AFTER_MORE: Duration = Duration::from_secs(60);
 
-/// What came of watching.
+/// The result of watching services.
 #[derive(Debug, Default)]
 pub struct WatchedServices {
     /// Those that were watched.
     pub all: BTreeSet<String>,
-    /// Those of them that failed again, and how often systemd has restarted each.
+    /// Those that failed again, each with the number of times that systemd has restarted it.
     pub again: Vec<(String, u32)>,
-    /// Those of them of which that was still open when the patience ended.
+    /// Those whose result was still open when the time was over.
     pub open: Vec<String>,
 }
 
-/// A service at a moment.
+/// The state of a service at one moment.
 #[derive(Debug, Clone, Copy)]
 struct ServiceSample {
     activity: UnitActivity,
-    /// How often systemd has restarted it since somebody last did.
+    /// How often systemd has restarted it since someone else last did.
     restarts: u32,
-    /// How long it is up.
+    /// How long it has been up.
     up: Duration,
 }
 
@@ -60,8 +61,8 @@ impl ServiceSample {
 }
 
 impl Bus {
-    /// Watches those of these services that systemd has restarted a short while ago, until each has been up for long enough or
-    /// has failed again; for as long as `patience`, and not after the run is to stop.
+    /// Watches those of these services that systemd has restarted a short while ago, until each has been up long enough
+    /// or has failed again. That ends after `patience`, or with a request to stop.
     pub fn relapses(
         &self,
         services: &[Unit],

@@ -1,42 +1,42 @@
-//! Whether a unit comes up that something else than systemd restarts: what it is at a moment says little, since the command
-//! may leave that to the background.
+//! Whether a unit comes up that something other than systemd restarts. Its state at one moment says little, since the
+//! command may leave the restart to the background.
 
 use std::time::Duration;
 
 use super::state::UnitState;
 
-/// How long a unit is watched before it counts as up.
+/// How long a unit is watched before it counts as running.
 pub(super) const WATCHED: Duration = Duration::from_secs(1);
 
-/// How long a unit that a command restarts is waited for, all in all.
+/// How long in total a unit is waited for that a command restarts.
 const UNDER_WAY: Duration = Duration::from_secs(90);
 
-/// How long it is waited for, all in all, while systemd does nothing with it: the rest of the command may be at work still.
+/// How long in total it is waited for while systemd does nothing with it: the rest of the command may still be running.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// What came of it.
+/// The result of watching.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Settled {
-    /// It is up, or did what it does and has ended.
+    /// It is running, or did its work and has ended.
     Up,
-    /// It is not, and is waited for no longer.
+    /// It is not, and is no longer waited for.
     NotUp,
 }
 
 /// A unit that is watched after its command has ended.
 #[derive(Debug, Default)]
 pub(super) struct Settling {
-    /// How it was at the look before, and when that was.
+    /// Its state at the previous look, and when that was.
     before: Option<(Duration, UnitState)>,
-    /// Since when it is up, or has ended well.
+    /// Since when it has been running, or has ended well.
     since: Option<Duration>,
     /// How long it was neither, with systemd doing nothing.
     idle: Duration,
 }
 
 impl Settling {
-    /// Takes a look into account, so long after the command had ended. Answers once it is known what came of it: what is
-    /// up, but not yet for long, is never given up.
+    /// Takes a look into account, `at` this time after the command ended. Returns the result once it is known. A unit
+    /// that is running, but not yet for long, is never given up.
     pub(super) fn look(&mut self, at: Duration, now: &UnitState) -> Option<Settled> {
         let before = self.before.replace((at, now.clone()));
         let is_same = before.as_ref().is_some_and(|(_, before)| now.is_settled(before));
@@ -63,7 +63,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// What comes of a unit that is so from each of these seconds on, and after how many.
+    /// The result for a unit that has each of these states from that second on, and the second in which it is known.
     fn watched(states: &[(u64, UnitState)]) -> (Settled, u64) {
         let mut settling = Settling::default();
         let mut at = Duration::ZERO;
@@ -106,7 +106,7 @@ mod tests {
                 "{late}"
             );
         }
-        // The rest of the command is at work in the background before systemd is.
+        // The rest of the command works in the background before systemd does.
         let late = [(0, UnitState::example(UnitActivity::Stopped, "simple")), (8, starting()), (20, up("2"))];
         assert_eq!(watched(&late), (Settled::Up, 21));
         assert_eq!(watched(&[(0, up("1"))]), (Settled::Up, 1));
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(watched(&[(0, failed())]), (Settled::NotUp, 10));
         assert_eq!(watched(&[(0, starting()), (45, failed())]), (Settled::NotUp, 55));
         assert_eq!(watched(&[(0, starting())]), (Settled::NotUp, 90));
-        // Systemd starts it again and again, and each run is another.
+        // systemd starts it again and again, and each run is a different one.
         let mut again = Settling::default();
         let looks = (0_u32..).map(|n| (STEP * n, up(&n.to_string())));
         let given_up = looks.map(|(at, now)| (at, again.look(at, &now))).find(|(_, came)| came.is_some());

@@ -1,4 +1,4 @@
-//! Which files made a definition another than the one that systemd has read.
+//! Which files made a definition differ from the one that systemd has read.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use super::{Bus, BusError, UNIT_INTERFACE};
 use crate::provider::Error;
 use crate::system::Inspect;
 
-/// A unit whose definition on disk is another than the one that systemd has read.
+/// A unit whose definition on disk differs from the one that systemd has read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StaleUnit {
     pub unit: String,
@@ -23,14 +23,14 @@ pub struct StaleUnit {
 }
 
 impl Bus {
-    /// Those of these units that systemd has, and has not read as they are on disk.
+    /// Those of these units that systemd has loaded, and not as they are on disk.
     pub fn stale<'a>(&self, names: impl Iterator<Item = &'a str> + Send) -> Result<Vec<StaleUnit>, BusError> {
         wait(&self.runtime, async {
             let mut stale = Vec::new();
             let read_at = self.read_at_async().await.unwrap_or(i64::MAX);
             for name in names {
                 let object = match self.manager::<_, OwnedObjectPath>("GetUnit", name, &(name,)).await {
-                    // One that was never loaded is read when it is.
+                    // A unit that was never loaded is read when it is.
                     Err(error) if error.is_no_such_unit() => continue,
                     object => object?,
                 };
@@ -48,10 +48,10 @@ impl Bus {
 }
 
 impl StaleUnit {
-    /// The files: drop-ins that came or went, and whatever was written since.
+    /// The files: drop-ins that were added or removed, and whatever was written since.
     pub fn files(&self, machine: &dyn Inspect) -> Result<Vec<PathBuf>, Error> {
         let on_disk = definition::drop_ins(&[self.unit.as_str()], machine)?;
-        // systemd names them by where they really are, where their directory is a link.
+        // systemd uses their real paths if their directory is a link.
         let mut really = Vec::new();
         for path in &on_disk {
             really.push(definition::real(path, machine)?);

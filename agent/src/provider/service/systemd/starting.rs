@@ -1,5 +1,5 @@
-//! Units that are only starting, as after a boot, or not yet down: they are waited for, since others depend on what they will
-//! be.
+//! Units that are only starting, as after a boot, or are not yet down. They are waited for, since others depend on
+//! their final state.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use super::waiting::{Stopping, wait};
 use super::{Bus, BusError, ListedUnit};
 
-/// How often they are looked at meanwhile.
+/// How often they are looked at while they are waited for.
 const EVERY: Duration = Duration::from_millis(100);
 
 impl Bus {
-    /// Waits until none of these units, of which some are to run and some to stop, is on its way there. Answers which are
-    /// on it still after `patience`, or when the run is to stop.
+    /// Waits until none of these units is starting (`to_run`) or stopping (`to_stop`) any more. Returns those that
+    /// still are after `patience`, or at a request to stop.
     pub fn settled(
         &self,
         to_run: &[&str],
@@ -49,8 +49,8 @@ impl Bus {
 }
 
 impl Bus {
-    /// Waits while units whose names are like that are starting, for as long as `patience` and until the run is to stop.
-    /// Answers whether there was one, and none is any more.
+    /// Waits while units that match `pattern` are starting, until `patience` is over or the run must stop. Returns
+    /// whether all have started, or `None` if there was no such unit.
     pub fn have_started(
         &self,
         pattern: &str,
@@ -77,7 +77,8 @@ impl Bus {
     }
 }
 
-/// By `ActiveState`, `SubState` and the job that is queued: one that systemd starts again and again is not.
+/// Whether a unit is starting, by `ActiveState`, `SubState` and the queued job. One that systemd restarts again and
+/// again is not.
 fn is_starting(active: &str, sub: &str, job: &str) -> bool {
     match active {
         "activating" => !sub.starts_with("auto-restart"),
@@ -86,7 +87,7 @@ fn is_starting(active: &str, sub: &str, job: &str) -> bool {
     }
 }
 
-/// By `ActiveState` and the job that is queued.
+/// Whether a unit is stopping, by `ActiveState` and the queued job.
 fn is_stopping(active: &str, job: &str) -> bool {
     active == "deactivating" || (active == "active" && job == "stop")
 }

@@ -1,4 +1,4 @@
-//! How a unit is at a moment, and what that says of a job that was done just before.
+//! The state of a unit at one moment, and what that says about a job just before.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use data_encoding::HEXLOWER;
 use super::super::unit::UnitActivity;
 use super::{Bus, BusError, SERVICE_INTERFACE, UNIT_INTERFACE, UnitVerb};
 
-/// How a unit is at a moment.
+/// The state of a unit at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct UnitState {
     activity: UnitActivity,
-    /// Whether something is under way with it: a job, a start or a stop.
+    /// Whether something is in progress: a job, a start or a stop.
     pub(super) is_moving: bool,
-    /// The `Type=` of a service; empty for what is not a service.
+    /// The `Type=` of a service; empty for anything else.
     kind: String,
-    /// Which run of it is the latest, as the journal names it.
+    /// The latest run, by its id in the journal.
     pub(super) run: Option<String>,
-    /// What its latest run came to.
+    /// The result of its latest run.
     result: String,
-    /// How its main process ended, as the kernel says it; zero where that is not known.
+    /// How its main process ended, as a code of the kernel; zero if unknown.
     code: i32,
-    /// What its main process ended with, or is to end with yet.
+    /// The exit status or signal of its main process; meaningless until that has ended.
     status: i32,
-    /// What its latest reload came to.
+    /// The result of its latest reload.
     reload: String,
-    /// Whether the conditions of its definition held when it was last to start.
+    /// Whether the conditions in its definition were met when it was last started.
     is_meant: bool,
 }
 
@@ -56,30 +56,30 @@ impl Bus {
 
 const SUCCESS: &str = "success";
 
-/// A process that a signal ended, by the kernel's numbers: without a core dump, and with one.
+/// The kernel's codes for a process that a signal ended: without a core dump, and with one.
 const BY_A_SIGNAL: [i32; 2] = [2, 3];
 
-/// Added to a signal's number, the status of many a program that ends since it got one.
+/// Added to a signal's number: the exit status of many programs that end because of a signal.
 const OF_A_SIGNAL: i32 = 128;
 
-/// What a unit ended with that is down, as far as that says whose doing it is.
+/// How a unit ended that is down, as far as that shows who caused it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnitEnding {
-    /// With a failure of its own: which.
+    /// With this failure of its own.
     Failure(String),
     /// By a signal of this number, which others send.
     Signal(i32),
-    /// Without a failure, or with one by which programs tell of a signal: which.
+    /// Without a failure, or with one by which programs report a signal.
     Either(Option<String>),
 }
 
-/// Signals that the kernel sends a process which makes a mistake, or that it sends itself: SIGILL, SIGTRAP, SIGABRT, SIGBUS,
-/// SIGFPE, SIGSEGV, SIGSYS.
+/// Signals that the kernel sends to a process that makes a mistake, or that it sends itself: SIGILL, SIGTRAP, SIGABRT,
+/// SIGBUS, SIGFPE, SIGSEGV, SIGSYS.
 const OF_A_FAULT: [i32; 7] = [4, 5, 6, 7, 8, 11, 31];
 
 #[cfg(test)]
 impl UnitState {
-    /// One of which nothing is wrong.
+    /// A unit with nothing wrong.
     pub(super) fn example(activity: UnitActivity, kind: &str) -> Self {
         Self {
             activity,
@@ -96,23 +96,23 @@ impl UnitState {
 }
 
 impl UnitState {
-    /// Whether it is up, in the same run as a moment before, and nothing is under way with it.
+    /// Whether it is running, in the same run as before, and nothing is in progress.
     pub(super) fn is_settled(&self, before: &Self) -> bool {
         self.activity == UnitActivity::Running && !self.is_moving && self.run == before.run
     }
 
-    /// Which run of it is the latest.
+    /// The id of its latest run.
     pub(super) fn run(&self) -> Option<&str> {
         self.run.as_deref()
     }
 
-    /// Whether it does something and ends, and did that well.
+    /// Whether it is a one-shot unit that has ended well.
     pub(super) fn has_ended_well(&self) -> bool {
         let has_ended = self.activity == UnitActivity::Stopped && !self.is_moving;
         has_ended && self.kind == "oneshot" && self.result == SUCCESS && self.is_meant
     }
 
-    /// Why it is not up, so long after a command that was to restart it had ended.
+    /// Why it is not running, this long after the end of a command that should have restarted it.
     pub(super) fn not_up(&self, verb: UnitVerb, after: Duration) -> String {
         let why = match self.activity {
             UnitActivity::Starting | UnitActivity::Stopping => "systemd is still working on it".to_owned(),
@@ -127,23 +127,23 @@ impl UnitState {
         format!("{} s after its own command for that had ended: {why}", after.as_secs())
     }
 
-    /// Whether it may be down a moment after its job is done. Of others, systemd waits until they say that they are up, or
-    /// have gone into the background.
+    /// Whether it may be down a moment after its job is done. For others, systemd waits until they report that they are
+    /// up, or have gone into the background.
     pub(super) fn is_to_be_watched(&self, verb: UnitVerb) -> bool {
         match self.kind.as_str() {
             "" | "oneshot" => false,
             "simple" | "exec" | "idle" => true,
-            // A reload is done when the signal was sent, or the command for it has ended.
+            // A reload is done when the signal was sent, or its command has ended.
             _ => verb == UnitVerb::Reload,
         }
     }
 
-    /// Whether it is up as long as a process is, and not as long as nobody takes back what it did.
+    /// Whether it is up as long as a process is, and not until someone takes back what it did.
     pub(super) fn is_of_a_process(&self) -> bool {
         !matches!(self.kind.as_str(), "" | "oneshot")
     }
 
-    /// What it ended with, where it is down.
+    /// How it ended, if it is down.
     pub(super) fn ending(&self) -> UnitEnding {
         let is_of_others = |signal: i32| (1..=64).contains(&signal) && !OF_A_FAULT.contains(&signal);
         let failure = || self.failure(UnitVerb::Start);
@@ -156,7 +156,7 @@ impl UnitState {
         }
     }
 
-    /// Why it is not up, though its job was done; none where it is. `first` is how it was just after that.
+    /// Why it is not running although its job was done; `None` if it is. `first` is its state just after the job.
     pub(super) fn is_down(&self, first: &Self, verb: UnitVerb) -> Option<String> {
         let is_another = self.run.is_some() && first.run.is_some() && self.run != first.run;
         match self.activity {
@@ -180,7 +180,7 @@ impl UnitState {
         }
     }
 
-    /// What it failed with.
+    /// How it failed.
     pub(super) fn failure(&self, verb: UnitVerb) -> String {
         let runs = matches!(self.activity, UnitActivity::Running | UnitActivity::Starting);
         if verb == UnitVerb::Reload && runs && self.reload != SUCCESS {
@@ -192,7 +192,7 @@ impl UnitState {
         }
     }
 
-    /// That a job of it did not come to what was wanted.
+    /// The error if a job did not have the wanted result.
     pub(super) fn error(&self, name: &str, verb: UnitVerb, said: String) -> BusError {
         BusError::Job { unit: name.to_owned(), wanted: verb.done(), said, run: self.run.clone(), by: None }
     }
@@ -280,7 +280,7 @@ mod tests {
             ..state(UnitActivity::Failed, "simple")
         };
         let failure = |words: &str| UnitEnding::Failure(words.to_owned());
-        // As systemd 252 has it.
+        // As systemd 252 reports it.
         for (result, code, status, ending) in [
             ("exit-code", 1, 3, failure("exit-code, status 3")),
             ("exit-code", 1, 143, UnitEnding::Either(Some("exit-code, status 143".to_owned()))),

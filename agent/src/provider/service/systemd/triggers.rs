@@ -9,15 +9,15 @@ use crate::provider::service::unit::UnitActivity;
 
 const SOCKET_INTERFACE: &str = "org.freedesktop.systemd1.Socket";
 
-/// How often a unit is looked at that is to stay down.
+/// How often a unit is looked at that should stay down.
 const EVERY: std::time::Duration = std::time::Duration::from_millis(50);
 
-/// Which units are meant, seen from one.
+/// Which units are meant, seen from one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TriggerSide {
     /// Those that it starts.
     Starts,
-    /// Those by which it is started.
+    /// Those that start it.
     StartedBy,
 }
 
@@ -31,7 +31,7 @@ impl TriggerSide {
 }
 
 impl Bus {
-    /// Those units that are up.
+    /// The units on one side that are running.
     pub fn up_beside(&self, name: &str, beside: TriggerSide) -> Result<Vec<String>, BusError> {
         wait(&self.runtime, async {
             let object = self.unit_async(name).await?.object;
@@ -46,7 +46,7 @@ impl Bus {
         })
     }
 
-    /// Whether a socket starts one service for each connection, and none that must be down for it.
+    /// Whether a socket starts one service for each connection, none of which must be down for it.
     pub fn starts_many(&self, socket: &str) -> Result<bool, BusError> {
         wait(&self.runtime, async {
             let object = self.unit_async(socket).await?.object;

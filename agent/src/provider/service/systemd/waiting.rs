@@ -1,4 +1,4 @@
-//! Waiting for the bus, and not for ever: a bus that hangs, or a run that is to stop, ends the wait.
+//! Waiting for the bus, but not for ever: the wait ends if the bus hangs or the run must stop.
 
 use std::future::Future;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::stop::StopReason;
 /// How long an answer of the bus is waited for after this process was asked to stop.
 const STOPPED: Duration = Duration::from_secs(10);
 
-/// Why the run is to stop, where it is: what only waits heeds that at once.
+/// Why the run must stop, if it must; something that only waits ends at once.
 pub(in crate::provider::service) type Stopping<'a> = dyn Fn() -> Option<StopReason> + Sync + 'a;
 
-/// A connection that is there within `patience`. The bus is asked who it is by zbus without a timeout of its own.
+/// Connects within `patience`. zbus itself asks the bus for its identity without a timeout.
 pub(super) fn connect(
     runtime: &Runtime,
     builder: Builder<'_>,
@@ -29,7 +29,7 @@ pub(super) fn connect(
     })
 }
 
-/// On a thread of its own: a runtime cannot be entered from within another.
+/// Waits on a thread of its own, since a runtime cannot be entered from within another.
 pub(super) fn wait<T: Send>(
     runtime: &Runtime,
     work: impl Future<Output = Result<T, BusError>> + Send,
