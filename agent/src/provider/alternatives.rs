@@ -1,6 +1,6 @@
-//! `alternatives`: which program is behind a common name, by update-alternatives of Debian.
+//! `alternatives`: which program a common name stands for, through Debian's update-alternatives.
 //!
-//! Needs a running system. What can be chosen comes from packages: an alternative that is not there may still come.
+//! Needs a running system. The choices come from packages, so an alternative that does not exist may still appear.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -22,13 +22,13 @@ use query::{AlternativesGroup, Chosen};
 /// The provider of `alternatives`.
 pub struct Choices;
 
-/// There where `update-alternatives` keeps what can be chosen, by name.
+/// The directory in which `update-alternatives` records what can be chosen, by name.
 const RECORDS: &str = "/var/lib/dpkg/alternatives";
 
-/// What can be chosen and what is, by name; or why nothing can be known.
+/// What can be chosen and what is chosen, by name; or why nothing can be known.
 pub enum Seen {
     Groups(HashMap<String, Result<AlternativesGroup, Arc<Error>>>),
-    /// Why this machine has none.
+    /// Why this machine has no alternatives.
     NotHere(&'static str),
 }
 
@@ -63,7 +63,7 @@ impl Provider for Choices {
                      alternatives are those of dpkg, on Debian and its relatives",
                 ));
             }
-            // It fails where there are none of that name, and for other reasons.
+            // The query fails if there is no such name, and for other reasons.
             if output.succeeded() {
                 groups.insert(name.to_owned(), Ok(AlternativesGroup::parse(&output.text())));
             } else if reading.machine.lstat(&Path::new(RECORDS).join(name))?.is_some() {
@@ -141,17 +141,17 @@ impl Provider for Choices {
     }
 }
 
-/// Whether a command says how it is called, and not what it was asked.
+/// Whether a command printed its usage instead of an answer.
 fn is_usage(output: &Output) -> bool {
     let says = |text: &[u8]| String::from_utf8_lossy(text).to_lowercase().contains("usage:");
     says(&output.stdout) || says(&output.stderr)
 }
 
-/// What is wrong with a name that follows the choice. One whose file is not there, as a manual of a machine without manuals,
-/// is led nowhere.
+/// What is wrong with a name that follows the choice. One whose file does not exist, such as a manual page on a machine
+/// without manual pages, leads nowhere.
 ///
 /// # Errors
-/// Something else is in the place of such a name: update-alternatives would leave it there.
+/// Fails if something else is in the place of such a name: update-alternatives would leave it there.
 fn astray(group: &AlternativesGroup, machine: &dyn Inspect) -> Result<Option<String>, Error> {
     for (link, name, target) in group.following() {
         if machine.stat(Path::new(target))?.is_none() {
@@ -167,7 +167,7 @@ fn astray(group: &AlternativesGroup, machine: &dyn Inspect) -> Result<Option<Str
                         return Ok(Some(format!("{} leads to {}", at.display(), is.display())));
                     }
                 }
-                // A file in its own directory is replaced by it, one of a public name is not.
+                // update-alternatives replaces a file in its own directory, but not one at a public name.
                 Some(FileKind::File) if at == own => {
                     return Ok(Some(format!("{} is a file and not a link", at.display())));
                 }
@@ -178,7 +178,7 @@ fn astray(group: &AlternativesGroup, machine: &dyn Inspect) -> Result<Option<Str
     Ok(None)
 }
 
-/// That something else than a link has a name that update-alternatives should lead.
+/// The error if something other than a link has a name that update-alternatives should manage.
 fn not_replaced(at: &Path) -> Error {
     Error::Conflict(format!(
         "{} is not a link, and update-alternatives does not replace it; check what it is, and move it away",
@@ -189,7 +189,7 @@ fn not_replaced(at: &Path) -> Error {
 /// What is wrong with the common name itself, which should lead to the choice.
 ///
 /// # Errors
-/// Something else is in its place: update-alternatives would leave it there.
+/// Fails if something else is in its place: update-alternatives would leave it there.
 fn link(group: &AlternativesGroup, name: &str, machine: &dyn Inspect) -> Result<Option<String>, Error> {
     let path = Path::new(&group.link);
     match machine.lstat(path)?.map(|stat| stat.kind) {

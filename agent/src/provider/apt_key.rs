@@ -1,4 +1,5 @@
-//! `apt_key`: one keyring each, whose name says whether it is armored, as apt wants it. Works below any root.
+//! `apt_key`: one keyring for each resource. Its file name says whether it is armored, as apt requires. Works below any
+//! root.
 
 use std::path::Path;
 
@@ -13,12 +14,12 @@ use super::{Applied, Error, Left, Provider, Reading, Writing};
 use crate::content::ContentSource;
 use crate::system::Inspect;
 
-/// Keys of apt.
+/// The provider of `apt_key`.
 pub struct AptKeys;
 
 impl Provider for AptKeys {
     type Want = AptKey;
-    /// Why it does not apply here.
+    /// Why the type does not apply here.
     type Seen = Option<String>;
     type Property = Property;
 
@@ -39,7 +40,7 @@ impl Provider for AptKeys {
         };
         let place = place(want, content, reading.content)?;
         let changes = whole_file::plan(&in_place(place, content), reading)?;
-        // In the other form it is there too, or instead.
+        // The key is also, or only, there in the other form.
         let other = there.into_iter().find(|path| *path != place);
         Ok(Plan::of(match (other, &changes[..]) {
             (None, _) => changes,
@@ -89,7 +90,7 @@ fn in_place(path: &str, content: &Content) -> File {
     whole_file::as_file(path, Presence::Present, Some(content))
 }
 
-/// Those of its possible files that are there.
+/// Those of its possible files that exist.
 fn there<'a>(want: &'a AptKey, machine: &dyn Inspect) -> Result<Vec<&'a str>, Error> {
     let mut there = Vec::new();
     for path in want.title.paths() {
@@ -100,7 +101,7 @@ fn there<'a>(want: &'a AptKey, machine: &dyn Inspect) -> Result<Vec<&'a str>, Er
     Ok(there)
 }
 
-/// Where a content belongs: armored text or not.
+/// Where a content belongs, which depends on whether it is armored text.
 fn place<'a>(want: &'a AptKey, content: &Content, source: &dyn ContentSource) -> Result<&'a str, Error> {
     let is_armored = file::beginning(content, source, ARMOR.len() as u64)? == ARMOR.as_bytes();
     let [armored, binary] = want.title.paths() else { return Ok("") };
@@ -178,7 +179,7 @@ mod tests {
         assert!(exists(&double, ASC) && !exists(&double, GPG));
     }
 
-    /// Gives one content, whatever is asked for.
+    /// Gives the same content for every hash.
     struct Only(&'static [u8]);
 
     impl ContentSource for Only {

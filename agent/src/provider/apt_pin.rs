@@ -1,4 +1,4 @@
-//! `apt_pin`: one file of preferences each, read back field by field. Works below any root.
+//! `apt_pin`: one preferences file for each resource, read back field by field. Works below any root.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use super::text::deb822;
 use super::text::whole_file::{self, FileText};
 use super::{Applied, Error, Left, Property as _, Provider, Reading, Writing, properties};
 
-/// Preferences of apt.
+/// The provider of `apt_pin`.
 pub struct AptPins;
 
 properties! {
@@ -22,7 +22,7 @@ properties! {
 
 impl Provider for AptPins {
     type Want = AptPin;
-    /// Why it does not apply here.
+    /// Why the type does not apply here.
     type Seen = Option<String>;
     type Property = Property;
 
@@ -41,7 +41,7 @@ impl Provider for AptPins {
                 let not_own = whole_file::not_own(reading.machine, path(want))?;
                 let not_own = not_own.map(|is| Change::new(Property::Ensure, is, Presence::Present));
                 let differences = differences(want, &found);
-                // A file that apt does not read is replaced whole.
+                // A file that apt does not read is replaced as a whole.
                 let is_told = differences.iter().any(|change| change.property == Property::Ensure);
                 not_own.into_iter().filter(|_| !is_told).chain(differences).collect()
             }
@@ -73,7 +73,7 @@ fn path(want: &AptPin) -> &str {
     want.title.paths().first().map_or("", String::as_str)
 }
 
-/// Property, field and value.
+/// Each property, with its field and value.
 fn fields(want: &AptPin) -> [(Property, &'static str, String); 3] {
     let packages: Vec<&str> = want.packages.iter().map(AptWord::as_str).collect();
     let pin = want.pin.as_ref().map(ToString::to_string).unwrap_or_default();

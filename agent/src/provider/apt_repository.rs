@@ -1,8 +1,9 @@
-//! `apt_repository`: one file of sources each, read back field by field; its package lists are fetched before it takes
-//! its place.
+//! `apt_repository`: one sources file for each resource, read back field by field. Its package lists are fetched before
+//! the file is put in its place.
 //!
-//! So nothing is owed that could be lost: where the lists cannot be fetched, or the run is killed, the file is as it was, and
-//! the next run finds the difference again. Below another root the file is written and nothing is fetched.
+//! So no debt has to be recorded that could be lost: if the lists cannot be fetched, or the run is killed, the file is
+//! as it was, and the next run finds the difference again. Below another root the file is written and nothing is
+//! fetched.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use crate::system::{Inspect, Liveness};
 
 mod fetch;
 
-/// Repositories of apt.
+/// The provider of `apt_repository`.
 pub struct AptRepositories;
 
 /// Whether there is an apt to fetch with.
@@ -32,7 +33,7 @@ pub enum Seen {
     /// This root is not a running system: files only.
     FilesOnly,
     NoApt,
-    /// There is; and why it reads no sources, where that is so.
+    /// There is one; and why it reads no sources, if it does not.
     Apt(Option<Arc<Error>>),
 }
 
@@ -140,14 +141,15 @@ fn path(want: &AptRepository) -> &str {
     want.title.paths().first().map_or("", String::as_str)
 }
 
-/// The keys' file, where it is named and not there.
+/// The file of keys, if one is set and it does not exist.
 fn missing_key<'a>(want: &'a AptRepository, machine: &dyn Inspect) -> Result<Option<&'a str>, Error> {
     let Some(key) = &want.signed_by else { return Ok(None) };
     Ok(machine.stat(Path::new(key.as_str()))?.is_none().then(|| key.as_str()))
 }
 
-/// The file with the keys was touched after the file of sources was written, which is when the lists were last checked by
-/// them. Nobody can set these times back; what was touched may still hold the same keys, and a check is cheap.
+/// A change if the file of keys was touched after the sources file was written, which is when the lists were last
+/// checked against the keys. Nobody can set these times back. A touched file may still contain the same keys, but a
+/// check is cheap.
 fn other_keys(want: &AptRepository, machine: &dyn Inspect) -> Result<Option<Change>, Error> {
     let Some(key) = &want.signed_by else { return Ok(None) };
     let changed = |path: &str| -> Result<Option<(i64, u32)>, Error> {
@@ -162,7 +164,7 @@ fn other_keys(want: &AptRepository, machine: &dyn Inspect) -> Result<Option<Chan
     Ok((changed(key.as_str())? > changed(path(want))?).then(change))
 }
 
-/// Puts the file in its place, or takes it away.
+/// Puts the file in its place, or removes it.
 fn settle(want: &AptRepository, refused: Option<Error>, writing: Writing<'_>) -> Result<Applied, Error> {
     match (want.ensure, refused) {
         (_, Some(error)) => Err(error),
@@ -172,7 +174,7 @@ fn settle(want: &AptRepository, refused: Option<Error>, writing: Writing<'_>) ->
     .map(|()| Applied::default())
 }
 
-/// Property, field and value.
+/// Each property, with its field and value.
 fn fields(want: &AptRepository) -> [(Property, &'static str, String); 6] {
     let words = |words: &[AptWord]| Vec::from_iter(words.iter().map(AptWord::as_str)).join(" ");
     let uris: Vec<&str> = want.uris.iter().map(AptUri::as_str).collect();
@@ -188,7 +190,7 @@ fn fields(want: &AptRepository) -> [(Property, &'static str, String); 6] {
     ]
 }
 
-/// Fields that have no attribute of their own, by their names in lower case.
+/// Fields that have no attribute of their own, by name in lower case.
 type Options = BTreeMap<String, String>;
 
 fn options(want: &AptRepository) -> Options {
@@ -206,7 +208,7 @@ fn shown_options(options: &Options) -> String {
     Vec::from_iter(options.iter().map(|(name, value)| format!("{name}={value}"))).join(", ")
 }
 
-/// The whole file.
+/// The content of the whole file.
 fn text(want: &AptRepository) -> String {
     let own = fields(want).map(|(_, field, value)| (field, value));
     let further = want.options.iter().map(|(name, value)| (&**name, value.expose().trim().to_owned()));

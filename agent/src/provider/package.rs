@@ -1,7 +1,8 @@
-//! `package`: what is installed, by dpkg's record; changed by apt, as many packages as are ready in one transaction.
+//! `package`: what is installed, according to dpkg's status file. apt makes the changes, for all packages that are
+//! ready in one transaction.
 //!
-//! Needs a running system: under another root nothing is known or changed. Other package managers are not here yet; a
-//! machine without dpkg is told so.
+//! Needs a running system: under another root nothing is known or changed. Other package managers are not supported; a
+//! machine without dpkg gets a message that says so.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -27,10 +28,10 @@ use holds::Released;
 
 pub(super) use apt::{quietly, run_unlocked};
 
-/// Packages of dpkg and apt.
+/// The provider of `package`.
 pub struct Packages;
 
-/// What dpkg has, and the newest versions that apt offers where they are asked for.
+/// What dpkg has, and the newest versions that apt offers if they are needed.
 pub enum Seen {
     /// This root is not a running system.
     NotLive,
@@ -38,11 +39,11 @@ pub enum Seen {
     NoDpkg,
     Dpkg {
         status: DpkgStatus,
-        /// The newest version on offer, by title, for packages that are wanted in it.
+        /// The newest available version, by title, of packages with `latest`.
         candidates: HashMap<String, String>,
-        /// Installed packages by the titles that they provide, which no package has as its name.
+        /// The installed packages that provide a title which is not the name of any package.
         virtual_by: provided::Providers,
-        /// How many seconds old the package lists are, where that is to be said.
+        /// The age of the package lists in seconds, if it should be reported.
         lists_age: Option<i64>,
         /// Packages whose hold a run released and did not set again.
         released: Released,
@@ -140,7 +141,8 @@ impl Provider for Packages {
             let why = format!("`{architecture}` is this machine's own architecture");
             return Alias::all([Claim::whole("package", name)], why);
         }
-        // What cannot be asked is not rivalry; where apt then takes one for the other, it refuses that.
+        // An error here does not mean a conflict; if apt would then replace one package with the other, it refuses that
+        // itself.
         let unwanted = provided::unwanted(want, virtual_by, reading).unwrap_or_default();
         let of = |name: &String| {
             let why = format!("`{title}` is a virtual package, which `{name}` provides");
@@ -167,7 +169,7 @@ fn refusal(want: &Package) -> Option<String> {
     let title = want.title.as_str();
     let (name, architecture) = title.split_once(':').unwrap_or((title, "all"));
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    // A hyphen at the end asks apt for a removal, a dollar sign for every name that matches.
+    // A hyphen at the end asks apt to remove the package, a dollar sign matches several names.
     let is_name = name.len() > 1
         && name.bytes().next().is_some_and(plain)
         && name.bytes().all(|b| plain(b) || b"+-.".contains(&b))
@@ -183,7 +185,7 @@ fn refusal(want: &Package) -> Option<String> {
     ))
 }
 
-/// A version that is the one that is installed but for its epoch: apt would find none.
+/// The message if the installed version is the wanted one, but with an epoch: apt would not find the wanted one.
 fn epoch(want: &Package, status: &DpkgStatus) -> Option<String> {
     let PackageEnsure::Version(wanted) = &want.ensure else { return None };
     let is = &status.installed(want.title.as_str())?.version;
@@ -192,7 +194,7 @@ fn epoch(want: &Package, status: &DpkgStatus) -> Option<String> {
         .then(|| format!("`{wanted}` is the version that is installed, but without its epoch: write `{is}`"))
 }
 
-/// What differs.
+/// The changes that are needed.
 fn differences(want: &Package, status: &DpkgStatus, candidates: &HashMap<String, String>) -> Vec<Change> {
     let installed = status.installed(want.title.as_str());
     let hold = installed.zip(asked_hold(want)).filter(|(package, hold)| package.held != *hold);
@@ -200,12 +202,12 @@ fn differences(want: &Package, status: &DpkgStatus, candidates: &HashMap<String,
     difference(want, status, candidates).into_iter().chain(hold).collect()
 }
 
-/// Whether a hold is asked for by its own attribute: `held` is compared as a state.
+/// The hold that the attribute of its own asks for: `held` is compared as a state.
 fn asked_hold(want: &Package) -> Option<bool> {
     want.hold.filter(|_| want.ensure != PackageEnsure::State(PackageState::Held))
 }
 
-/// What its state or version differs in, if it does.
+/// The change of state or version, if one is needed.
 fn difference(want: &Package, status: &DpkgStatus, candidates: &HashMap<String, String>) -> Option<Change> {
     let package = status.package(want.title.as_str());
     let state = package.map_or(DpkgState::NotInstalled, |package| package.state);
@@ -239,7 +241,7 @@ fn difference(want: &Package, status: &DpkgStatus, candidates: &HashMap<String, 
             }
         }
         (PackageEnsure::State(PackageState::Latest), Some(installed)) => {
-            // An older one is apt's candidate only where a pin of 1000 or more asks for it.
+            // An older version is apt's candidate only if a pin of 1000 or more asks for it.
             let candidate = candidates.get(want.title.as_str())?;
             let is_other = version::compare(candidate, &installed.version) != Ordering::Equal;
             is_other.then(|| Change::new(Property::Ensure, is, candidate).kind(ChangeKind::Moved))
@@ -254,7 +256,7 @@ fn difference(want: &Package, status: &DpkgStatus, candidates: &HashMap<String, 
     }
 }
 
-/// A package for people, in the words of the attribute.
+/// The state of a package for people, in the words of the attribute.
 fn is_text(package: Option<&dpkg_status::Package>) -> String {
     let Some(package) = package else { return "absent".to_owned() };
     match package.state {
@@ -266,7 +268,7 @@ fn is_text(package: Option<&dpkg_status::Package>) -> String {
     }
 }
 
-/// The wishes that it fulfils as it is.
+/// The values of the attribute that it satisfies as it is.
 fn is_also(package: Option<&dpkg_status::Package>) -> Vec<String> {
     let Some(package) = package else { return vec!["purged".to_owned()] };
     let words: &[&str] = match package.state {

@@ -1,22 +1,22 @@
-//! What `update-alternatives --query` says.
+//! The answer of `update-alternatives --query`.
 
 use std::fmt;
 
-/// Bytes of an answer that are read; Java has hundreds of lines of them.
+/// The most bytes of an answer that are read. Java has hundreds of lines.
 pub(super) const LIMIT: usize = 1024 * 1024;
 
 /// The alternatives of one name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AlternativesGroup {
-    /// The common name's path.
+    /// The path of the common name.
     pub(super) link: String,
-    /// What it leads to now; `none` where to nothing.
+    /// What it leads to now; `none` if nowhere.
     pub(super) value: String,
-    /// Names that follow it, and their paths: a manual beside its program.
+    /// Names that follow it, with their paths, such as the manual page of a program.
     pub(super) followers: Vec<(String, String)>,
     /// What can be chosen.
     pub(super) paths: Vec<String>,
-    /// Of each choice, in their order, what the names that follow lead to.
+    /// For each choice, in order, what the following names lead to.
     led: Vec<Vec<(String, String)>>,
     is_auto: bool,
     best: String,
@@ -25,9 +25,9 @@ pub struct AlternativesGroup {
 /// What is chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Chosen<'a> {
-    /// The best, whichever that is.
+    /// The best one, whichever that is.
     Best,
-    /// The best should be, but somebody has led the link elsewhere.
+    /// The best one should be, but something has changed the link.
     Astray(&'a str),
     ByHand(&'a str),
 }
@@ -66,7 +66,7 @@ impl AlternativesGroup {
         self.paths.iter().any(|other| other == path)
     }
 
-    /// The paths of the names that follow what is chosen, each with its name and what it is led to.
+    /// The names that follow what is chosen, each with its path and what it leads to.
     pub(super) fn following(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         let chosen = self.paths.iter().zip(&self.led).find(|(path, _)| **path == self.value);
         chosen.into_iter().flat_map(|(_, led)| led).filter_map(|(name, target)| {
@@ -84,7 +84,7 @@ impl AlternativesGroup {
     }
 }
 
-/// The list of `Slaves:` of one block: the first has their paths, that of each choice what they lead to.
+/// The `Slaves:` of one block. The first block has their paths, and that of each choice has what they lead to.
 fn followers(block: &str) -> Vec<(String, String)> {
     let list = block.lines().skip_while(|line| *line != "Slaves:").skip(1);
     let pairs = list.map_while(|line| line.strip_prefix(' ')?.split_once(' '));

@@ -4,7 +4,7 @@ use super::*;
 use crate::provider::trial::{self, want};
 use crate::system::double::{Double, failed, said};
 
-/// Debian 12, with two editors.
+/// The answer on Debian 12, with two editors.
 const QUERY: &str = "\
 Name: editor
 Link: /usr/bin/editor

@@ -1,8 +1,8 @@
-//! Package lists of new sources, fetched by apt while their files are not in its directory yet.
+//! Package lists of new sources, which apt fetches while their files are not in its directory yet.
 //!
-//! The lists of other sources are neither fetched nor removed, so that one that does not answer holds up nobody. Where some
-//! of the new ones fail together, each is tried alone. Then apt is asked whether it reads them beside all others: of two sources
-//! that contradict each other it reads none.
+//! The lists of other sources are neither fetched nor removed, so one that does not answer holds up none of the others.
+//! If some of the new ones fail together, each is tried alone. Then apt is asked whether it reads them together with
+//! all others: if two sources contradict each other, it reads none.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,22 +12,22 @@ use crate::provider::package::{quietly, run_unlocked};
 use crate::provider::{Error, Writing, answer};
 use crate::system::{FileKind, Inspect, Invocation, Machine, Permissions, System as _};
 
-/// The file of sources that was before there were more.
+/// The sources file from the time when there was only one.
 const LIST: &str = "/etc/apt/sources.list";
 
-/// Where apt looks for sources.
+/// The directory in which apt looks for sources.
 const PARTS: &str = "/etc/apt/sources.list.d";
 
 /// The largest file of sources that is looked at, in bytes.
 const LIMIT: u64 = 1024 * 1024;
 
-/// As much as is kept of what apt says; all that it reads is listed, and not needed.
+/// The most bytes of apt's output that are kept. It lists all that it reads, which is not needed.
 const LIMIT_OF_ANSWER: usize = 64 * 1024;
 
-/// A mirror may be slow, and lists are long.
+/// How long fetching may take: a mirror may be slow, and lists are long.
 const TIMEOUT: Duration = Duration::from_secs(900);
 
-/// Below the agent's state.
+/// The directory for staged sources, relative to the agent's state.
 const DIRECTORY: &str = "/apt-sources";
 
 const PRIVATE: Permissions = Permissions { mode: 0o700, uid: None, gid: None };
@@ -35,7 +35,7 @@ const PRIVATE: Permissions = Permissions { mode: 0o700, uid: None, gid: None };
 /// Names and texts of sources.
 type AptSources<'a> = [(&'a str, String)];
 
-/// Fetches the lists of these sources. Answers with those that failed, and why.
+/// Fetches the lists of these sources. Returns those that failed, and why.
 pub fn lists(sources: &AptSources<'_>, writing: Writing<'_>) -> BTreeMap<String, Error> {
     let mut failed = BTreeMap::new();
     let Err(error) = together(sources, writing) else { return failed };
@@ -51,8 +51,8 @@ pub fn lists(sources: &AptSources<'_>, writing: Writing<'_>) -> BTreeMap<String,
     failed
 }
 
-/// Why apt reads no sources at all, though each of these files was checked beside all others when it was written. That is asked
-/// only where others were written since.
+/// Why apt reads no sources at all, although each of these files was checked with all others when it was written. apt
+/// is asked only if others were written since.
 pub fn unread(own: Vec<&str>, machine: &dyn Inspect) -> Result<Option<Error>, Error> {
     let changed = |path: &Path| -> Result<Option<(i64, u32)>, Error> {
         let stat = machine.stat(path)?.filter(|stat| stat.kind == FileKind::File);
@@ -81,8 +81,8 @@ pub fn unread(own: Vec<&str>, machine: &dyn Inspect) -> Result<Option<Error>, Er
     Ok((!output.succeeded()).then(|| Error::Refused(said())))
 }
 
-/// Of these sources, those with which apt would read none any more, and why; `gone` are names of files that go. Where it reads
-/// none without them, they are not to blame.
+/// Those of these sources that would make apt read none, and why; `gone` has the names of files that are going to be
+/// removed. If apt reads none even without them, they are not to blame.
 pub fn contradictions(
     sources: &AptSources<'_>,
     gone: &[&str],
@@ -105,7 +105,7 @@ pub fn contradictions(
     refused
 }
 
-/// Has apt read these sources and all others of the machine.
+/// Makes apt read these sources and all others of the machine.
 fn beside_others(sources: &AptSources<'_>, gone: &[&str], writing: Writing<'_>) -> Result<(), Error> {
     let machine = writing.machine;
     let is_own = |name: &str| {
@@ -136,12 +136,12 @@ fn beside_others(sources: &AptSources<'_>, gone: &[&str], writing: Writing<'_>) 
     })
 }
 
-/// Names and texts of the files of these sources.
+/// Names and contents of the files of these sources.
 fn own_files(sources: &AptSources<'_>) -> Vec<(String, Vec<u8>)> {
     sources.iter().map(|(name, text)| (format!("{name}.sources"), text.clone().into_bytes())).collect()
 }
 
-/// In one run of apt, which sees these sources and no others.
+/// Fetches the lists in one run of apt, which sees these sources and no others.
 fn together(sources: &AptSources<'_>, writing: Writing<'_>) -> Result<(), Error> {
     if sources.is_empty() {
         return Ok(());
@@ -149,7 +149,7 @@ fn together(sources: &AptSources<'_>, writing: Writing<'_>) -> Result<(), Error>
     staged(&own_files(sources), writing, |place| run_unlocked(writing.machine, &update(place)).map(|_| ()))
 }
 
-/// Puts files into a directory of their own for as long as something is done with them.
+/// Puts files into a directory of their own while `act` uses them.
 fn staged(
     files: &[(String, Vec<u8>)],
     writing: Writing<'_>,
@@ -176,7 +176,7 @@ fn update(sources: &Path) -> Invocation {
         "Dir::Etc::sourcelist=/dev/null",
         &parts,
         "APT::Get::List-Cleanup=0",
-        // Without it, apt is content with lists of which it got some.
+        // Without this, apt is satisfied if it got some of the lists.
         "APT::Update::Error-Mode=any",
     ];
     let options = options.into_iter().flat_map(|option| ["-o", option]);

@@ -1,4 +1,4 @@
-//! What is planned for a repository, and what apt is given before its file is.
+//! What is planned for a repository, and what apt is given before its file is written.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ fn place(double: &Double, name: &str) -> PathBuf {
     double.root.path().join(format!("etc/apt/sources.list.d/{name}.sources"))
 }
 
-/// A machine with an apt that fetches lists unless a source has `bad` in it.
+/// A machine whose apt fetches lists unless a source contains `bad`.
 fn machine() -> Double {
     let double = Double::new(|invocation| {
         let command = invocation.command.to_string();
@@ -149,10 +149,10 @@ fn other_keys_under_the_same_name_are_tried_before_they_are_believed() {
         let path = double.root.path().join(KEY.trim_start_matches('/'));
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
     };
-    // Whether the keys are others cannot be known, nor is it said.
+    // Whether the keys differ is unknown, and nothing claims it.
     let touches: [&dyn Fn(); 2] = [&|| double.put(KEY, "other"), &set_mode];
     for (round, touch) in touches.into_iter().enumerate() {
-        // The kernel's clock of files has steps.
+        // The kernel's clock for files advances in steps.
         while changed(KEY) <= changed(sources) {
             touch();
         }
@@ -187,7 +187,7 @@ fn below_another_root_nothing_is_fetched() {
     assert!(root.path().join("etc/apt/sources.list.d/example.sources").exists());
 }
 
-/// A machine whose apt reads no sources where two of all that it is shown say something else of their keys.
+/// A machine whose apt reads no sources if two of those that it is shown disagree about their keys.
 fn contradicted() -> Double {
     let double = Double::new(|invocation| {
         let command = invocation.command.to_string();
@@ -219,7 +219,7 @@ fn a_source_that_contradicts_another_is_not_written() {
         assert!(!place(&double, "example").exists());
     }
     trial::correct(&AptRepositories, &double, &repository("example", &[])).unwrap();
-    // Its own old file is not in its way.
+    // Its own old file is not in the way.
     std::fs::remove_file(place(&double, "foreign")).unwrap();
     trial::correct(&AptRepositories, &double, &other).unwrap();
     assert_eq!(differs(&double, &other), [""; 0]);
@@ -277,7 +277,7 @@ fn what_apt_no_longer_reads_is_not_as_wanted() {
     trial::correct(&AptRepositories, &double, &example).unwrap();
     assert_eq!(differs(&double, &example), [""; 0]);
     assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 0, "nothing was written since");
-    // The clock of a file system goes in steps.
+    // The clock of a file system advances in steps.
     while trial::plan(&AptRepositories, &double, &example).is_ok() {
         double
             .put("/etc/apt/sources.list.d/hand.list", "deb https://example.example.com/debian bookworm main");

@@ -1,7 +1,7 @@
-//! apt: one transaction for many packages, and each alone where that fails, so that a bad one fails alone.
+//! apt: one transaction for many packages. If that fails, each is tried alone, so a bad one fails alone.
 //!
-//! What came of it is judged by dpkg's record afterwards, not by exit codes: a package that another one's failing
-//! script could not keep from being installed is installed.
+//! dpkg's status file is judged afterwards, not exit codes: a package that was installed although another one's script
+//! failed counts as installed.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
@@ -29,18 +29,20 @@ use lock::{LOCK_IS_HELD, LOCK_TIMEOUT, unlocked};
 use simulation::refuse_contradiction;
 use words::{failure, is_locked};
 
-/// A large upgrade on a slow disk takes its time. What the end of the run cuts short, the next run has dpkg finish first.
+/// How long a transaction may take: a large upgrade on a slow disk takes its time. If the end of the run interrupts it,
+/// the next run makes dpkg finish first.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(3600);
 
-/// Package lists that this process fetched so recently are not fetched again for a name that nobody knows.
+/// How long package lists count as fresh after this process fetched them: they are not fetched again for an unknown
+/// name.
 const LISTS_STAY_FRESH: Duration = Duration::from_secs(600);
 
-/// So much of what apt says is looked through for the words of a script that failed.
+/// How much of apt's output is searched for the output of a script that failed, in bytes.
 const OUTPUT: usize = 4 * 1024 * 1024;
 
 static LISTS_FETCHED: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// Brings packages to what is wanted of them. Answers once for each, in their order.
+/// Brings packages into their wanted state. Returns one result for each, in their order.
 pub fn correct(
     machine: &dyn System,
     state_dir: &Path,
@@ -68,30 +70,30 @@ fn correct_unless(
     }
 }
 
-/// What is to be done with a package.
+/// What to do with a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum AptVerb {
-    /// Install, change the version, or remove: apt takes all of it in one transaction.
+    /// Install, change the version, or remove: apt does all of these in one transaction.
     Install,
-    /// Remove with configuration, also what is there of a removed package.
+    /// Remove with configuration, including that of a package that is already removed.
     Purge,
 }
 
 struct Apt<'a> {
     machine: &'a dyn System,
-    /// Where released holds are written down.
+    /// Where released holds are recorded.
     state_dir: &'a Path,
     /// All packages of the catalog.
     catalog: &'a [&'a Package],
-    /// What is to be told with whatever comes of it.
+    /// Remarks that go with any result.
     said: Vec<String>,
-    /// Whether dpkg had to finish first what it had begun.
+    /// Whether dpkg first had to finish what it had begun.
     was_repaired: bool,
     lock_is_held: &'a AtomicBool,
 }
 
 impl Apt<'_> {
-    /// The option by which apt waits for a lock: once in a run, and no longer than the run lasts.
+    /// The option that makes apt wait for a lock: once in a run, and not longer than the run lasts.
     fn lock_timeout(&self) -> String {
         let is_held = self.lock_is_held.load(Relaxed);
         let wait = if is_held { Duration::ZERO } else { self.machine.patience(LOCK_TIMEOUT) };
@@ -102,7 +104,7 @@ impl Apt<'_> {
         Ok(DpkgStatus::read(self.machine)?.unwrap_or_default())
     }
 
-    /// Does what it can; the errors of those that were tried alone, by index.
+    /// Does what it can; returns the errors of packages that were tried alone, by index.
     fn try_all(&mut self, wants: &[&Package]) -> Result<BTreeMap<usize, Error>, Error> {
         let mut status = self.status()?;
         if status.is_interrupted() {
@@ -112,10 +114,10 @@ impl Apt<'_> {
         self.refresh_lists(wants, &status)?;
         let released = self.release_holds(wants, &status)?;
         let tried = self.try_groups(wants);
-        // A hold that was in the way is set again, whatever came of it.
+        // A hold that was in the way is set again, whatever the result.
         self.hold(wants, &released)?;
         if let Err(error) = Released::default().write(self.state_dir) {
-            // The next run reads it again, and sees that they are held.
+            // The next run reads the note again, and sees that the packages are held.
             tracing::warn!(%error, "cannot remove the note of holds that were set again");
         }
         tried
@@ -134,7 +136,7 @@ impl Apt<'_> {
         Ok(errors)
     }
 
-    /// The newest is what lists of today know.
+    /// Fetches old package lists if `latest` is asked for: only current lists know the newest version.
     fn refresh_lists(&mut self, wants: &[&Package], status: &DpkgStatus) -> Result<(), Error> {
         let latest = PackageEnsure::State(PackageState::Latest);
         let asks = wants.iter().any(|want| want.ensure == latest && wants_apt(want, status));
@@ -144,7 +146,7 @@ impl Apt<'_> {
         Ok(())
     }
 
-    /// All in one transaction, or each that is still off alone.
+    /// Handles all packages in one transaction, and then each one alone that is not as wanted.
     fn try_group(
         &mut self,
         verb: AptVerb,
@@ -159,7 +161,7 @@ impl Apt<'_> {
             return Ok(());
         }
         if self.lock_is_held.load(Relaxed) {
-            // It is held from each of them alike.
+            // The cause holds up each of them in the same way.
             let error = Arc::new(error);
             errors.extend(members.iter().map(|(index, _)| (*index, Error::from(error.clone()))));
             return Ok(());
@@ -174,7 +176,7 @@ impl Apt<'_> {
         Ok(())
     }
 
-    /// One run of apt; once more with new package lists where these know no such package or version.
+    /// Runs apt once, and once more with new package lists if these do not know a package or version.
     fn transaction(&mut self, verb: AptVerb, options: &[String], wants: &[&Package]) -> Result<(), Error> {
         let status = self.status()?;
         let wants: Vec<&Package> = wants.iter().copied().filter(|want| wants_apt(want, &status)).collect();
@@ -192,7 +194,7 @@ impl Apt<'_> {
             output = self.unlocked(&command)?;
         }
         if output.succeeded() && self.was_repaired && self.is_undone(&wants)? {
-            // It finished what dpkg had begun, and no more.
+            // It finished what dpkg had begun, and nothing else.
             output = self.unlocked(&command)?;
         }
         self.lock_is_held.store(is_locked(&output), Relaxed);
@@ -203,18 +205,18 @@ impl Apt<'_> {
         }
     }
 
-    /// Whether some of these are still off by dpkg's record.
+    /// Whether some of these are still not as wanted, according to dpkg.
     fn is_undone(&self, wants: &[&Package]) -> Result<bool, Error> {
         let status = self.status()?;
         Ok(wants.iter().any(|want| difference(want, &status, &HashMap::new()).is_some()))
     }
 
-    /// Runs apt; again while another program has one of the locks for which apt itself does not wait.
+    /// Runs apt, and again while another program holds a lock for which apt itself does not wait.
     fn unlocked(&self, command: &Invocation) -> Result<Output, Error> {
         unlocked(self.machine, command, self.lock_is_held)
     }
 
-    /// Notes that a lock was waited for in vain, once for all that follows.
+    /// Notes that a lock was waited for in vain, once for everything that follows.
     fn has_waited(&self, output: &Output) {
         if is_locked(output) {
             self.lock_is_held.store(true, Relaxed);
@@ -228,7 +230,7 @@ impl Apt<'_> {
         Ok((update, output))
     }
 
-    /// Fetches the package lists, unless that was done a moment ago.
+    /// Fetches the package lists, unless that was done a moment ago; returns whether it did.
     fn fetch_lists(&mut self) -> Result<bool, Error> {
         let mut fetched = LISTS_FETCHED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if fetched.is_some_and(|at| at.elapsed() < LISTS_STAY_FRESH) {
@@ -253,7 +255,7 @@ impl Apt<'_> {
         if !output.succeeded() {
             self.said.push(Error::command(&configure, &output).explained(self.machine).to_string());
         } else if !self.status()?.is_interrupted() {
-            // What is half done still, such as a package whose script fails, is told by itself.
+            // What is still half done, such as a package whose script fails, is reported by itself.
             self.said.push(
                 "dpkg had been interrupted, or a script had failed: `dpkg --configure -a` finished its work first"
                     .to_owned(),
@@ -262,7 +264,7 @@ impl Apt<'_> {
         Ok(())
     }
 
-    /// Says of each package whether it is now as wanted.
+    /// Reports for each package whether it is as wanted now.
     fn judge(
         &self,
         wants: &[&Package],
@@ -272,7 +274,7 @@ impl Apt<'_> {
         let virtual_by = provided::met(wants, after, self.machine).unwrap_or_default();
         let answer = |(i, want): (usize, &&Package)| {
             let error = errors.remove(&i);
-            // Whether a newer version is on offer is not in dpkg's record.
+            // dpkg's status file does not say whether a newer version is available.
             let latest = want.ensure == PackageEnsure::State(PackageState::Latest);
             if differences(want, after, &HashMap::new()).is_empty() && !(latest && error.is_some()) {
                 let said = self.said.iter().map(|said| (0, said.clone())).collect();
@@ -306,7 +308,7 @@ fn verb(want: &Package) -> AptVerb {
     }
 }
 
-/// Whether apt has something to do for it; a hold alone is not apt's.
+/// Whether apt has something to do for it; a hold alone needs no apt.
 fn wants_apt(want: &Package, status: &DpkgStatus) -> bool {
     let installed = status.installed(want.title.as_str()).is_some();
     match want.ensure {
@@ -316,7 +318,7 @@ fn wants_apt(want: &Package, status: &DpkgStatus) -> bool {
     }
 }
 
-/// The transaction for packages that all want something of apt.
+/// The transaction for packages that all need apt.
 fn command(
     verb: AptVerb,
     options: &[String],
@@ -324,7 +326,7 @@ fn command(
     status: &DpkgStatus,
     lock: &str,
 ) -> Invocation {
-    // Without a terminal of its own, what dpkg and the scripts say comes apart as output and errors.
+    // Without a terminal, the output of dpkg and the scripts is separated from their errors.
     let options_of_ours = ["Dpkg::Options::=--force-confold", lock, "Dpkg::Use-Pty=0"];
     let mut arguments: Vec<String> = ["apt-get", "-y", "-q"].map(str::to_owned).into();
     arguments.extend(options_of_ours.iter().flat_map(|option| ["-o".to_owned(), (*option).to_owned()]));
@@ -342,7 +344,7 @@ fn command(
     quietly(arguments).timeout(TRANSACTION_TIMEOUT).limit(OUTPUT)
 }
 
-/// Whether it may become an older version: by its own word, or by that of a pin, without which apt takes none.
+/// Whether it may become an older version: because the resource says so, or a pin, without which apt chooses none.
 fn is_downgrade(want: &Package, status: &DpkgStatus) -> bool {
     let PackageEnsure::Version(wanted) = &want.ensure else {
         return want.ensure == PackageEnsure::State(PackageState::Latest);
@@ -351,7 +353,7 @@ fn is_downgrade(want: &Package, status: &DpkgStatus) -> bool {
     installed.is_some_and(|package| version::compare(wanted, &package.version) == Ordering::Less)
 }
 
-/// A command that asks nobody anything.
+/// A command that asks no questions.
 pub fn quietly<S: Into<String>>(arguments: impl IntoIterator<Item = S>) -> Invocation {
     Invocation::new(arguments)
         .detached()
@@ -360,8 +362,8 @@ pub fn quietly<S: Into<String>>(arguments: impl IntoIterator<Item = S>) -> Invoc
         .variable("UCF_FORCE_CONFFOLD", "1")
 }
 
-/// Whether it failed in a way that new package lists may cure: a name or version that they do not know, or one that the
-/// mirror no longer has.
+/// Whether it failed in a way that new package lists may fix: they do not know a name or version, or the mirror no
+/// longer has it.
 fn lists_are_old(output: &Output) -> bool {
     let said = String::from_utf8_lossy(&output.stderr);
     let signs =

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use crate::provider::Error;
 use crate::system::{Inspect, Invocation};
 
-/// The newest versions on offer, by title, from the package lists as they are. One probe, and none for no names.
+/// The newest versions available, by title, according to the present package lists. Runs one probe, or none if there
+/// are no titles.
 pub fn read(machine: &dyn Inspect, titles: &[&str]) -> Result<HashMap<String, String>, Error> {
     if titles.is_empty() {
         return Ok(HashMap::new());
@@ -18,7 +19,7 @@ pub fn read(machine: &dyn Inspect, titles: &[&str]) -> Result<HashMap<String, St
     }
     let offered = read_policy(&output.text());
     let of = |title: &&str| {
-        // apt leaves this machine's own architecture out.
+        // apt omits this machine's own architecture.
         let name = title.split(':').next().unwrap_or(title);
         Some(((*title).to_owned(), offered.get(*title).or_else(|| offered.get(name))?.clone()))
     };

@@ -1,7 +1,7 @@
-//! dpkg's own record of what is installed, parsed once for all packages. Read only: changes are apt's.
+//! dpkg's own record of what is installed, parsed once for all packages. Read only: apt makes the changes.
 //!
-//! `/var/lib/dpkg/status`, then what an interrupted dpkg left beside it in `updates/`, and `status.d/` of images that
-//! were made without dpkg.
+//! It is in `/var/lib/dpkg/status`, in the files that an interrupted dpkg left in `updates/`, and in `status.d/` of
+//! images that were made without dpkg.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ const STATUS: &str = "/var/lib/dpkg/status";
 const UPDATES: &str = "/var/lib/dpkg/updates";
 const IMAGE_STATUS: &str = "/var/lib/dpkg/status.d";
 
-/// How far a package is.
+/// The state of a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DpkgState {
     NotInstalled,
@@ -20,23 +20,23 @@ pub enum DpkgState {
     ConfigFiles,
     /// Unpacked or removed only in part, or unpacked and not configured: dpkg was interrupted, or a script failed.
     Broken,
-    /// There; perhaps another package's trigger is still to run.
+    /// Installed; another package's trigger may still have to run.
     Installed,
 }
 
 /// One package of one architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Package {
-    /// How far it is.
+    /// Its state.
     pub state: DpkgState,
-    /// Kept from being changed by an upgrade.
+    /// Whether it is on hold, so an upgrade does not change it.
     pub held: bool,
     /// The version that is installed, or was.
     pub version: String,
     architecture: String,
 }
 
-/// What dpkg knows.
+/// What dpkg has recorded.
 #[derive(Debug, Default)]
 pub struct DpkgStatus {
     packages: HashMap<String, Vec<Package>>,
@@ -44,7 +44,7 @@ pub struct DpkgStatus {
 }
 
 impl DpkgStatus {
-    /// Reads the record of this machine; none where there is no dpkg.
+    /// Reads the record of this machine; `None` if there is no dpkg.
     pub fn read(machine: &dyn Inspect) -> system::Result<Option<Self>> {
         let mut status = Self::default();
         let main = machine.read_text(Path::new(STATUS))?;
@@ -61,12 +61,12 @@ impl DpkgStatus {
         Ok(found.then_some(status))
     }
 
-    /// dpkg's own text, for what is rarely asked.
+    /// The text of dpkg's status file, for what is rarely needed.
     pub fn record(machine: &dyn Inspect) -> system::Result<String> {
         Ok(machine.read_text(Path::new(STATUS))?.unwrap_or_default())
     }
 
-    /// A record given as text.
+    /// Parses a record.
     #[cfg(test)]
     pub fn parse(text: &str) -> Self {
         let mut status = Self::default();
@@ -74,7 +74,7 @@ impl DpkgStatus {
         status
     }
 
-    /// Takes stanzas over; a later one of the same package and architecture replaces an earlier one.
+    /// Adds stanzas; a later one of the same package and architecture replaces an earlier one.
     fn merge(&mut self, text: &str) {
         for (name, package) in text.split("\n\n").filter_map(read_stanza) {
             let of_name = self.packages.entry(name).or_default();
@@ -83,7 +83,7 @@ impl DpkgStatus {
         }
     }
 
-    /// A package by `name` or `name:architecture`; a name alone means this machine's architecture first.
+    /// A package, by `name` or `name:architecture`. A name alone prefers this machine's architecture.
     pub fn package(&self, title: &str) -> Option<&Package> {
         let (name, architecture) = match title.split_once(':') {
             Some((name, architecture)) => (name, Some(architecture)),
@@ -105,18 +105,18 @@ impl DpkgStatus {
         self.package(title).filter(|package| package.state == DpkgState::Installed)
     }
 
-    /// Whether dpkg has to put itself in order before anything else, by what it says or by a package that is half done.
+    /// Whether dpkg must first repair itself, because of its journal or of a package that is half done.
     pub fn is_interrupted(&self) -> bool {
         self.interrupted || self.packages.values().flatten().any(|package| package.state == DpkgState::Broken)
     }
 
-    /// This machine's architecture: that of dpkg itself.
+    /// This machine's architecture, which is that of dpkg itself.
     pub fn architecture(&self) -> Option<&str> {
         self.packages.get("dpkg")?.first().map(|dpkg| &*dpkg.architecture)
     }
 }
 
-/// The files in a directory, in order; none where it is not there.
+/// The matching files in a directory, sorted; empty if it does not exist.
 fn files_in(machine: &dyn Inspect, dir: &str, wanted: fn(&str) -> bool) -> system::Result<Vec<PathBuf>> {
     let dir = Path::new(dir);
     if machine.stat(dir)?.is_none_or(|stat| stat.kind != FileKind::Directory) {
@@ -128,7 +128,7 @@ fn files_in(machine: &dyn Inspect, dir: &str, wanted: fn(&str) -> bool) -> syste
 }
 
 fn read_stanza(stanza: &str) -> Option<(String, Package)> {
-    // Lines that begin with a space go on with a field that is not read here.
+    // Lines that begin with a space continue a field that is not read here.
     let field = |name: &str| {
         stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
     };

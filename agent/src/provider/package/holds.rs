@@ -1,4 +1,4 @@
-//! Holds that are released for a transaction: written down before, so that a run that is killed in between loses none.
+//! Holds that are released for a transaction. They are recorded before, so a run that is killed in between loses none.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,33 +12,33 @@ const FILE: &str = "/holds.json";
 const LIMIT: u64 = 1024 * 1024;
 const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
-/// What is said of a package whose hold was not set again.
+/// The note about a package whose hold was not set again.
 pub const NOTE: &str =
     "it was on hold until a run released that for its version and was ended before it set it again";
 
-/// The names of packages that are to be on hold again.
+/// The names of packages that must be put on hold again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Released(BTreeSet<String>);
 
 impl Released {
-    /// What is written down. What cannot be read says nothing, and the next that is written replaces it.
+    /// Reads the record. One that cannot be read counts as empty, and the next one that is written replaces it.
     pub fn read(state_dir: &Path) -> Self {
         let read = || Machine::open(state_dir)?.read(Path::new(FILE), LIMIT);
         let bytes = read().ok().flatten().unwrap_or_default();
         Self(serde_json::from_slice(&bytes).unwrap_or_default())
     }
 
-    /// With these, too.
+    /// Adds these titles.
     #[must_use]
     pub fn and<'a>(mut self, titles: impl IntoIterator<Item = &'a str>) -> Self {
         self.0.extend(titles.into_iter().map(str::to_owned));
         self
     }
 
-    /// Writes it down; nothing where there is nothing.
+    /// Writes the record; removes it if it is empty.
     ///
     /// # Errors
-    /// The state directory cannot be written.
+    /// Fails if the state directory cannot be written.
     pub fn write(&self, state_dir: &Path) -> system::Result<()> {
         let dir = Machine::open(state_dir)?;
         if self.0.is_empty() {
@@ -49,7 +49,7 @@ impl Released {
         write_durably(&dir, Path::new(FILE), PRIVATE, &bytes)
     }
 
-    /// Those that are to be held, of packages that are installed and of which the catalog does not say that they are not to be.
+    /// The packages to put on hold again: those that are installed and whose hold the catalog does not set itself.
     pub fn titles<'a>(&'a self, catalog: &[&Package], status: &DpkgStatus) -> Vec<&'a str> {
         let all = self.0.iter().map(String::as_str);
         all.filter(|title| {

@@ -1,21 +1,21 @@
-//! How old the lists are by which apt knows what is on offer.
+//! The age of the lists from which apt knows what is available.
 
 use std::path::Path;
 
 use crate::system::{self, Inspect};
 
-/// What changes when the lists do, and neither when a fetch fails nor when a package is installed. The lists themselves
-/// have the times of the server.
+/// Files and directories that change when the lists do, but neither when a fetch fails nor when a package is installed.
+/// The lists themselves have the server's times.
 const PLACES: [&str; 2] = ["/var/lib/apt/periodic/update-success-stamp", "/var/lib/apt/lists"];
 
-/// Older ones may know nothing of what has been on offer for a day.
+/// The age in seconds from which lists are stale: they may not know what has been available for a day.
 const FRESH: i64 = 24 * 3600;
 
-/// So far ahead a time may lie that counts as now.
+/// How far in the future a time may be and still count as now, in seconds.
 const AHEAD: i64 = 3600;
 
-/// How many seconds ago the lists changed, where that is longer than they are fresh. Of lists that a clock made which was ahead
-/// nobody knows, and they are not fresh.
+/// The age of the lists in seconds, if they are stale. Lists from the future, made while the clock was ahead, have an
+/// unknown age, and are stale, too.
 pub fn stale(machine: &dyn Inspect) -> system::Result<Option<i64>> {
     let mut ages = Vec::new();
     for place in PLACES {
@@ -25,7 +25,7 @@ pub fn stale(machine: &dyn Inspect) -> system::Result<Option<i64>> {
     Ok(known.or(ages.into_iter().max()).filter(|age| *age > FRESH || *age < -AHEAD))
 }
 
-/// What is said of a package that is the newest by such lists.
+/// The note about a package that is the newest according to such lists.
 pub fn note(age: i64) -> String {
     if age < 0 {
         return "by package lists whose time is yet to come, so that nobody knows how old they are; `apt-get update` fetches new ones"
@@ -52,7 +52,7 @@ mod tests {
             "by package lists that last changed 30 hours ago"
         );
         double.pass(90 * 3600);
-        // An attempt to fetch them, and an installation that made the cache anew.
+        // An attempt to fetch them, and an installation that rebuilt the cache.
         for path in ["var/lib/apt/lists/partial", "var/cache/apt/pkgcache.bin"] {
             let later = std::time::SystemTime::now() + std::time::Duration::from_secs(120 * 3600);
             double.put(&format!("/{path}/x"), "");

@@ -10,11 +10,11 @@ use super::{Plan, candidates};
 use crate::provider::{Error, Reading, answer};
 use crate::system::{Inspect, Invocation, Output};
 
-/// Installed packages by what they provide.
+/// Installed packages, by the names that they provide.
 pub type Providers = HashMap<String, Vec<String>>;
 
-/// Installed packages by the wanted titles that they provide and that no package has as its name. Asks nobody anything
-/// where all that is wanted is there by its own name.
+/// Installed packages, by the wanted titles that they provide and that no package has as its name. Runs no command if
+/// everything that is wanted is installed under its own name.
 pub fn met(all: &[&Package], status: &DpkgStatus, machine: &dyn Inspect) -> Result<Providers, Error> {
     let is_missing =
         |want: &&&Package| super::refusal(want).is_none() && status.package(want.title.as_str()).is_none();
@@ -24,14 +24,14 @@ pub fn met(all: &[&Package], status: &DpkgStatus, machine: &dyn Inspect) -> Resu
     }
     let mut providers = providers(&DpkgStatus::record(machine)?, &missing);
     let names: Vec<&str> = missing.into_iter().filter(|name| providers.contains_key(*name)).collect();
-    // What is on offer by itself is meant itself.
+    // A name that is available as a package means that package.
     for name in candidates::read(machine, &names)?.keys() {
         providers.remove(name);
     }
     Ok(providers)
 }
 
-/// A name that is provided by an installed package: that it is there can be said of it, and no more.
+/// The plan for a name that an installed package provides: it can only be reported as present.
 pub fn plan(want: &Package, packages: &[String]) -> Result<Plan, Error> {
     let is_met = want.ensure == PackageEnsure::State(PackageState::Present) && want.hold != Some(true);
     if is_met {
@@ -51,8 +51,8 @@ pub fn plan(want: &Package, packages: &[String]) -> Result<Plan, Error> {
     )))
 }
 
-/// Whether the catalog wants to have a package that provides an unwanted name: then only the package of that name is to go,
-/// and there is none.
+/// Whether the catalog wants a package that provides an unwanted name. Then only the package of that name should be
+/// removed, and there is none.
 pub fn stay(want: &Package, providers: &[String], reading: Reading<'_>) -> bool {
     let is_wanted = |package: &Package| {
         !package.is_unwanted() && providers.iter().any(|name| *name == package.title.as_str())
@@ -60,8 +60,8 @@ pub fn stay(want: &Package, providers: &[String], reading: Reading<'_>) -> bool 
     want.is_unwanted() && reading.named.of_type::<Package>().any(is_wanted)
 }
 
-/// The packages that alone meet a wanted virtual name, where the catalog wants to have none of them, and no other that
-/// provides it.
+/// The packages that are alone in providing a wanted virtual name, if the catalog wants all of them to be absent, and
+/// wants no other that provides it.
 pub fn unwanted<'p>(
     want: &Package,
     providers: &'p Providers,
@@ -85,7 +85,7 @@ pub fn unwanted<'p>(
     Ok(if comes { &[] } else { by })
 }
 
-/// Which installed packages provide each of these names, by dpkg's record.
+/// Which installed packages provide each of these names, according to dpkg's record.
 fn providers(record: &str, names: &BTreeSet<&str>) -> Providers {
     let mut providers = Providers::new();
     for stanza in record.split("\n\n").filter(|stanza| stanza.contains("\nProvides:")) {
@@ -105,9 +105,9 @@ fn providers(record: &str, names: &BTreeSet<&str>) -> Providers {
     providers
 }
 
-/// What apt says of a name that several packages provide, of which it takes none by itself.
+/// apt's message about a name that several packages provide, of which it chooses none by itself.
 pub fn refusal(output: &Output) -> Option<String> {
-    // apt says so of a package that has a version of its own, too, where it lacks the one that is asked for.
+    // apt also prints it about a real package if the requested version does not exist.
     if String::from_utf8_lossy(&output.stderr).lines().any(|line| line.starts_with("E: Version '")) {
         return None;
     }

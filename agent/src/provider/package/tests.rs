@@ -1,4 +1,4 @@
-//! What is planned for a package, by dpkg's record.
+//! What is planned for a package, given dpkg's record.
 
 use holdfast_catalog::resource::ResourceType;
 use holdfast_catalog::value::Value;
@@ -32,7 +32,7 @@ pub(super) fn want(title: &str, ensure: &str) -> Package {
     Package::read(title, &[("ensure".into(), Value::from(ensure))].into()).unwrap()
 }
 
-/// `is` and `should` of what differs.
+/// The `is` and `should` of the difference.
 fn planned(title: &str, ensure: &str) -> Option<(String, String)> {
     let candidates =
         HashMap::from([("nginx".to_owned(), "1.24-1".to_owned()), ("chrony".to_owned(), "4.3-2".to_owned())]);

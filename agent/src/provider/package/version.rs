@@ -11,7 +11,8 @@ pub struct Version<'a> {
 }
 
 impl<'a> Version<'a> {
-    /// Reads `[epoch:]upstream[-revision]`. Any text has an order; an epoch that is not a number counts as upstream's.
+    /// Parses `[epoch:]upstream[-revision]`. Any text has an order; an epoch that is not a number counts as part of
+    /// upstream.
     pub fn read(text: &'a str) -> Self {
         let (epoch, rest) = match text.split_once(':').map(|(epoch, rest)| (epoch.parse(), rest)) {
             Some((Ok(epoch), rest)) => (epoch, rest),
@@ -42,7 +43,7 @@ pub fn compare(a: &str, b: &str) -> Ordering {
     Version::read(a).cmp(&Version::read(b))
 }
 
-/// By turns what is not a digit, by [`weight`], and a number, by its value.
+/// Compares non-digits, by [`weight`], and numbers, by value, in alternation.
 fn compare_part(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     while !a.is_empty() || !b.is_empty() {
@@ -63,7 +64,7 @@ fn take<'a>(rest: &mut &'a [u8], wanted: impl Fn(&u8) -> bool) -> &'a [u8] {
     taken
 }
 
-/// Letters before all else, `~` before the end.
+/// The weight of a character: letters come before everything else, `~` before the end.
 fn weight(c: Option<&u8>) -> i32 {
     match c {
         Some(b'~') => -1,
@@ -80,7 +81,7 @@ fn compare_text(a: &[u8], b: &[u8]) -> Ordering {
         .unwrap_or(Ordering::Equal)
 }
 
-/// By value and without a bound: a date with a time as revision is not rare.
+/// Compares by value and without a limit: a revision that consists of date and time is not rare.
 fn compare_number(a: &[u8], b: &[u8]) -> Ordering {
     let trim = |digits: &[u8]| digits.iter().position(|d| *d != b'0').map_or(0, |zeros| digits.len() - zeros);
     let (a, b) = (&a[a.len() - trim(a)..], &b[b.len() - trim(b)..]);
@@ -91,7 +92,7 @@ fn compare_number(a: &[u8], b: &[u8]) -> Ordering {
 mod tests {
     use super::*;
 
-    /// Each is less than the next.
+    /// Each version is less than the next.
     const ASCENDING: &[&str] = &[
         "0~~",
         "0~~a",

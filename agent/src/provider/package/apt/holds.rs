@@ -1,4 +1,4 @@
-//! Holds around a transaction: released where a version is asked for, and set again.
+//! Holds around a transaction: released if a version is asked for, and set again.
 
 use holdfast_catalog::resource::Package;
 use holdfast_catalog::resource::package::{PackageEnsure, PackageState};
@@ -10,8 +10,9 @@ use super::{Apt, quietly, wants_apt};
 use crate::provider::Error;
 
 impl Apt<'_> {
-    /// apt refuses to change what is held; a version or a removal that the data asks for is stronger than a hold, which is
-    /// set again unless it is not to be. Answers with the packages whose hold was released, now or by a run that was killed.
+    /// Releases holds that are in the way. apt refuses to change what is held, but a version or removal that the data
+    /// asks for overrides a hold, which is set again unless it should not be. Returns the packages whose hold was
+    /// released, now or by a run that was killed.
     pub(super) fn release_holds(
         &mut self,
         wants: &[&Package],
@@ -34,7 +35,7 @@ impl Apt<'_> {
         Ok(released)
     }
 
-    /// Sets holds that are asked for, and those that were released and nobody speaks of.
+    /// Sets the holds that are asked for, and those that were released and that no resource manages.
     pub(super) fn hold(&self, wants: &[&Package], released: &Released) -> Result<(), Error> {
         let held = PackageEnsure::State(PackageState::Held);
         let status = self.status()?;

@@ -7,17 +7,17 @@ use super::words::{is_locked, lacks_lock};
 use crate::provider::Error;
 use crate::system::{Invocation, Output, System};
 
-/// Whether this run has waited for another program's lock in vain. It waits once, and what comes later fails at once.
+/// Whether this run has waited for another program's lock in vain. It waits once, and later commands fail at once.
 pub(super) static LOCK_IS_HELD: AtomicBool = AtomicBool::new(false);
 
-/// How long apt waits for another that is at work, such as the nightly upgrade.
+/// How long apt waits for another one that is running, such as the nightly upgrade.
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// How soon a lock is tried again for which apt does not wait itself.
+/// How soon a lock is tried again for which apt itself does not wait.
 const LOCK_PAUSE: Duration = Duration::from_millis(500);
 
-/// Runs apt, which waits for dpkg's locks by itself, and not for those of its lists and archives, or dpkg, which waits for
-/// none: these are waited for here, once in a run.
+/// Runs apt or dpkg, and waits for locks, once in a run. apt itself waits for dpkg's locks, but not for those of its
+/// lists and archives, and dpkg waits for none.
 pub(super) fn unlocked(
     machine: &dyn System,
     command: &Invocation,
@@ -37,7 +37,7 @@ pub(super) fn unlocked(
     }
 }
 
-/// As [`unlocked`], for who has a command of apt of his own.
+/// Like [`unlocked`], for other callers with an apt command.
 pub fn run_unlocked(machine: &dyn System, command: &Invocation) -> Result<Output, Error> {
     let output = unlocked(machine, command, &LOCK_IS_HELD)?;
     if is_locked(&output) {

@@ -1,4 +1,4 @@
-//! What apt would do, before it does it: to keep what one resource asks for, apt may remove what another one wants.
+//! What apt would do, before it does it: to get what one resource asks for, apt may remove what another one wants.
 
 use holdfast_catalog::resource::Package;
 
@@ -28,7 +28,7 @@ impl Simulated {
         all
     }
 
-    /// Why it must not come about: what some package of the catalog wants otherwise.
+    /// Why it must not happen: a package of the catalog wants the opposite.
     fn refusal(&self, catalog: &[&Package]) -> Option<String> {
         let wanted = |name: &&String, unwanted: bool| {
             catalog
@@ -53,7 +53,7 @@ impl Simulated {
     }
 }
 
-/// Whether two names are of one package; the one without an architecture is this machine's.
+/// Whether two names are of one package; a name without an architecture means this machine's.
 fn is_same(title: &str, name: &str) -> bool {
     let parts = |text: &str| match text.split_once(':') {
         Some((name, architecture)) => (name.to_owned(), Some(architecture.to_owned())),
@@ -63,7 +63,7 @@ fn is_same(title: &str, name: &str) -> bool {
     title == name && (wanted.is_none() || is.is_none() || wanted == is)
 }
 
-/// Refuses a transaction that does something of which the catalog wants the opposite. What apt itself refuses is left to it.
+/// Refuses a transaction that does the opposite of what the catalog wants. What apt itself refuses is left to it.
 pub(super) fn refuse_contradiction(
     machine: &dyn Inspect,
     transaction: &Invocation,
@@ -74,7 +74,7 @@ pub(super) fn refuse_contradiction(
     refusal.map_or(Ok(()), |why| Err(Error::Conflict(why)))
 }
 
-/// The same command, which only says what it would do.
+/// The same command, which only prints what it would do.
 fn simulating(transaction: &Invocation) -> Invocation {
     use holdfast_catalog::resource::attribute::Command;
     let mut simulation = transaction.clone().limit(16 * 1024 * 1024);

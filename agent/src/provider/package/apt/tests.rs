@@ -24,13 +24,13 @@ Architecture: amd64
 Version: 4.3-2
 ";
 
-/// On a machine with a state directory of its own.
+/// Runs `correct` with a state directory of its own.
 fn correct(machine: &Double, wants: &[&Package], catalog: &[&Package]) -> Vec<Result<Applied, Error>> {
     let state = tempfile::tempdir().unwrap();
     super::correct(machine, state.path(), wants, catalog)
 }
 
-/// How apt waits for the lock.
+/// The option by which apt waits for the lock.
 const LOCK: &str = "DPkg::Lock::Timeout=300";
 
 #[test]
@@ -68,7 +68,7 @@ fn a_hold_alone_is_not_apts() {
     assert!(wants_apt(&want("chrony", "5.0"), &status));
 }
 
-/// A machine whose apt installs whatever it is given, unless `bad` is among it.
+/// A machine whose apt installs whatever it is given, unless that includes `bad`.
 fn machine_with_apt() -> Double {
     let root: Arc<OnceLock<PathBuf>> = Arc::default();
     let place = Arc::clone(&root);
@@ -203,7 +203,7 @@ fn a_hold_that_nobody_manages_stays_whatever_comes_of_it() {
 
 #[test]
 fn f23_a_hold_is_not_lost_where_a_run_is_killed_before_it_is_set_again() {
-    // Killed in the middle of the transaction: what is on disk then is all that is left of the run.
+    // Killed in the middle of the transaction: only what is on disk at that time is left of the run.
     let state = tempfile::tempdir().unwrap();
     let (place, kept) = (state.path().to_owned(), Arc::new(OnceLock::new()));
     let seen = kept.clone();
@@ -218,7 +218,7 @@ fn f23_a_hold_is_not_lost_where_a_run_is_killed_before_it_is_set_again() {
     super::correct(&machine, state.path(), &[&wants[0]], &[]);
     assert!(!state.path().join("holds.json").exists(), "it was set again");
 
-    // The next run, of a catalog that says nothing of a hold.
+    // The next run, with a catalog that does not mention a hold.
     machine.put("/state/holds.json", &String::from_utf8_lossy(kept.get().unwrap()));
     machine.put("/var/lib/dpkg/status", &STATUS.replace("hold ok", "install ok"));
     let present = want("chrony", "present");
@@ -277,7 +277,7 @@ fn a_name_that_an_installed_package_provides_is_met_by_it() {
         let planned = Packages.plan(&want("hfvirt", unwanted), &seen, reading).unwrap();
         assert_eq!(planned, Plan::IN_SYNC, "what provides it is wanted");
     }
-    // And so after apt took the one that provides it.
+    // And the same after apt installed the one that provides it.
     let answer = correct(&machine, &[&wants[0]], &[]).pop().unwrap().unwrap();
     assert_eq!(answer.said, [(0, "`hfprov` provides it".to_owned())]);
 }

@@ -1,20 +1,20 @@
-//! What apt says when it fails: whose script it was, in that script's own words.
+//! What apt prints when it fails: which package's script failed, with that script's own output.
 
 use holdfast_catalog::count::counted;
 
 use crate::provider::Error;
 use crate::system::{Invocation, Output};
 
-/// So many lines of one package's script are told, the last ones.
+/// The most lines of one package's script that are reported; the last ones are kept.
 const LINES: usize = 12;
 
-/// What dpkg itself says of a lock that another has, with that one's process.
+/// What dpkg itself prints about a lock that another process holds, with that process.
 const LOCKED_BY: &str = "was locked by another process";
 
-/// What apt says of a lock that nobody could have: its file system is read-only, or full.
+/// What apt prints about a lock that it cannot open: the file system is read-only, or full.
 const NOT_OPENED: &str = "Could not open lock";
 
-/// What dpkg says before a package's scripts can speak.
+/// What dpkg prints before it runs a package's scripts.
 const TURNS: [&str; 6] = [
     "Setting up ",
     "Preparing to unpack ",
@@ -24,8 +24,8 @@ const TURNS: [&str; 6] = [
     "Processing triggers for ",
 ];
 
-/// The error of a transaction. dpkg names the packages that failed at the end; what their scripts said is before that,
-/// among what all others said.
+/// The error of a transaction. dpkg lists the failed packages at the end; the output of their scripts comes before
+/// that, mixed with that of all others.
 pub(super) fn failure(command: &Invocation, output: &Output) -> Error {
     let Error::Command { command, exit, said } = Error::command(command, output) else {
         return Error::command(command, output);
@@ -40,13 +40,13 @@ pub(super) fn failure(command: &Invocation, output: &Output) -> Error {
     Error::Command { command, exit, said }
 }
 
-/// Who has the lock for which apt has waited: it says so while it waits, and not when it gives up.
+/// The process that holds the lock for which apt has waited. apt names it while it waits, and not when it gives up.
 fn holder(stdout: &str) -> Option<&str> {
     let rest = stdout.get(stdout.rfind("It is held by process ")?..)?;
     rest.get(..=rest.find(')')?)
 }
 
-/// Whether another program has apt's or dpkg's lock.
+/// Whether another program holds apt's or dpkg's lock.
 pub(super) fn is_locked(output: &Output) -> bool {
     let said = String::from_utf8_lossy(&output.stderr);
     if said.contains(NOT_OPENED) {
@@ -57,8 +57,8 @@ pub(super) fn is_locked(output: &Output) -> bool {
         .any(|sign| said.contains(sign))
 }
 
-/// Whether another program has a lock that has not been waited for: one of apt's own, of its lists or its archives, or one of
-/// dpkg's where it is dpkg itself that says so.
+/// Whether another program holds a lock that was not waited for: one of apt's own, for its lists or archives, or one of
+/// dpkg's if dpkg itself reports it.
 pub(super) fn lacks_lock(output: &Output) -> bool {
     let said = String::from_utf8_lossy(&output.stderr);
     let is_not_waited_for = |line: &str| {
@@ -68,7 +68,7 @@ pub(super) fn lacks_lock(output: &Output) -> bool {
     !output.succeeded() && said.lines().any(is_not_waited_for)
 }
 
-/// The packages that dpkg names as failed, at most three.
+/// The packages that dpkg lists as failed, at most three.
 fn failed(output: &Output) -> Vec<String> {
     let said = String::from_utf8_lossy(&output.stderr);
     let names = said.lines().filter_map(|line| {
@@ -82,12 +82,12 @@ fn failed(output: &Output) -> Vec<String> {
     names
 }
 
-/// What follows the words that begin a package's turn.
+/// The text after the words with which a package's turn begins.
 fn begins(line: &str) -> Option<&str> {
     TURNS.iter().find_map(|turn| line.strip_prefix(turn))
 }
 
-/// What was said in a package's last turn.
+/// The output of a package's last turn.
 fn turn_of(name: &str, stdout: &str) -> Option<String> {
     let lines: Vec<&str> = stdout.lines().collect();
     let is_its = |line: &&str| {
