@@ -1,4 +1,4 @@
-//! Servers that resources live in, asked by their own command-line client, and that may not be there yet.
+//! Database servers, which are asked through their own command-line clients and may not exist yet.
 
 use holdfast_catalog::value::MASK;
 
@@ -9,7 +9,7 @@ pub mod quoting;
 #[cfg(test)]
 pub(crate) mod trial;
 
-/// How much of a client's answer is read.
+/// The most bytes of a client's answer that are read.
 pub const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
 
 /// What a server was found to have.
@@ -17,13 +17,13 @@ pub const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
 pub enum Seen<T> {
     /// This root is not a running system.
     NotLive,
-    /// The server cannot be reached, and why: its package or service may come yet.
+    /// The server cannot be reached, for this reason: its package or service may still be installed.
     Away(String),
     There(T),
 }
 
 impl<T> Seen<T> {
-    /// Plans with what the server has.
+    /// Plans with what the server has; pending or not applicable if there is none.
     pub fn plan<P>(&self, plan: impl FnOnce(&T) -> Result<Plan<P>, Error>) -> Result<Plan<P>, Error> {
         match self {
             Self::NotLive => {
@@ -34,10 +34,10 @@ impl<T> Seen<T> {
         }
     }
 
-    /// What the server has, for who looks again while applying.
+    /// What the server has, for a provider that looks again while applying.
     ///
     /// # Errors
-    /// It was there for the plan, and is not any more.
+    /// Fails if the server was there for the plan and no longer is.
     pub fn there(self) -> Result<T, Error> {
         match self {
             Self::There(found) => Ok(found),
@@ -48,7 +48,7 @@ impl<T> Seen<T> {
     }
 }
 
-/// What a client said, of the lines that count, without what is secret: clients quote the statement that failed.
+/// The lines of a client's output that count, without the secret: clients quote the statement that failed.
 pub fn words(output: &Output, counts: impl Fn(&str) -> bool, secret: Option<&str>) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<_> =
@@ -60,12 +60,12 @@ pub fn words(output: &Output, counts: impl Fn(&str) -> bool, secret: Option<&str
     }
 }
 
-/// A client failed, with what it said.
+/// The error for a client that failed, with its output.
 pub fn failed(command: &Invocation, output: &Output, said: String) -> Error {
     Error::Command { command: command.command.to_string(), exit: output.exit, said }
 }
 
-/// Names as one text, in their order.
+/// The names joined with commas, in their order.
 pub fn joined<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
     names.into_iter().map(|name| name.as_ref().to_owned()).collect::<Vec<_>>().join(",")
 }

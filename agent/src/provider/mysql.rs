@@ -1,7 +1,7 @@
-//! `mysql_user`, `mysql_database` and `mysql_grant`, by the client `mariadb` as root over the local socket.
+//! `mysql_user`, `mysql_database` and `mysql_grant`, through the client `mariadb` as root over the local socket.
 //!
-//! SQL goes by standard input, in the client's binary mode, in which nothing in it is a command of the client. Of accounts,
-//! roles and anonymous ones are nobody's business here: only what the catalog names is looked at.
+//! SQL is passed on standard input, in the client's binary mode, in which it cannot contain commands of the client.
+//! Roles and anonymous accounts are not managed here: only what the catalog names is looked at.
 
 mod client;
 mod database;

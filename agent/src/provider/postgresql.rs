@@ -1,8 +1,8 @@
-//! `postgresql_role`, `postgresql_database` and `postgresql_grant`, by `psql` as the server's own account.
+//! `postgresql_role`, `postgresql_database` and `postgresql_grant`, through `psql` as the server's own account.
 //!
-//! What a tenant's database holds is hostile: settings of a database cannot reach these sessions, every name is
-//! looked up in the server's own catalogue, and what is asked never runs a function of the database. SQL goes by standard
-//! input. One session for each server, and one for each database whose inside matters, reads for all resources.
+//! The content of a tenant's database is hostile: settings of a database cannot affect these sessions, every name is
+//! looked up in the server's own catalogue, and no query runs a function of the database. SQL is passed on standard
+//! input. One session for each server, and one for each database whose content matters, reads for all resources.
 
 mod database;
 mod grant;

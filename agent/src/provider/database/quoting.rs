@@ -1,7 +1,7 @@
-//! Names and texts as they are in SQL.
+//! Names and texts in SQL.
 
-/// What a token holds within its quotes: whatever that is, it is one token, where the quote's doubling is the only way
-/// to write it. For texts, sessions make sure that a backslash is only itself.
+/// Quotes a content so that it is always exactly one token: inside quotes, doubling the quote is the only way to write
+/// it. For texts, sessions make sure that a backslash has no special meaning.
 pub fn quoted(content: &str, quote: char) -> String {
     let mut token = String::with_capacity(content.len() + 2);
     token.push(quote);
@@ -15,12 +15,12 @@ pub fn quoted(content: &str, quote: char) -> String {
     token
 }
 
-/// A text.
+/// A text as an SQL literal.
 pub fn literal(text: &str) -> String {
     quoted(text, '\'')
 }
 
-/// Texts for `IN (…)`; with none, one that nothing equals.
+/// The texts for `IN (…)`; if there are none, `NULL`, which equals nothing.
 pub fn literals<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> String {
     let all: Vec<_> = texts.into_iter().map(|text| literal(text.as_ref())).collect();
     if all.is_empty() { "NULL".to_owned() } else { all.join(", ") }
@@ -32,7 +32,7 @@ mod tests {
 
     use super::*;
 
-    /// What a server reads of a quoted token, where nothing is behind it.
+    /// What a server reads from a quoted token; `None` if anything follows it.
     fn read(quoted: &str, quote: char) -> Option<String> {
         let mut content = String::new();
         let mut rest = quoted.strip_prefix(quote)?;

@@ -1,4 +1,4 @@
-//! A server for tests: its client is answered by the test, and what it was asked is kept.
+//! A server for tests: the test answers its client, and every call is kept.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -8,10 +8,10 @@ use crate::provider::{CatalogClaims, Reading};
 use crate::system::double::{Double, said};
 use crate::system::{Invocation, Output};
 
-/// What a client was given.
+/// A call of the client.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientCall {
-    /// Whom it ran as.
+    /// The user that it ran as.
     pub(crate) user: String,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) sql: String,
@@ -29,7 +29,7 @@ impl ClientCall {
         }
     }
 
-    /// A variable of its environment.
+    /// The value of a variable in its environment, or the empty text.
     pub(crate) fn variable(&self, name: &str) -> &str {
         self.environment.get(name).map_or("", String::as_str)
     }
@@ -42,7 +42,7 @@ pub(crate) struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// One that answers by a function.
+    /// A server whose client is answered by a function.
     pub(crate) fn new(answer: impl Fn(&ClientCall) -> Output + Send + Sync + 'static) -> Self {
         let asked: Arc<Mutex<Vec<ClientCall>>> = Arc::default();
         let all = asked.clone();
@@ -54,24 +54,24 @@ impl TestDatabase {
         Self { machine, asked }
     }
 
-    /// One that answers questions (which hold `marks`) with a text, and does what it is told.
+    /// A server that answers queries (those that contain `marks`) with a text, and does what it is told.
     pub(crate) fn answering(marks: &'static str, text: impl Into<String>) -> Self {
         let text = text.into();
         Self::new(move |asked| said(if asked.sql.contains(marks) { &text } else { "" }))
     }
 
-    /// Everything that it was asked or told.
+    /// All calls so far.
     pub(crate) fn asked(&self) -> Vec<ClientCall> {
         self.asked.lock().unwrap().clone()
     }
 
-    /// What it was told: all in which no question's mark stands.
+    /// The statements that are not queries: those without `marks`.
     pub(crate) fn told(&self, marks: &str) -> Vec<String> {
         let told = self.asked().into_iter().filter(|asked| !asked.sql.contains(marks));
         told.map(|asked| asked.sql).collect()
     }
 
-    /// With what planning may use.
+    /// Calls `act` with what planning may use.
     pub(crate) fn reading<T>(&self, act: impl FnOnce(Reading<'_>) -> T) -> T {
         let named = CatalogClaims::new(&[]);
         act(Reading {

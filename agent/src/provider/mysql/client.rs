@@ -10,16 +10,17 @@ use super::super::database::{ANSWER_LIMIT, Seen, failed, words};
 use super::super::{Error, Reading, Writing};
 use crate::system::{Exit, Invocation, Liveness, Output};
 
-/// What every session begins with: backslashes are themselves, a grant makes no account, nobody is waited for long.
+/// The beginning of every session: a backslash has no special meaning, a grant creates no account, and locks are not
+/// waited for long.
 const SESSION: &str = "SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES,NO_AUTO_CREATE_USER';\nSET SESSION lock_wait_timeout = 30;\n";
 
-/// What an answer ends with, so that one that was cut is known.
+/// The end of every answer, so one that was cut off is noticed.
 const END: &str = "end of answer";
 
-/// How long the server may take to answer a question.
+/// How long the server may take to answer a query.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The client's own errors that mean that there is no server: it is not started, or is just going.
+/// The client's own errors if there is no server: it is not started, or is shutting down.
 const NO_SERVER: [&str; 4] = ["ERROR 2002 ", "ERROR 2003 ", "ERROR 2006 ", "ERROR 2013 "];
 
 /// Asks for rows, each a line of JSON.
@@ -44,7 +45,7 @@ pub fn ask<T: DeserializeOwned>(reading: Reading<'_>, sql: &str) -> Result<Seen<
     }
 }
 
-/// Has the server do something. What is `secret` in it is kept out of errors.
+/// Runs a statement. The `secret` in it is kept out of errors.
 pub fn tell(writing: Writing<'_>, sql: &str, secret: Option<&str>) -> Result<(), Error> {
     let command = client(sql);
     let output = writing.machine.run(&command)?;
@@ -58,7 +59,7 @@ fn client(sql: &str) -> Invocation {
     Invocation::new(["mariadb"].into_iter().chain(options).chain([charset])).input(sql.as_bytes())
 }
 
-/// Lines that say what is wrong, as against those that quote the statement.
+/// Whether a line says what is wrong; others quote the statement.
 fn counts(line: &str) -> bool {
     line.starts_with("ERROR ")
 }
@@ -68,7 +69,7 @@ fn rows<T: DeserializeOwned>(output: &Output) -> Result<Vec<T>, Error> {
     let Some(lines) = text.trim_end_matches('\n').strip_suffix(END) else {
         return Err(Error::Unexpected(format!("the answer of MariaDB is larger than {ANSWER_LIMIT} bytes")));
     };
-    // The error quotes nothing of the text, which may hold what passwords are kept as.
+    // The error quotes nothing of the text, which may contain password hashes.
     let unread = |error: serde_json::Error| {
         Error::Unexpected(format!(
             "the answer of MariaDB cannot be read: {:?} at {}",

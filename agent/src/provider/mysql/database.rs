@@ -1,4 +1,4 @@
-//! `mysql_database`: by `information_schema.SCHEMATA`.
+//! `mysql_database`, through `information_schema.SCHEMATA`.
 
 use holdfast_catalog::resource::MysqlDatabase;
 use holdfast_catalog::resource::attribute::Presence;
@@ -10,10 +10,10 @@ use super::super::{Applied, Error, Left, Provider, Reading, Taken, Writing, prop
 use super::client;
 use super::quoting::{identifier, literals};
 
-/// Databases of the MariaDB server.
+/// The provider of `mysql_database`.
 pub struct MysqlDatabases;
 
-/// A database that is there.
+/// A database that exists.
 #[derive(Debug, Deserialize)]
 pub struct DatabaseRow {
     name: String,
@@ -89,7 +89,7 @@ FROM information_schema.SCHEMATA WHERE SCHEMA_NAME IN ({});
     )
 }
 
-/// What differs of a database that is there: another character set brings another collation.
+/// How an existing database differs. Another character set changes the collation, too.
 fn difference(want: &MysqlDatabase, database: &DatabaseRow) -> Option<Change> {
     if database.charset != want.charset.as_str() {
         return Some(Change::new(Property::Charset, &database.charset, &want.charset));

@@ -1,4 +1,4 @@
-//! `mysql_grant`: by the privileges that `information_schema` lists.
+//! `mysql_grant`, through the privileges that `information_schema` lists.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ mod held;
 
 use held::{GrantTable, Row};
 
-/// Privileges in the MariaDB server.
+/// The provider of `mysql_grant`.
 pub struct MysqlGrants;
 
 properties! {
@@ -83,14 +83,14 @@ impl Provider for MysqlGrants {
     }
 }
 
-/// Whether another resource wants the right to grant otherwise: the server keeps one for an account and level.
+/// Whether another resource wants a different `grant_option`: the server keeps one for each account and level.
 fn contradicts(other: &MysqlGrant, want: &MysqlGrant) -> bool {
     let option = |grant: &MysqlGrant| grant.grant_option.filter(|_| grant.ensure == Presence::Present);
     (&other.user, &other.on) == (&want.user, &want.on)
         && option(other).zip(option(want)).is_some_and(|(one, another)| one != another)
 }
 
-/// What is wanted, each once.
+/// The wanted privileges, each once.
 fn wanted(want: &MysqlGrant) -> BTreeSet<MysqlPrivilege> {
     match want.privileges.contains(&MysqlPrivilege::ALL) {
         true => BTreeSet::from([MysqlPrivilege::ALL]),
@@ -102,7 +102,8 @@ fn words(privileges: &BTreeSet<MysqlPrivilege>) -> String {
     joined(privileges.iter().map(|one| one.as_str()))
 }
 
-/// How the server lists a level, and may list it: a `_` that was not escaped was meant so by the one who granted it.
+/// How the server lists a level, and how it may list it: an unescaped `_` in a grant was meant literally by whoever
+/// granted it.
 fn places(level: &Level) -> Vec<String> {
     match level {
         Level::Database(database) => {
@@ -114,7 +115,7 @@ fn places(level: &Level) -> Vec<String> {
     }
 }
 
-/// What differs where account and table are there.
+/// The differences if account and table exist.
 fn differences(want: &MysqlGrant, held: &GrantTable) -> Vec<Change> {
     let place = &places(&want.on)[0];
     let (has, wanted) = (held.of_wanted(want, place), wanted(want));
@@ -125,7 +126,7 @@ fn differences(want: &MysqlGrant, held: &GrantTable) -> Vec<Change> {
     } else if has != wanted {
         changes.push(Change::new(Property::Privileges, words(&has), words(&wanted)));
     }
-    // Privileges that are made come with it.
+    // Privileges that are granted bring the option with them.
     let differs = |option: &bool| *option != held.has_option(want, place) && !(is_made && *option);
     let option = want.grant_option.filter(differs);
     changes.extend(option.map(|option| Change::new(Property::GrantOption, !option, option)));
@@ -152,7 +153,7 @@ fn correcting(want: &MysqlGrant, property: Property, writing: Writing<'_>) -> Re
     })
 }
 
-/// Takes away what is held of the privileges, wherever it is, and with all of them the right to grant.
+/// The statements that revoke the privileges wherever they are held, and with all of them the grant option.
 fn taking(want: &MysqlGrant, writing: Writing<'_>) -> Result<String, Error> {
     let held = MysqlGrants.observe(&[want], writing.reading())?.there()?;
     let who = account(&want.user);
@@ -182,7 +183,7 @@ fn listed(privileges: &BTreeSet<MysqlPrivilege>) -> String {
     privileges.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// A level as a statement says it, by the place that the server lists it under.
+/// A level as it is written in a statement, from the name under which the server lists it.
 fn object(level: &Level, place: &str) -> String {
     match level {
         Level::Global => "*.*".to_owned(),

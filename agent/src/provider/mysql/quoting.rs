@@ -1,16 +1,16 @@
-//! Names and texts as MariaDB and MySQL read them; `NO_BACKSLASH_ESCAPES` is on, which sessions see to.
+//! Names and texts as MariaDB and MySQL read them; sessions turn `NO_BACKSLASH_ESCAPES` on.
 
 use holdfast_catalog::resource::mysql_user::MysqlAccount;
 
 use super::super::database::quoting::quoted;
 pub use super::super::database::quoting::{literal, literals};
 
-/// A name.
+/// A quoted identifier.
 pub fn identifier(name: &str) -> String {
     quoted(name, '`')
 }
 
-/// An account.
+/// A quoted account.
 pub fn account(account: &MysqlAccount) -> String {
     format!("{}@{}", literal(&account.user), literal(&account.host))
 }

@@ -1,4 +1,4 @@
-//! `mysql_user`: by `mysql.global_priv`.
+//! `mysql_user`, through `mysql.global_priv`.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ mod hash;
 
 use entry::MysqlUserRow;
 
-/// Accounts of the MariaDB server.
+/// The provider of `mysql_user`.
 pub struct MysqlUsers;
 
 properties! {
@@ -95,7 +95,7 @@ impl Provider for MysqlUsers {
     }
 }
 
-/// Whether the agent could connect no more if this property of its own account were changed.
+/// Whether the agent could no longer connect if this property of its own account were changed.
 fn locks_out(want: &MysqlUser, property: Property) -> bool {
     match property {
         Property::Ensure | Property::Password => true,
@@ -105,14 +105,14 @@ fn locks_out(want: &MysqlUser, property: Property) -> bool {
     }
 }
 
-/// Whether the plugin that compares passwords is to go on with the one that the account has.
+/// Whether the account switches to the password plugin and should keep the password that it has.
 fn keeps_password(want: &MysqlUser, changes: &[Change]) -> bool {
     want.password.is_none()
         && want.plugin.as_ref().is_some_and(|plugin| plugin.as_str() == AuthPlugin::PASSWORD)
         && changes.iter().any(|change| change.property == Property::Plugin)
 }
 
-/// The hash that an account has; none is made up for it, since nobody could connect by that.
+/// The hash that an account has. None is made up: nobody could log in with it.
 fn hash_in<'a>(entry: &'a MysqlUserRow, want: &MysqlUser) -> Result<&'a str, Error> {
     let why = || format!("`{}` has no password to log in with; set `password`", want.title);
     entry.hash().ok_or_else(|| Error::Missing(why()))
@@ -127,12 +127,12 @@ fn present_hash(want: &MysqlUser, writing: Writing<'_>) -> Result<String, Error>
     }
 }
 
-/// What differs of an account that is there.
+/// How an existing account differs.
 fn differences(want: &MysqlUser, entry: &MysqlUserRow) -> Vec<Change> {
     let mut changes = Vec::new();
     let plugin = want.plugin.as_ref().filter(|plugin| entry.plugins() != plugin.as_str());
     changes.extend(plugin.map(|plugin| Change::new(Property::Plugin, entry.plugins(), plugin)));
-    // Another plugin comes with the password.
+    // Another plugin is set together with the password.
     let password = want.password.as_ref().filter(|_| plugin.is_none());
     if password.is_some_and(|password| !entry.is_known_by_hash(&hash_of(password))) {
         changes.push(Change::new(Property::Password, DisplayValue::Masked, DisplayValue::Masked));
@@ -146,7 +146,7 @@ fn differences(want: &MysqlUser, entry: &MysqlUserRow) -> Vec<Change> {
     changes
 }
 
-/// The hash that the server is to keep: the one that was given, or that of the password.
+/// The hash that the server should keep: the given one, or that of the password.
 fn hash_of(password: &Secret) -> String {
     let password = password.expose();
     as_hash(&password).unwrap_or_else(|| hash::of(&password))
@@ -171,8 +171,8 @@ fn correcting(want: &MysqlUser, property: Property, hash: Option<&str>) -> Strin
     }
 }
 
-/// By what it is known. Without a password, the plugin that has one gets what no password's hash is: else an
-/// empty password would do.
+/// How the account is authenticated. Without a password, the password plugin gets a text that is not the hash of any
+/// password, since an empty one would allow an empty password.
 fn identification(want: &MysqlUser, hash: Option<&str>) -> String {
     match want.plugin.as_ref().map_or(AuthPlugin::PASSWORD, AuthPlugin::as_str) {
         AuthPlugin::PASSWORD => {

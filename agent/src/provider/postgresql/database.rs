@@ -1,4 +1,5 @@
-//! `postgresql_database`: by `pg_database`, and by `pg_extension` of each that has extensions to be there.
+//! `postgresql_database`, through `pg_database`, and through `pg_extension` of each database whose extensions are
+//! managed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,23 +18,23 @@ use super::quoting::{identifier, literal, literals};
 
 mod extension;
 
-/// Databases of PostgreSQL servers.
+/// The provider of `postgresql_database`.
 pub struct PostgresqlDatabases;
 
-/// What was found.
+/// What the servers have.
 pub struct Seen {
     servers: Observed<ServerDatabases>,
-    /// The extensions of databases, of those that were asked for.
+    /// The extensions of the databases whose extensions are managed.
     extensions: Observed<BTreeSet<String>>,
 }
 
-/// What a server has of what is asked for.
+/// What a server has of the databases in question.
 #[derive(Deserialize)]
 pub struct ServerDatabases {
     databases: BTreeMap<String, DatabaseState>,
-    /// Roles that are to own one.
+    /// Those of the wanted owners that exist.
     roles: BTreeSet<String>,
-    /// Extensions that could be made.
+    /// Extensions that could be created.
     available: BTreeSet<String>,
 }
 
@@ -42,10 +43,10 @@ struct DatabaseState {
     owner: String,
     encoding: String,
     locale: String,
-    /// `LC_CTYPE`, which `createdb` may give by itself.
+    /// `LC_CTYPE`, which `createdb` can set separately.
     #[serde(default)]
     ctype: Option<String>,
-    /// The locale of another provider than the C library, and that provider's letter.
+    /// The locale, if its provider is not the C library, and that provider's letter.
     #[serde(default)]
     provider: Option<String>,
     #[serde(default)]
@@ -54,7 +55,7 @@ struct DatabaseState {
 }
 
 impl DatabaseState {
-    /// The locale in words: one, where all of it is that one.
+    /// The locale in words; a single one if all parts are the same.
     fn locale(&self) -> String {
         let provider = match self.provider.as_deref() {
             Some("i") => Some("ICU"),
@@ -165,7 +166,7 @@ fn extensions(want: &PostgresqlDatabase) -> impl Iterator<Item = &str> {
     present.flatten().map(SqlName::as_str)
 }
 
-/// Asks for these databases, their templates, the roles that are to own them, and extensions that could be made.
+/// The query for these databases, their templates, the wanted owners, and the extensions that could be created.
 fn question(all: &[&PostgresqlDatabase]) -> String {
     let titles = all.iter().flat_map(|want| [want.title.as_str(), want.template.as_str()]);
     let owners = all.iter().filter_map(|want| want.owner.as_ref()).map(SqlName::as_str);
@@ -190,7 +191,7 @@ fn extensions_question(wanted: &str) -> String {
     format!("SELECT coalesce(json_agg(e.extname), '[]') FROM pg_extension e WHERE e.extname IN ({wanted});\n")
 }
 
-/// What it needs and is not there.
+/// What the database needs and does not exist, in words.
 fn missing(want: &PostgresqlDatabase, found: &ServerDatabases, is_there: bool) -> Option<String> {
     let owner = want.owner.as_ref().filter(|owner| !found.roles.contains(owner.as_str()));
     let template =
@@ -204,7 +205,7 @@ fn missing(want: &PostgresqlDatabase, found: &ServerDatabases, is_there: bool) -
             .map(|name| format!("the server does not have the extension `{name}`; install its package")))
 }
 
-/// What differs of a database that is there; its extensions only where they were asked for.
+/// How an existing database differs; its extensions only if they were asked for.
 fn differences(
     want: &PostgresqlDatabase,
     database: &DatabaseState,
@@ -231,7 +232,7 @@ fn differences(
     changes
 }
 
-/// What cannot be changed is only said.
+/// A note about what cannot be changed.
 fn fixed(property: Property, is: &str, should: Option<&ServerWord>) -> Option<Change> {
     let should = should.filter(|should| ServerWord::plain(should.as_str()) != ServerWord::plain(is))?;
     let note =
@@ -239,7 +240,7 @@ fn fixed(property: Property, is: &str, should: Option<&ServerWord>) -> Option<Ch
     Some(Change::new(property, is, should).kind(ChangeKind::Note).note(note))
 }
 
-/// Names in order, each once.
+/// The names in order, each once.
 fn names(list: &[SqlName]) -> BTreeSet<&str> {
     list.iter().map(SqlName::as_str).collect()
 }
@@ -259,7 +260,7 @@ fn correct(want: &PostgresqlDatabase, property: Property, writing: Writing<'_>) 
         (Property::Owner, _) => tell(want.owner.iter().map(|owner| owning(&name, owner)).collect()),
         (Property::ConnectionLimit, _) => tell(limiting(want)),
         (Property::Extensions, _) => extension::add(want, writing),
-        // Only said: what cannot be changed.
+        // Only reported, since it cannot be changed.
         (Property::Encoding | Property::Locale, _) => Ok(()),
     }
 }
@@ -273,7 +274,7 @@ fn limiting(want: &PostgresqlDatabase) -> String {
     format!("ALTER DATABASE {name} WITH CONNECTION LIMIT {};\n", want.connection_limit)
 }
 
-/// Makes the database, and its extensions while nobody can connect to it.
+/// Creates the database, and its extensions while nobody can connect to it.
 fn make_with_extensions(want: &PostgresqlDatabase, writing: Writing<'_>) -> Result<(), Error> {
     server(want).tell(writing, &making(want, ConnectionLimit::NOBODY), None)?;
     let added = extension::add_first(want, writing);

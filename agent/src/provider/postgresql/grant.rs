@@ -1,4 +1,4 @@
-//! `postgresql_grant`: by the access lists of databases, schemas, tables and sequences.
+//! `postgresql_grant`, through the access lists of databases, schemas, tables and sequences.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -18,10 +18,10 @@ mod statement;
 
 use access::{GrantAccess, GrantAccesses};
 
-/// Privileges in PostgreSQL servers.
+/// The provider of `postgresql_grant`.
 pub struct PostgresqlGrants;
 
-/// What was found: databases by server, and who may do what by database.
+/// The databases of each server, and who may do what in each database.
 pub struct Seen {
     servers: Observed<BTreeSet<String>>,
     access: Observed<GrantAccesses>,
@@ -104,7 +104,8 @@ impl Provider for PostgresqlGrants {
     }
 }
 
-/// Whether the catalog makes the database, which comes with privileges: PostgreSQL lets everyone connect to a new one.
+/// Whether the catalog creates the database, which comes with privileges: PostgreSQL lets everyone connect to a new
+/// one.
 fn is_to_come(want: &PostgresqlGrant, reading: Reading<'_>) -> bool {
     let mut all = reading.named.of_type::<PostgresqlDatabase>();
     all.any(|database| {
@@ -118,7 +119,7 @@ fn server(want: &PostgresqlGrant) -> DatabaseAddress {
     DatabaseAddress::new(want.cluster(), MAINTENANCE)
 }
 
-/// Where the object is looked up: what is on a database itself needs no session in it.
+/// Where the object is looked up: a privilege on a database itself needs no session in it.
 fn place(want: &PostgresqlGrant) -> DatabaseAddress {
     match want.on {
         GrantObject::Database => server(want),
@@ -134,7 +135,7 @@ fn default_roles(want: &PostgresqlGrant) -> String {
     joined(want.default_privileges.iter().map(|role| role.as_str()).collect::<BTreeSet<_>>())
 }
 
-/// What is to be taken away.
+/// The plan if the privileges should be revoked.
 fn taking(want: &PostgresqlGrant, access: Option<&GrantAccess>) -> Result<Plan, Error> {
     let on_columns = access.and_then(|access| access.holds_on_columns(want));
     let is_held = |access: &&GrantAccess| access.holds_any(want) || on_columns.is_some();
@@ -152,7 +153,7 @@ fn taking(want: &PostgresqlGrant, access: Option<&GrantAccess>) -> Result<Plan, 
     }]))
 }
 
-/// What differs where everything is there that the privileges are of.
+/// The differences if everything exists that the privileges refer to.
 fn differences(want: &PostgresqlGrant, access: &GrantAccess) -> Vec<Change> {
     let mut changes = Vec::new();
     let wanted = want.each_privilege();

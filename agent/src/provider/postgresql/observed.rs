@@ -1,4 +1,4 @@
-//! What was found, place by place: one that cannot be asked fails nobody but who is in it.
+//! What was found, database by database. One that cannot be asked fails only the resources in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use super::super::database::Seen;
 use super::super::{Error, Plan};
 use super::place::DatabaseAddress;
 
-/// What was found in each place.
+/// What was found in each database.
 #[derive(Debug)]
 pub struct Observed<T>(BTreeMap<DatabaseAddress, Result<Seen<T>, Arc<Error>>>);
 
 impl<T> Observed<T> {
-    /// Asks each place once.
+    /// Asks each database once.
     pub fn of(
         places: impl IntoIterator<Item = DatabaseAddress>,
         mut ask: impl FnMut(&DatabaseAddress) -> Result<Seen<T>, Error>,
@@ -25,7 +25,7 @@ impl<T> Observed<T> {
         Self(places.into_iter().map(found).collect())
     }
 
-    /// What was found, where the place was there.
+    /// What was found, if the database was there.
     pub fn get(&self, place: &DatabaseAddress) -> Option<&T> {
         match self.0.get(place) {
             Some(Ok(Seen::There(found))) => Some(found),
@@ -33,7 +33,7 @@ impl<T> Observed<T> {
         }
     }
 
-    /// Plans with what was found in a place.
+    /// Plans with what was found in a database.
     pub fn plan<P>(
         &self,
         place: &DatabaseAddress,

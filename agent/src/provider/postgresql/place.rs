@@ -13,21 +13,22 @@ use super::super::service::has_started;
 use super::super::{Error, Reading, Writing};
 use crate::system::{self, Exit, Invocation, Liveness, Output};
 
-/// Settings that a database's owner could have made otherwise, each given to the server on connecting, which counts more.
+/// Settings that a database's owner could have changed. Each is given to the server on connecting, which takes
+/// precedence.
 const OPTIONS: &str = "-c search_path=pg_catalog,pg_temp -c role=none -c standard_conforming_strings=on \
     -c client_min_messages=warning -c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=30s";
 
-/// What keeps a statement out of the server's log, where one could hold what a password is kept as.
+/// Keeps a statement out of the server's log, since it may contain a password hash.
 const UNLOGGED: &str = "SET log_statement = 'none';\nSET log_min_duration_statement = -1;\nSET log_min_error_statement = 'panic';\n";
 
-/// How long the server may take to answer a question.
+/// How long the server may take to answer a query.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// `psql`'s codes for a server or database that it cannot connect to, and of anyone who could not start `psql`.
+/// The exit code of `psql` if it cannot connect to the server or database, also used if `psql` could not be started.
 const NOT_CONNECTED: i32 = 2;
 const NOT_FOUND: i32 = 127;
 
-/// How systemd's units of the server are called.
+/// The pattern for the names of the server's systemd units.
 const UNITS: &str = "postgresql*.service";
 
 /// A database of a server.
@@ -48,7 +49,7 @@ impl DatabaseAddress {
         }
     }
 
-    /// Asks for one JSON value; once more where the server was only starting.
+    /// Asks for one JSON value, and once more if the server was only starting.
     pub fn ask<T: DeserializeOwned>(&self, reading: Reading<'_>, sql: &str) -> Result<Seen<T>, Error> {
         if reading.machine.liveness() != Liveness::Live {
             return Ok(Seen::NotLive);
@@ -83,7 +84,7 @@ impl DatabaseAddress {
         }
     }
 
-    /// Has the server do something. What is `secret` in it is kept out of errors and of the server's log.
+    /// Runs statements. The `secret` in them is kept out of errors and the server's log.
     pub fn tell(&self, writing: Writing<'_>, sql: &str, secret: Option<&str>) -> Result<(), Error> {
         let prefix = secret.map_or("", |_| UNLOGGED);
         let command = self.psql(&Zeroizing::new(format!("{prefix}{sql}")));
@@ -114,7 +115,7 @@ impl DatabaseAddress {
 
     fn parse<T: DeserializeOwned>(&self, output: &Output) -> Result<T, Error> {
         serde_json::from_slice(&output.stdout).map_err(|error| {
-            // The error quotes nothing of the text, which may hold what passwords are kept as.
+            // The error quotes nothing of the text, which may contain password hashes.
             let place = (error.line(), error.column());
             Error::Unexpected(format!(
                 "the answer of the database `{}` is incomplete, or larger than {ANSWER_LIMIT} bytes: {:?} at {place:?}",
@@ -125,10 +126,10 @@ impl DatabaseAddress {
     }
 }
 
-/// How long a server may take to let a client in, in seconds: one that hangs takes connections and answers none.
+/// How long a server may take to let a client in, in seconds: one that hangs accepts connections and answers none.
 const CONNECT_SECONDS: &str = "10";
 
-/// Lines that say what is wrong, as against those that quote the statement.
+/// Whether a line says what is wrong; others quote the statement.
 fn counts(line: &str) -> bool {
     !line.starts_with("LINE ") && line.trim() != "^"
 }

@@ -1,9 +1,9 @@
-//! Names and texts as PostgreSQL reads them; `standard_conforming_strings` is on, which sessions see to.
+//! Names and texts as PostgreSQL reads them; sessions turn `standard_conforming_strings` on.
 
 use super::super::database::quoting::quoted;
 pub use super::super::database::quoting::{literal, literals};
 
-/// A name.
+/// A quoted identifier.
 pub fn identifier(name: &str) -> String {
     quoted(name, '"')
 }

@@ -1,4 +1,4 @@
-//! `postgresql_role`: by `pg_authid` and `pg_auth_members`.
+//! `postgresql_role`, through `pg_authid` and `pg_auth_members`.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,13 +20,13 @@ use super::place::DatabaseAddress;
 use super::quoting::{identifier, literal, literals};
 use super::verifier;
 
-/// Roles of PostgreSQL servers.
+/// The provider of `postgresql_role`.
 pub struct Roles;
 
-/// What a server has of the roles that are asked for.
+/// What a server has of the roles in question.
 #[derive(Deserialize)]
 pub struct ServerRoles {
-    /// Who the agent is there.
+    /// The role that the agent is connected as.
     me: String,
     roles: BTreeMap<String, RoleAttributes>,
 }
@@ -40,7 +40,7 @@ struct RoleAttributes {
     replication: bool,
     inherit: bool,
     connection_limit: i32,
-    /// What its password is kept as, where that matters.
+    /// Its password hash, if that matters.
     kept: Option<String>,
     member_of: BTreeSet<String>,
 }
@@ -139,7 +139,7 @@ fn place(want: &PostgresqlRole) -> DatabaseAddress {
     DatabaseAddress::new(want.cluster(), MAINTENANCE)
 }
 
-/// Asks for these roles, those that they are to be members of, and what passwords are kept as where they are managed.
+/// The query for these roles, for the groups that they should be members of, and for the hashes of managed passwords.
 fn question(all: &[&PostgresqlRole]) -> String {
     let titles = all.iter().map(|want| want.title.as_str());
     let groups = all.iter().flat_map(|want| want.member_of.iter().flatten()).map(SqlName::as_str);
@@ -157,7 +157,7 @@ FROM pg_authid a WHERE a.rolname IN ({asked});
     )
 }
 
-/// The attributes that are there or not: their name, PostgreSQL's word, and what is wanted.
+/// The attributes that are on or off: the property, PostgreSQL's keyword, and the wanted value.
 fn switches(want: &PostgresqlRole) -> impl Iterator<Item = (Property, &'static str, bool)> {
     [
         (Property::Login, "LOGIN", want.login),
@@ -182,7 +182,7 @@ impl RoleAttributes {
         }
     }
 
-    /// The groups that count: all, or those that are wanted.
+    /// The groups that count: all of them, or only the wanted ones.
     fn groups(&self, want: &PostgresqlRole) -> BTreeSet<&str> {
         let wanted = names(want.member_of.as_deref().unwrap_or_default());
         let counts = |group: &&str| want.membership == Membership::Inclusive || wanted.contains(group);
@@ -190,7 +190,7 @@ impl RoleAttributes {
     }
 }
 
-/// What would lock the agent out.
+/// Why a change is refused: it would lock the agent out.
 fn refusal(want: &PostgresqlRole, found: &ServerRoles) -> Option<String> {
     if want.title.as_str() != found.me {
         return None;
@@ -204,7 +204,7 @@ fn refusal(want: &PostgresqlRole, found: &ServerRoles) -> Option<String> {
     Some(format!("the agent connects as the role `{}`: {why}", found.me))
 }
 
-/// What differs of a role that is there.
+/// How an existing role differs.
 fn differences(want: &PostgresqlRole, role: &RoleAttributes) -> Vec<Change> {
     let mut changes: Vec<Change> = switches(want)
         .filter(|(switch, _, should)| role.has(*switch) != *should)
@@ -225,7 +225,7 @@ fn differences(want: &PostgresqlRole, role: &RoleAttributes) -> Vec<Change> {
     changes
 }
 
-/// Names in order, each once.
+/// The names in order, each once.
 fn names(list: &[SqlName]) -> BTreeSet<&str> {
     list.iter().map(SqlName::as_str).collect()
 }
@@ -236,7 +236,7 @@ fn kept_as(password: &Secret) -> Result<Zeroizing<String>, Error> {
     verifier::for_server(&password.expose()).map_err(failed)
 }
 
-/// The SQL that corrects one property; whole or not at all.
+/// The SQL that corrects one property, all of which takes effect or none.
 fn correcting(
     want: &PostgresqlRole,
     property: Property,
@@ -278,7 +278,8 @@ fn joining(group: &str, role: &str) -> String {
     format!("GRANT {} TO {role};\n", identifier(group))
 }
 
-/// Joins the groups that are wanted, and leaves the others where `member_of` is the whole.
+/// The statements that add the role to the wanted groups and, if `member_of` is the complete list, remove it from the
+/// others.
 fn membership(want: &PostgresqlRole, role: &str, writing: Writing<'_>) -> Result<String, Error> {
     let wanted = names(want.member_of.as_deref().unwrap_or_default());
     let join: String = wanted.iter().map(|group| joining(group, role)).collect();

@@ -7,15 +7,15 @@ use data_encoding::BASE64;
 use holdfast_catalog::resource::postgresql_role::is_verifier;
 use zeroize::Zeroizing;
 
-/// How often PostgreSQL hashes, unless told otherwise.
+/// PostgreSQL's default number of iterations.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(4096).expect("it is not zero");
 
-/// More than this is not worth the time of a run: it would be set anew.
+/// The most iterations that a comparison is worth in a run; with more, the password is set again.
 const MOST_ITERATIONS: u32 = 1_000_000;
 
 const SALT_BYTES: usize = 16;
 
-/// Whether what the server keeps is of this password, or is this verifier.
+/// Whether the server's verifier belongs to this password, or equals it if it is a verifier.
 pub fn is_of(kept: &str, password: &str) -> bool {
     if is_verifier(password) {
         return kept == password;
@@ -30,10 +30,10 @@ pub fn is_of(kept: &str, password: &str) -> bool {
         .is_some_and(|own| constant_time::verify_slices_are_equal(own.as_bytes(), kept.as_bytes()).is_ok())
 }
 
-/// What the server is to keep: the verifier that was given, or a new one of the password.
+/// The verifier for the server: the one that was given, or a new one for the password.
 ///
 /// # Errors
-/// The system has no random numbers.
+/// Fails if the system has no random numbers.
 pub fn for_server(password: &str) -> Result<Zeroizing<String>, getrandom::Error> {
     if is_verifier(password) {
         return Ok(Zeroizing::new(password.to_owned()));
@@ -59,7 +59,7 @@ fn compute(password: &str, salt: &[u8], iterations: NonZeroU32) -> Zeroizing<Str
 mod tests {
     use super::*;
 
-    /// Made by PostgreSQL 15.18 of the password `hunter2`.
+    /// From PostgreSQL 15.18, for the password `hunter2`.
     const KEPT: &str = "SCRAM-SHA-256$4096:HVRZiEDwFVvs8ftmogOrIA==$cYhI4ExvQu7H/YSRQDRlq05/kqSs/jGFuodb1vfkc9c=:BHMrJYYh8nge/ib9KNxe78uub4i/LKFbO+cjuxvXXbI=";
 
     #[test]

@@ -7,7 +7,7 @@ use super::*;
 use crate::provider::database::trial::TestDatabase;
 use crate::provider::trial::{changes, correct, said, want};
 
-/// What the question holds, and no statement.
+/// A text that the query contains, and no statement.
 const MARK: &str = "JSON_OBJECT";
 
 fn with(charset: &str, collate: &str) -> TestDatabase {

@@ -1,4 +1,4 @@
-//! Who holds what, as the server lists it.
+//! Which account holds which privileges, as the server lists them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,14 +13,14 @@ use super::super::quoting::{literal, literals};
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Row {
-    /// An account that is there, as `information_schema` writes it.
+    /// An existing account, as `information_schema` writes it.
     Account(String),
-    /// A table that is there.
+    /// An existing table.
     Table(String),
     /// A privilege that the account has on something.
     Privilege {
         who: String,
-        /// What it is on.
+        /// The level that it applies to.
         on: String,
         name: String,
         /// Whether the account may grant what it has there.
@@ -32,27 +32,27 @@ pub enum Row {
     Known(String),
 }
 
-/// Who holds what.
+/// Which account holds which privileges.
 #[derive(Debug, Default)]
 pub struct GrantTable {
     accounts: BTreeSet<String>,
     tables: BTreeSet<String>,
     known: BTreeSet<MysqlPrivilege>,
-    /// By account and place.
+    /// By account and level.
     by_place: BTreeMap<(String, String), GrantRow>,
 }
 
-/// What an account holds in one place.
+/// What an account holds at one level.
 #[derive(Debug, Default)]
 struct GrantRow {
     privileges: BTreeSet<MysqlPrivilege>,
-    /// The columns of which it has a privilege.
+    /// The columns on which it has a privilege.
     columns: BTreeMap<MysqlPrivilege, BTreeSet<String>>,
     option: bool,
 }
 
-/// Asks for all that these accounts hold, for the tables that are named, and for what privileges there are: those of the
-/// account that asks, since nobody can be granted more.
+/// The query for everything that these accounts hold, for the tables that are named, and for all privileges that exist.
+/// Those are the privileges of the account that asks, since nobody can be granted more.
 pub fn question(all: &[&MysqlGrant]) -> String {
     let accounts: BTreeSet<&MysqlAccount> = all.iter().map(|want| &want.user).collect();
     let pairs: Vec<_> =
@@ -79,7 +79,7 @@ fn grantee(account: &MysqlAccount) -> String {
 }
 
 impl GrantTable {
-    /// Of the rows of an answer.
+    /// Collects the rows of an answer.
     pub fn of(rows: Vec<Row>) -> Self {
         let mut all = Self::default();
         for row in rows {
@@ -103,7 +103,7 @@ impl GrantTable {
         all
     }
 
-    /// What privileges need and is not there.
+    /// What a grant needs and does not exist, in words.
     pub fn missing(&self, want: &MysqlGrant) -> Option<String> {
         if !self.accounts.contains(&grantee(&want.user)) {
             return Some(format!("there is no account `{}`", want.user));
@@ -112,7 +112,7 @@ impl GrantTable {
         table.filter(|table| !self.tables.contains(table)).map(|table| format!("there is no table `{table}`"))
     }
 
-    /// What the account has of the privileges in a place; `ALL`, where it has all that the server knows.
+    /// Which of the wanted privileges the account has at a level; `ALL` if it has all that the server knows.
     pub fn of_wanted(&self, want: &MysqlGrant, place: &str) -> BTreeSet<MysqlPrivilege> {
         let has = |one: &MysqlPrivilege| {
             self.there(want, place).is_some_and(|there| there.privileges.contains(one))
@@ -126,12 +126,12 @@ impl GrantTable {
         if held == known && !known.is_empty() { BTreeSet::from([MysqlPrivilege::ALL]) } else { held }
     }
 
-    /// Whether the account has any of the privileges in a place.
+    /// Whether the account has any of the wanted privileges at a level.
     pub fn any(&self, want: &MysqlGrant, place: &str) -> bool {
         !self.of_wanted(want, place).is_empty()
     }
 
-    /// The privileges that the account has on columns of a table, of those that are meant.
+    /// The wanted privileges that the account has on columns of a table.
     pub fn on_columns(
         &self,
         want: &MysqlGrant,
@@ -146,7 +146,7 @@ impl GrantTable {
             .map(|(privilege, columns)| (*privilege, columns))
     }
 
-    /// Whether the account may grant what it has in a place.
+    /// Whether the account may grant what it has at a level.
     pub fn has_option(&self, want: &MysqlGrant, place: &str) -> bool {
         self.there(want, place).is_some_and(|there| there.option)
     }

@@ -1,4 +1,4 @@
-//! Privileges in MariaDB: what lacks, and where it is granted and taken.
+//! Privileges in MariaDB: what is missing, and where it is granted and revoked.
 
 use holdfast_catalog::resource::Typed;
 use holdfast_catalog::value::Value;
@@ -10,13 +10,13 @@ use crate::provider::CatalogClaims;
 use crate::provider::database::trial::TestDatabase;
 use crate::provider::trial::{changes, correct, plan, said, want};
 
-/// What the question holds, and no statement.
+/// A text that the query contains, and no statement.
 const MARK: &str = "JSON_OBJECT";
 
 const KNOWN: [&str; 6] = ["SELECT", "INSERT", "CREATE", "EVENT", "PROCESS", "SUPER"];
 
-/// A server with the account `app@%` and the table `shop_a.orders`, on which the account holds these; a name that ends
-/// with `*` it may grant.
+/// A server with the account `app@%` and the table `shop_a.orders`, on which the account holds these privileges. It may
+/// grant those whose name ends with `*`.
 fn with(held: &[(&str, &[&str])]) -> TestDatabase {
     let mut rows = vec![json!({ "account": "'app'@'%'" }), json!({ "table": "shop_a.orders" })];
     rows.extend(KNOWN.map(|name| json!({ "known": name })));

@@ -1,34 +1,34 @@
-//! An account as `mysql.global_priv` has it (MariaDB 10.4 and later).
+//! An account in `mysql.global_priv` (MariaDB 10.4 and later).
 
 use holdfast_catalog::resource::mysql_user::{AuthPlugin, MysqlAccount};
 use serde::Deserialize;
 
 use super::super::quoting::literal;
 
-/// An account that is there.
+/// An existing account.
 #[derive(Debug, Deserialize)]
 pub struct MysqlUserRow {
     user: String,
     host: String,
-    /// Whom the agent is connected as.
+    /// The account that the agent is connected as.
     me: String,
     privileges: Privileges,
 }
 
-/// What the server keeps of an account, of what matters here.
+/// The relevant part of what the server keeps about an account.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Privileges {
     #[serde(flatten)]
     main: AuthMethod,
-    /// Ways to be known, of which one is enough; an empty one stands for the main one.
+    /// Authentication methods, of which one is enough; an empty one stands for the main one.
     auth_or: Vec<AuthMethod>,
     max_user_connections: i64,
     ssl_type: u8,
     is_role: bool,
 }
 
-/// A way to be known.
+/// An authentication method.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct AuthMethod {
@@ -36,7 +36,7 @@ struct AuthMethod {
     authentication_string: String,
 }
 
-/// Asks for these accounts.
+/// The query for these accounts.
 pub fn question<'a>(accounts: impl Iterator<Item = &'a MysqlAccount>) -> String {
     let pair = |account: &MysqlAccount| format!("({}, {})", literal(&account.user), literal(&account.host));
     let pairs: Vec<_> = accounts.map(pair).collect();
@@ -54,7 +54,7 @@ impl MysqlUserRow {
         !self.privileges.is_role && self.user == account.user && self.host == account.host
     }
 
-    /// Whether it is the one that the agent connects as.
+    /// Whether it is the account that the agent connects as.
     pub fn is_me(&self) -> bool {
         self.me == format!("{}@{}", self.user, self.host)
     }
@@ -67,12 +67,12 @@ impl MysqlUserRow {
         auth_or.iter().map(|way| if way.plugin.is_empty() { main } else { way }).collect()
     }
 
-    /// The plugins by which it is known.
+    /// The plugins by which it is authenticated.
     pub fn plugins(&self) -> String {
         self.ways().iter().map(|way| way.plugin.as_str()).collect::<Vec<_>>().join(" or ")
     }
 
-    /// Whether it is known by a password of this hash, and by nothing else.
+    /// Whether a password with this hash authenticates it, and nothing else does.
     pub fn is_known_by_hash(&self, hash: &str) -> bool {
         let by_hash = |way: &AuthMethod| {
             way.plugin == AuthPlugin::PASSWORD && way.authentication_string.eq_ignore_ascii_case(hash)
@@ -80,18 +80,18 @@ impl MysqlUserRow {
         matches!(self.ways()[..], [way] if by_hash(way))
     }
 
-    /// The hash of its password, where it is known by one among others.
+    /// The hash of its password, if a password is one of its methods.
     pub fn hash(&self) -> Option<&str> {
         let ways = self.ways().into_iter().filter(|way| way.plugin == AuthPlugin::PASSWORD);
         ways.map(|way| way.authentication_string.as_str()).find(|hash| !hash.is_empty())
     }
 
-    /// How many connections it may have at a time.
+    /// The number of connections that it may have at a time.
     pub fn max_connections(&self) -> i64 {
         self.privileges.max_user_connections
     }
 
-    /// Whether it must connect by TLS, perhaps with a certificate.
+    /// Whether it must connect over TLS, perhaps with a certificate.
     pub fn requires_tls(&self) -> bool {
         self.privileges.ssl_type > 0
     }

@@ -12,6 +12,6 @@ pub fn of(password: &str) -> String {
 
 #[test]
 fn it_is_what_the_server_makes_of_it() {
-    // SELECT PASSWORD('hunter2') of MariaDB 10.11.
+    // From MariaDB 10.11: SELECT PASSWORD('hunter2').
     assert_eq!(of("hunter2"), "*58815970BE77B3720276F63DB198B1FA42E5CC02");
 }

@@ -1,4 +1,4 @@
-//! Accounts of MariaDB: what differs, what is sent of passwords, and what would lock the agent out.
+//! Accounts of MariaDB: what differs, how passwords are sent, and what would lock the agent out.
 
 use holdfast_catalog::value::{Kind, Sensitive, Value};
 use serde_json::json;
@@ -7,13 +7,13 @@ use super::*;
 use crate::provider::database::trial::TestDatabase;
 use crate::provider::trial::{changes, correct, plan, said, want};
 
-/// What the question holds, and no statement.
+/// A text that the query contains, and no statement.
 const MARK: &str = "JSON_OBJECT";
 
-/// `SELECT PASSWORD('hunter2')` of MariaDB 10.11.
+/// From MariaDB 10.11: `SELECT PASSWORD('hunter2')`.
 const HASH: &str = "*58815970BE77B3720276F63DB198B1FA42E5CC02";
 
-/// What MariaDB 10.11 keeps of an account, but for what differs.
+/// What MariaDB 10.11 keeps about an account, with these fields replaced.
 fn kept(differing: serde_json::Value) -> serde_json::Value {
     let mut all = json!({
         "access": 0, "version_id": 101_119, "plugin": "mysql_native_password", "authentication_string": HASH,

@@ -1,8 +1,8 @@
-//! Extensions, whose scripts are the server's own while their database may be a tenant's.
+//! Extensions, whose scripts belong to the server while their database may belong to a tenant.
 //!
-//! A script is run by a superuser and finds what it calls in `public`, too. Where others may create there, they could have
-//! put what it would call: such a database is given an extension only as its owner, who may have those that the server
-//! trusts for that, and no others.
+//! A superuser runs a script, which also finds what it calls in `public`. If others may create objects there, they
+//! could have planted what it calls. Such a database gets extensions only as its owner, who may create those that the
+//! server trusts for that, and no others.
 
 use holdfast_catalog::resource::PostgresqlDatabase;
 use serde::Deserialize;
@@ -11,7 +11,8 @@ use super::super::quoting::identifier;
 use super::{extensions, itself};
 use crate::provider::{Error, Writing};
 
-/// Whether somebody else than a superuser may create in `public`, or may make it anew; and whose the database is.
+/// The query whether anyone but a superuser may create objects in `public`, or may recreate it; and who owns the
+/// database.
 const QUESTION: &str = "SELECT json_build_object('owner', o.rolname, 'is_superuser', o.rolsuper,
  'is_open', NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'public') OR EXISTS (
   SELECT FROM pg_namespace n, pg_roles r WHERE n.nspname = 'public' AND NOT r.rolsuper
@@ -22,7 +23,7 @@ FROM pg_database d JOIN pg_roles o ON o.oid = d.datdba WHERE d.datname = current
 /// The template that nobody can connect to.
 const CLEAN_TEMPLATE: &str = "template0";
 
-/// How a database stands.
+/// The owner of a database, and who may create objects in it.
 #[derive(Deserialize)]
 struct DatabaseStatus {
     owner: String,
@@ -30,12 +31,12 @@ struct DatabaseStatus {
     is_open: bool,
 }
 
-/// Adds what lacks in a database that was just made, and that nobody could connect to yet.
+/// Adds what is missing in a database that was just created, and that nobody could connect to yet.
 pub(super) fn add_first(want: &PostgresqlDatabase, writing: Writing<'_>) -> Result<(), Error> {
     if want.template.as_str() == CLEAN_TEMPLATE { make(want, "", writing) } else { add(want, writing) }
 }
 
-/// Adds what lacks in a database that was there.
+/// Adds what is missing in an existing database.
 pub(super) fn add(want: &PostgresqlDatabase, writing: Writing<'_>) -> Result<(), Error> {
     let standing = itself(want).ask::<DatabaseStatus>(writing.reading(), QUESTION)?.there()?;
     if !standing.is_open {
@@ -57,7 +58,7 @@ fn refused(want: &PostgresqlDatabase, why: &str) -> Error {
     ))
 }
 
-/// In the database itself; an extension is in `public`, unless it says another schema.
+/// Creates the extensions in the database itself. An extension is in `public`, unless it names another schema.
 fn make(want: &PostgresqlDatabase, role: &str, writing: Writing<'_>) -> Result<(), Error> {
     let one = |name: &str| format!("CREATE EXTENSION IF NOT EXISTS {} CASCADE;\n", identifier(name));
     let all: String = extensions(want).map(one).collect();

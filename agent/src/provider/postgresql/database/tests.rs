@@ -8,16 +8,16 @@ use crate::provider::database::trial::TestDatabase;
 use crate::provider::trial::{changes, correct, plan, said, want};
 use crate::system::double;
 
-/// What questions hold, and no statement.
+/// A text that queries contain, and no statement.
 const MARK: &str = "json_";
 
-/// A server with the database `shop` as it is, or as none.
+/// A server on which the database `shop` has this state, or does not exist.
 fn with(database: Option<serde_json::Value>, extensions: &[&str]) -> TestDatabase {
     let closed = json!({ "owner": "app", "is_superuser": false, "is_open": false });
     standing(closed, database, extensions)
 }
 
-/// A server whose database stands so, as it is asked before an extension is added.
+/// A server whose database has this status when it is asked for before an extension is added.
 fn standing(
     standing: serde_json::Value,
     database: Option<serde_json::Value>,

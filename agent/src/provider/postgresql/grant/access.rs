@@ -1,4 +1,4 @@
-//! Who may do what, as the server's access lists have it.
+//! Who may do what, according to the server's access lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,24 +9,24 @@ use serde::Deserialize;
 
 use super::super::quoting::{literal, literals};
 
-/// How many objects are named in a note.
+/// The most objects that a note names.
 const NAMED: usize = 3;
 
-/// What was found of the privileges that are asked for, each under what they are of.
+/// The access that was found for each grant, by `key`.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
 pub struct GrantAccesses(BTreeMap<String, GrantAccess>);
 
-/// What a role may do with the objects that one grant is about.
+/// What a role may do with the objects of one grant.
 #[derive(Debug, Deserialize)]
 pub struct GrantAccess {
-    /// Whether the role is there.
+    /// Whether the role exists.
     role: bool,
-    /// Whether the schema is there.
+    /// Whether the schema exists.
     schema: bool,
-    /// The objects that there are.
+    /// The objects that exist.
     pub objects: Vec<Object>,
-    /// What later objects come with, by the role that makes them, of roles that are there.
+    /// The privileges that later objects come with, by the role that creates them; only roles that exist.
     defaults: BTreeMap<String, HeldPrivileges>,
 }
 
@@ -34,7 +34,7 @@ pub struct GrantAccess {
 #[derive(Debug, Deserialize)]
 pub struct Object {
     name: String,
-    /// Whether nobody ever granted or revoked anything on it, as on one that was just made.
+    /// Whether nothing was ever granted or revoked on it, as on a new object.
     #[serde(default)]
     untouched: bool,
     held: HeldPrivileges,
@@ -43,7 +43,7 @@ pub struct Object {
     columns: BTreeSet<String>,
 }
 
-/// Privileges that are held.
+/// The privileges that are held, by name.
 type HeldPrivileges = BTreeMap<String, Privilege>;
 
 /// How a privilege is held.
@@ -51,25 +51,25 @@ type HeldPrivileges = BTreeMap<String, Privilege>;
 struct Privilege {
     /// Whether it may be granted to others.
     grantable: bool,
-    /// Who granted it beside the owner.
+    /// Who granted it, if that was not the owner.
     other: Option<String>,
 }
 
-/// Asks which of these databases there are.
+/// The query which of these databases exist.
 pub fn databases_question<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names = literals(names);
     format!("SELECT coalesce(json_agg(d.datname), '[]') FROM pg_database d WHERE d.datname IN ({names});\n")
 }
 
-/// What tells the answers of one question apart: all that a grant's access depends on.
+/// What identifies the answer for a grant: everything that its access depends on.
 fn key(want: &PostgresqlGrant) -> String {
     let name = want.object.as_ref().map(SqlName::as_str).unwrap_or_default();
     let database = want.database.as_str();
-    // No name holds a space.
+    // No name contains a space.
     [want.on.to_string().as_str(), want.role.as_str(), database, want.schema(), name].join(" ")
 }
 
-/// Asks for the access of all these grants.
+/// The query for the access of all these grants.
 pub fn question(all: &[&PostgresqlGrant]) -> String {
     let rows: BTreeSet<String> = all.iter().map(|want| row(want)).collect();
     format!(
@@ -90,14 +90,14 @@ fn row(want: &PostgresqlGrant) -> String {
 }
 
 impl GrantAccesses {
-    /// What was found for a grant.
+    /// The access that was found for a grant.
     pub fn of(&self, want: &PostgresqlGrant) -> Option<&GrantAccess> {
         self.0.get(&key(want))
     }
 }
 
 impl GrantAccess {
-    /// What the privileges need and is not there.
+    /// What the privileges need and does not exist, in words.
     pub fn missing(&self, want: &PostgresqlGrant) -> Option<String> {
         let one = matches!(want.on, GrantObject::Table | GrantObject::Sequence);
         let maker = want.default_privileges.iter().find(|role| !self.defaults.contains_key(role.as_str()));
@@ -116,7 +116,7 @@ impl GrantAccess {
         }
     }
 
-    /// Whether the role has any of the privileges, on any object or on those to come.
+    /// Whether the role has any of the privileges, on any object or on later ones.
     pub fn holds_any(&self, want: &PostgresqlGrant) -> bool {
         let wanted = want.each_privilege();
         let to_come = want.default_privileges.iter().filter_map(|role| self.defaults.get(role.as_str()));
@@ -124,7 +124,7 @@ impl GrantAccess {
         all.any(|held| wanted.iter().any(|one| held.contains_key(&one.to_string())))
     }
 
-    /// The first object of which the role has any of the privileges on single columns.
+    /// The first object on whose columns the role has any of the privileges.
     pub fn holds_on_columns(&self, want: &PostgresqlGrant) -> Option<&str> {
         let wanted = want.each_privilege();
         let is_held = |object: &&Object| wanted.iter().any(|one| object.columns.contains(&one.to_string()));
@@ -137,7 +137,7 @@ impl GrantAccess {
         wanted.iter().copied().filter(on_all).collect()
     }
 
-    /// Whether the role lacks privileges only on objects that came since anything was granted.
+    /// Whether the role lacks privileges only on objects that were created since anything was granted.
     pub fn lacks_on_new_alone(&self, wanted: &[PostgresqlPrivilege]) -> bool {
         let lacks = |object: &&Object| wanted.iter().any(|one| !object.has(*one));
         self.objects.iter().filter(lacks).all(|object| object.untouched)
@@ -152,7 +152,7 @@ impl GrantAccess {
         wanted.iter().copied().filter(on_all).collect()
     }
 
-    /// On what the role lacks a privilege.
+    /// The objects on which the role lacks a privilege, in words.
     pub fn lacking(&self, wanted: &[PostgresqlPrivilege]) -> Option<String> {
         let lacks = |object: &&Object| wanted.iter().any(|one| !object.has(*one));
         let lacking: Vec<&str> =
@@ -162,7 +162,7 @@ impl GrantAccess {
         (!lacking.is_empty()).then(|| format!("missing on {}{more}", named.join(", ")))
     }
 
-    /// Whether some privilege that is held can be granted on, or cannot, against the wish.
+    /// Whether the grant option of some held privilege differs from what is wanted.
     pub fn differs_in_option(&self, want: &PostgresqlGrant) -> bool {
         let wanted = want.each_privilege();
         let held = |object: &Object| {
@@ -172,7 +172,7 @@ impl GrantAccess {
         self.objects.iter().any(|object| held(object) > 0)
     }
 
-    /// An object on which one of the privileges was granted by someone else than its owner.
+    /// An object on which someone other than its owner granted one of the privileges, and who that was.
     pub fn granted_by_another(&self, want: &PostgresqlGrant) -> Option<(&str, &str)> {
         let wanted = want.each_privilege();
         self.objects.iter().find_map(|object| {
@@ -182,7 +182,7 @@ impl GrantAccess {
         })
     }
 
-    /// Roles whose later objects come with all of the privileges.
+    /// The roles whose later objects come with all of the privileges.
     pub fn default_roles(&self, want: &PostgresqlGrant) -> String {
         let wanted = want.each_privilege();
         let comes = |role: &&str| {

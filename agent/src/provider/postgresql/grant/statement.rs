@@ -8,7 +8,7 @@ use holdfast_catalog::resource::postgresql_grant::GrantObject;
 use super::super::quoting::identifier;
 use super::Property;
 
-/// What corrects one property; whole or not at all.
+/// The statements that correct one property, all or none of which take effect.
 pub fn correcting(want: &PostgresqlGrant, property: Property) -> String {
     let (privileges, object, role) = (privileges(want), object(want), grantee(want));
     let statements = match (property, want.ensure) {
@@ -36,7 +36,7 @@ fn granting_to_come(want: &PostgresqlGrant) -> String {
     defaults(want, |kind| format!("GRANT {privileges} ON {kind} TO {role}{option}"))
 }
 
-/// A statement about what each of the roles makes later.
+/// A statement about what each of the roles creates later.
 fn defaults(want: &PostgresqlGrant, statement: impl Fn(&str) -> String) -> String {
     let kind = if want.on == GrantObject::AllSequences { "SEQUENCES" } else { "TABLES" };
     let (schema, statement) = (identifier(want.schema()), statement(kind));
@@ -55,7 +55,7 @@ fn option(want: &PostgresqlGrant) -> &'static str {
     if want.with_grant_option { " WITH GRANT OPTION" } else { "" }
 }
 
-/// A role, or the word for every role there is.
+/// A role, or the keyword for all roles.
 fn grantee(want: &PostgresqlGrant) -> String {
     match want.role.as_str() {
         "public" => "PUBLIC".to_owned(),

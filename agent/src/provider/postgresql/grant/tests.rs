@@ -1,4 +1,4 @@
-//! Privileges in PostgreSQL: what lacks on which object, and the statements that correct it.
+//! Privileges in PostgreSQL: what is missing on which object, and the statements that correct it.
 
 use holdfast_catalog::resource::Typed;
 use holdfast_catalog::value::Value;
@@ -10,10 +10,10 @@ use crate::provider::database::trial::TestDatabase;
 use crate::provider::trial::{changes, correct, plan, said, want};
 use crate::system::double;
 
-/// What questions hold, and no statement.
+/// A text that queries contain, and no statement.
 const MARK: &str = "json_";
 
-/// A server with the database `shop`, in which access is as said, whatever is asked for.
+/// A server with the database `shop`, which gives this access for whatever is asked.
 fn with(access: serde_json::Value) -> TestDatabase {
     TestDatabase::new(move |asked| {
         let Some((_, rows)) = asked.sql.split_once("VALUES\n('") else {
@@ -276,7 +276,7 @@ fn what_is_held_on_columns_alone_is_taken_away_too() {
     let found = changes(&PostgresqlGrants, &server.machine, &gone);
     assert_eq!(said(&found), ["ensure: present -> absent"]);
     assert_eq!(found[0].note.as_deref(), Some("on columns of secret, too"));
-    // The server takes those of the columns away with those of the table.
+    // When the server revokes a privilege on the table, it also revokes it on the columns.
     correct(&PostgresqlGrants, &server.machine, &gone).unwrap();
     let revoke = "REVOKE UPDATE ON TABLE \"public\".\"secret\" FROM \"app\";\n";
     assert_eq!(server.told(MARK), [format!("BEGIN;\n{revoke}COMMIT;\n")]);

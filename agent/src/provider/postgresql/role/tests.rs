@@ -1,4 +1,4 @@
-//! Roles of PostgreSQL: what differs, what is sent of passwords, and what would lock the agent out.
+//! Roles of PostgreSQL: what differs, how passwords are sent, and what would lock the agent out.
 
 use holdfast_catalog::value::{Kind, Sensitive, Value};
 use serde_json::json;
@@ -7,10 +7,10 @@ use super::*;
 use crate::provider::database::trial::TestDatabase;
 use crate::provider::trial::{changes, correct, plan, said, want};
 
-/// What the question holds, and no statement.
+/// A text that the query contains, and no statement.
 const MARK: &str = "json_build_object";
 
-/// Made by PostgreSQL 15.18 of the password `hunter2`.
+/// From PostgreSQL 15.18, for the password `hunter2`.
 const KEPT: &str = "SCRAM-SHA-256$4096:HVRZiEDwFVvs8ftmogOrIA==$cYhI4ExvQu7H/YSRQDRlq05/kqSs/jGFuodb1vfkc9c=:\
                     BHMrJYYh8nge/ib9KNxe78uub4i/LKFbO+cjuxvXXbI=";
 
@@ -23,7 +23,7 @@ fn role(differing: serde_json::Value) -> serde_json::Value {
     role
 }
 
-/// A server with the role `app`, which differs in these from what everyone has, and `shops`.
+/// A server with the roles `shops` and `app`, which has these attributes instead of the usual ones.
 fn with(differing: serde_json::Value) -> TestDatabase {
     let roles = json!({ "app": role(differing), "shops": role(json!({})), "postgres": role(json!({})) });
     TestDatabase::answering(MARK, json!({ "me": "postgres", "roles": roles }).to_string())
