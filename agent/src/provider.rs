@@ -1,9 +1,9 @@
-//! Providers: one file or folder a resource type; `registry` says which stands for which. What several types share is in rooms
-//! beside them: `text`, `database`, `claimed`.
+//! Providers: one file or folder for each resource type; `registry` says which provides which. What several types share
+//! is in modules beside them: `text`, `database`, `claimed`.
 //!
-//! A provider answers four questions and knows no others: what is there ([`Provider::observe`]), what would correct it
-//! ([`Provider::plan`]), correct it ([`Provider::apply`]), and what a notification means ([`Provider::refresh`]). Policy,
-//! events, redaction, timing, order and failure are [`crate::enforce`]'s.
+//! A provider answers four questions and no others: what is there ([`Provider::observe`]), what would correct it
+//! ([`Provider::plan`]), correct it ([`Provider::apply`]), and what a notification means ([`Provider::refresh`]).
+//! Policy, events, redaction, timing, order and failure belong to [`crate::enforce`].
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -74,10 +74,10 @@ pub use property::Property;
 use property::properties;
 pub use registry::provider_of;
 
-/// Removes what was kept in the clear of what resources now call secret.
+/// Removes unencrypted copies of what resources now call secret.
 ///
 /// # Errors
-/// Something of it is still there.
+/// Fails if a part of it is still there.
 pub(crate) fn forget_secrets(all: &[Typed], state_dir: &Path) -> system::Result<()> {
     let files = all.iter().filter_map(|typed| match typed {
         Typed::File(file) => Some(file),
@@ -86,7 +86,7 @@ pub(crate) fn forget_secrets(all: &[Typed], state_dir: &Path) -> system::Result<
     file::forget_secrets(files, state_dir)
 }
 
-/// What planning may use: nothing of it can write.
+/// What planning may use: nothing in it can write.
 #[derive(Clone, Copy)]
 pub struct Reading<'a> {
     pub machine: &'a dyn Inspect,
@@ -94,7 +94,7 @@ pub struct Reading<'a> {
     pub content: &'a dyn ContentSource,
     /// What the resources of the catalog name.
     pub named: &'a CatalogClaims<'a>,
-    /// The agent's state directory, of this machine and never of another root.
+    /// The agent's state directory on this machine, never below another root.
     pub state_dir: &'a Path,
 }
 
@@ -106,14 +106,14 @@ pub struct Writing<'a> {
     pub content: &'a dyn ContentSource,
     /// What the resources of the catalog name.
     pub named: &'a CatalogClaims<'a>,
-    /// The agent's state directory, of this machine and never of another root: backups are kept in it.
+    /// The agent's state directory on this machine, never below another root; it contains the backups.
     pub state_dir: &'a Path,
     /// Paths where an earlier catalog put a secret that the machine may still have.
     pub once_secret: &'a BTreeSet<String>,
 }
 
 impl<'a> Writing<'a> {
-    /// What reading may use, for who looks again while applying.
+    /// What reading may use, for a provider that looks again while applying.
     pub fn reading(self) -> Reading<'a> {
         let Self { machine, content, named, state_dir, .. } = self;
         Reading { machine, content, named, state_dir }
@@ -122,7 +122,7 @@ impl<'a> Writing<'a> {
     /// Runs a command that must succeed.
     ///
     /// # Errors
-    /// It could not be run, or failed: with its last words.
+    /// Fails if it cannot be run or exits with a failure; the error has the last lines of its output.
     pub fn run(&self, command: &Invocation) -> Result<Output, Error> {
         let output = self.machine.run(command)?;
         if output.succeeded() {
@@ -137,17 +137,17 @@ impl Reading<'_> {
     /// Runs a command that only reads and must succeed.
     ///
     /// # Errors
-    /// It could not be run, or failed: with its last words.
+    /// Fails if it cannot be run or exits with a failure; the error has the last lines of its output.
     pub fn probe(&self, command: &Invocation) -> Result<Output, Error> {
         let output = self.machine.probe(command)?;
         if output.succeeded() { Ok(output) } else { Err(Error::command(command, &output)) }
     }
 }
 
-/// Runs a command that only reads, and whose exit code is a part of its answer.
+/// Runs a command that only reads, and whose exit code is part of its answer.
 ///
 /// # Errors
-/// It could not be run, or was ended before it had answered: that is not an answer, and no `no`.
+/// Fails if it cannot be run, or was killed before it had answered: that is not an answer, and does not mean `no`.
 fn answer(machine: &dyn Inspect, command: &Invocation) -> Result<Output, Error> {
     let output = machine.probe(command)?;
     match output.exit {
@@ -161,33 +161,34 @@ fn answer(machine: &dyn Inspect, command: &Invocation) -> Result<Output, Error> 
 /// What would correct a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan<P = Cow<'static, str>> {
-    /// Nothing; perhaps with something to say ([`ChangeKind::Note`]).
+    /// Nothing to change, but perhaps something to report ([`ChangeKind::Note`]).
     InSync(Vec<Change<P>>),
     Changes(Vec<Change<P>>),
-    /// It cannot be known yet, and why: something it needs is not there. Where nothing before it will bring that, it is a failure.
+    /// Unknown for now, for this reason: something it needs is missing. If nothing before the resource will bring it,
+    /// that is a failure.
     Pending(String),
-    /// It cannot be done here: what is missing, and what would provide it. Below another root than `/` it is not applicable; on
-    /// a machine it is a failure.
+    /// It cannot be done here: what is missing, and what would provide it. Below a root other than `/` the resource is
+    /// not applicable; on a machine it fails.
     NotApplicable(String),
 }
 
 impl<P> Plan<P> {
-    /// In sync without a word.
+    /// In sync, with nothing to report.
     pub const IN_SYNC: Self = Self::InSync(Vec::new());
 
-    /// In sync where there is nothing to change.
+    /// The plan of these changes: in sync if none of them is to be made.
     pub fn of(changes: Vec<Change<P>>) -> Self {
         let to_do = changes.iter().any(|change| change.kind != ChangeKind::Note);
         if to_do { Self::Changes(changes) } else { Self::InSync(changes) }
     }
 }
 
-/// What became of changes that were applied: all were made, except for these.
+/// The result of applying changes: all were made, except for these.
 #[derive(Debug, Default)]
 pub struct Applied {
     /// Changes that failed, by index, and why.
     pub failed: Vec<(usize, Error)>,
-    /// What more is to be said of a change, by index.
+    /// Further remarks on changes, by index.
     pub said: Vec<(usize, String)>,
 }
 
@@ -195,7 +196,7 @@ pub struct Applied {
 #[derive(Debug)]
 pub struct Job<'a, W, P> {
     pub want: &'a W,
-    /// What was planned just now.
+    /// The changes that were planned just now.
     pub changes: &'a [Change<P>],
 }
 
@@ -203,7 +204,7 @@ pub struct Job<'a, W, P> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
     Singly,
-    /// As many as are ready, in one go: one transaction of the package manager.
+    /// As many as are ready at once: one transaction of the package manager.
     Together,
 }
 
@@ -216,74 +217,74 @@ pub enum Planned {
     OneByOne,
 }
 
-/// What a notification asks for.
+/// What a notification asks a resource to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Notice {
     Reload,
     Refresh,
 }
 
-/// What a notification came to.
+/// The result of a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refreshed {
-    /// It was acted on: what was done, such as `restarted`.
+    /// It was acted on, in these words, such as `restarted`.
     Done(String),
-    /// There was nothing to act on, and why, such as `it was started in this run`.
+    /// There was nothing to do, for this reason, such as `it was started in this run`.
     NotNeeded(String),
 }
 
-/// What a resource claims by a name that only the machine knows: the unit that an alias stands for.
+/// A claim under a name that only the machine knows: the unit that an alias stands for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alias {
     pub claim: Claim,
-    /// Why it is the resource's, for people.
+    /// Why the resource has this claim, for people.
     pub why: Arc<str>,
 }
 
 impl Alias {
-    /// Claims that are a resource's for one reason.
+    /// Several claims that a resource has for one reason.
     pub fn all(claims: impl IntoIterator<Item = Claim>, why: impl Into<Arc<str>>) -> Vec<Self> {
         let why = why.into();
         claims.into_iter().map(|claim| Self { claim, why: why.clone() }).collect()
     }
 }
 
-/// Properties and their values.
+/// The values that a resource leaves, by property.
 pub type Left<'a> = Vec<(Cow<'static, str>, Cow<'a, str>)>;
 
 /// A resource type on this machine.
 pub trait Provider: Sync {
     /// The type's attributes.
     type Want: Want;
-    /// What [`Provider::observe`] reads.
+    /// What [`Provider::observe`] returns.
     type Seen: Send + Sync + 'static;
-    /// What its plans speak of.
+    /// The properties that its plans contain.
     type Property: Property;
 
     /// How its resources are planned.
     const PLANNED: Planned = Planned::InParallel;
     /// How its resources are applied.
     const TAKEN: Taken = Taken::Singly;
-    /// Whether a resource acts at most once a run, though it may still be off then: a command is not run twice.
+    /// Whether a resource acts at most once in a run, even if it still differs after that: a command is not run twice.
     const ACTS_ONCE: bool = false;
 
-    /// Whether its resources are looked at before all others: it waits for what others depend on.
+    /// Whether its resources are looked at before all others. Such a type waits for what others depend on.
     const FIRST: bool = false;
 
-    /// Whether it runs programs that may change whatever they like: an operator's command, a package's script, a service.
+    /// Whether it runs programs that may change anything: an operator's command, a package's script, a service.
     const ACTS_ANYWHERE: bool = false;
 
-    /// Reads what the machine has, once for all resources of the type. Called again before correcting, when something was
-    /// changed since: then with the resources at hand alone.
+    /// Reads what the machine has, once for all resources of the type. It is called again before correcting if
+    /// something has changed since, then with only the resources concerned.
     ///
     /// # Errors
-    /// Fails all of them; what is wrong with one is for [`Provider::plan`].
+    /// An error fails all of them; what is wrong with one resource is left to [`Provider::plan`].
     fn observe(&self, all: &[&Self::Want], reading: Reading<'_>) -> Result<Self::Seen, Error>;
 
-    /// Compares one resource with the machine. It cannot write, and must not run what writes.
+    /// Compares one resource with the machine. It cannot write, and must not run a command that writes.
     ///
     /// # Errors
-    /// What cannot be read.
+    /// Fails if something cannot be read.
     fn plan(
         &self,
         want: &Self::Want,
@@ -291,10 +292,11 @@ pub trait Provider: Sync {
         reading: Reading<'_>,
     ) -> Result<Plan<Self::Property>, Error>;
 
-    /// Makes the changes that were planned just now. Returns only when they last, or will after [`System::settle`].
+    /// Makes the changes that were planned just now. Returns only when they are durable, or will be after
+    /// [`System::settle`].
     ///
     /// # Errors
-    /// Nothing of it could be done; where only some failed, they are in [`Applied::failed`].
+    /// Fails if nothing could be done. If only some changes failed, they are in [`Applied::failed`].
     fn apply(
         &self,
         want: &Self::Want,
@@ -302,8 +304,8 @@ pub trait Provider: Sync {
         writing: Writing<'_>,
     ) -> Result<Applied, Error>;
 
-    /// Makes the changes of several resources; only called where [`Provider::TAKEN`] is [`Taken::Together`].
-    /// Answers once for each, in their order.
+    /// Makes the changes of several resources; only called if [`Provider::TAKEN`] is [`Taken::Together`]. Returns one
+    /// result for each, in their order.
     fn apply_together(
         &self,
         jobs: &[Job<'_, Self::Want, Self::Property>],
@@ -312,10 +314,11 @@ pub trait Provider: Sync {
         jobs.iter().map(|job| self.apply(job.want, job.changes, writing)).collect()
     }
 
-    /// Acts on a notification, after the resource's own turn, which made the changes `corrected` (none if it was in sync).
+    /// Acts on a notification, after the resource's own turn, which made the changes `corrected` (empty if it was in
+    /// sync).
     ///
     /// # Errors
-    /// It could not be acted on; it stays owed and is tried at the next run.
+    /// Fails if it cannot be acted on; it stays owed and is tried in the next run.
     fn refresh(
         &self,
         _want: &Self::Want,
@@ -326,29 +329,30 @@ pub trait Provider: Sync {
         Ok(Refreshed::NotNeeded("this type ignores notifications".to_owned()))
     }
 
-    /// What a resource is at that follows what moves by itself: the version of a package that is wanted in the newest one.
+    /// The current value of a resource that follows a moving target, such as the version of a package whose newest one
+    /// is wanted.
     fn stands_at(&self, _want: &Self::Want, _seen: &Self::Seen) -> Option<(Self::Property, String)> {
         None
     }
 
-    /// Files that the resource writes, or parts of.
+    /// The files that the resource writes, in whole or in part.
     fn names<'a>(&self, _want: &'a Self::Want) -> Vec<&'a str> {
         Vec::new()
     }
 
-    /// What the resource claims by names that only the machine knows, beside what its type says. Links on the way to a path
-    /// are not its matter.
+    /// Claims of the resource under names that only the machine knows, beside those of its type. Links on the way to a
+    /// path are handled elsewhere.
     fn aliases(&self, _want: &Self::Want, _seen: &Self::Seen, _reading: Reading<'_>) -> Vec<Alias> {
         Vec::new()
     }
 
-    /// What the resource's properties are once it is in sync, each as [`Change::is`] or one of
-    /// [`Change::also`] would show it: the next run tells
-    /// by it whether someone changed what this run left. Secrets as they are: only a keyed fingerprint is kept.
+    /// The values of the resource's properties once it is in sync, each as [`Change::is`] or one of [`Change::also`]
+    /// would show it. From them the next run knows whether someone changed what this run left. Secrets are included:
+    /// only a keyed fingerprint is kept.
     fn left<'a>(&self, want: &'a Self::Want) -> Left<'a>;
 }
 
-/// The attributes of one type, out of the enum of all.
+/// The attributes of one type, taken from the enum of all types.
 pub trait Want: Sync + Sized + 'static {
     /// The attributes, if they are of this type.
     fn of(typed: &Typed) -> Option<&Self>;

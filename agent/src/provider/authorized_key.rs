@@ -1,7 +1,7 @@
-//! `authorized_key`: lines of users' `authorized_keys`, compared by the material of the keys.
+//! `authorized_key`: lines in users' `authorized_keys`, compared by the key material.
 //!
-//! The homes belong to users, who may be hostile: their links are followed only to what is theirs anyway, and whatever
-//! they write into their file neither breaks it for others nor is lost.
+//! Home directories belong to users, who may be hostile. Their links are followed only to what belongs to them anyway,
+//! and whatever they write into their file neither breaks it for others nor is lost.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,17 +23,17 @@ use lines::{KeyLine, fingerprint};
 use place::KeysFile;
 use sshd::OtherFiles;
 
-/// What others could have written counts for nothing by sshd's own setting, which it may have otherwise.
+/// The default setting of sshd ignores files that others could have written; it may be configured otherwise.
 const REFUSES: &str = "sshd refuses it, unless its StrictModes is off";
 
-/// Keys that open accounts.
+/// The provider of `authorized_key`.
 pub struct AuthorizedKeys;
 
-/// Users, and the texts of their files by path, or why one could not be read.
+/// The accounts, and the texts of their files by path, or why one could not be read.
 pub struct Seen {
     accounts: Arc<Accounts>,
     texts: HashMap<String, Result<Vec<u8>, Arc<Error>>>,
-    /// By user and file of keys, what sshd reads instead.
+    /// What sshd reads instead, by user and key file.
     others: OtherFiles,
 }
 
@@ -136,7 +136,7 @@ impl Provider for AuthorizedKeys {
     fn left<'a>(&self, want: &'a AuthorizedKey) -> Left<'a> {
         let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
         if want.ensure == Presence::Present {
-            // Not compared: it tells a key that a commit took from this user from any other.
+            // Not compared. It distinguishes a key that a commit removed from this user from any other key.
             left.push(("user".into(), want.user.as_str().into()));
             left.push(("type".into(), want.key.key_type().to_string().into()));
             left.push(("key".into(), fingerprint(want.key.material().as_bytes()).into()));
@@ -146,20 +146,20 @@ impl Provider for AuthorizedKeys {
     }
 }
 
-/// Whether another resource wants the same key otherwise.
+/// Whether another resource wants the same key with another value.
 fn contradicts(other: &AuthorizedKey, want: &AuthorizedKey) -> bool {
     (&other.user, &other.target, other.key.material()) == (&want.user, &want.target, want.key.material())
         && (other.ensure != want.ensure || other.options_text() != want.options_text())
 }
 
-/// Material of keys that other resources give to the same user.
+/// The material of keys that other resources give to the same user.
 fn others<'a>(want: &AuthorizedKey, named: &CatalogClaims<'a>) -> Vec<&'a str> {
     let all = named.of_type::<AuthorizedKey>();
     let others = all.filter(|other| other.user == want.user && other.ensure == Presence::Present);
     others.map(|other| other.key.material()).filter(|material| *material != want.key.material()).collect()
 }
 
-/// Material of keys that the catalog gives to a user, in the file of the home.
+/// The material of keys that the catalog gives to a user, in the file in the home directory.
 fn given_to<'a>(user: &Account, place: &KeysFile, named: &CatalogClaims<'a>) -> Vec<&'a str> {
     let is_here = |key: &&AuthorizedKey| {
         key.user.as_str() == user.name
@@ -169,7 +169,7 @@ fn given_to<'a>(user: &Account, place: &KeysFile, named: &CatalogClaims<'a>) -> 
     named.of_type::<AuthorizedKey>().filter(is_here).map(|key| key.key.material()).collect()
 }
 
-/// What is in a user's file and was given by no resource.
+/// The lines in a user's file that no resource put there.
 pub(super) fn strays(
     user: &Account,
     machine: &dyn Inspect,
@@ -179,7 +179,7 @@ pub(super) fn strays(
     Ok(lines::strays(&place.read(machine)?, &given_to(user, &place, named)))
 }
 
-/// The resources that would have given a user these strays, each as [`strays`] shows it.
+/// The resources that would have put these strays there; a stray is given as [`strays`] shows it.
 pub(super) fn givers(user: &Account, strays: &[String]) -> Vec<Former> {
     let giver = |stray: &String| {
         let key = stray.split(' ').next().unwrap_or_default().to_owned();
@@ -188,14 +188,14 @@ pub(super) fn givers(user: &Account, strays: &[String]) -> Vec<Former> {
     strays.iter().map(giver).collect()
 }
 
-/// Removes it.
+/// Removes the strays from a user's file.
 pub(super) fn purge(user: &Account, writing: Writing<'_>) -> Result<(), Error> {
     let Some(place) = KeysFile::at_home(user) else { return Ok(()) };
     let given = given_to(user, &place, writing.named);
     place.rewrite(writing, |text| lines::without_strays(text, &given))
 }
 
-/// The key that is there, and its comment where that is of nobody who gives it: a later key would not be found by it.
+/// The key that is there, with its comment if no resource uses that: the comment could not identify a later key.
 fn shown(own: &KeyLine<'_>, want: &AuthorizedKey, named: &CatalogClaims<'_>) -> String {
     let gives = |other: &AuthorizedKey| {
         (&other.user, other.key.material()) == (&want.user, want.key.material()) && own.is_called_by(other)
@@ -208,7 +208,7 @@ fn shown(own: &KeyLine<'_>, want: &AuthorizedKey, named: &CatalogClaims<'_>) -> 
     }
 }
 
-/// What differs of a key's line.
+/// How a key's line differs.
 fn differences(want: &AuthorizedKey, text: &[u8], named: &CatalogClaims<'_>) -> Vec<Change> {
     let Some(own) = lines::own(text, want, &others(want, named)) else {
         return vec![Change::new(Property::Ensure, Presence::Absent, Presence::Present)];

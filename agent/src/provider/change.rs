@@ -1,15 +1,15 @@
-//! One difference between what is and what should be.
+//! One difference between the actual and the wanted state.
 
 use std::borrow::Cow;
 
 use holdfast_catalog::resource::attribute::Secret;
 use holdfast_catalog::value::MASK;
 
-/// A property's value for people and for comparing with the last run.
+/// A property's value, for people and for the comparison with the last run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DisplayValue {
     Plain(String),
-    /// A secret: masked wherever it is shown. Holds nothing of it.
+    /// A secret: masked wherever it is shown. Contains nothing of it.
     Masked,
 }
 
@@ -36,31 +36,31 @@ impl DisplayValue {
     }
 }
 
-/// What kind of difference it is.
+/// The kinds of differences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// The machine differs from what is wanted: drift, or a new wish.
+    /// The machine differs from what is wanted: drift, or a new wanted value.
     Differs,
-    /// What is wanted moved on by itself, as the newest version of a package does: never drift.
+    /// The target moved by itself, as the newest version of a package does: never drift.
     Moved,
-    /// A program is to read what is there already, as others made it: never drift, and nobody is notified of it.
+    /// A program has to read what is already there and others made: never drift, and no resource is notified.
     Unread,
-    /// Done at every run: never drift.
+    /// Done in every run: never drift.
     Always,
-    /// Only said: nothing to do.
+    /// Only reported: there is nothing to do.
     Note,
 }
 
-/// A resource as an earlier catalog may have had it.
+/// A resource that an earlier catalog may have had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Former {
     pub type_name: &'static str,
-    /// Some of what it left, by name: [`Provider::left`](super::Provider::left).
+    /// Some of the values that it left, by name: [`Provider::left`](super::Provider::left).
     pub left: Vec<(&'static str, String)>,
 }
 
 impl ChangeKind {
-    /// Whether something else than before is on the machine once it is made.
+    /// Whether the change leaves something different on the machine.
     pub fn brings_news(self) -> bool {
         match self {
             Self::Differs | Self::Moved | Self::Always => true,
@@ -69,29 +69,28 @@ impl ChangeKind {
     }
 }
 
-/// One difference between what is and what should be, of a property of one provider's own kind. The harness, which
-/// works for all of them, knows the property by its name.
+/// One difference between the actual and the wanted state, in a property of the provider's own type. The harness, which
+/// works for all providers, knows the property by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change<P = Cow<'static, str>> {
-    /// What kind of difference it is.
     pub kind: ChangeKind,
     pub property: P,
     /// The path below the resource's own, for a directory's members.
     pub path: Option<String>,
     /// What the machine has.
     pub is: DisplayValue,
-    /// Other words for what the machine has, one of which may be what an earlier wish left: `present` for a package in
-    /// whatever version.
+    /// Other words for what the machine has, one of which may be what an earlier wish left: `present` for any version
+    /// of a package.
     pub also: Vec<String>,
     pub should: DisplayValue,
-    /// What earlier resources left if what it removes is theirs, where no path tells: one each, for all of it. A commit may
-    /// have taken them away.
+    /// The values that earlier resources would have left if they made what this change removes, where no path shows it:
+    /// one each, for everything. A commit may have removed those resources.
     pub unclaimed: Vec<Former>,
     /// A unified diff of a text.
     pub diff: Option<String>,
-    /// What more is to be said.
+    /// A further remark.
     pub note: Option<String>,
-    /// Whether the machine came to this by itself, as a service does that fails: nobody is to blame for it.
+    /// Whether the machine got here by itself, as a service that fails does: no resource is blamed for it.
     pub by_itself: bool,
 }
 
@@ -112,56 +111,56 @@ impl<P> Change<P> {
         }
     }
 
-    /// Of another kind.
+    /// Sets the kind.
     #[must_use]
     pub fn kind(mut self, kind: ChangeKind) -> Self {
         self.kind = kind;
         self
     }
 
-    /// With other words for what the machine has.
+    /// Adds other words for what the machine has.
     #[must_use]
     pub fn also<S: Into<String>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
         self.also = words.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Removes what these would have left, and nothing else.
+    /// Marks the change as one that removes only what these resources would have left.
     #[must_use]
     pub fn unclaimed(mut self, formers: Vec<Former>) -> Self {
         self.unclaimed = formers;
         self
     }
 
-    /// Of what the machine came to by itself.
+    /// Marks a change that the machine caused by itself.
     #[must_use]
     pub fn by_itself(mut self) -> Self {
         self.by_itself = true;
         self
     }
 
-    /// Of a member of the directory.
+    /// Sets the path below the resource's own.
     #[must_use]
     pub fn below(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
         self
     }
 
-    /// With a diff.
+    /// Sets the diff.
     #[must_use]
     pub fn diff(mut self, diff: Option<String>) -> Self {
         self.diff = diff;
         self
     }
 
-    /// With a word more.
+    /// Sets the remark.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into());
         self
     }
 
-    /// The same change of a property of another kind.
+    /// The same change, with its property converted to another type.
     pub fn of<Q>(self, property: impl FnOnce(P) -> Q) -> Change<Q> {
         let Self { kind, property: own, path, is, also, should, unclaimed, diff, note, by_itself } = self;
         Change { kind, property: property(own), path, is, also, should, unclaimed, diff, note, by_itself }

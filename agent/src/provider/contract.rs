@@ -1,8 +1,8 @@
-//! The contract that every provider passes, from the cases under `agent/contract/`.
+//! The contract that every provider passes, with the cases under `agent/contract/`.
 //!
-//! An audit writes nothing, a run corrects, the next one finds nothing to do, and whatever property is altered from outside is
-//! reported as drift, alone, and corrected. Cases are data, so that the same ones run here on a temporary root and on
-//! the lab's hosts with the real program; a property without a case fails here.
+//! An audit writes nothing, a run corrects, and the next one finds nothing to do. Whatever property is altered from
+//! outside is reported as drift, and nothing else is, and it is corrected. Cases are data, so the same ones run here on
+//! a temporary root and on the lab's hosts with the real program. A property without a case fails here.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -30,10 +30,10 @@ struct Case {
     #[serde(default)]
     before: String,
     attributes: serde_json::Value,
-    /// Resources that are before it in the catalog.
+    /// Resources that come before it in the catalog.
     #[serde(default)]
     also: Vec<Companion>,
-    /// Why a host of the lab cannot prove it: it is said, and not run there.
+    /// Why a host of the lab cannot prove this case: the reason is printed, and the case does not run there.
     unproven: Option<String>,
     /// Attributes whose value is secret.
     #[serde(default)]
@@ -56,20 +56,20 @@ struct Companion {
 struct Alteration {
     property: String,
     by: String,
-    /// Succeeds only where the property is as wanted.
+    /// A command that succeeds only if the property is as wanted.
     corrected: String,
-    /// What the report must say that the machine had.
+    /// The value that the report must give for the machine.
     is: Option<String>,
 }
 
-/// What a case needs of the machine.
+/// What a case requires of the machine.
 #[derive(Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
 enum Needs {
     Files,
-    /// Running commands, beside a directory.
+    /// Commands that can run, beside a directory.
     Commands,
-    /// A host of its own: the lab's.
+    /// A host of its own, in the lab.
     Booted,
 }
 

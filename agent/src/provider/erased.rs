@@ -1,4 +1,4 @@
-//! A provider without its types: what the harness works with.
+//! A provider without its types, as the harness works with it.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -10,10 +10,10 @@ use super::{
     Taken, Want, Writing,
 };
 
-/// What a provider observed, given back to it alone.
+/// The observation of a provider, which is only given back to that provider.
 pub struct AnySeen(Box<dyn Any + Send + Sync>);
 
-/// A [`Provider`] of any type; its methods are those of the provider.
+/// A [`Provider`] of any type; its methods correspond to those of the provider.
 #[allow(clippy::missing_errors_doc)]
 pub trait AnyProvider: Sync {
     fn planned(&self) -> Planned;
@@ -24,7 +24,7 @@ pub trait AnyProvider: Sync {
     fn plan_one(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Result<Plan, Error>;
     fn aliases_of(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Vec<Alias>;
     fn stand_of(&self, want: &Typed, seen: &AnySeen) -> Option<(&'static str, String)>;
-    /// Answers once for each job, in their order.
+    /// Returns one result for each job, in their order.
     fn apply_all(&self, jobs: &[(&Typed, &[Change])], writing: Writing<'_>) -> Vec<Result<Applied, Error>>;
     fn refresh_one(
         &self,
@@ -35,7 +35,7 @@ pub trait AnyProvider: Sync {
     ) -> Result<Refreshed, Error>;
     fn names_of<'a>(&self, want: &'a Typed) -> Vec<&'a str>;
     fn left_of<'a>(&self, want: &'a Typed) -> Left<'a>;
-    /// Whether an attribute is a property: compared with the machine, and told by its name.
+    /// Whether an attribute is a property: compared with the machine, and reported by its name.
     fn is_property(&self, attribute: &str) -> bool;
     fn acts_anywhere(&self) -> bool;
 }
@@ -44,7 +44,7 @@ fn own<W: Want>(typed: &Typed) -> &W {
     W::of(typed).expect("`provider_of` gives each resource the provider of its own type")
 }
 
-/// A plan with its properties' names in their place.
+/// A plan whose properties are replaced with their names.
 fn named<P: Property>(plan: Plan<P>) -> Plan {
     let all = |changes: Vec<Change<P>>| {
         changes.into_iter().map(|change| change.of(|property| Cow::Borrowed(property.name()))).collect()
@@ -57,7 +57,7 @@ fn named<P: Property>(plan: Plan<P>) -> Plan {
     }
 }
 
-/// Changes as the provider that planned them knows them.
+/// Changes with the property type of the provider that planned them.
 fn typed<P: Property>(changes: &[Change]) -> Vec<Change<P>> {
     let own = |name: Cow<'static, str>| {
         P::named(&name).expect("the harness gives a provider only what it planned itself")

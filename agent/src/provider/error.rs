@@ -1,54 +1,54 @@
-//! What keeps a provider from its work.
+//! What keeps a provider from doing its work.
 
 use std::sync::Arc;
 
 use super::{kept_out, service};
 use crate::system::{self, Inspect, Invocation, Output};
 
-/// Why a provider could not.
+/// Why a provider failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The machine said no.
+    /// The machine refused an operation.
     #[error(transparent)]
     System(#[from] system::Error),
-    /// File content could not be had.
+    /// The content of a file is not available.
     #[error(transparent)]
     Content(#[from] crate::content::Error),
     #[error("`{command}` {}", ended(.exit, .said))]
     Command { command: String, exit: system::Exit, said: String },
-    /// A file could not be fetched.
+    /// A file could not be downloaded.
     #[error(transparent)]
     Download(#[from] crate::download::Error),
-    /// systemd could not be asked, or did not do it.
+    /// systemd could not be asked, or did not do what it was asked.
     #[error(transparent)]
     Systemd(#[from] service::BusError),
-    /// Something that it needs is not there.
+    /// Something that the resource needs is missing.
     #[error("{0}")]
     Missing(String),
-    /// Something else is in its way, or another resource wants otherwise.
+    /// Something else is in the way, or another resource wants something different.
     #[error("{0}")]
     Conflict(String),
     /// This machine cannot do it.
     #[error("{0}")]
     Unsupported(String),
-    /// The agent does not do it: it would harm the machine, or lose what nobody can bring back.
+    /// The agent refuses: it would harm the machine, or lose what cannot be restored.
     #[error("{0}")]
     Refused(String),
-    /// A tool or the kernel said that it was done, and it was not; or answered with something else than an answer.
+    /// A tool or the kernel reported success without effect, or gave an answer that is not one.
     #[error("{0}")]
     Unexpected(String),
-    /// It failed by itself, and goes on to: nobody else put it off.
+    /// It failed by itself, and continues to: nothing else changed it.
     #[error("{0}")]
     ByItself(String),
-    /// A mistake in the agent itself.
+    /// A bug in the agent itself.
     #[error("{0}")]
     Defect(String),
-    /// One error of several resources.
+    /// One error that several resources share.
     #[error(transparent)]
     Shared(#[from] Arc<Self>),
 }
 
-/// How a command ended that failed, with its last words where it had any.
+/// How a command ended that failed, with the end of its output if it had any.
 fn ended(exit: &system::Exit, said: &str) -> String {
     let how = match exit {
         system::Exit::Code(_) => format!("failed with {exit}"),
@@ -60,7 +60,7 @@ fn ended(exit: &system::Exit, said: &str) -> String {
 }
 
 impl Error {
-    /// Whether something is not there that another resource may bring.
+    /// Whether something is missing that another resource may bring.
     pub fn is_missing(&self) -> bool {
         match self {
             Self::Missing(_) => true,
@@ -70,7 +70,7 @@ impl Error {
         }
     }
 
-    /// Whether what is wrong came about by itself.
+    /// Whether the failure came about by itself.
     pub fn is_by_itself(&self) -> bool {
         match self {
             Self::ByItself(_) => true,
@@ -79,7 +79,7 @@ impl Error {
         }
     }
 
-    /// A command failed.
+    /// The error for a command that failed.
     pub fn command(invocation: &Invocation, output: &Output) -> Self {
         Self::Command {
             command: invocation.command.to_string(),
@@ -88,7 +88,8 @@ impl Error {
         }
     }
 
-    /// Of a command that could not write, or get a lock, which many tools call another program's: with what keeps everybody out.
+    /// Adds what keeps everything out, if a command could not write or get a lock. Many tools blame a lock on another
+    /// program.
     #[must_use]
     pub fn explained(mut self, machine: &dyn Inspect) -> Self {
         if let Self::Command { said, .. } = &mut self

@@ -1,7 +1,7 @@
-//! `exec`: a command, run where its guards say that there is something to do.
+//! `exec`: a command that runs if its guards say that there is something to do.
 //!
-//! Guards are probes: they run in an audit, too, and one at a time. A command that ran in its own turn is not run again for a
-//! notification.
+//! Guards are probes: they run in an audit too, and one at a time. A command that ran at its own turn is not run again
+//! for a notification.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -18,10 +18,10 @@ const PRESENT: &str = "present";
 const SUCCEEDS: &str = "succeeds";
 const FAILS: &str = "fails";
 
-/// A timeout of zero means none; this is as good.
+/// A timeout of zero means none, which this amounts to.
 const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// How often a wait looks whether the run is to stop.
+/// How often a wait checks whether the run must stop.
 const HEED: Duration = Duration::from_millis(100);
 
 /// The provider of `exec`.
@@ -59,7 +59,7 @@ impl Provider for Commands {
         match guards(want, reading.machine) {
             Ok(Guards::NothingToDo) => Ok(Plan::IN_SYNC),
             Ok(Guards::Run(changes)) => Ok(Plan::of(changes)),
-            // What it needs may be brought by something that comes before it.
+            // Something that comes before it may bring what it needs.
             Err(error) if is_missing(&error) => {
                 Ok(Plan::Pending(format!("its guard cannot be run: {error}")))
             }
@@ -98,7 +98,7 @@ impl Provider for Commands {
     }
 }
 
-/// What the guards say.
+/// The answer of the guards.
 enum Guards {
     NothingToDo,
     /// All agree to a run, for these reasons.
@@ -133,10 +133,10 @@ fn guards(want: &Exec, machine: &dyn Inspect) -> Result<Guards, Error> {
     Ok(Guards::Run(changes))
 }
 
-/// Exit codes of shells, and of what becomes a user, for a command that is not there or cannot be run.
+/// The exit codes of shells, and of programs that switch the user, for a command that does not exist or cannot be run.
 pub(super) const NOT_RUN: [i32; 2] = [126, 127];
 
-/// Whether something was not run at all: its program, user or directory is missing.
+/// Whether nothing was run at all, since the program, user or directory is missing.
 fn is_missing(error: &Error) -> bool {
     use system::Error::{NoDirectory, NoSuchUser, Spawn};
     match error {
@@ -146,10 +146,10 @@ fn is_missing(error: &Error) -> bool {
     }
 }
 
-/// What a shell ends with whose command was killed: the signal is 128 less.
+/// The exit codes of a shell whose command was killed: the signal's number plus 128.
 const KILLED: [i32; 5] = [134, 135, 137, 139, 143];
 
-/// Whether a guard's command succeeds. One that was not run, or was killed, has said neither.
+/// Whether a guard's command succeeds. A command that did not run, or was killed, has answered neither yes nor no.
 fn probe(want: &Exec, command: &Command, machine: &dyn Inspect) -> Result<bool, Error> {
     let invocation = invocation(want, command.clone());
     let output = machine.probe(&invocation)?;
@@ -183,7 +183,7 @@ fn run(want: &Exec, writing: Writing<'_>) -> Result<(), Error> {
     }
 }
 
-/// Waits before another try; answers with whether there is to be one.
+/// Waits before another try; returns whether there should be one.
 fn pauses(pause: Duration, machine: &dyn System) -> bool {
     let until = Instant::now() + pause;
     loop {
@@ -196,7 +196,7 @@ fn pauses(pause: Duration, machine: &dyn System) -> bool {
 }
 
 fn invocation(want: &Exec, command: Command) -> Invocation {
-    // Whatever it has done by then, its guard asks for the rest at the next run.
+    // Whatever it has done by then, its guard asks for the rest in the next run.
     let mut invocation = Invocation::of(command).stoppable();
     invocation.cwd = want.cwd.as_ref().map(|cwd| cwd.as_str().into());
     invocation.user = want.user.as_ref().map(|user| user.as_str().to_owned());

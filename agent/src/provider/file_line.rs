@@ -1,6 +1,6 @@
 //! `file_line`: single lines of files that others own.
 //!
-//! Each file is read once for all of its lines; each change is made to the text as it is then.
+//! Each file is read once for all of its lines. Each change is made to the text as it is at that time.
 
 use holdfast_catalog::resource::FileLine;
 use holdfast_catalog::resource::attribute::{Presence, Secret};
@@ -14,7 +14,7 @@ mod tests;
 
 use wanted::Edit;
 
-/// Lines of files.
+/// The provider of `file_line`.
 pub struct FileLines;
 
 properties! {
@@ -79,7 +79,7 @@ impl Provider for FileLines {
     }
 }
 
-/// What an edit is for people; none where it changes nothing.
+/// An edit as a change; `None` if it changes nothing.
 fn change(want: &FileLine, lines: &Lines<'_>, edit: &Edit) -> Option<Change> {
     let should = || want.line.as_ref().map_or_else(|| DisplayValue::from(""), DisplayValue::secret);
     let (change, places) = match edit {

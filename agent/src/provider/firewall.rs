@@ -1,8 +1,8 @@
-//! `firewall`: the rules of all resources are one table of nftables, loaded whole in one transaction and kept in a file.
-//! Below another root they are that file.
+//! `firewall`: the rules of all resources form one table of nftables, which is loaded in one transaction and kept in a
+//! file. Below another root, only the file is managed.
 //!
-//! What the kernel has, what the file says and what is wanted are compared rule by rule, each known by its comment. What
-//! belongs to no resource of the catalog (how a chain begins, rules of others) is reported by the first one.
+//! The kernel's table, the file and what is wanted are compared rule by rule; a rule is identified by its comment. What
+//! belongs to no resource of the catalog (the beginning of a chain, rules of others) is reported by the first resource.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,14 +26,14 @@ use kernel::ScriptError;
 use ruleset::Ruleset;
 use script::{FILE, RulesetScript};
 
-/// Rules of the firewall.
+/// The provider of `firewall`.
 pub struct FirewallRules;
 
-/// What there is.
+/// What the machine has.
 pub enum Seen {
     /// nftables is not installed.
     NoNft,
-    /// What is wanted cannot be loaded.
+    /// The wanted rules cannot be loaded.
     Refused(ScriptError),
     /// What differs, by title.
     Compared(BTreeMap<String, Off>),
@@ -53,7 +53,7 @@ impl Provider for FirewallRules {
     fn observe(&self, all: &[&Firewall], reading: Reading<'_>) -> Result<Seen, Error> {
         let script = script(reading.named, all.iter().copied());
         let file = match whole_file::look(reading.machine, FILE)? {
-            // One that others may write is written anew.
+            // A file that others may write is replaced.
             FileText::Text(_) if whole_file::not_own(reading.machine, FILE)?.is_some() => Some(String::new()),
             FileText::Text(text) => Some(text),
             FileText::Nothing | FileText::Other(_) => None,
@@ -111,18 +111,19 @@ impl Provider for FirewallRules {
     }
 }
 
-/// The rules of the catalog, with those at hand.
+/// The rules of the catalog, including the given ones.
 fn script<'a>(named: &CatalogClaims<'a>, at_hand: impl Iterator<Item = &'a Firewall>) -> RulesetScript<'a> {
     RulesetScript::of(named.of_type::<Firewall>().chain(at_hand))
 }
 
-/// What the last run loaded, by the file that it wrote; none where that is what is wanted, or cannot be loaded.
+/// What the last run loaded, according to the file that it wrote; `None` if that equals what is wanted, or cannot be
+/// loaded.
 fn before(script: &RulesetScript<'_>, file: Option<&str>, reading: Reading<'_>) -> Option<Ruleset> {
     let file = file.filter(|text| *text != script.text)?;
     kernel::normal(file, reading).ok()
 }
 
-/// The kernel first: what it does not take never ends up in the file.
+/// Loads the rules and writes the file. The kernel comes first, so what it refuses never ends up in the file.
 fn put_in_force(script: &RulesetScript<'_>, writing: Writing<'_>) -> Result<(), Error> {
     if writing.machine.liveness() == Liveness::Live {
         kernel::load(script, writing)?;

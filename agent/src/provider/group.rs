@@ -1,12 +1,12 @@
-//! `group`: groups and their members, by the root's own `group`; changed by shadow-utils, which know the locks.
+//! `group`: groups and their members, in the root's own `group` file; changed with shadow-utils, which know the locks.
 //!
-//! Needs a running system. Members are those of the group database: anyone who has it as the primary group is not one of them.
+//! Needs a running system. Members are those in the group database: a user whose primary group it is does not count.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use holdfast_catalog::resource::attribute::{AccountName, Presence};
+use holdfast_catalog::resource::attribute::{Presence, AccountName};
 use holdfast_catalog::resource::claim::{Claim, Hold};
 use holdfast_catalog::resource::{Group, User};
 
@@ -14,10 +14,10 @@ use super::{Alias, Applied, CatalogClaims, ChangeKind, Error, Left, Provider, Re
 use crate::system::accounts::GroupEntry;
 use crate::system::{Accounts, Invocation, Liveness};
 
-/// Groups of users.
+/// The provider of `group`.
 pub struct Groups;
 
-/// What the account files have; none where this root is not a running system.
+/// The content of the account files; `None` if this root is not a running system.
 pub struct Seen(Option<Arc<Accounts>>);
 
 /// Whether the catalog gives an id to a group that does not have it yet.
@@ -93,8 +93,8 @@ impl Provider for Groups {
     }
 }
 
-/// What a group needs that is to be there. Members may be users who themselves wait for the group: it is made without
-/// them, and has them at the next look.
+/// The plan for a group that should exist. Its members may be users that wait for the group themselves: it is made
+/// without them, and gets them at the next look.
 fn present(want: &Group, group: Option<&GroupEntry>, accounts: &Accounts, named: &CatalogClaims<'_>) -> Plan {
     let is_missing = |member: &&AccountName| accounts.user(member.as_str()).is_none();
     let missing = want.members.iter().flatten().filter(is_missing);
@@ -113,7 +113,7 @@ fn present(want: &Group, group: Option<&GroupEntry>, accounts: &Accounts, named:
     Plan::of(changes)
 }
 
-/// Who is to be a member and has no account. Nothing is done to the group then: a name that is mistyped takes nobody out.
+/// Why a group with members that have no account is left alone: a mistyped name must not remove anyone.
 fn without(members: &[&AccountName], named: &CatalogClaims<'_>) -> String {
     const CURE: &str = "; manage the user too, or take the name out of `members`";
     let names: Vec<_> = members.iter().map(|member| format!("`{member}`")).collect();
@@ -122,7 +122,7 @@ fn without(members: &[&AccountName], named: &CatalogClaims<'_>) -> String {
     format!("/etc/passwd has no {}, which is to be a member{cure}", names.join(", "))
 }
 
-/// Whether the catalog has a user who is to come after the group.
+/// Whether the catalog has this user, who is created after the group.
 fn waits(want: &Group, member: &AccountName, named: &CatalogClaims<'_>) -> bool {
     named.of_type::<User>().any(|user| {
         let mut groups = user.gid.iter().chain(user.groups.iter().flatten());
@@ -130,7 +130,7 @@ fn waits(want: &Group, member: &AccountName, named: &CatalogClaims<'_>) -> bool 
     })
 }
 
-/// What differs of a group that is there.
+/// How an existing group differs.
 fn differences(want: &Group, group: &GroupEntry, accounts: &Accounts) -> Vec<Change> {
     let gid = want.gid.filter(|gid| *gid != group.gid).map(|gid| Change::new(Property::Gid, group.gid, gid));
     let is = Vec::from_iter(group.members.iter().map(String::as_str).collect::<BTreeSet<_>>()).join(",");
@@ -139,7 +139,7 @@ fn differences(want: &Group, group: &GroupEntry, accounts: &Accounts) -> Vec<Cha
     gid.into_iter().chain(should.map(|should| Change::new(Property::Members, is, should))).collect()
 }
 
-/// The wanted members who are there.
+/// The wanted members that exist.
 fn possible<'a>(want: &'a Group, accounts: &'a Accounts) -> impl Iterator<Item = &'a AccountName> {
     want.members.iter().flatten().filter(|member| accounts.user(member.as_str()).is_some())
 }
@@ -148,7 +148,7 @@ fn joined<'a>(members: impl IntoIterator<Item = &'a AccountName>) -> String {
     Vec::from_iter(members.into_iter().map(AccountName::as_str).collect::<BTreeSet<_>>()).join(",")
 }
 
-/// What corrects one property.
+/// The commands that correct one property.
 fn correcting(want: &Group, property: Property, accounts: &Accounts) -> Vec<Invocation> {
     let name = want.title.to_string();
     let members = joined(possible(want, accounts));

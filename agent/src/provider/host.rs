@@ -1,9 +1,9 @@
-//! `host`: names of `/etc/hosts`, a line each. Every other line stays as it is, and so do comments.
+//! `host`: names in `/etc/hosts`, one line each. Every other line stays as it is, and so do comments.
 //!
-//! Other names that share a line with one that moves or goes keep their address, unless they are its `aliases`.
+//! Other names that share a line with one that moves or is removed keep their address, unless they are its `aliases`.
 //!
-//! A name with two addresses of one family means whichever is first, so a name is left with one address of each family. Two
-//! lines that give it the same one say the same.
+//! A name with two addresses of one family means whichever comes first, so a name is left with one address of each
+//! family. Two lines that give it the same address do not conflict.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ use table::HostTable;
 
 const PATH: &str = "/etc/hosts";
 
-/// Names of hosts.
+/// The provider of `host`.
 pub struct Hosts;
 
 properties! {
@@ -120,7 +120,7 @@ fn is_alias(want: &Host, name: &str) -> bool {
     want.aliases.iter().flatten().any(|alias| alias.as_str().eq_ignore_ascii_case(name))
 }
 
-/// Says which names stay where they are, though they shared the line.
+/// Notes which names keep their address although they shared the line.
 fn kept<'a>(names: impl Iterator<Item = &'a str>, change: Change) -> Change {
     let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
     let note =
@@ -132,7 +132,7 @@ fn names(aliases: &[HostName]) -> String {
     sorted(aliases.iter().map(HostName::as_str))
 }
 
-/// In order: which alias comes first means nothing.
+/// The names, sorted: the order of aliases has no meaning.
 fn sorted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut names = Vec::from_iter(names);
     names.sort_unstable();

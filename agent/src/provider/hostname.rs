@@ -1,4 +1,4 @@
-//! `hostname`: the name that the machine gives itself, in `/etc/hostname` and in the kernel.
+//! `hostname`: the machine's own name, in `/etc/hostname` and in the kernel.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::system::{Inspect, Invocation, Liveness};
 const STATIC: &str = "/etc/hostname";
 const RUNNING: &str = "/proc/sys/kernel/hostname";
 
-/// Names of the machine.
+/// The provider of `hostname`.
 pub struct Hostnames;
 
 properties! {
@@ -79,7 +79,7 @@ impl Provider for Hostnames {
     }
 }
 
-/// The name that a file says: its first line that is not a comment; `absent` where there is none.
+/// The name in a file: its first line that is not a comment, or `absent` if there is none.
 fn name(machine: &dyn Inspect, path: &str) -> Result<String, Error> {
     let text = machine.read_text(Path::new(path))?.unwrap_or_default();
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));

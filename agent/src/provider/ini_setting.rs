@@ -1,7 +1,7 @@
-//! `ini_setting`: single settings of INI files that others own.
+//! `ini_setting`: single settings in INI files that others own.
 //!
-//! Each file is read once for all of its settings; each change is made to the text as it is then. A value that is secret is
-//! written into the file and shown nowhere.
+//! Each file is read once for all of its settings. Each change is made to the text as it is at that time. A secret
+//! value is written to the file and shown nowhere.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ mod section;
 #[cfg(test)]
 mod tests;
 
-/// Settings of INI files.
+/// The provider of `ini_setting`.
 pub struct Settings;
 
 properties! {
@@ -88,7 +88,7 @@ impl Provider for Settings {
     }
 }
 
-/// Refuses what cannot be changed without a guess at what the lines mean.
+/// Refuses a change that would require guessing what the lines mean.
 fn refuse(want: &IniSetting, lines: &Lines<'_>) -> Result<(), Error> {
     let (path, key) = (want.path.as_str(), &want.key);
     if let Some((line, why)) = section::of_many_lines(want, lines) {
@@ -123,7 +123,7 @@ fn is_secret(want: &IniSetting) -> bool {
     want.value.as_ref().is_some_and(|value| value.secret().is_sensitive())
 }
 
-/// What differs, if anything does.
+/// The change that is needed, if any.
 fn difference(want: &IniSetting, lines: &Lines<'_>) -> Option<Change> {
     let there = section::settings(want, lines);
     match want.ensure {

@@ -1,12 +1,13 @@
-//! What a tool says that could not write: some say only that they did not get a lock, as if another program had it, where the file
-//! system is mounted read-only.
+//! Why a tool could not write. If the file system is mounted read-only, some tools only report that they did not get a
+//! lock, as if another program held it.
 
 use std::path::Path;
 
-/// What tools say that could not write, or not lock what they write.
+/// What tools print if they could not write, or could not lock what they write.
 const SIGNS: [&str; 5] = ["cannot lock", "get lock", "lock file", "nable to lock", "ead-only file system"];
 
-/// What keeps everybody from the paths that a tool's words name; none where nothing does, or they are of something else.
+/// What prevents all writing at the paths in a tool's message; `None` if nothing does, or the message is about
+/// something else.
 pub(super) fn of_words(said: &str, kept_out: impl Fn(&Path) -> Option<String>) -> Option<String> {
     if !SIGNS.iter().any(|sign| said.contains(sign)) || said.contains("findmnt") {
         return None;

@@ -1,4 +1,4 @@
-//! `kernel_module`: what the kernel has loaded, and the files that say what is loaded at boot, and how.
+//! `kernel_module`: what the kernel has loaded, and the files that say what is loaded at boot, and with which options.
 
 use std::path::Path;
 
@@ -18,10 +18,10 @@ use kernel::{Kernel, ModuleState};
 use others::{KeptOut, ModuleFiles};
 use probe_file::ProbeFile;
 
-/// Modules of the kernel.
+/// The provider of `kernel_module`.
 pub struct KernelModules;
 
-/// Files of the modules, and what the kernel has; none where the root is not a running system.
+/// The files about the modules, and what the kernel has; `None` if the root is not a running system.
 pub struct Seen {
     texts: Texts,
     kernel: Option<Kernel>,
@@ -86,7 +86,7 @@ impl Provider for KernelModules {
 
     fn apply(&self, want: &KernelModule, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
         let mut applied = Applied::default();
-        // Options first: they act when it is loaded.
+        // Options first: they take effect when the module is loaded.
         for (i, change) in changes.iter().enumerate().rev() {
             let done = match change.property {
                 Property::Ensure => load(want, writing),
@@ -116,7 +116,7 @@ impl Provider for KernelModules {
     }
 }
 
-/// What differs of what the kernel has.
+/// The change to what the kernel has loaded, if one is needed.
 fn loading(want: &KernelModule, is: ModuleState) -> Result<Option<Change>, Error> {
     match (want.ensure, is) {
         (Presence::Present, ModuleState::Absent) => {
@@ -133,7 +133,7 @@ fn loading(want: &KernelModule, is: ModuleState) -> Result<Option<Change>, Error
     }
 }
 
-/// Whether a file has it loaded at boot; none where that is left alone.
+/// Whether the module should be loaded at boot by a file, as text; `None` if that is not managed.
 fn should_persist(want: &KernelModule) -> Option<&'static str> {
     match (want.ensure, want.persist) {
         (Presence::Present, true) => Some("true"),
@@ -142,18 +142,18 @@ fn should_persist(want: &KernelModule) -> Option<&'static str> {
     }
 }
 
-/// What another file makes of a module at boot, against the wish.
+/// What another file does with a module at boot that contradicts the resource.
 fn at_boot<'a>(want: &KernelModule, others: &'a ModuleFiles) -> Option<(Option<KeptOut>, &'a Path)> {
     let kept_out = others.keeping_out(&want.title);
     match want.ensure {
-        // Nobody loads at boot what is kept out.
+        // A module that is kept out is not loaded at boot.
         Presence::Absent if want.blacklist || kept_out.is_some() => None,
         Presence::Absent => others.loading(&want.title).map(|path| (None, path)),
         Presence::Present => kept_out.filter(|_| want.persist).map(|(kept_out, path)| (Some(kept_out), path)),
     }
 }
 
-/// How it stands with the boot, though the module's own file is as wanted.
+/// What happens at boot despite the module's own file, which is as wanted.
 fn not_as_said(
     want: &KernelModule,
     others: &ModuleFiles,
@@ -170,7 +170,7 @@ fn not_as_said(
     })
 }
 
-/// What keeps the options from being in force, or lets others say what they are, though the module's own file is as wanted.
+/// Why the options are not in force, or come from another file, although the module's own file is as wanted.
 fn not_in_force(
     want: &KernelModule,
     others: &ModuleFiles,
@@ -189,7 +189,7 @@ fn not_in_force(
     }))
 }
 
-/// Fails where another file has the boot do otherwise.
+/// Fails if another file makes the boot do something else.
 fn lasts(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
     let others = ModuleFiles::read(writing.machine)?;
     let Some((kept_out, path)) = at_boot(want, &others) else { return Ok(()) };
@@ -204,7 +204,7 @@ fn lasts(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
     }))
 }
 
-/// Fails where another file gives an option another value.
+/// Fails if another file gives an option another value.
 fn counts(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
     let others = ModuleFiles::read(writing.machine)?;
     match others.overruling(&want.title, want.options.as_deref().unwrap_or_default()) {
@@ -251,7 +251,7 @@ fn load(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
     }
 }
 
-/// Whether the kernel has what modprobe said was done: a line of its files may have it do something else.
+/// Checks that the kernel has what modprobe reported: a line in its files may make it do something else.
 fn came_about(want: &KernelModule, is: ModuleState) -> Result<(), Error> {
     let Some(change) = loading(want, is)? else { return Ok(()) };
     Err(Error::Unexpected(format!(
@@ -262,7 +262,7 @@ fn came_about(want: &KernelModule, is: ModuleState) -> Result<(), Error> {
     )))
 }
 
-/// Options and blacklist, which share a file.
+/// Writes options and blacklist, which share a file.
 fn configure(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
     let path = want.title.probe_file();
     let texts = Texts::read(writing.machine as &dyn Inspect, [path]);
@@ -270,7 +270,7 @@ fn configure(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
     write(writing, path, &text)
 }
 
-/// A file with this text; none where there is nothing to say.
+/// Writes a file with this text, or removes it if the text is empty.
 fn write(writing: Writing<'_>, path: &str, text: &str) -> Result<(), Error> {
     if text.is_empty() {
         Ok(writing.machine.remove(Path::new(path))?)

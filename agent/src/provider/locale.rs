@@ -1,6 +1,7 @@
-//! `locale`: locales that are generated, by `/etc/locale.gen` and one `locale-gen` for all, and the machine's default.
+//! `locale`: generated locales, through `/etc/locale.gen` and one run of `locale-gen` for all, and the machine's
+//! default.
 //!
-//! Needs a running system: what is generated is the C library's business.
+//! Needs a running system: only the C library knows what is generated.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,26 +19,26 @@ mod entries;
 
 use entries::LocaleLine;
 
-/// What is generated, also when the C library is upgraded.
+/// The list of locales to generate, also used when the C library is upgraded.
 const GENERATED: &str = "/etc/locale.gen";
-/// What generates them.
+/// The program that generates them.
 const GENERATOR: [&str; 3] = ["/usr/sbin/locale-gen", "/usr/bin/locale-gen", "/sbin/locale-gen"];
-/// What could be.
+/// The list of locales that could be generated.
 const SUPPORTED: &str = "/usr/share/i18n/SUPPORTED";
 
-/// Languages of programs.
+/// The provider of `locale`.
 pub struct Locales;
 
-/// What there is and could be; none where this root is not a running system.
+/// What is and could be generated; `None` if this root is not a running system.
 pub struct Seen(Option<LocaleState>);
 
 struct LocaleState {
     texts: Texts,
     /// Locales that programs can use, as the C library writes them.
     usable: BTreeSet<String>,
-    /// Whether there is what generates them.
+    /// Whether the generator is installed.
     has_generator: bool,
-    /// The file that says the default.
+    /// The file that sets the default.
     default_file: &'static str,
 }
 
@@ -134,7 +135,7 @@ fn has_generator(machine: &dyn Inspect) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// What is said of a locale that cannot be generated, or removed, and is to be.
+/// The message if a locale should be generated or removed and cannot be.
 fn no_generator(want: &Locale) -> String {
     let language = want.title.as_str().split(['_', '.']).next().unwrap_or_default();
     format!(
@@ -144,7 +145,7 @@ fn no_generator(want: &Locale) -> String {
     )
 }
 
-/// Asks the C library.
+/// Asks the C library for all usable locales.
 fn all_usable() -> Invocation {
     Invocation::new(["locale", "-a"])
 }
@@ -153,7 +154,7 @@ fn usable(said: &str) -> BTreeSet<String> {
     said.lines().map(str::to_owned).collect()
 }
 
-/// Whether the locale can be generated here; where it may still come, what is to be waited for.
+/// Whether the locale can be generated here; otherwise the plan, which waits if that may still change.
 fn supported(want: &Locale, found: &LocaleState) -> Result<Result<(), Plan>, Error> {
     let Some(supported) = found.texts.get(SUPPORTED)? else {
         let gone = want.ensure == Presence::Absent && !found.usable.contains(&want.title.normal());
@@ -175,7 +176,7 @@ fn supported(want: &Locale, found: &LocaleState) -> Result<Result<(), Plan>, Err
     )))
 }
 
-/// What differs of whether it is generated, now and later.
+/// The change if the locale is not generated as wanted, now and after upgrades.
 fn generation(want: &Locale, found: &LocaleState) -> Result<Option<Change>, Error> {
     let listed = entries::find(found.texts.get(GENERATED)?.unwrap_or_default(), &want.title).is_some();
     let is = match (found.usable.contains(&want.title.normal()), listed) {
@@ -188,7 +189,7 @@ fn generation(want: &Locale, found: &LocaleState) -> Result<Option<Change>, Erro
     Ok((is != should).then(|| Change::new(Property::Ensure, is, should)))
 }
 
-/// Lists and generates what is wanted, and removes what is not; answers with what is usable then.
+/// Lists and generates what is wanted, and removes what is not; returns what is usable afterwards.
 fn generate(wanted: &[&Locale], writing: Writing<'_>) -> Result<BTreeSet<String>, Error> {
     let supported = Texts::read(writing.machine, [SUPPORTED]);
     let supported = supported.get(SUPPORTED)?.unwrap_or_default();
@@ -212,7 +213,7 @@ fn generate(wanted: &[&Locale], writing: Writing<'_>) -> Result<BTreeSet<String>
     Ok(usable(&writing.run(&all_usable())?.text()))
 }
 
-/// What became of one locale: `locale-gen` says nothing of what it could not generate.
+/// The result for one locale: `locale-gen` does not say what it could not generate.
 fn outcome(
     job: &Job<'_, Locale, Property>,
     usable: &Result<BTreeSet<String>, Arc<Error>>,

@@ -1,4 +1,4 @@
-//! `notify`: says its message at every run, and does nothing.
+//! `notify`: reports its message in every run, and does nothing.
 
 use holdfast_catalog::resource::Notify;
 

@@ -1,14 +1,15 @@
-//! What a resource type's plans speak of: an enum a provider, with a name for each only where people read it.
+//! The properties that a resource type's plans contain: one enum for each provider, with a name for each property that
+//! only people read.
 
 use std::convert::Infallible;
 use std::fmt::{Debug, Display};
 
-/// The properties of one type, as its provider plans changes of them and makes them.
+/// The properties of one type, in which its provider plans and makes changes.
 pub trait Property: Copy + Eq + Debug + Display + Send + Sync + 'static {
-    /// Its name, as manifests and reports have it.
+    /// The name, as in manifests and reports.
     fn name(self) -> &'static str;
 
-    /// The property of a name.
+    /// The property with this name.
     fn named(name: &str) -> Option<Self>;
 }
 
@@ -26,7 +27,7 @@ impl Property for Infallible {
 /// Defines the enum `Property` of a provider, and the types of its plans.
 macro_rules! properties {
     ($($variant:ident => $name:literal),+ $(,)?) => {
-        /// What a plan of this type can speak of.
+        /// A property of this type.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Property {
             $( $variant, )+
@@ -53,7 +54,7 @@ macro_rules! properties {
             }
         }
 
-        /// A difference of this type.
+        /// A change of this type.
         pub type Change = $crate::provider::Change<Property>;
         /// A plan of this type.
         pub type Plan = $crate::provider::Plan<Property>;

@@ -1,4 +1,4 @@
-//! The one match over all types: which provider stands for which.
+//! The one match over all types: which provider belongs to which.
 
 use holdfast_catalog::resource::Typed;
 

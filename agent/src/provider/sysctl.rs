@@ -1,9 +1,9 @@
-//! `sysctl`: settings of the kernel, compared with `/proc/sys` and with the file that keeps each over a reboot.
+//! `sysctl`: settings of the kernel, compared with `/proc/sys` and with the file that keeps each across a reboot.
 //!
-//! The boot reads a file each, in the order of their names, and has no look afterwards: where the kernel changes one setting with
-//! another, the file that is read later says both.
+//! The boot reads one file after another, in the order of their names, and does not check the result. If the kernel
+//! changes one setting together with another, the file that is read later sets both.
 //!
-//! A value is written by `tee`, which writes in place: a file of the kernel cannot be replaced by another.
+//! A value is written with `tee`, which writes in place: a file of the kernel cannot be replaced.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -22,13 +22,13 @@ mod boot;
 
 use boot::{Boot, BootValue};
 
-/// How a setting that no file keeps is shown.
+/// How a setting is shown that no file keeps.
 const NOT_KEPT: &str = "false";
 
-/// Settings of the kernel.
+/// The provider of `sysctl`.
 pub struct KernelSettings;
 
-/// The kernel's settings, the files that keep them, and what the boot reads beside these.
+/// The kernel's settings, the files that keep them, and what else the boot reads.
 pub struct Seen {
     texts: Texts,
     boot: Boot,
@@ -114,7 +114,7 @@ impl Provider for KernelSettings {
         for (i, change) in changes.iter().enumerate() {
             let done = match change.property {
                 Property::Value => set(want, writing),
-                // What the kernel did not take now it would not take at the next boot.
+                // A value that the kernel refuses now, it would also refuse at the next boot.
                 Property::Ensure | Property::Persist if !applied.failed.is_empty() => {
                     Err(Error::Unexpected("not saved, because the kernel does not accept it".to_owned()))
                 }
@@ -142,15 +142,15 @@ impl Provider for KernelSettings {
     }
 }
 
-/// The key as it is to be written where a part of it has a dot, such as the interface `eth0.1`; none where no such setting is
-/// there.
+/// The key as it must be written if a part of it contains a dot, such as the interface `eth0.1`; `None` if there is no
+/// such setting.
 fn meant(key: &SysctlKey, machine: &dyn Inspect) -> Option<String> {
     let parts: Vec<&str> = key.name().split('/').collect();
     let place = place_of(&parts, Path::new("/proc/sys"), machine)?;
     place.strip_prefix("/proc/sys").ok()?.to_str().map(str::to_owned)
 }
 
-/// Where a setting is whose parts may belong together: beside `eth0.1` there is `eth0`, so that each way is tried.
+/// The path of a setting some of whose parts may belong together. Each way is tried: beside `eth0.1` there is `eth0`.
 fn place_of(parts: &[&str], below: &Path, machine: &dyn Inspect) -> Option<PathBuf> {
     if parts.is_empty() {
         return Some(below.to_owned());
@@ -173,7 +173,7 @@ fn unknown_to_the_kernel(want: &Sysctl, machine: &dyn Inspect) -> String {
     }
 }
 
-/// Why the kernel does not show a value.
+/// The error if the kernel does not show a value.
 fn unreadable(want: &Sysctl, machine: &dyn Inspect, error: Error) -> Error {
     let stat = machine.stat(Path::new(want.title.path()));
     if stat.is_ok_and(|stat| stat.is_some_and(|stat| stat.mode & 0o444 == 0)) {
@@ -198,7 +198,7 @@ fn set(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
     )))
 }
 
-/// What the kernel said when it did not take a value.
+/// The error if the kernel did not accept a value, with its reason.
 fn refused(want: &Sysctl, value: &str, error: Error) -> Error {
     let Error::Command { said, .. } = &error else { return error };
     let place = format!("{}: ", want.title.path());
@@ -211,7 +211,7 @@ fn refused(want: &Sysctl, value: &str, error: Error) -> Error {
     }
 }
 
-/// Brings the file about, or removes it.
+/// Writes the file, or removes it.
 fn keep(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
     match want.value.as_ref().filter(|_| want.persist && want.ensure == Presence::Present) {
         Some(value) => {
@@ -224,7 +224,7 @@ fn keep(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
     }
 }
 
-/// Fails where the boot takes another value than the file that was written has.
+/// Fails if the boot uses a value other than the one in the file that was written.
 fn lasts(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
     let Some(value) = want.value.as_ref().filter(|_| want.persist && want.ensure == Presence::Present) else {
         return Ok(());
@@ -240,20 +240,20 @@ fn lasts(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
     }
 }
 
-/// Whether a file is one of the catalog's own settings.
+/// Whether a file belongs to one of the catalog's settings.
 fn ours<'a>(named: &CatalogClaims<'a>) -> impl Fn(&Path) -> bool + use<'a> {
     let files: BTreeSet<&'a Path> =
         named.of_type::<Sysctl>().map(|other| Path::new(other.title.file())).collect();
     move |path| files.contains(path)
 }
 
-/// How the file is not this agent's own, where one is to be there.
+/// Why the file does not belong to this agent, if one is wanted.
 fn not_own(want: &Sysctl, machine: &dyn Inspect) -> Result<Option<String>, Error> {
     if want.persist { whole_file::not_own(machine, want.title.file()) } else { Ok(None) }
 }
 
-/// Other settings that the kernel changes as it is given this one, and whose files the boot reads before: they are set once
-/// more after it, with the value that each has.
+/// Other settings that the kernel changes together with this one, and whose files the boot reads earlier. They are set
+/// again after it, each with its own value.
 fn followers<'a>(want: &Sysctl, named: &CatalogClaims<'a>) -> Vec<&'a Sysctl> {
     let is_undone = |other: &&Sysctl| {
         other.persist
@@ -266,7 +266,7 @@ fn followers<'a>(want: &Sysctl, named: &CatalogClaims<'a>) -> Vec<&'a Sysctl> {
     all
 }
 
-/// A file without the settings that the kernel changes with this one.
+/// A file without the settings that the kernel changes together with this one.
 fn alone(key: &SysctlKey, file: &str) -> String {
     let is_followers = |line: &str| boot::setting(line).is_some_and(|(other, _)| key.spreads_to(&other));
     file.split_inclusive('\n').filter(|line| !is_followers(line)).collect()
@@ -283,12 +283,12 @@ fn text(key: &SysctlKey, value: &SysctlValue, followers: &[&Sysctl]) -> String {
     [head, line(key, value)].into_iter().chain(more).collect()
 }
 
-/// The value that is to be kept, or that none is.
+/// The value that should be kept, or that none should.
 fn should_be_kept(want: &Sysctl) -> Cow<'_, str> {
     want.value.as_ref().filter(|_| want.persist).map_or(NOT_KEPT.into(), |value| value.as_str().into())
 }
 
-/// What a file keeps: the value of the key; where it says more, or something else, its lines.
+/// What a file keeps: the value of the key or, if the file has anything else, its lines.
 fn kept<'a>(key: &SysctlKey, file: Option<&'a str>, followers: &[&Sysctl]) -> Cow<'a, str> {
     let Some(file) = file else { return NOT_KEPT.into() };
     let own = file.lines().filter_map(boot::setting).find(|(name, _)| name.name() == key.name());

@@ -1,4 +1,4 @@
-//! `timezone`: `/etc/localtime`, a link to the zone, and on Debian `/etc/timezone`, which says its name.
+//! `timezone`: `/etc/localtime`, a link to the zone, and on Debian `/etc/timezone`, which has its name.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -12,7 +12,7 @@ const LINK: &str = "/etc/localtime";
 const NAME: &str = "/etc/timezone";
 const ZONES: &str = "/usr/share/zoneinfo";
 
-/// Time zones.
+/// The provider of `timezone`.
 pub struct Zones;
 
 properties! {
@@ -60,7 +60,7 @@ impl Provider for Zones {
         let machine = writing.machine;
         let should = want.title.as_str();
         if linked(machine)? != should {
-            // Relative, so that it leads to the right file below another root too.
+            // Relative, so it leads to the right file below another root too.
             let target = format!("..{ZONES}/{should}");
             let access = Permissions { mode: 0o777, uid: None, gid: None };
             machine.make_symlink(Path::new(LINK), Path::new(&target), access)?;
@@ -80,7 +80,7 @@ impl Provider for Zones {
     }
 }
 
-/// The zone that the link leads to; what else is there, in words.
+/// The zone that the link leads to, or what else is there, in words.
 fn linked(machine: &dyn Inspect) -> Result<String, Error> {
     let link = Path::new(LINK);
     match machine.lstat(link)?.map(|stat| stat.kind) {
@@ -94,7 +94,7 @@ fn linked(machine: &dyn Inspect) -> Result<String, Error> {
     }
 }
 
-/// A path without `.` and `..`, by its text alone.
+/// A path without `.` and `..`, computed from the text alone.
 fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::from("/");
     for component in path.components() {
@@ -109,7 +109,7 @@ fn normal(path: &Path) -> PathBuf {
     normal
 }
 
-/// What `/etc/timezone` says; none on systems that have none.
+/// The content of `/etc/timezone`; `None` on systems without it.
 fn named(machine: &dyn Inspect) -> Result<Option<String>, Error> {
     let text = machine.read_text(Path::new(NAME))?;
     let is_debian = || machine.lstat(Path::new("/etc/debian_version")).map(|stat| stat.is_some());

@@ -1,4 +1,4 @@
-//! A provider tried on a double of the machine: what it plans for one resource, and what it does.
+//! Runs a provider on a double of the machine: what it plans for one resource, and what it does.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,17 +12,17 @@ use crate::content;
 use crate::system::System;
 use crate::system::double::Double;
 
-/// No path ever held a secret.
+/// For tests in which no path ever had a secret.
 static NO_SECRETS: BTreeSet<String> = BTreeSet::new();
 
-/// A resource as its attributes say.
+/// A resource with these attributes.
 pub(crate) fn want<W: ResourceType>(title: &str, attributes: &[(&str, Value)]) -> W {
     let attributes: Attributes =
         attributes.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
     W::read(title, &attributes).unwrap_or_else(|errors| panic!("{title}: {errors:?}"))
 }
 
-/// What a provider plans for a resource, alone in its catalog.
+/// The plan of a provider for a resource that is alone in its catalog.
 pub(crate) fn plan<P: Provider>(
     provider: &P,
     machine: &Double,
@@ -34,7 +34,7 @@ pub(crate) fn plan<P: Provider>(
     provider.plan(want, &provider.observe(&[want], reading)?, reading)
 }
 
-/// The changes that a provider plans; none where it is in sync.
+/// The changes that a provider plans; empty if it is in sync.
 pub(crate) fn changes<P: Provider>(
     provider: &P,
     machine: &Double,
@@ -54,14 +54,14 @@ pub(crate) fn said<P: Property>(changes: &[Change<P>]) -> Vec<String> {
     changes.iter().map(line).collect()
 }
 
-/// Plans, and makes the changes.
+/// Plans and makes the changes.
 pub(crate) fn correct<P: Provider>(provider: &P, machine: &Double, want: &P::Want) -> Result<Applied, Error> {
     let changes = changes(provider, machine, want);
     writing(machine, |writing| provider.apply(want, &changes, writing))
 }
 
-/// That a resource which edits a line of a file, and is given a secret, says so where every user can read that file: before it is
-/// in there and after, and not where nobody can.
+/// Checks that a resource which writes a secret into a line of a file reports it if every user can read that file, both
+/// before the secret is in it and after; and does not if others cannot read it.
 pub(crate) fn says_who_may_read<P: Provider>(provider: &P, machine: &Double, want: &P::Want, path: &str) {
     machine.put(path, "");
     let said = |mode| -> Vec<String> {
@@ -82,12 +82,12 @@ pub(crate) fn says_who_may_read<P: Provider>(provider: &P, machine: &Double, wan
     assert_eq!(said(0o640), [""; 0]);
 }
 
-/// With what applying may use, for a resource alone in its catalog.
+/// Calls `act` with what applying may use, for a resource that is alone in its catalog.
 pub(crate) fn writing<T>(machine: &Double, act: impl FnOnce(Writing<'_>) -> T) -> T {
     act(writing_to(machine, &CatalogClaims::new(&[]), &machine.root.path().join("state")))
 }
 
-/// What applying may use beside other resources; no content can be had, and no path ever held a secret.
+/// What applying may use beside other resources. No content is available, and no path ever had a secret.
 pub(crate) fn writing_to<'a>(
     machine: &'a dyn System,
     named: &'a CatalogClaims<'a>,

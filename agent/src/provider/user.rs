@@ -1,7 +1,7 @@
-//! `user`: accounts, by the root's own `passwd`, `group` and `shadow`; changed by shadow-utils, which know the locks.
+//! `user`: accounts, in the root's own `passwd`, `group` and `shadow`; changed with shadow-utils, which know the locks.
 //!
-//! Needs a running system: under another root nothing is changed, since what makes an account (its next free id, its
-//! home, its group) is that system's business. Passwords are never in arguments: everyone can read those.
+//! Needs a running system: under another root nothing is changed, since what makes up an account (its next free id, its
+//! home, its group) is for that system to decide. Passwords are never in arguments, which everyone can read.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_catalog::resource::User;
-use holdfast_catalog::resource::attribute::AccountName;
 use holdfast_catalog::resource::attribute::Presence;
+use holdfast_catalog::resource::attribute::AccountName;
 use holdfast_catalog::resource::claim::{Claim, Hold};
 use holdfast_catalog::resource::user::Membership;
 use zeroize::Zeroizing;
@@ -25,13 +25,13 @@ use crate::system::{Accounts, FileKind, Inspect, Liveness, Stat};
 mod command;
 mod home;
 
-/// Accounts of users.
+/// The provider of `user`.
 pub struct Users;
 
-/// What the account files have; none where this root is not a running system.
+/// The content of the account files; `None` if this root is not a running system.
 pub struct Seen(Option<UserDatabase>);
 
-/// Accounts, the hashes of those whose password is managed, and the stray keys of those whose keys are.
+/// The accounts, the hashes of managed passwords, and the stray keys of users whose keys are managed.
 #[derive(Default)]
 struct UserDatabase {
     accounts: Arc<Accounts>,
@@ -41,10 +41,10 @@ struct UserDatabase {
     strays: HashMap<String, Vec<String>>,
 }
 
-/// How a home is shown that is not there.
+/// How a missing home directory is shown.
 const NO_HOME: &str = "no directory";
 
-/// How no stray keys are shown.
+/// The value if there are no stray keys.
 const NO_KEYS: &str = "none";
 
 properties! {
@@ -163,7 +163,7 @@ impl Provider for Users {
     }
 }
 
-/// Hashes by name, of these users alone.
+/// The password hashes of only these users, by name.
 fn hashes(
     machine: &dyn Inspect,
     users: &BTreeSet<&str>,
@@ -180,7 +180,7 @@ fn hashes(
     Ok(shadow.lines().filter_map(entry).collect())
 }
 
-/// Stray keys by user, of those whose keys are managed. A file that cannot be read holds up nothing but its own purge.
+/// Stray keys, by user, of those whose keys are managed. A file that cannot be read holds up only its own purge.
 fn strays(all: &[&User], accounts: &Accounts, reading: Reading<'_>) -> HashMap<String, Vec<String>> {
     let managed = all.iter().filter(|want| want.purge_ssh_keys);
     let account = managed.filter_map(|want| accounts.user(want.title.as_str()));
@@ -191,27 +191,27 @@ fn strays(all: &[&User], accounts: &Accounts, reading: Reading<'_>) -> HashMap<S
     found.collect()
 }
 
-/// Removes stray keys, of the account as it is now.
+/// Removes the stray keys of the account as it is now.
 fn purge(want: &User, writing: Writing<'_>) -> Result<(), Error> {
     let accounts = writing.machine.accounts()?;
     accounts.user(want.title.as_str()).map_or(Ok(()), |account| authorized_key::purge(account, writing))
 }
 
-/// What would break the machine.
+/// Why a change is refused: it would break the machine.
 fn refusal(want: &User, accounts: &Accounts) -> Option<String> {
     let is_root = accounts.user(want.title.as_str()).is_some_and(|account| account.uid == 0);
     (is_root && want.ensure == Presence::Absent)
         .then(|| format!("`{}` has the user id 0 and is not removed", want.title))
 }
 
-/// A group that is named, and is not there.
+/// A group that is named and does not exist.
 fn missing_group<'a>(want: &'a User, accounts: &Accounts) -> Option<&'a AccountName> {
     let is_missing = |group: &&AccountName| found(group.as_str(), accounts).is_none();
     let mut named = want.gid.iter().chain(want.groups.iter().flatten());
     named.find(is_missing)
 }
 
-/// Why nobody can log in with the shell: shadow-utils take any path.
+/// Why nobody can log in with the shell: shadow-utils accept any path.
 fn no_shell(want: &User, reading: Reading<'_>) -> Result<Option<String>, Error> {
     let Some(shell) = want.shell.as_ref().map(|shell| shell.as_str()) else { return Ok(None) };
     let is_program = |stat: &Stat| stat.kind == FileKind::File && stat.mode & 0o111 != 0;
@@ -224,13 +224,13 @@ fn no_shell(want: &User, reading: Reading<'_>) -> Result<Option<String>, Error> 
     Ok(Some(format!("the shell `{shell}` {wrong}, so nobody could log in as `{}`{cure}", want.title)))
 }
 
-/// Makes the home of the account as it is now.
+/// Makes the home directory of the account as it is now.
 fn make_home(want: &User, writing: Writing<'_>) -> Result<(), Error> {
     let accounts = writing.machine.accounts()?;
     accounts.user(want.title.as_str()).map_or(Ok(()), |account| home::make(account, writing))
 }
 
-/// Moves the home of the account as it is now: another id may just have been given to it, and its home with it.
+/// Moves the home directory of the account as it is now: it may just have been given another id, and its home with it.
 fn move_home(want: &User, writing: Writing<'_>) -> Result<(), Error> {
     let accounts = writing.machine.accounts()?;
     match (accounts.user(want.title.as_str()), &want.home) {
@@ -239,7 +239,7 @@ fn move_home(want: &User, writing: Writing<'_>) -> Result<(), Error> {
     }
 }
 
-/// `userdel` removes the account first: what it could not remove then stays a failure until it is gone.
+/// Fails while something is left that `userdel` could not remove: it removes the account first.
 fn refuse_what_is_left(want: &User, accounts: &Accounts, machine: &dyn Inspect) -> Result<(), Error> {
     let usual = format!("/home/{}", want.title);
     let home = want.home.as_ref().map_or(usual.as_str(), |home| home.as_str());
@@ -252,7 +252,7 @@ fn refuse_what_is_left(want: &User, accounts: &Accounts, machine: &dyn Inspect) 
     }
 }
 
-/// What differs of an account that is there.
+/// How an existing account differs.
 fn differences(
     want: &User,
     account: &Account,
@@ -296,13 +296,13 @@ fn differences(
     Ok(changes)
 }
 
-/// Whether the hash is the one that is wanted; any locked one will do for `!`.
+/// Whether the hash is the wanted one; for `!`, any locked one is.
 fn has_password(should: &str, account: &Account, found: &UserDatabase) -> bool {
     let is = found.hashes.get(&account.name).map_or("", |hash| hash.as_str());
     is == should || (should == "!" && is.starts_with(['!', '*']))
 }
 
-/// The supplementary groups of a user that count: all, or those that are wanted.
+/// The supplementary groups of a user that count: all of them, or only the wanted ones.
 fn groups_of<'a>(want: &'a User, accounts: &'a Accounts) -> BTreeSet<&'a str> {
     let name = want.title.as_str();
     let is_member = |group: &GroupEntry| group.members.iter().any(|member| member == name);
@@ -313,12 +313,12 @@ fn groups_of<'a>(want: &'a User, accounts: &'a Accounts) -> BTreeSet<&'a str> {
     let is_named = |group: &&GroupEntry| named.iter().any(|(_, other)| other.name == group.name);
     let others = accounts.groups().iter().filter(|group| is_member(group) && !is_named(group));
     let others = others.filter(|_| want.membership == Membership::Inclusive).map(|group| group.name.as_str());
-    // Those that are wanted in the words in which they are: a name, or a number.
+    // The wanted groups in the form in which they are wanted: a name or a number.
     let wanted = named.iter().filter(|(_, group)| is_member(group)).map(|(word, _)| *word);
     wanted.chain(others).collect()
 }
 
-/// The group of a name, or of a number where no group has that name.
+/// The group with a name or, if no group has that name, with that number.
 fn found<'a>(word: &str, accounts: &'a Accounts) -> Option<&'a GroupEntry> {
     accounts.group(word).or_else(|| {
         let gid: u32 = word.parse().ok()?;
@@ -326,7 +326,7 @@ fn found<'a>(word: &str, accounts: &'a Accounts) -> Option<&'a GroupEntry> {
     })
 }
 
-/// Names in order, each once.
+/// The names in order, each once.
 fn names(list: &[AccountName]) -> BTreeSet<&str> {
     list.iter().map(AccountName::as_str).collect()
 }

@@ -1,4 +1,5 @@
-//! The text of an `authorized_keys`: bytes, since its lines may be in any encoding, and each line that sshd could read.
+//! The text of an `authorized_keys` file: bytes, since its lines may be in any encoding, and each line that sshd could
+//! read.
 
 use data_encoding::{BASE64, BASE64_NOPAD};
 use holdfast_catalog::resource::attribute::KeyType;
@@ -47,7 +48,7 @@ impl<'a> KeyLine<'a> {
         lossy(self.comment)
     }
 
-    /// Whether it is under the comment that a resource gives it.
+    /// Whether it has the comment that a resource gives it.
     pub(super) fn is_called_by(&self, want: &AuthorizedKey) -> bool {
         self.comment == want.comment().as_bytes()
     }
@@ -60,12 +61,12 @@ fn word(text: &[u8]) -> (&[u8], &[u8]) {
     (word, rest.trim_ascii_start())
 }
 
-/// Whether a word is a type that is managed here.
+/// Whether a word is a key type that is managed here.
 fn is_type(word: &[u8]) -> bool {
     std::str::from_utf8(word).is_ok_and(|word| KeyType::read(&word.into()).is_ok())
 }
 
-/// Where the options at the beginning of a line end: at white space that is in no quotes.
+/// The end of the options at the beginning of a line: the first white space outside quotes.
 fn end_of_options(line: &[u8]) -> usize {
     let (mut quoted, mut at) = (false, 0);
     while at < line.len() {
@@ -101,7 +102,7 @@ fn keys(text: &[u8]) -> impl Iterator<Item = KeyLine<'_>> {
     text.split(|b| *b == b'\n').filter_map(KeyLine::parse)
 }
 
-/// The line of a resource: with its key, or else with its comment and a key that no other resource has.
+/// The line of a resource: the one with its key, or else one with its comment and a key that no other resource has.
 pub(super) fn own<'a>(text: &'a [u8], want: &AuthorizedKey, others: &[&str]) -> Option<KeyLine<'a>> {
     let by_key = keys(text).find(|key| key.material == want.key.material().as_bytes());
     let is_others = |key: &KeyLine<'_>| others.iter().any(|other| other.as_bytes() == key.material);
@@ -109,13 +110,13 @@ pub(super) fn own<'a>(text: &'a [u8], want: &AuthorizedKey, others: &[&str]) -> 
     by_key.or_else(by_comment)
 }
 
-/// The options of further lines with the same key: each of them opens the account too.
+/// The options of further lines with the same key: each of them also opens the account.
 pub(super) fn further_options(text: &[u8], want: &AuthorizedKey) -> impl Iterator<Item = String> {
     let same = keys(text).filter(|key| key.material == want.key.material().as_bytes());
     same.skip(1).map(|key| key.options())
 }
 
-/// The text with the key on one line, in the place of the line that it had.
+/// The text with the key on one line, in place of its earlier line.
 pub(super) fn with(text: &[u8], want: &AuthorizedKey, others: &[&str]) -> Vec<u8> {
     let own = own(text, want, others);
     let is_own = |key: &KeyLine<'_>| own.is_some_and(|own| std::ptr::eq(own.material, key.material));
@@ -134,7 +135,7 @@ pub(super) fn with(text: &[u8], want: &AuthorizedKey, others: &[&str]) -> Vec<u8
     edited
 }
 
-/// A resource's line.
+/// The line of a resource.
 fn line(want: &AuthorizedKey) -> Vec<u8> {
     let options = want.options_text();
     let space = if options.is_empty() { "" } else { " " };
@@ -148,7 +149,7 @@ pub(super) fn without(text: &[u8], material: &str) -> Vec<u8> {
     edit(text, |line| is_it(line).then_some(&[][..]))
 }
 
-/// Lines that sshd may read and that hold none of these keys, for people.
+/// The lines that sshd may read and that have none of these keys, for people.
 pub(in crate::provider) fn strays(text: &[u8], named: &[&str]) -> Vec<String> {
     text.split(|b| *b == b'\n').filter(|line| is_stray(line, named)).map(shown).collect()
 }
@@ -164,7 +165,7 @@ fn is_stray(line: &[u8], named: &[&str]) -> bool {
     !line.is_empty() && !line.starts_with(b"#") && !KeyLine::parse(line).is_some_and(is_named)
 }
 
-/// A key by its fingerprint and comment. Of any other line nothing is shown: who knows what the user has linked there.
+/// A key by its fingerprint and comment. Nothing is shown of any other line: the user may have linked any file there.
 fn shown(line: &[u8]) -> String {
     KeyLine::parse(line).map_or_else(
         || "a line of another kind".to_owned(),
@@ -175,7 +176,7 @@ fn shown(line: &[u8]) -> String {
     )
 }
 
-/// Replaces lines; those for which `replace` gives nothing stay to the byte.
+/// Replaces lines. Those for which `replace` returns `None` are kept unchanged, byte for byte.
 fn edit<'a>(text: &'a [u8], replace: impl Fn(&'a [u8]) -> Option<&'a [u8]>) -> Vec<u8> {
     text.split_inclusive(|b| *b == b'\n').flat_map(|line| replace(line).unwrap_or(line)).copied().collect()
 }

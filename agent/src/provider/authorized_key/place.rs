@@ -1,4 +1,4 @@
-//! Where the keys of a user stand, and whether sshd takes them from there: it refuses what others could have written.
+//! Where the key file of a user is, and whether sshd accepts it: it refuses a file that others could have written.
 
 use std::path::Path;
 
@@ -11,18 +11,18 @@ use crate::system::{Accounts, Committed, FileKind, Inspect, Permissions, Stat};
 /// The largest file that is edited, in bytes.
 const LIMIT: u64 = 1024 * 1024;
 
-/// Where the keys of a user stand.
+/// The key file of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::provider) struct KeysFile {
     pub(in crate::provider) file: String,
-    /// The directory that is made, where it is the one in the home.
+    /// The directory to create, if the file is the one in the home directory.
     own_dir: Option<String>,
     uid: u32,
     gid: u32,
 }
 
 impl KeysFile {
-    /// Of a key; none without its user, or where that one has no home.
+    /// The file for a key; `None` if its user does not exist, or has no home directory.
     pub(super) fn of(want: &AuthorizedKey, accounts: &Accounts) -> Option<Self> {
         let user = accounts.user(want.user.as_str())?;
         match &want.target {
@@ -34,7 +34,7 @@ impl KeysFile {
         }
     }
 
-    /// In a user's home.
+    /// The file in a user's home directory.
     pub(in crate::provider) fn at_home(user: &Account) -> Option<Self> {
         let home = user.home.trim_end_matches('/');
         let is_path = home.starts_with('/') && !home.split('/').any(|part| matches!(part, "." | ".."));
@@ -46,11 +46,12 @@ impl KeysFile {
         })
     }
 
-    /// The text; nothing where there is no file, or one that the user could not read: sshd takes no keys from that, and
-    /// what is written back is given to the user, who may have put another's file there to learn what is in it.
+    /// The text of the file. It is empty if there is no file, or one that the user could not read: sshd takes no keys
+    /// from that. What is written back belongs to the user, who may have linked another's file there to learn its
+    /// content.
     ///
     /// # Errors
-    /// It could not be read, or is too large.
+    /// Fails if the file cannot be read, or is too large.
     pub(in crate::provider) fn read(&self, machine: &dyn Inspect) -> Result<Vec<u8>, Error> {
         let path = Path::new(&self.file);
         match machine.open(path)? {
@@ -59,7 +60,7 @@ impl KeysFile {
         }
     }
 
-    /// The directory that must be there before, where it is not.
+    /// The directory that must exist first, if it does not.
     pub(super) fn missing(&self, machine: &dyn Inspect) -> Result<Option<String>, Error> {
         let inner = Path::new(self.own_dir.as_deref().unwrap_or(&self.file));
         let folder = inner.parent().unwrap_or(Path::new("/"));
@@ -79,8 +80,8 @@ impl KeysFile {
         self.home_refusal(machine)
     }
 
-    /// Why sshd would read nothing in the home: others can write it. That is not put right here, since a home may be so for a
-    /// reason.
+    /// Why sshd would read nothing in the home directory: others can write it. That is not corrected here, since there
+    /// may be a reason for it.
     pub(super) fn home_refusal(&self, machine: &dyn Inspect) -> Result<Option<String>, Error> {
         let Some(home) = self.own_dir.as_deref().and_then(|dir| Path::new(dir).parent()) else {
             return Ok(None);
@@ -98,8 +99,8 @@ impl KeysFile {
             .then(|| format!("{said}, which its group `{}` can write, and not the user alone", group())))
     }
 
-    /// Whether the group of what is there is the user's alone, as Debian's sshd asks of a group that can write: nobody
-    /// else has it as the primary one, and who is listed in it is the owner alone.
+    /// Whether the file's group belongs to the user alone, as Debian's sshd requires of a group that can write: it is
+    /// the primary group of nobody else, and its only member is the owner.
     fn is_alone_in(&self, stat: Stat, accounts: &Accounts) -> bool {
         let Some(group) = accounts.groups().iter().find(|group| group.gid == stat.gid) else { return false };
         let mut primary = accounts.users().iter().filter(|user| user.gid == stat.gid).peekable();
@@ -112,17 +113,17 @@ impl KeysFile {
         has_some && is_listed_alone && primary.all(|user| user.uid == self.uid)
     }
 
-    /// Whether it is the user's, or root's and the user can read it.
+    /// Whether it belongs to the user, or to root with read access for the user.
     fn is_known(&self, stat: Stat) -> bool {
         stat.uid == self.uid || (stat.uid == 0 && stat.mode & 0o004 != 0)
     }
 
-    /// Whether sshd takes it: others cannot write it.
+    /// Whether sshd accepts it: others cannot write it.
     fn is_safe(&self, stat: Stat) -> bool {
         self.is_known(stat) && stat.mode & 0o022 == 0
     }
 
-    /// Rewrites the text by `edit`, in a file and a directory that sshd takes.
+    /// Rewrites the text with `edit`, in a file and a directory that sshd accepts.
     pub(in crate::provider) fn rewrite(
         &self,
         writing: Writing<'_>,
@@ -145,7 +146,7 @@ impl KeysFile {
         }
     }
 
-    /// A new file is the user's, where the directory is; elsewhere root's, which the user reads.
+    /// A new file belongs to the user if its directory does; elsewhere to root, and the user can read it.
     fn new_access(&self, machine: &dyn Inspect) -> Result<Permissions, Error> {
         let folder = Path::new(&self.file).parent().unwrap_or(Path::new("/"));
         let is_users = machine.stat(folder)?.is_some_and(|stat| stat.uid == self.uid);
@@ -156,9 +157,10 @@ impl KeysFile {
         })
     }
 
-    /// Makes the directory, or makes it one that sshd takes. Where there is nothing to write, it is left.
+    /// Makes the directory, or makes it one that sshd accepts. If there is nothing to write, it is left alone.
     ///
-    /// Another's is never given to the user, who may have put it there: it goes, which works only if it holds nothing else.
+    /// A directory that belongs to another user is never given to this one, who may have moved it there. It is removed,
+    /// which works only if it is empty.
     fn make_dir(&self, writing: Writing<'_>, nothing: bool) -> Result<(), Error> {
         let Some(dir) = self.own_dir.as_deref().filter(|_| !nothing) else { return Ok(()) };
         let path = Path::new(dir);

@@ -1,4 +1,4 @@
-//! Which files sshd reads keys from: its own word, by its whole configuration.
+//! Which files sshd reads keys from, according to sshd itself and its whole configuration.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,16 +14,17 @@ use crate::system::{Accounts, Inspect, Invocation, Liveness};
 
 const SSHD: &str = "/usr/sbin/sshd";
 
-/// How long sshd may take to say its settings.
+/// How long sshd may take to print its settings.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The setting, as sshd says it.
+/// The setting, as sshd prints it.
 const SETTING: &str = "authorizedkeysfile ";
 
-/// Users and their files of keys that sshd does not read, and what it reads. Where it does not say that, there are none.
+/// Users and key files that sshd does not read, with what it reads instead. Empty if sshd does not say.
 pub(super) type OtherFiles = BTreeMap<(String, String), String>;
 
-/// Asks sshd once for all users; of those whose file is not among what it reads, again for each: a `Match` may be about them.
+/// Asks sshd once for all users, and once more for each user whose file is not among those that it reads: a `Match`
+/// block may apply.
 pub(super) fn look(
     all: &[&AuthorizedKey],
     accounts: &Accounts,
@@ -64,7 +65,7 @@ fn place_of(want: &AuthorizedKey, account: &Account) -> Option<String> {
     }
 }
 
-/// What `AuthorizedKeysFile` is, for all or for one user; none where sshd does not say.
+/// The value of `AuthorizedKeysFile`, for all users or for one; `None` if sshd does not say.
 fn files(machine: &dyn Inspect, user: Option<&str>) -> Result<Option<Vec<String>>, Error> {
     let about = user.map(|user| format!("user={user},host=localhost,addr=127.0.0.1"));
     let words = [SSHD, "-T"].into_iter().chain(about.iter().flat_map(|about| ["-C", about.as_str()]));
@@ -81,7 +82,8 @@ fn reads(patterns: &[String], file: &str, account: &Account) -> bool {
     patterns.iter().any(|pattern| expanded(pattern, account) == file)
 }
 
-/// A pattern for a user, as sshd_config(5) says: `%h`, `%u`, `%U`, `%%`; a relative one is in the home.
+/// A pattern for a user, expanded as in sshd_config(5): `%h`, `%u`, `%U`, `%%`. A relative path is in the home
+/// directory.
 fn expanded(pattern: &str, account: &Account) -> String {
     let home = account.home.trim_end_matches('/');
     let mut path = String::new();

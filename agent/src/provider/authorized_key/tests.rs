@@ -1,4 +1,4 @@
-//! What is planned for a key, what the file is then, and what a hostile user cannot bring about.
+//! What is planned for a key, what the file is afterwards, and what a hostile user cannot cause.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt, lchown, symlink};
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ const A: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJZTZYpbxf5B6S7xh0bZmyP1yAyuoVYuBQSyfDb
 const B: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIBl+9sn4g2nTpDNGrGBdqPpgBvQmRzrxfRLUeWUEjXxQ";
 const ALICE: u32 = 4301;
 
-/// A machine with a user who has a home, which is hers; none where tests cannot give files away.
+/// A machine with a user and her home directory; `None` if the tests cannot change the owner of files.
 fn machine() -> Option<Double> {
     let double = Double::new(|_| None);
     double.put(
@@ -39,7 +39,7 @@ fn give(machine: &Double, path: &str) {
     lchown(at(machine, path), Some(ALICE), Some(ALICE)).unwrap();
 }
 
-/// Puts the file with its directory, as alice would.
+/// Puts the file and its directory there, as alice would.
 fn put(machine: &Double, text: &str) {
     machine.put("/home/alice/.ssh/authorized_keys", text);
     for (path, mode) in [("home/alice/.ssh", 0o700), ("home/alice/.ssh/authorized_keys", 0o600)] {
@@ -312,7 +312,7 @@ fn a_home_that_its_group_can_write_is_the_users_where_nobody_else_is_in_that() {
     }
 }
 
-/// The same machine, where sshd says this of all users, and this of alice.
+/// The same machine, where sshd gives these answers for all users and for alice.
 fn with_sshd(all: &'static str, of_alice: &'static str) -> Option<Double> {
     let of = |files: &str| said(&format!("port 22\nauthorizedkeysfile {files}\n"));
     let plain = machine()?;
@@ -348,7 +348,7 @@ fn a_key_in_a_file_that_sshd_does_not_read_opens_nothing() {
     ] {
         assert_eq!(plan(all, of_alice, &key(&[])), Some(Ok(Plan::IN_SYNC)), "{all} {of_alice}");
     }
-    // The key is put there all the same, and where another file is named, it is only said.
+    // The key is put there anyway. If sshd reads another file, that is only reported.
     let machine = with_sshd("none", "none").unwrap();
     assert_eq!(changes(&machine, &key(&[]))[0], "ensure: absent -> present");
     let elsewhere = key(&[("target", "/home/alice/keys".into())]);

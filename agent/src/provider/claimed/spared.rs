@@ -1,4 +1,5 @@
-//! What `purge`, `tidy` and `recurse` leave alone: all that another resource of the catalog claims at or below a path.
+//! What `purge`, `tidy` and `recurse` leave alone: everything that another resource of the catalog claims at or below a
+//! path.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -13,7 +14,7 @@ use super::ways::{PathAliases, inside, split};
 use crate::provider::service::stands_for;
 use crate::system::{Accounts, Inspect, Symlink};
 
-/// Where the links stand that enable and mask units.
+/// Where the links are that enable and mask units.
 const UNITS: [&str; 2] = ["/etc/systemd/system/", "/etc/systemd/user/"];
 
 /// Paths and units that resources claim.
@@ -26,29 +27,30 @@ pub struct Claimed {
     units: BTreeSet<String>,
 }
 
-/// Paths, and how far they reach.
+/// Paths, and how much of each is claimed.
 #[derive(Debug, Default)]
 struct Paths {
-    /// What is claimed itself.
+    /// Paths that are claimed themselves.
     exact: BTreeSet<Box<str>>,
-    /// Of these, what is to be there.
+    /// Of these, the ones that should exist.
     there: BTreeSet<Box<str>>,
-    /// Directories with all that is in them.
+    /// Directories that are claimed with everything in them.
     trees: BTreeSet<Box<str>>,
-    /// Of these, those that one resource makes, with all they hold: nobody else touches that, not even at the path itself.
+    /// Of these, the ones that one resource makes with all their content: no other resource touches that, not even at
+    /// the path itself.
     whole: BTreeSet<Box<str>>,
     /// What is managed of each path.
     shares: BTreeMap<Box<str>, Share>,
-    /// What is managed of all that is below a path.
+    /// What is managed of everything below a path.
     shares_below: BTreeMap<Box<str>, Share>,
-    /// The directories of what is claimed.
+    /// The directories that contain what is claimed.
     directories: BTreeSet<Box<str>>,
 }
 
-/// What is managed of a path: the rest of it is another's to say.
+/// What is managed of a path. Other resources may manage the rest.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
-    /// What it holds, or a part of that; or whether it is there at all.
+    /// Its content or a part of that, or whether it exists at all.
     pub content: bool,
     pub mode: bool,
     pub owner: bool,
@@ -71,7 +73,7 @@ impl Share {
         }
     }
 
-    /// Of all that is below the path.
+    /// The share of everything below the path.
     fn below(hold: &Hold) -> Self {
         match hold {
             Hold::SideBelow(side) => Self::of(&Hold::Side(side)),
@@ -90,7 +92,7 @@ impl Share {
 }
 
 impl Claimed {
-    /// From what each resource claims.
+    /// Collects the claims of each resource.
     pub fn new(resources: impl IntoIterator<Item = Vec<Claim>>) -> Self {
         let mut claimed = Self::default();
         for claims in resources {
@@ -139,8 +141,8 @@ impl Claimed {
     }
 }
 
-/// The directories that one resource makes with all that is in them. A mount point or a home is not one of these: what it
-/// holds may be said by another.
+/// The directories that one resource makes with everything in them. A mount point or a home directory is not one of
+/// these: another resource may manage its content.
 fn whole(claims: &[Claim]) -> impl Iterator<Item = &str> {
     let of = |claim: &'_ Claim, hold: &Hold| claim.hold == *hold;
     let trees = claims.iter().filter(move |claim| of(claim, &Hold::Tree));
@@ -154,7 +156,7 @@ fn whole(claims: &[Claim]) -> impl Iterator<Item = &str> {
 }
 
 impl Paths {
-    /// More of a path is managed.
+    /// Adds to what is managed of a path.
     fn share(&mut self, path: &str, share: Share) {
         if share != Share::NONE {
             let known = self.shares.entry(path.into()).or_default();
@@ -162,7 +164,7 @@ impl Paths {
         }
     }
 
-    /// More of all that is below a path is managed.
+    /// Adds to what is managed of everything below a path.
     fn share_below(&mut self, path: &str, share: Share) {
         if share != Share::NONE {
             let known = self.shares_below.entry(path.into()).or_default();
@@ -183,7 +185,7 @@ impl Paths {
         self.exact.insert(path);
     }
 
-    /// Adds by its own name what `others` has by another, and the links by which it is called that.
+    /// Adds the real paths of what `others` has under other names, and the links that lead there.
     fn add_real(&mut self, others: &Self, ways: &mut PathAliases<'_>) {
         for directory in &others.directories {
             let Some(way) = ways.of(directory) else { continue };
@@ -211,7 +213,7 @@ impl Paths {
         links.iter().filter_map(|link| link.at.to_str()).for_each(|at| self.add(at.into()));
     }
 
-    /// Adds a path as `others` has it by another name.
+    /// Adds a path that `others` has under another name.
     fn add_as(&mut self, path: &str, others: &Self, called: &str) {
         self.add_exact(path.into());
         if let Some(share) = others.shares.get(called) {
@@ -233,20 +235,20 @@ impl Paths {
     }
 }
 
-/// What is spared on a machine, whose homes are known, and where paths really are.
+/// What is spared on a machine, where home directories and real paths are known.
 #[derive(Debug, Default)]
 pub struct Spared {
     claimed: Arc<Claimed>,
-    /// Of the homes of this machine.
+    /// Paths in the home directories of this machine.
     homes: Paths,
-    /// What is called otherwise by the catalog.
+    /// Real paths of what the catalog calls otherwise.
     real: Paths,
-    /// The units by their own names, once they are asked for.
+    /// The units by their own names, collected on first use.
     units: OnceLock<BTreeSet<String>>,
 }
 
 impl Spared {
-    /// On a machine as it is now.
+    /// What is spared on the machine as it is now.
     pub(super) fn new(claimed: Arc<Claimed>, accounts: &Accounts, machine: &dyn Inspect) -> Self {
         let homes = homes(&claimed, accounts);
         let (mut ways, mut real) = (PathAliases::new(machine), Paths::default());
@@ -259,28 +261,28 @@ impl Spared {
         [&self.claimed.paths, &self.homes, &self.real]
     }
 
-    /// Whether a resource claims this path, which has no link on the way.
+    /// Whether a resource claims this path, which has no links on the way.
     pub fn contains(&self, path: &str) -> bool {
         self.paths().iter().any(|paths| paths.exact.contains(path))
     }
 
-    /// Whether a resource claims a path with all that is in it.
+    /// Whether a resource claims a path with everything in it.
     pub fn is_tree(&self, path: &str) -> bool {
         self.paths().iter().any(|paths| paths.trees.contains(path))
     }
 
-    /// Whether all that is in a directory is another resource's, which says what it holds.
+    /// Whether another resource makes everything in a directory.
     pub fn is_whole(&self, path: &str) -> bool {
         self.paths().iter().any(|paths| paths.whole.contains(path))
     }
 
-    /// The directory around a path that another resource makes, and says what it holds.
+    /// The directory around a path whose whole content another resource makes.
     pub fn whole_around<'p>(&self, path: &'p str) -> Option<&'p str> {
         let mut around = path.match_indices('/').filter_map(|(end, _)| path.get(..end));
         around.find(|around| self.is_whole(around))
     }
 
-    /// Whether a resource claims something that is to be below this path.
+    /// Whether a resource claims something that should exist below this path.
     pub fn any_below(&self, path: &str) -> bool {
         let inside = format!("{}/", path.trim_end_matches('/'));
         let from = (Bound::Included(inside.as_str()), Bound::Unbounded);
@@ -288,7 +290,7 @@ impl Spared {
         self.paths().iter().filter_map(next).any(|next| next.starts_with(&inside))
     }
 
-    /// Whether a resource claims anything below this path, be it that nothing is there.
+    /// Whether a resource claims anything below this path, even that nothing is there.
     pub fn names_below(&self, path: &str) -> bool {
         let inside = inside(path, "");
         let from = (Bound::Included(inside.as_str()), Bound::Unbounded);
@@ -296,7 +298,7 @@ impl Spared {
         self.paths().iter().filter_map(next).any(|next| next.starts_with(&inside))
     }
 
-    /// What other resources manage of a path below the one that one of them makes.
+    /// What other resources manage of a path below `top`, which one of them makes.
     pub fn share(&self, top: &str, below: &str) -> Share {
         let mut ends = below.match_indices('/').map(|(at, _)| at).chain([below.len()]);
         if ends.any(|end| self.is_tree(&inside(top, &below[..end]))) {
@@ -308,7 +310,7 @@ impl Spared {
         found.fold(by_others, |all, share| all.and(*share))
     }
 
-    /// What is managed of a path by others who say it of all that is below one of the directories in between.
+    /// What others manage of a path because they manage everything below one of the directories in between.
     pub fn share_by_recursion(&self, top: &str, below: &str) -> Share {
         let ends = below.match_indices('/').map(|(end, _)| end);
         let between: Vec<String> = ends.map(|end| inside(top, &below[..end])).collect();
@@ -318,7 +320,7 @@ impl Spared {
         found.fold(Share::NONE, |all, share| all.and(*share))
     }
 
-    /// Whether a link enables or masks a unit that a resource manages, or is another name of it.
+    /// Whether a link enables or masks a unit that a resource manages, or is an alias of it.
     pub fn is_link_of_unit(&self, path: &str, machine: &dyn Inspect) -> bool {
         if self.claimed.units.is_empty() || !is_among_units(path) {
             return false;
@@ -331,7 +333,7 @@ impl Spared {
             || target().is_some_and(|target| is_managed(target.file_name().and_then(|name| name.to_str())))
     }
 
-    /// Whether a directory holds such a link.
+    /// Whether a directory contains such a link.
     pub fn holds_link_of_unit(&self, path: &str, machine: &dyn Inspect) -> bool {
         if self.claimed.units.is_empty() || !is_among_units(path) {
             return false;
@@ -341,7 +343,7 @@ impl Spared {
         names.map(|name| format!("{path}/{name}")).any(|link| self.is_link_of_unit(&link, machine))
     }
 
-    /// The units that are managed, and those that their names stand for.
+    /// The managed units, and those that their names stand for.
     fn units(&self, machine: &dyn Inspect) -> &BTreeSet<String> {
         self.units.get_or_init(|| {
             let claimed = self.claimed.units.iter();
@@ -351,7 +353,7 @@ impl Spared {
     }
 }
 
-/// Where the homes are, and what is claimed in them.
+/// Where the home directories are, and what is claimed in them.
 fn homes(claimed: &Claimed, accounts: &Accounts) -> Paths {
     let mut homes = Paths::default();
     let home = |user: &str| match accounts.user(user) {

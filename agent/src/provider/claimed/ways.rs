@@ -1,4 +1,4 @@
-//! Where paths really are: links on the way to them, each directory looked up once.
+//! Where paths really are: links on the way to them, with each directory looked up once.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -14,21 +14,21 @@ mod mounts;
 
 use mounts::Mounts;
 
-/// As many links as the kernel allows.
+/// The most links on a way, as in the kernel.
 const MAX_LINKS: usize = 40;
 
-/// The way to a directory that is called otherwise.
+/// The way to a directory that has another real path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathAlias {
     pub path: String,
-    /// The links on the way, each by its own name.
+    /// The links on the way, each by its real path.
     pub links: Vec<Symlink>,
-    /// Where it is mounted beside its own place, and is called by that.
+    /// Where it is mounted a second time, if it is named by that.
     mounted: Option<String>,
 }
 
 impl PathAlias {
-    /// Why the directory is called otherwise, for people.
+    /// Why the directory has another name, for people.
     pub fn why(&self) -> String {
         let leads = |link: &Symlink| format!("`{}` leads to `{}`", link.at.display(), link.target.display());
         match (self.links.first(), &self.mounted) {
@@ -39,12 +39,12 @@ impl PathAlias {
     }
 }
 
-/// What a catalog makes of the way, whatever the machine has now: links, and directories in the place of links.
+/// What a catalog makes of the way, whatever the machine has now: links, and directories in place of links.
 #[derive(Debug, Default)]
 pub struct DeclaredLinks(HashMap<String, Option<String>>);
 
 impl DeclaredLinks {
-    /// By these resources.
+    /// The links of these resources.
     pub fn new<'a>(all: impl IntoIterator<Item = &'a Typed>) -> Self {
         let declared = |typed: &Typed| match typed {
             Typed::File(file) => Self::of(file).map(|target| (file.title.to_string(), target)),
@@ -65,7 +65,7 @@ impl DeclaredLinks {
         path.to_str().is_some_and(|path| self.0.get(path) == Some(&None))
     }
 
-    /// The first link on the way to a directory that the catalog makes, and where that leads.
+    /// The first link of the catalog on the way to a directory, and where that leads.
     fn step(&self, directory: &str) -> Option<(Symlink, String)> {
         if self.0.is_empty() {
             return None;
@@ -97,7 +97,7 @@ fn lexical(path: &Path) -> PathBuf {
     plain
 }
 
-/// Ways on a machine as it is now.
+/// Ways on the machine as it is now.
 pub struct PathAliases<'a> {
     machine: &'a dyn Inspect,
     declared: Option<&'a DeclaredLinks>,
@@ -106,19 +106,19 @@ pub struct PathAliases<'a> {
 }
 
 impl<'a> PathAliases<'a> {
-    /// By what is there.
+    /// Ways according to what exists.
     pub fn new(machine: &'a dyn Inspect) -> Self {
         Self { machine, declared: None, known: HashMap::new(), mounts: OnceCell::new() }
     }
 
-    /// And by what will be there.
+    /// Also considers what the catalog will create.
     #[must_use]
     pub fn with(mut self, declared: &'a DeclaredLinks) -> Self {
         self.declared = Some(declared);
         self
     }
 
-    /// The way to a directory; none where it is as it is called.
+    /// The way to a directory; `None` if the path is the real one.
     pub fn of(&mut self, directory: &str) -> Option<Arc<PathAlias>> {
         if let Some(known) = self.known.get(directory) {
             return known.clone();
@@ -128,7 +128,7 @@ impl<'a> PathAliases<'a> {
         way
     }
 
-    /// Where a directory really is.
+    /// The real path of a directory.
     pub fn place(&mut self, directory: &str) -> String {
         self.of(directory).map_or_else(|| directory.to_owned(), |way| way.path.clone())
     }
@@ -156,7 +156,7 @@ impl<'a> PathAliases<'a> {
         (!way.links.is_empty() || way.mounted.is_some()).then_some(way)
     }
 
-    /// Whether two names are of one directory; of one that is not there yet, whether the nearest above it are.
+    /// Whether two names lead to one directory; if it does not exist yet, whether the nearest directories above do.
     fn is_same(&self, one: &str, other: &str) -> bool {
         let id = |path: &Path| self.machine.lstat(path).ok().flatten().map(|stat| stat.id);
         let mut both = Path::new(one).ancestors().zip(Path::new(other).ancestors());
@@ -168,12 +168,12 @@ impl<'a> PathAliases<'a> {
     }
 }
 
-/// A path in a directory of another name.
+/// The path of a name in a directory.
 pub fn inside(directory: &str, name: &str) -> String {
     format!("{}/{name}", directory.trim_end_matches('/'))
 }
 
-/// The directory and the name of a path; none of `/`.
+/// The directory and the name of a path; `None` for `/`.
 pub fn split(path: &str) -> Option<(&str, &str)> {
     match path.trim_end_matches('/').rsplit_once('/')? {
         ("", name) => Some(("/", name)),

@@ -1,4 +1,4 @@
-//! What becomes of a file's text.
+//! What happens to a file's text.
 
 use holdfast_catalog::report::{Cause, Mode};
 use holdfast_catalog::value::{Kind, Sensitive, Value};
@@ -8,7 +8,7 @@ use crate::enforce::bench::Bench;
 use crate::provider::trial::{self, want};
 use crate::system::double::Double;
 
-/// The text after a run, which must leave nothing to do; and what was said of the change.
+/// The text after a run, which must leave nothing to do, and what was reported of the change.
 fn corrected(text: &str, attributes: &[(&str, Value)]) -> (String, Vec<String>) {
     let double = Double::new(|_| None);
     double.put("/etc/x", text);

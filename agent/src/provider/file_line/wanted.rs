@@ -1,26 +1,26 @@
-//! What is to be done to a text so that it has a line, or has it no more.
+//! The edit after which a text has a line, or no longer has it.
 
 use holdfast_catalog::resource::FileLine;
 use holdfast_catalog::resource::attribute::Presence;
 
 use crate::provider::text::edit::Lines;
 
-/// What is to be done, by places of lines.
+/// What to do, with the positions of lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Edit {
     Nothing,
-    /// These become the line.
+    /// These lines become the line.
     Replace(Vec<usize>),
-    /// The line is put before these.
+    /// The line is inserted before these.
     Insert(Vec<usize>),
     Remove(Vec<usize>),
 }
 
 impl Edit {
-    /// Does it.
+    /// Applies the edit to a text.
     pub(super) fn apply(self, want: &FileLine, lines: &mut Lines<'_>) {
         let line = || want.line.as_ref().map(|line| line.expose().to_string()).unwrap_or_default();
-        // From the end, so that places before stay what they are.
+        // From the end, so earlier positions stay valid.
         match self {
             Self::Nothing => {}
             Self::Replace(places) => places.into_iter().for_each(|at| lines.set(at, line())),
@@ -30,10 +30,10 @@ impl Edit {
     }
 }
 
-/// What these lines need.
+/// The edit that these lines need.
 ///
 /// # Errors
-/// A pattern finds more than it may.
+/// Fails if a pattern finds more than it may.
 pub(super) fn edit(want: &FileLine, lines: &Lines<'_>) -> Result<Edit, String> {
     let line = want.line.as_ref().map(|line| line.expose());
     let is_line = |text: &str| line.as_deref() == Some(text);

@@ -1,4 +1,4 @@
-//! Which resource reports what differs: one event for each, of its own rules. No I/O.
+//! Which resource reports what differs: one event for each, for its own rules. No I/O.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use super::ruleset::{self, Difference, RuleState, Ruleset};
 use super::script::{FILE, RulesetScript};
 use super::statement::statements;
 
-/// What is off about a resource.
+/// How a resource's rules differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Off {
     /// What there is in place of its rules.
     pub is: String,
-    /// Whether that is what the last run left, though it does not look so.
+    /// Whether that is what the last run left, although it looks different.
     pub is_as_left: bool,
-    /// What more is to be said.
+    /// A further remark.
     pub note: Option<&'static str>,
 }
 
@@ -26,13 +26,13 @@ impl Off {
     }
 }
 
-/// The kernel's tables, all in its own words.
+/// The kernel's tables, each in the kernel's own form.
 pub struct LiveRules {
-    /// As the catalog wants it.
+    /// The table that the catalog wants.
     pub wanted: Ruleset,
-    /// As it is; none where there is none.
+    /// The present table; `None` if there is none.
     pub is: Option<Ruleset>,
-    /// As the file says, where that is something else than what is wanted.
+    /// The table in the file, if it is not what is wanted.
     pub before: Option<Ruleset>,
 }
 
@@ -81,7 +81,7 @@ pub fn drift(
             (None, None, _) => continue,
             (Some(state), _, Some(live)) if live.is_as_left(&comment, *state) => match (written, state) {
                 (Some(written), _) => Off::new(written),
-                // Another one moved, and says so.
+                // Another rule moved, and reports it.
                 (None, RuleState::Moved) => continue,
                 (None, state) => Off::new(state.words()),
             },
@@ -111,7 +111,7 @@ pub fn drift(
 
 const OTHERS: &str = "other rules as well";
 
-/// What is nobody's own.
+/// Differences that belong to no resource.
 fn rest_of_kernel(
     live: &LiveRules,
     difference: &Difference,

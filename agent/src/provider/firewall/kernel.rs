@@ -1,28 +1,28 @@
-//! nftables: the table as it is, and how the kernel would write another one.
+//! nftables: the present table, and the form in which the kernel would return another one.
 //!
-//! The kernel has a form of its own for rules. To compare like with like, what is wanted is loaded in a network namespace
-//! that ends with the command: nothing of the machine changes by it.
+//! The kernel has its own form of rules. To compare like with like, the wanted rules are loaded in a network namespace
+//! that ends with the command, so nothing on the machine changes.
 
 use super::ruleset::Ruleset;
 use super::script::RulesetScript;
 use crate::provider::{Error, Reading, Writing};
 use crate::system::{Invocation, Output};
 
-/// The program.
+/// The program of nftables.
 pub const NFT: &str = "/usr/sbin/nft";
 
-/// A ruleset may have thousands of rules.
+/// The most bytes of its output that are read: a ruleset may have thousands of rules.
 const LIMIT: usize = 32 * 1024 * 1024;
 
 /// Why a script cannot be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptError {
-    /// The title of the rule that is to blame, where nftables names its line.
+    /// The title of the rule at fault, if nftables names its line.
     pub title: Option<String>,
     pub said: String,
 }
 
-/// The table as it is; none where there is none.
+/// The present table; `None` if there is none.
 pub fn table(reading: Reading<'_>) -> Result<Option<Ruleset>, Error> {
     let list = ["nft", "--json", "--stateless", "list", "table", "inet", "holdfast"];
     let list = Invocation::new(list).limit(LIMIT);
@@ -36,13 +36,13 @@ pub fn table(reading: Reading<'_>) -> Result<Option<Ruleset>, Error> {
     Err(Error::command(&list, &output))
 }
 
-/// A script as the kernel would write it.
+/// A script in the kernel's form.
 pub fn normal(text: &str, reading: Reading<'_>) -> Result<Ruleset, Error> {
     let (echo, output) = try_out(text, reading)?;
     if output.succeeded() { read(&echo, &output) } else { Err(Error::command(&echo, &output)) }
 }
 
-/// A catalog's script as the kernel would write it, or why it cannot be loaded.
+/// A catalog's script in the kernel's form, or why it cannot be loaded.
 pub fn wanted(
     script: &RulesetScript<'_>,
     reading: Reading<'_>,
@@ -68,7 +68,7 @@ fn read(command: &Invocation, output: &Output) -> Result<Ruleset, Error> {
         .ok_or_else(|| Error::Unexpected(format!("`{}` did not answer with a ruleset", command.command)))
 }
 
-/// What to do where a rule names an interface that is not where it is tried out, though the machine may have it.
+/// A hint if a rule names an interface that does not exist in the namespace, although the machine may have it.
 fn hint(output: &Output) -> &'static str {
     if String::from_utf8_lossy(&output.stderr).contains("Interface does not exist") {
         "\n`iif` and `oif` stand for interfaces that are there when the rule is read, and rules are tried out where there \
@@ -78,7 +78,7 @@ fn hint(output: &Output) -> &'static str {
     }
 }
 
-/// The first line that nftables complains of: `/dev/stdin:7:3-9: Error: …`.
+/// The number of the first line with an error: `/dev/stdin:7:3-9: Error: …`.
 fn line_of(said: &str) -> Option<usize> {
     said.split("/dev/stdin:").nth(1)?.split(':').next()?.parse().ok()
 }

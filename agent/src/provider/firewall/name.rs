@@ -1,4 +1,4 @@
-//! Titles as nftables can keep them with a rule: in its comment, from which nothing breaks out.
+//! Titles in the form in which nftables can keep them with a rule: in its comment, which they cannot break out of.
 
 use std::fmt::Write as _;
 
@@ -10,10 +10,10 @@ const LIMIT: usize = 128;
 /// The most bytes that the kernel writes before a logged packet.
 const LOG_LIMIT: usize = 126;
 
-/// How comments of rules that resources stand for begin.
+/// The beginning of the comments of rules that belong to resources.
 pub const PREFIX: &str = "holdfast:";
 
-/// What is between the beginning of a long title and its hash; no short title has it.
+/// What separates the beginning of a long title from its hash; no short title contains it.
 const CUT: &str = "%:";
 
 const HASH: usize = 16;
@@ -40,7 +40,7 @@ fn escape(comment: &mut String, byte: u8) {
     let _ = write!(comment, "%{byte:02X}");
 }
 
-/// What a resource's rules write into the kernel's log before a packet.
+/// The text that a resource's rules write into the kernel's log before a packet.
 pub fn log_prefix(title: &str) -> String {
     let mut prefix = comment(title);
     prefix.truncate(LOG_LIMIT);

@@ -1,4 +1,4 @@
-//! What a table holds, as the kernel says it or as a script does, and what of one differs from another. No I/O.
+//! The content of a table, from the kernel or from a script, and how two of them differ. No I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,16 +6,16 @@ use serde_json::Value;
 
 use super::name::PREFIX;
 
-/// A rule, or what else a table holds.
+/// A rule, or something else in a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableEntry {
     chain: String,
-    /// By which a rule is known; empty for what is not one.
+    /// The comment that identifies a rule; empty for anything else.
     comment: String,
     body: String,
 }
 
-/// What a table holds, chain by chain.
+/// The content of a table, chain by chain.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ruleset(Vec<TableEntry>);
 
@@ -29,7 +29,7 @@ pub enum RuleState {
 }
 
 impl RuleState {
-    /// In a word.
+    /// The state in words.
     pub fn words(self) -> &'static str {
         match self {
             Self::Absent => "absent",
@@ -39,17 +39,17 @@ impl RuleState {
     }
 }
 
-/// What differs.
+/// How two tables differ.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Difference {
-    /// Of resources' rules, by their comment.
+    /// The state of resources' rules, by their comment.
     pub rules: BTreeMap<String, RuleState>,
-    /// Whether anything else does.
+    /// Whether anything else differs.
     pub rest: bool,
 }
 
 impl Ruleset {
-    /// From nftables' JSON, of a listing or of what it echoes; none where it is neither.
+    /// Parses nftables' JSON, from a listing or an echo; `None` if it is neither.
     pub fn of_json(text: &str) -> Option<Self> {
         let whole: Value = serde_json::from_str(text).ok()?;
         let mut entries: Vec<TableEntry> = Vec::new();
@@ -60,14 +60,14 @@ impl Ruleset {
                 entries.push(entry(kind, object)?);
             }
         }
-        // A table that is made, removed and made again is echoed twice.
+        // A table that is added, deleted and added again is echoed twice.
         let table = |entry: &TableEntry| entry.chain.is_empty() && entry.comment.is_empty();
         let mut seen = BTreeSet::new();
         entries.retain(|entry| !table(entry) || seen.insert(entry.body.clone()));
         Some(Self::by_chain(entries))
     }
 
-    /// From a script as this agent writes it; lines of others are entries, too.
+    /// Parses a script as this agent writes it; lines of others become entries, too.
     pub fn of_script(text: &str) -> Self {
         let mut chain = "";
         let mut entries = Vec::new();
@@ -87,18 +87,18 @@ impl Ruleset {
         Self::by_chain(entries)
     }
 
-    /// Chains are not always listed in the same order.
+    /// Sorts the entries by chain, since chains are not always listed in the same order.
     fn by_chain(mut entries: Vec<TableEntry>) -> Self {
         entries.sort_by(|a, b| a.chain.cmp(&b.chain));
         Self(entries)
     }
 
-    /// The rules with a comment.
+    /// The rules with this comment.
     pub fn of(&self, comment: &str) -> Vec<&TableEntry> {
         self.0.iter().filter(|entry| entry.comment == comment).collect()
     }
 
-    /// What is to be put right in `is` so that it becomes this one.
+    /// What must be corrected in `is` so that it becomes this one.
     pub fn compare(&self, is: &Self) -> Difference {
         let ours: BTreeSet<&str> =
             self.0.iter().map(|e| &*e.comment).filter(|comment| comment.starts_with(PREFIX)).collect();
@@ -127,7 +127,7 @@ impl Ruleset {
         difference
     }
 
-    /// Of the entries that both have, the fewest that would have to be moved in `is`.
+    /// Of the entries that both have, the smallest set that would have to be moved in `is`.
     fn moved<'a>(&self, is: &'a Self) -> Vec<&'a TableEntry> {
         let mut free: Vec<Option<&TableEntry>> = self.0.iter().map(Some).collect();
         let mut places: Vec<(usize, &TableEntry)> = Vec::new();
@@ -147,9 +147,9 @@ impl Ruleset {
     }
 }
 
-/// The indices of a longest rising sequence.
+/// The indices of a longest increasing subsequence.
 fn longest_rising(numbers: &[usize]) -> BTreeSet<usize> {
-    // By length less one: where the sequence of that length with the lowest end ends.
+    // At index n: where the subsequence of length n + 1 with the lowest end ends.
     let mut ends: Vec<usize> = Vec::new();
     let mut before: Vec<Option<usize>> = Vec::with_capacity(numbers.len());
     for (at, number) in numbers.iter().enumerate() {
@@ -164,7 +164,7 @@ fn longest_rising(numbers: &[usize]) -> BTreeSet<usize> {
     std::iter::successors(ends.last().copied(), |at| before[*at]).collect()
 }
 
-/// One object of nftables' JSON.
+/// The entry for one object of nftables' JSON.
 fn entry(kind: &str, object: &Value) -> Option<TableEntry> {
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     Some(match kind {
@@ -182,7 +182,7 @@ fn entry(kind: &str, object: &Value) -> Option<TableEntry> {
     })
 }
 
-/// What is in a set has no order: the kernel gives it in any.
+/// Sorts the content of sets, which have no order: the kernel returns it in any.
 fn sort_sets(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(sort_sets),
@@ -198,14 +198,15 @@ fn sort_sets(value: &mut Value) {
     }
 }
 
-/// A line of a script: the statement, its comment, and what follows.
+/// Splits a line of a script into the statement, its comment, and what follows.
 fn split_comment(line: &str) -> Option<(&str, &str, &str)> {
     let (statement, rest) = line.rsplit_once(" comment \"")?;
     let (comment, end) = rest.split_once('"')?;
     Some((statement, comment, end))
 }
 
-/// Rules of a script as they are shown: chain, order and statements; none where they are not as this agent writes them.
+/// Rules of a script as they are shown: chain, order and statements; `None` if this agent would not write them that
+/// way.
 pub fn shown(rules: &[&TableEntry]) -> Option<String> {
     let first = rules.first()?;
     let mut statements = Vec::new();

@@ -1,4 +1,4 @@
-//! The whole ruleset as a script of nftables, which replaces the table in one transaction. No I/O.
+//! The whole ruleset as an nftables script, which replaces the table in one transaction. No I/O.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use holdfast_catalog::resource::firewall::FirewallChain;
 use super::name;
 use super::statement::statements;
 
-/// Where it is kept.
+/// The file in which it is kept.
 pub const FILE: &str = Firewall::FILE;
 
 const HEAD: &str = "\
@@ -19,7 +19,7 @@ delete table inet holdfast
 table inet holdfast {
 ";
 
-/// Neighbours and routers, which IPv6 cannot be without, and the groups by which switches find them.
+/// Neighbour and router discovery, without which IPv6 does not work, and the groups by which switches find them.
 const ICMPV6: &str = "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem, \
     mld-listener-query, mld-listener-report, mld-listener-done, nd-router-solicit, nd-router-advert, \
     nd-neighbor-solicit, nd-neighbor-advert, mld2-listener-report } accept comment \"holdfast icmpv6\"";
@@ -28,7 +28,7 @@ const ESTABLISHED: &str = "ct state established,related accept comment \"holdfas
 
 const INVALID: &str = "ct state invalid drop comment \"holdfast invalid\"";
 
-/// How each chain begins: with what keeps the machine reachable.
+/// The beginning of each chain: what keeps the machine reachable.
 fn base(chain: FirewallChain) -> &'static [&'static str] {
     match chain {
         FirewallChain::Input => &[
@@ -47,15 +47,15 @@ fn base(chain: FirewallChain) -> &'static [&'static str] {
 
 /// The rules of a catalog, in their order.
 pub struct RulesetScript<'a> {
-    /// By chain, order and title.
+    /// Sorted by chain, order and title.
     pub rules: Vec<&'a Firewall>,
     pub text: String,
-    /// Whose line each line is.
+    /// The title of the rule that each line belongs to.
     owners: Vec<Option<&'a str>>,
 }
 
 impl<'a> RulesetScript<'a> {
-    /// Of these rules.
+    /// The script of these rules.
     pub fn of(rules: impl IntoIterator<Item = &'a Firewall>) -> Self {
         let mut rules: Vec<&Firewall> = rules.into_iter().collect();
         rules.sort_by_key(|rule| (rule.chain as u8, rule.order, &*rule.title));
@@ -69,7 +69,7 @@ impl<'a> RulesetScript<'a> {
         script
     }
 
-    /// The title of the rule that is at a line, counted from 1.
+    /// The title of the rule at a line, counted from 1.
     pub fn owner(&self, line: usize) -> Option<&'a str> {
         self.owners.get(line.checked_sub(1)?).copied().flatten()
     }
@@ -98,7 +98,7 @@ impl<'a> RulesetScript<'a> {
     }
 }
 
-/// The lines of a rule, each with its comment and, for who reads the file again, its order.
+/// The lines of a rule, each with its comment and its order, which is needed to read the file back.
 fn lines(rule: &Firewall) -> Vec<String> {
     let end = format!("comment \"{}\" # {}", name::comment(&rule.title), rule.order);
     statements(rule).into_iter().map(|statement| format!("{statement} {end}")).collect()

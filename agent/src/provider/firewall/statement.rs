@@ -1,4 +1,4 @@
-//! One resource in nftables' words: its statements, without their comment. No I/O.
+//! One resource as nftables statements, without their comment. No I/O.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use holdfast_catalog::resource::firewall::{Interface, Protocol};
 
 use super::name;
 
-/// What is logged of many packets.
+/// The limit on how many packets are logged.
 const LOG_LIMIT: &str = "limit rate 10/second burst 20 packets";
 
-/// More than one where both versions of IP are named, or packets are logged.
+/// The statements of a rule. There is more than one if both versions of IP are named, or packets are logged.
 pub fn statements(want: &Firewall) -> Vec<String> {
     if let Some(rule) = &want.rule {
         return vec![rule.trim().to_owned()];
@@ -45,7 +45,7 @@ fn interface(key: &str, name: &Interface) -> String {
     format!("{key} \"{}\"", name.as_str())
 }
 
-/// None where any address of the version will do, unless that alone is the condition.
+/// The condition on addresses; `None` if any address of the version matches, unless that alone is the condition.
 fn addresses(key: &str, all: &[Cidr], v4: bool) -> Option<String> {
     let of_version: Vec<Cidr> = all.iter().copied().filter(|cidr| cidr.is_v4() == v4).collect();
     let (family, version) = if v4 { ("ip", "ipv4") } else { ("ip6", "ipv6") };
@@ -59,7 +59,7 @@ fn addresses(key: &str, all: &[Cidr], v4: bool) -> Option<String> {
     Some(format!("{family} {key} {}", one_or_set(&fewest)))
 }
 
-/// Networks that lie in others say nothing more, and nftables takes no set that has both.
+/// Removes networks that are inside others: they add nothing, and nftables refuses a set with both.
 fn without_contained(all: &[Cidr]) -> Vec<Cidr> {
     let mut all = all.to_vec();
     all.sort_unstable_by_key(|cidr| (cidr.length(), cidr.address()));
@@ -75,7 +75,7 @@ fn without_contained(all: &[Cidr]) -> Vec<Cidr> {
 }
 
 fn protocol(all: &[Protocol], ports: &[Ports]) -> Option<String> {
-    // By number: the table of names may be missing.
+    // Written as numbers, since the table of names may be missing.
     let numbers = || one_or_set(&Vec::from_iter(all.iter().map(|p| p.number()).collect::<BTreeSet<_>>()));
     match (all, ports) {
         ([], _) => None,
@@ -85,7 +85,7 @@ fn protocol(all: &[Protocol], ports: &[Ports]) -> Option<String> {
     }
 }
 
-/// Ranges that overlap are one.
+/// Merges ranges that overlap.
 fn merged(ports: &[Ports]) -> Vec<Ports> {
     let mut ports = ports.to_vec();
     ports.sort_unstable();

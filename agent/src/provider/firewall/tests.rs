@@ -1,4 +1,4 @@
-//! What is planned for rules, and how they come into force, on a kernel that keeps a script as its own form.
+//! What is planned for rules, and how they come into force, on a kernel that keeps scripts as its own form.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,10 +12,10 @@ use crate::provider::trial::{self, want};
 use crate::system::double::{Double, failed, said};
 use crate::system::{Invocation, Machine, Output};
 
-/// A table of rules as lines, which stand for what the kernel makes of them.
+/// A table of rules as lines, which represent the kernel's form.
 type Table = Arc<Mutex<Option<String>>>;
 
-/// Scripts become JSON line by line; one with `nonsense` in it is refused.
+/// Turns scripts into JSON line by line; one that contains `nonsense` is refused.
 fn nft(invocation: &Invocation, table: &Table) -> Option<Output> {
     let input = || String::from_utf8(invocation.input.as_ref().unwrap().bytes().to_vec()).unwrap();
     let command = invocation.command.to_string();
@@ -82,7 +82,7 @@ impl Bench {
         self.rules = rules.iter().map(typed).collect();
     }
 
-    /// What each is planned, with its title.
+    /// The plan of each rule, with its title.
     fn plans(&self) -> Vec<(String, Result<Plan, Error>)> {
         let named = CatalogClaims::new(&self.rules);
         let reading = Reading {
@@ -96,7 +96,7 @@ impl Bench {
         wants.iter().map(|want| (want.title.clone(), FirewallRules.plan(want, &seen, reading))).collect()
     }
 
-    /// What is to be changed: title, and `is`.
+    /// What would be changed: title, and `is`.
     fn off(&self) -> Vec<String> {
         let mut off = Vec::new();
         for (title, plan) in self.plans() {
@@ -155,7 +155,7 @@ fn all_rules_are_one_transaction_and_one_file() {
 
 #[test]
 fn what_is_done_to_the_table_is_one_event_of_the_right_rule() {
-    // What belongs to no rule is told by the first one.
+    // What belongs to no rule is reported by the first one.
     for (from, to, event) in [
         (SSH, String::new(), "ssh: absent"),
         (SSH, SSH.replace("22", "2222"), "ssh: altered"),
@@ -201,7 +201,7 @@ fn what_is_done_to_the_file_is_one_event_of_the_right_rule() {
     assert_eq!(bench.off(), ["http: /etc/nftables.d/holdfast.nft is absent"]);
 }
 
-/// What would not count as drift: it is, in some words, what an earlier wish left.
+/// Whether a difference would not count as drift: in some words, it is what an earlier wish left.
 fn shown_as_left(bench: &Bench, left: &str) -> bool {
     let plans = bench.plans();
     let changes = plans.iter().filter_map(|(_, plan)| match plan {

@@ -1,4 +1,4 @@
-//! What is planned for a group, and what is run for it.
+//! What is planned for a group, and which commands are run for it.
 
 use holdfast_catalog::resource::Typed;
 use holdfast_catalog::value::Value;
@@ -19,7 +19,7 @@ fn plan(want: &Group) -> Result<Plan, Error> {
     trial::plan(&Groups, &machine(), want)
 }
 
-/// What differs, and the commands that correct it.
+/// The differences, and the commands that correct them.
 fn corrected(title: &str, attributes: &[(&str, Value)]) -> (Vec<String>, Vec<String>) {
     let (machine, want) = (machine(), want(title, attributes));
     let changes = trial::said(&trial::changes(&Groups, &machine, &want));
@@ -99,13 +99,13 @@ fn a_member_who_waits_for_the_group_holds_it_up_no_longer() {
     );
     assert_eq!(machine.ran(), ["groupadd -- new", "gpasswd --members bob -- new"]);
     assert!(matches!(plan_in(&machine, &waiting, &ops), Plan::InSync(notes) if notes.len() == 1));
-    // Who comes before it, or from nowhere, is waited for.
+    // Waits for a user who comes before it, or who is not going to exist.
     for all in [carol(&[]), carol(&[("ensure", "absent".into()), ("groups", list(&["new"]))])] {
         let is_coming = matches!(&all[0], Typed::User(user) if user.ensure == Presence::Present);
         let Plan::Pending(why) = plan_in(&machine, &all, &new) else { panic!("it is made without her") };
         assert_eq!(why.ends_with("which is to be a member"), is_coming, "no cure is needed: {why}");
     }
-    // With her account there, she is missed.
+    // Once her account exists, she is missing from the group.
     machine.put("/etc/passwd", "carol:x:3:3::/:\nalice:x:1:1::/:\nbob:x:2:2::/:\n");
     let Plan::Changes(changes) = plan_in(&machine, &waiting, &ops) else { panic!("she is not a member") };
     assert_eq!(trial::said(&changes), ["members: alice,bob -> alice,bob,carol"]);

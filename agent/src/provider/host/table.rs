@@ -10,15 +10,16 @@ pub(super) struct HostTable<'a>(Vec<HostLine<'a>>);
 struct HostLine<'a> {
     ip: IpAddr,
     names: Vec<&'a str>,
-    /// The comment at its end, with the white space before it.
+    /// The comment at the end, with the white space before it.
     comment: &'a str,
 }
 
-/// What a text says of a name, in one family of addresses.
+/// What a text says about a name, in one family of addresses.
 pub(super) struct HostNames<'a> {
-    /// The other names of the lines that it begins and that have its address, each once, where there is one.
+    /// The other names of the lines that begin with it and have its address, each once; `None` if there is no such
+    /// line.
     pub(super) own: Option<Vec<&'a str>>,
-    /// All addresses that it has, each once, that of its own line first.
+    /// All its addresses, each once; that of its own line comes first.
     pub(super) addresses: Vec<IpAddr>,
 }
 
@@ -27,12 +28,12 @@ impl<'a> HostTable<'a> {
         Self(text.lines().filter_map(HostLine::parse).collect())
     }
 
-    /// Whether the name stands anywhere.
+    /// Whether the name occurs anywhere.
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|line| line.has(name))
     }
 
-    /// The other names of the name's own lines, as far as their address is not to be `ip`, each once.
+    /// The other names of the name's own lines whose address should not be `ip`, each once.
     pub(super) fn fellows(&self, name: &str, ip: Option<IpAddr>) -> Vec<&'a str> {
         let is_own = |line: &&HostLine<'_>| line.names[0].eq_ignore_ascii_case(name);
         let elsewhere = |line: &&HostLine<'_>| ip.is_none_or(|ip| same_family(line.ip, ip) && line.ip != ip);
@@ -40,7 +41,7 @@ impl<'a> HostTable<'a> {
         each_once(names.copied(), name)
     }
 
-    /// What it says of a name whose address is to be `ip`.
+    /// What the text says about a name whose address should be `ip`.
     pub(super) fn find(&self, name: &str, ip: IpAddr) -> HostNames<'a> {
         let with_name = self.0.iter().filter(|line| line.has(name) && same_family(line.ip, ip));
         let own = own(with_name.clone(), name, ip);
@@ -59,7 +60,7 @@ impl<'a> HostTable<'a> {
     }
 }
 
-/// Names without the one that they are beside, each once.
+/// Names other than `beside`, each once.
 fn each_once<'a>(names: impl Iterator<Item = &'a str>, beside: &str) -> Vec<&'a str> {
     let mut once = Vec::new();
     for other in names.filter(|other| !other.eq_ignore_ascii_case(beside)) {
@@ -70,7 +71,7 @@ fn each_once<'a>(names: impl Iterator<Item = &'a str>, beside: &str) -> Vec<&'a 
     once
 }
 
-/// Of the lines with a name, the one that is changed: where it comes first, best with the right address.
+/// Of the lines with a name, the one to change: one where it comes first, preferably with the right address.
 fn own<'t, 'a>(
     lines: impl Iterator<Item = &'t HostLine<'a>> + Clone,
     name: &str,
@@ -81,7 +82,7 @@ fn own<'t, 'a>(
 }
 
 impl<'a> HostLine<'a> {
-    /// A line that gives a name to an address.
+    /// Parses a line that gives a name to an address.
     fn parse(line: &'a str) -> Option<Self> {
         let content = line.split('#').next().unwrap_or_default().trim_end();
         let mut words = content.split_ascii_whitespace();
@@ -102,7 +103,7 @@ impl<'a> HostLine<'a> {
         format!("{}\t{}{}\n", self.ip, self.names.join(" "), self.comment)
     }
 
-    /// Without a name; nothing where it had no other.
+    /// The line without a name; empty if it had no other.
     fn without(mut self, name: &str) -> String {
         self.names.retain(|other| !other.eq_ignore_ascii_case(name));
         if self.names.is_empty() { String::new() } else { self.text() }
@@ -114,8 +115,8 @@ pub(super) fn same_family(a: IpAddr, b: IpAddr) -> bool {
     a.is_ipv4() == b.is_ipv4()
 }
 
-/// The text with the name on one line of its own, and on no other of that family. Other names of a line keep their address,
-/// unless they are aliases that go with the name.
+/// The text with the name on one line of its own, and on no other of that family. Other names of a line keep their
+/// address, unless they are aliases that belong to the name.
 pub(super) fn with(text: &str, name: &str, ip: IpAddr, aliases: Option<Vec<&str>>) -> String {
     let table = HostTable::parse(text);
     let family = table.0.iter().filter(|line| line.has(name) && same_family(line.ip, ip));
@@ -144,7 +145,7 @@ pub(super) fn with(text: &str, name: &str, ip: IpAddr, aliases: Option<Vec<&str>
     edited
 }
 
-/// The text without the name, nor these aliases on its own lines. Other names keep their address.
+/// The text without the name, and without these aliases on its own lines. Other names keep their address.
 pub(super) fn without(text: &str, name: &str, aliases: &[&str]) -> String {
     edit(text, |mut line| {
         let is_own = line.names[0].eq_ignore_ascii_case(name);
@@ -156,7 +157,7 @@ pub(super) fn without(text: &str, name: &str, aliases: &[&str]) -> String {
     })
 }
 
-/// Replaces lines; those for which `replace` gives nothing stay to the byte.
+/// Replaces lines. Those for which `replace` returns `None` are kept unchanged, byte for byte.
 fn edit<'a>(text: &'a str, mut replace: impl FnMut(HostLine<'a>) -> Option<String>) -> String {
     let mut edited = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {

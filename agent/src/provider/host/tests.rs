@@ -1,4 +1,4 @@
-//! What is planned for a name, and what the file says then.
+//! What is planned for a name, and what the file says afterwards.
 
 use holdfast_catalog::resource::Typed;
 use holdfast_catalog::value::Value;
@@ -101,7 +101,7 @@ fn a_name_comes_and_goes() {
     assert_eq!(corrected(TEXT, &absent), "127.0.0.1 localhost\n");
     let alias = want::<Host>("db", &[("ip", "10.0.0.5".into())]);
     assert_eq!(changes(&machine(TEXT), &alias), ["ensure: an alias, of 10.0.0.1 -> present"]);
-    // Without the file, it is made.
+    // If the file is missing, it is created.
     let bare = Double::new(|_| None);
     bare.put("/etc/hostname", "");
     trial::correct(&Hosts, &bare, &alias).unwrap();

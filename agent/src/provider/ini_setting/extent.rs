@@ -1,37 +1,38 @@
-//! Which lines a value takes.
+//! Which lines belong to a value.
 //!
-//! Programs differ: for some a backslash at the end of a line joins the next one, for some a line that is indented further
-//! than the key goes on with its value, over comments and empty lines in between. What may be one value is taken for one.
+//! Programs differ: for some, a backslash at the end of a line joins the next one; for some, a line that is indented
+//! further than the key continues its value, over comments and empty lines in between. Whatever may be one value counts
+//! as one.
 
 use std::ops::Range;
 
 use super::line::{header, indent, is_comment};
 use crate::provider::text::edit::Lines;
 
-/// A key's line and all that may belong to its value.
+/// A key's line and everything that may belong to its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Extent<'a> {
     /// The key's line.
     pub(super) start: usize,
-    /// After the last line of the value.
+    /// The number of the line after the value.
     end: usize,
-    /// The space before the key.
+    /// The white space before the key.
     indent: &'a str,
-    /// Whether lines of it are there by their indent.
+    /// Whether some of its lines belong to it because of their indent.
     pub(super) is_indented: bool,
-    /// Lines that a backslash before them joins.
+    /// Lines that a backslash joins to the one before.
     joined: Vec<usize>,
-    /// Whether the last line asks for one more.
+    /// Whether the last line ends with a backslash.
     is_open: bool,
 }
 
 impl Extent<'_> {
-    /// Whether a line is in it.
+    /// Whether a line belongs to it.
     pub(super) fn holds(&self, at: usize) -> bool {
         (self.start..self.end).contains(&at)
     }
 
-    /// Whether a line is in it by nothing but a backslash.
+    /// Whether only a backslash makes a line belong to it.
     pub(super) fn is_joined(&self, at: usize) -> bool {
         self.joined.contains(&at)
     }
@@ -73,8 +74,8 @@ pub(super) fn of<'a>(lines: &'a Lines<'_>, section: Range<usize>) -> Vec<Extent<
     all
 }
 
-/// Where a new line is a setting of its own: at `wanted`, or after the value that takes that line, or after the last one. A
-/// value that asks for a line more than there is would take it: then before that.
+/// Where a new line is a setting of its own: at `wanted`, or after the value that includes that line, or after the last
+/// one. If the last value ends with a backslash, it would include the new line, which then goes before it.
 pub(super) fn free(extents: &[Extent<'_>], wanted: Option<usize>) -> Option<usize> {
     let around = match wanted {
         Some(at) => {
@@ -88,7 +89,8 @@ pub(super) fn free(extents: &[Extent<'_>], wanted: Option<usize>) -> Option<usiz
     Some(if around.is_open { around.start } else { around.end })
 }
 
-/// The indent of a new line: that of the key before it, by which it is not part of that value and takes nothing from the next.
+/// The indent of a new line: that of the key before it. So the line is not part of that value, and does not take over
+/// the next.
 pub(super) fn indent_at<'a>(extents: &[Extent<'a>], at: usize) -> &'a str {
     let before = extents.iter().rev().find(|extent| extent.start < at);
     before.or_else(|| extents.first()).map(|extent| extent.indent).unwrap_or_default()

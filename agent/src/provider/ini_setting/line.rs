@@ -1,6 +1,6 @@
-//! What one line of an INI file is by itself.
+//! What one line of an INI file is, taken alone.
 
-/// A byte order mark, which some editors put before the first line and the programs that read it pass over.
+/// A byte order mark, which some editors write before the first line and the programs that read the file skip.
 pub(super) const MARK: char = '\u{feff}';
 
 /// The name in a section's header.

@@ -1,4 +1,4 @@
-//! Sections and settings among the lines of an INI file, and where a new one goes.
+//! Sections and settings in the lines of an INI file, and where a new setting goes.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ use crate::provider::text::edit::Lines;
 pub(super) struct IniLine<'a> {
     /// The line's number, from 0.
     pub(super) at: usize,
-    /// All before the value.
+    /// Everything before the value.
     before: &'a str,
     /// The value, without space around it.
     pub(super) value: &'a str,
@@ -24,9 +24,9 @@ pub(super) struct IniLine<'a> {
 /// Why a setting is not edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotEditable {
-    /// Its value may go on in the next line.
+    /// Its value may continue in the next line.
     GoesOn,
-    /// It may be a part of the value that begins in this line, from 1.
+    /// It may be part of the value that begins in this line, counted from 1.
     PartOf(usize),
 }
 
@@ -36,7 +36,8 @@ pub(super) fn settings<'a>(want: &IniSetting, lines: &'a Lines<'_>) -> Vec<IniLi
     places.filter_map(|at| setting(want, at, lines.get(at)?)).collect()
 }
 
-/// Why a setting of the key is not edited, by the first of its lines, from 1, of which more than one may make a value.
+/// Why a setting of the key is not edited: its value may have several lines, the first of which has this number,
+/// counted from 1.
 pub(super) fn of_many_lines(want: &IniSetting, lines: &Lines<'_>) -> Option<(usize, NotEditable)> {
     let text = want.text();
     sections(want, lines).into_iter().find_map(|section| {
@@ -56,19 +57,19 @@ pub(super) fn of_many_lines(want: &IniSetting, lines: &Lines<'_>) -> Option<(usi
     })
 }
 
-/// Whether a value begins with a quote that a line further down closes.
+/// Whether a value begins with a quote that a later line closes.
 fn is_open(setting: &IniLine<'_>, lines: &Lines<'_>, end: usize) -> bool {
     let Some(quote) = setting.value.chars().next().filter(|c| matches!(c, '"' | '\'')) else { return false };
     let closes = |text: &str| {
         let after = |(_, rest): (&str, &str)| rest.trim().is_empty() || is_comment(rest);
-        // What opens a quote of its own closes no other.
+        // A line that opens a quote of its own does not close another.
         let opens = text.split_once(quote).is_some_and(|(before, _)| before.trim_end().ends_with(['=', ':']));
         !is_comment(text) && !opens && text.rsplit_once(quote).is_some_and(after)
     };
     !setting.value[1..].contains(quote) && (setting.at + 1..end).filter_map(|at| lines.get(at)).any(closes)
 }
 
-/// Gives the setting its value, wherever it is; adds it where it is nowhere.
+/// Sets the value wherever the setting occurs, or adds it if it does not occur.
 pub(super) fn set(want: &IniSetting, lines: &mut Lines<'_>) {
     let value = want.text();
     let there: Vec<_> = settings(want, lines)
@@ -82,13 +83,13 @@ pub(super) fn set(want: &IniSetting, lines: &mut Lines<'_>) {
     there.into_iter().for_each(|(at, text)| lines.set(at, text));
 }
 
-/// Removes the setting, wherever it is. Its section stays, though it may be empty.
+/// Removes the setting wherever it occurs. Its section is kept, even if it is empty then.
 pub(super) fn remove(want: &IniSetting, lines: &mut Lines<'_>) {
     let places: Vec<_> = settings(want, lines).iter().map(|setting| setting.at).collect();
     places.into_iter().rev().for_each(|at| lines.remove(at));
 }
 
-/// The lines of each stretch that belongs to the section, without its header.
+/// The line numbers of each part that belongs to the section, without its header.
 fn sections(want: &IniSetting, lines: &Lines<'_>) -> Vec<Range<usize>> {
     let headers = lines.iter().enumerate().filter_map(|(at, text)| Some((at, header(text)?)));
     // Before the first header, settings belong to the section without a name.
@@ -101,7 +102,7 @@ fn sections(want: &IniSetting, lines: &Lines<'_>) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// The setting of the key in a line; none where the line is anything else.
+/// The setting of the key in a line; `None` if the line is anything else.
 fn setting<'a>(want: &IniSetting, at: usize, text: &'a str) -> Option<IniLine<'a>> {
     if is_comment(text) {
         return None;
@@ -111,7 +112,7 @@ fn setting<'a>(want: &IniSetting, at: usize, text: &'a str) -> Option<IniLine<'a
     Some(IniLine { at, before, value: value.trim() })
 }
 
-/// Where the value begins in a line that has the key. A key may stand alone: its value is empty.
+/// Where the value begins in a line that has the key. The key may be alone, with an empty value.
 fn value_at(want: &IniSetting, text: &str) -> Option<usize> {
     let sign = want.separator.trim();
     let body = text.trim_start_matches(MARK).trim_start();
@@ -127,7 +128,7 @@ fn value_at(want: &IniSetting, text: &str) -> Option<usize> {
     Some(text.len() - value.len())
 }
 
-/// A line with the value that is wanted; its spaces stay.
+/// A line with the wanted value; its white space is kept.
 fn changed(want: &IniSetting, setting: &IniLine<'_>) -> String {
     let sign = want.separator.trim();
     let kept = setting.before.trim_end();
@@ -141,7 +142,7 @@ fn written(want: &IniSetting, indent: &str) -> String {
     format!("{indent}{}{}{}", want.key, want.separator, want.text())
 }
 
-/// Puts a new setting into the section, which is opened at the end where there is none.
+/// Adds a new setting to the section. If the section does not exist, it is added at the end.
 fn add(want: &IniSetting, lines: &mut Lines<'_>) {
     let sections = sections(want, lines);
     let Some(last) = sections.last() else {
@@ -163,7 +164,7 @@ fn add(want: &IniSetting, lines: &mut Lines<'_>) {
     lines.insert(at, written(want, &indent));
 }
 
-/// Whether a line has the key as a comment, as examples in many files do.
+/// Whether a line has the key in a comment, as examples in many files do.
 fn is_commented(want: &IniSetting, text: Option<&str>) -> bool {
     text.filter(|text| is_comment(text))
         .is_some_and(|text| value_at(want, text.trim_start().trim_start_matches(['#', ';'])).is_some())

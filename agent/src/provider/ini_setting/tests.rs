@@ -1,4 +1,4 @@
-//! What becomes of a file's text.
+//! What happens to a file's text.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -8,7 +8,7 @@ use super::*;
 use crate::provider::trial::{self, want};
 use crate::system::double::Double;
 
-/// The text after a run, which must leave nothing to do; and what was said of the change.
+/// The text after a run, which must leave nothing to do, and what was reported of the change.
 fn corrected(text: &str, attributes: &[(&str, Value)]) -> (String, Vec<String>) {
     let double = Double::new(|_| None);
     double.put("/etc/x.ini", text);
@@ -38,7 +38,7 @@ fn a_value_is_changed_where_it_stands_and_the_rest_stays() {
     assert_eq!(text(before, &php("128M")), before);
 }
 
-/// What is said of a text that is not edited; it must stay as it is.
+/// The error for a text that is not edited; it must stay as it is.
 fn refused(text: &str, attributes: &[(&str, Value)]) -> String {
     let double = Double::new(|_| None);
     double.put("/etc/x.ini", text);

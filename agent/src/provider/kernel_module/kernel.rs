@@ -1,4 +1,4 @@
-//! What the kernel has loaded, and what it is made of.
+//! What the kernel has loaded, and what is built into it.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -6,25 +6,25 @@ use std::path::Path;
 use crate::provider::Error;
 use crate::system::{Inspect, Liveness};
 
-/// How a module is in the kernel.
+/// The state of a module in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ModuleState {
     /// It is not there.
     Absent,
     /// It was loaded, and can be removed.
     Loaded,
-    /// It is a part of the kernel.
+    /// It is part of the kernel.
     BuiltIn,
 }
 
-/// Names of modules, with `_` for `-`.
+/// Names of modules, with `_` in place of `-`.
 pub(super) struct Kernel {
     loaded: HashSet<String>,
     built_in: HashSet<String>,
 }
 
 impl Kernel {
-    /// Reads what the running kernel has; none where the root is not a running system.
+    /// Reads what the running kernel has; `None` if the root is not a running system.
     pub(super) fn read(machine: &dyn Inspect) -> Result<Option<Self>, Error> {
         if machine.liveness() != Liveness::Live {
             return Ok(None);
@@ -40,7 +40,7 @@ impl Kernel {
         }))
     }
 
-    /// How a module stands. One that the kernel shows without having loaded it is built in, listed or not.
+    /// The state of a module. One that the kernel shows without having loaded it is built in, listed or not.
     pub(super) fn state(&self, name: &str, machine: &dyn Inspect) -> Result<ModuleState, Error> {
         let shown = || machine.lstat(Path::new(&format!("/sys/module/{name}"))).map(|stat| stat.is_some());
         Ok(if self.loaded.contains(name) {

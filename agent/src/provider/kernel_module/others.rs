@@ -1,4 +1,4 @@
-//! What other files than a module's own say of it: they are read at boot, and by modprobe, all the same.
+//! What files other than a module's own say about it: they are also read at boot and by modprobe.
 
 use std::path::Path;
 
@@ -8,7 +8,8 @@ use crate::provider::Error;
 use crate::provider::text::boot_files::{self, BootFiles};
 use crate::system::Inspect;
 
-/// In the order of systemd-modules-load. Debian's `/etc/modules` is read by a link in the first of them.
+/// The directories in the order of systemd-modules-load. A link in the first of them makes it read Debian's
+/// `/etc/modules`.
 const LOAD: [&str; 5] = [
     "/etc/modules-load.d",
     "/run/modules-load.d",
@@ -17,7 +18,7 @@ const LOAD: [&str; 5] = [
     "/lib/modules-load.d",
 ];
 
-/// In the order of modprobe.
+/// The directories in the order of modprobe.
 const PROBE: [&str; 5] = [
     "/etc/modprobe.d",
     "/run/modprobe.d",
@@ -26,7 +27,7 @@ const PROBE: [&str; 5] = [
     "/lib/modprobe.d",
 ];
 
-/// The files of all modules.
+/// The files about all modules.
 #[derive(Debug, Default)]
 pub(super) struct ModuleFiles {
     load: BootFiles,
@@ -38,7 +39,7 @@ impl ModuleFiles {
         Ok(Self { load: boot_files::read(machine, &LOAD)?, probe: boot_files::read(machine, &PROBE)? })
     }
 
-    /// The file that has a module loaded at boot.
+    /// The other file that has a module loaded at boot.
     pub(super) fn loading(&self, module: &ModuleName) -> Option<&Path> {
         let names = |line: &str| is_of(module, line.trim());
         let mut files = self.load.values().filter(|(path, _)| path != Path::new(module.load_file()));
@@ -54,8 +55,8 @@ impl ModuleFiles {
         })
     }
 
-    /// An option of a module that a file gives another value, which is read after the module's own; of an option, the last
-    /// value counts.
+    /// An option of a module that another file sets differently, and that file. It is read after the module's own, and
+    /// the last value of an option counts.
     pub(super) fn overruling<'a>(
         &'a self,
         module: &ModuleName,
@@ -80,7 +81,7 @@ impl ModuleFiles {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeptOut {
     Blacklist,
-    /// A command is run instead of loading it, and does nothing.
+    /// A command that does nothing runs instead of loading it.
     Install,
 }
 
@@ -94,7 +95,7 @@ impl KeptOut {
         matches!(program, "false" | "true" | ":").then_some(Self::Install)
     }
 
-    /// What a module is by such a line of a file.
+    /// A participle with preposition for messages about the module, before the file's path.
     pub(super) fn participle(self) -> &'static str {
         match self {
             Self::Blacklist => "blacklisted by",
@@ -102,7 +103,7 @@ impl KeptOut {
         }
     }
 
-    /// What a file does to a module by it.
+    /// What a file does to the module, for messages.
     pub(super) fn does(self) -> &'static str {
         match self {
             Self::Blacklist => "blacklists it",
@@ -111,12 +112,12 @@ impl KeptOut {
     }
 }
 
-/// The parameter that an option is of, in which `-` and `_` are the same.
+/// The parameter that an option sets, in which `-` and `_` are the same.
 fn parameter(option: &str) -> String {
     option.split('=').next().unwrap_or_default().replace('-', "_")
 }
 
-/// What an option sets its parameter to; none of a flag.
+/// The value of an option; `None` for a flag.
 fn value(option: &str) -> Option<&str> {
     option.split_once('=').map(|(_, value)| value)
 }
@@ -125,7 +126,7 @@ fn is_of(module: &ModuleName, name: &str) -> bool {
     name.replace('-', "_") == module.normal()
 }
 
-/// The words of a line that gives this command about the module.
+/// The words after the command and the module, if a line gives this command for the module.
 fn words_of<'a>(
     module: &ModuleName,
     command: &str,

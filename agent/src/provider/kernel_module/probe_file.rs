@@ -1,11 +1,11 @@
-//! The file of `modprobe.d` that is about one module: its options, and whether it is blacklisted.
+//! The file in `modprobe.d` about one module: its options, and whether it is blacklisted.
 
 use holdfast_catalog::resource::KernelModule;
 
 use super::header;
 use super::{Change, Property};
 
-/// What a file says of its module.
+/// What a file says about its module.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ProbeFile {
     options: String,
@@ -13,7 +13,7 @@ pub(super) struct ProbeFile {
 }
 
 impl ProbeFile {
-    /// Reads a file; what it says of other modules is not part of it.
+    /// Parses a file; what it says about other modules is ignored.
     pub(super) fn parse(want: &KernelModule, text: &str) -> Self {
         let mut file = Self::default();
         let is_own = |name: &str| name.replace('-', "_") == want.title.normal();
@@ -31,13 +31,13 @@ impl ProbeFile {
         file
     }
 
-    /// What it should say; options that are not managed stay.
+    /// What the file should say; options that are not managed are kept.
     pub(super) fn wanted(&self, want: &KernelModule) -> Self {
         let options = want.options.as_deref().map_or(&*self.options, str::trim);
         Self { options: options.to_owned(), blacklist: want.blacklist }
     }
 
-    /// The text; empty where there is nothing to say.
+    /// The file's text; empty if there is nothing to say.
     pub(super) fn text(&self, want: &KernelModule) -> String {
         let options = Some(&self.options).filter(|options| !options.is_empty());
         let options = options.map(|options| format!("options {} {options}\n", want.title));
@@ -46,7 +46,7 @@ impl ProbeFile {
         if lines.is_empty() { lines } else { header(want) + &lines }
     }
 
-    /// What differs from what is wanted; `text` is what it was read from.
+    /// The changes that are needed; `text` is what this was parsed from.
     pub(super) fn differences(&self, want: &KernelModule, text: &str) -> Vec<Change> {
         let wanted = self.wanted(want);
         let same_words = |a: &str, b: &str| a.split_ascii_whitespace().eq(b.split_ascii_whitespace());

@@ -142,7 +142,7 @@ fn files_that_others_wrote_in_are_seen() {
         trial::correct(&KernelModules, &machine, &want).unwrap();
         assert_eq!(changes(&machine, &want), [""; 0]);
     }
-    // Options that nobody manages stay, and go with "".
+    // Options that are not managed are kept, and removed with "".
     assert_eq!(changes(&machine, &module(&[])), [""; 0]);
     let none = module(&[("options", "".into())]);
     assert_eq!(changes(&machine, &none), ["options: index=2 -> "]);
@@ -182,7 +182,7 @@ fn what_another_file_has_loaded_at_boot_is_not_absent() {
         }
         let unloaded = module(&[("ensure", "absent".into()), ("persist", false.into())]);
         assert_eq!(changes(&machine, &unloaded), [""; 0]);
-        // The boot passes over what is blacklisted.
+        // The boot ignores what is blacklisted.
         let kept_out = module(&[("ensure", "absent".into()), ("blacklist", true.into())]);
         assert_eq!(failures(&machine, &kept_out), [""; 0]);
         assert_eq!(changes(&machine, &kept_out), [""; 0]);

@@ -15,14 +15,14 @@ pub(super) struct LocaleLine<'a> {
 }
 
 impl<'a> LocaleLine<'a> {
-    /// A line that is not a comment.
+    /// Parses a line that is not a comment.
     pub(super) fn parse(line: &'a str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace();
         let name = words.next().filter(|name| !name.starts_with('#'))?;
         Some(Self { name, charset: words.next()? })
     }
 
-    /// A line that is one, with or without the comment sign.
+    /// Parses an entry, with or without a comment sign.
     fn parse_commented(line: &'a str) -> Option<Self> {
         let entry = Self::parse(line.trim_start_matches(['#', ' ', '\t']))?;
         // Prose has more than two words.
@@ -40,7 +40,7 @@ pub(super) fn find<'a>(text: &'a str, title: &LocaleName) -> Option<LocaleLine<'
     text.lines().filter_map(LocaleLine::parse).find(|entry| entry.is(title))
 }
 
-/// The text with the locale's line, on its place where it was as a comment.
+/// The text with the locale's line, in the place where it was a comment.
 pub(super) fn with(text: &str, title: &LocaleName, supported: &str) -> String {
     let Some(entry) = find(supported, title).filter(|_| find(text, title).is_none()) else {
         return text.to_owned();
@@ -59,20 +59,20 @@ pub(super) fn with(text: &str, title: &LocaleName, supported: &str) -> String {
     edited
 }
 
-/// The text with the locale's lines as comments.
+/// The text with the locale's lines turned into comments.
 pub(super) fn without(text: &str, title: &LocaleName) -> String {
     edit(text, |line| {
         LocaleLine::parse(line).filter(|entry| entry.is(title)).map(|_| format!("# {}", line.trim_start()))
     })
 }
 
-/// Replaces lines; those for which `replace` gives nothing stay to the byte.
+/// Replaces lines. Those for which `replace` returns `None` are kept unchanged, byte for byte.
 fn edit(text: &str, mut replace: impl FnMut(&str) -> Option<String>) -> String {
     let line = |line| replace(line).unwrap_or_else(|| String::from(line));
     text.split_inclusive('\n').map(line).collect()
 }
 
-/// The file that says the default: Debian's, where it is a file of its own, and else that of systemd.
+/// The file that sets the default: Debian's if that is a file of its own, otherwise systemd's.
 pub(super) fn default_file(machine: &dyn Inspect) -> Result<&'static str, Error> {
     const DEBIAN: &str = "/etc/default/locale";
     const SYSTEMD: &str = "/etc/locale.conf";
@@ -84,7 +84,7 @@ pub(super) fn default_file(machine: &dyn Inspect) -> Result<&'static str, Error>
     })
 }
 
-/// The default that a text says; the last one counts.
+/// The default that a text sets; the last one counts.
 pub(super) fn default(text: &str) -> Option<&str> {
     text.lines().filter_map(language).next_back()
 }

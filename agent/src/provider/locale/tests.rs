@@ -13,7 +13,7 @@ use crate::system::double::{Double, failed, said};
 
 const LISTED: &str = "# de_CH.UTF-8 UTF-8\nen_US.UTF-8 UTF-8\n";
 
-/// A machine whose commands do what they say; `refuses` is what it cannot generate.
+/// A machine whose commands do what they are meant to; `refuses` is a locale that it cannot generate.
 fn machine(usable: &[&str], refuses: &'static str) -> Double {
     let all = Arc::new(Mutex::new(usable.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>()));
     let double = Double::new(move |invocation| {

@@ -1,4 +1,4 @@
-//! Which value the boot takes: files of all directories in the order of their names, the last one has the last word.
+//! Which value the boot uses: the files of all directories are read in the order of their names, and the last one wins.
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +9,12 @@ use crate::provider::Error;
 use crate::provider::text::boot_files::{self, BootFiles};
 use crate::system::Inspect;
 
-/// In the order of systemd-sysctl: of two files of one name, the one in the first directory counts.
+/// The directories in the order of systemd-sysctl: of two files with the same name, the one in the first directory
+/// counts.
 const DIRECTORIES: [&str; 5] =
     ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"];
 
-/// What `sysctl --system` reads after all others, and the boot only where one of them is a link to it.
+/// The file that `sysctl --system` reads after all others, and the boot only if one of them is a link to it.
 const LAST: &str = "/etc/sysctl.conf";
 
 /// What the boot reads, and what `sysctl --system` reads after that.
@@ -23,7 +24,7 @@ pub(super) struct Boot {
     last: String,
 }
 
-/// A value for a key, and the file that has it.
+/// A value of a key, and the file that sets it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BootValue {
     pub(super) value: SysctlValue,
@@ -31,15 +32,15 @@ pub(super) struct BootValue {
 }
 
 impl Boot {
-    /// Reads the files.
+    /// Reads what the boot reads, and `sysctl --system` after that.
     pub(super) fn read(machine: &dyn Inspect) -> Result<Self, Error> {
         let files = boot_files::read(machine, &DIRECTORIES)?;
         let last = machine.read_text(Path::new(LAST)).ok().flatten().unwrap_or_default();
         Ok(Self { files, last })
     }
 
-    /// What a file that is read after the one that keeps the key says of it, if that is something else. What is `ours` is put
-    /// right by the resource that it is of.
+    /// The value that a later file sets for the key, if it differs. A file that is `ours` is corrected by its own
+    /// resource.
     pub(super) fn overruling(
         &self,
         key: &SysctlKey,
@@ -53,21 +54,21 @@ impl Boot {
         words.next_back().filter(|word| !word.value.is_same(value))
     }
 
-    /// What `sysctl --system` sets in its place.
+    /// The value that `sysctl --system` sets instead, if it differs.
     pub(super) fn overruling_by_hand(&self, key: &SysctlKey, value: &SysctlValue) -> Option<BootValue> {
         let value = last(key, &self.last).filter(|last| !last.is_same(value))?;
         Some(BootValue { value, path: LAST.into() })
     }
 }
 
-/// The last value that a text has for a key. A pattern counts only where no file names the key.
+/// The last value that a text has for a key. A pattern counts only if no file names the key.
 fn last(key: &SysctlKey, text: &str) -> Option<SysctlValue> {
     let settings = text.lines().filter_map(setting);
     let mut own = settings.filter(|(name, _)| name.setting() == key.setting());
     own.next_back().map(|(_, value)| value)
 }
 
-/// The setting of a line, if it has one.
+/// The setting in a line, if it has one.
 pub(super) fn setting(line: &str) -> Option<(SysctlKey, SysctlValue)> {
     let line = line.trim();
     let (name, value) = line.strip_prefix('-').unwrap_or(line).split_once('=')?;

@@ -1,4 +1,4 @@
-//! What is planned for a setting, and what the kernel and the file are given.
+//! What is planned for a setting, and what is written to the kernel and to the file.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -29,7 +29,7 @@ fn machine(live: &str, file: Option<&str>) -> Double {
     double
 }
 
-/// A machine whose kernel makes this of what it is given.
+/// A machine whose kernel stores `take` of what it is given.
 fn taking(take: fn(&str) -> &str) -> Double {
     let root = Arc::new(OnceLock::<PathBuf>::new());
     let at = root.clone();
@@ -137,7 +137,7 @@ fn what_the_kernel_refuses_is_not_written_down() {
         "the kernel does not accept `4096 131072 6291456` for net.ipv4.tcp_rmem: Invalid argument"
     );
     assert!(!machine.root.path().join(&FILE[1..]).exists());
-    // Nor is what it takes otherwise.
+    // Nor is a value that it stores differently.
     let machine = taking(|_| "30\n");
     machine.put("/proc/sys/vm/swappiness", "60\n");
     machine.put("/etc/sysctl.d/x", "");
@@ -219,7 +219,7 @@ fn what_sysctl_system_would_set_is_said() {
     );
 }
 
-/// A plan among all of these.
+/// The plan of a setting among all of these.
 fn plan_among(machine: &Double, all: &[Typed], want: &Sysctl) -> Plan {
     let named = CatalogClaims::new(all);
     let reading =
@@ -250,13 +250,13 @@ fn what_the_kernel_changes_with_a_setting_is_set_after_it_at_boot() {
     let text = || std::fs::read_to_string(&path).unwrap();
     assert!(text().ends_with("\nnet/ipv4/ip_forward = 1\nnet/ipv4/conf/eth0/forwarding = 0\n"), "{}", text());
     assert_eq!(plan_among(&machine, &all, &wide), Plan::IN_SYNC);
-    // A new value of the one: its own file does not fail for the other's old line, which is written anew.
+    // A new value for one: its own file does not fail because of the other's old line, which is rewritten.
     let other = [Typed::Sysctl(eth0(1)), Typed::Sysctl(wide.clone())];
     machine.put("/proc/sys/net/ipv4/conf/eth0/forwarding", "1\n");
     correct(&other, &eth0(1));
     correct(&other, &wide);
     assert!(text().ends_with("eth0/forwarding = 1\n"), "{}", text());
-    // A line that others wrote is their doing.
+    // A line that others wrote is their responsibility.
     machine.put(
         "/etc/sysctl.d/99-zz-holdfast-net.ipv4.ip_forward.conf",
         &format!("{}vm.swappiness = 1\n", text()),

@@ -1,5 +1,5 @@
-//! Files that the boot reads from several directories: all in the order of their names, and of two of one name the one in the
-//! first directory.
+//! Files that the boot reads from several directories: all of them in the order of their names, and of two with the
+//! same name the one in the first directory.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use crate::provider::Error;
 use crate::system::{FileKind, Inspect};
 
-/// Paths and texts by the name of the file, in the order in which they are read.
+/// Paths and texts by file name, in the order in which they are read.
 pub type BootFiles = BTreeMap<OsString, (PathBuf, String)>;
 
-/// Reads the files `*.conf`. What is not a file says nothing: a link to `/dev/null` hides the file of its name.
+/// Reads the files `*.conf`. Anything that is not a file counts as empty: a link to `/dev/null` hides the files with
+/// its name.
 ///
 /// # Errors
-/// A directory could not be looked into, or a file not be read: what it says is not known then.
+/// Fails if a directory or file cannot be read, since its content is then unknown.
 pub fn read(machine: &dyn Inspect, directories: &[&str]) -> Result<BootFiles, Error> {
     let mut files = BootFiles::new();
     for directory in directories.iter().map(Path::new) {

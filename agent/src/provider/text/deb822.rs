@@ -1,4 +1,4 @@
-//! The format of apt's and dpkg's files: stanzas of fields. No I/O.
+//! The format of the files of apt and dpkg: stanzas of fields. No I/O.
 
 use std::fmt::Write as _;
 
@@ -7,17 +7,17 @@ use holdfast_catalog::resource::attribute::Presence;
 use super::whole_file::FileText;
 use crate::provider::Change;
 
-/// The fields of one stanza, in their order; a value of several lines is joined by spaces.
+/// The fields of one stanza, in their order; the lines of a longer value are joined with spaces.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stanza(Vec<(String, String)>);
 
 impl Stanza {
-    /// A field's value, by its name in whatever case.
+    /// The value of a field; the case of its name does not matter.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
     }
 
-    /// A field's words, joined by single spaces; empty where there is no such field.
+    /// The words of a field, joined with single spaces; empty if there is no such field.
     pub fn words(&self, name: &str) -> String {
         Vec::from_iter(self.get(name).unwrap_or_default().split_whitespace()).join(" ")
     }
@@ -27,7 +27,7 @@ impl Stanza {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// Takes a further field; none where it has that already.
+    /// Adds a field; `None` if the stanza already has it.
     fn add(&mut self, name: &str, value: &str) -> Option<()> {
         self.get(name).is_none().then(|| self.0.push((name.to_owned(), value.trim().to_owned())))
     }
@@ -40,7 +40,7 @@ impl Stanza {
     }
 }
 
-/// Reads stanzas; none where the text is not of the format.
+/// Parses stanzas; `None` if the text does not have this format.
 pub fn parse(text: &str) -> Option<Vec<Stanza>> {
     let mut stanzas = vec![Stanza::default()];
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -58,7 +58,7 @@ pub fn parse(text: &str) -> Option<Vec<Stanza>> {
     Some(stanzas)
 }
 
-/// One stanza as text, below a line that says whose it is. Fields without a value are left out.
+/// One stanza as text, below a line that says who wrote it. Fields without a value are left out.
 pub fn render<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> String {
     let mut text = "# Managed by Holdfast: changes made here are undone.\n".to_owned();
     for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
@@ -67,7 +67,7 @@ pub fn render<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> String
     text
 }
 
-/// What is there, though nothing should be.
+/// The change if something exists that should not.
 pub fn absence<P>(found: &FileText, ensure: P) -> Option<Change<P>> {
     let is = match found {
         FileText::Nothing => return None,
@@ -77,7 +77,7 @@ pub fn absence<P>(found: &FileText, ensure: P) -> Option<Change<P>> {
     Some(Change::new(ensure, is, Presence::Absent))
 }
 
-/// The one stanza of a file, or what else is to be said of it.
+/// The one stanza of a file, or the change if there is not exactly one.
 pub fn only_stanza<P: Copy>(found: &FileText, ensure: P) -> Result<Stanza, Change<P>> {
     let differs = |is: &str| Change::new(ensure, is, Presence::Present);
     let text = match found {

@@ -1,6 +1,8 @@
-//! Text files of which resources own a part: read once for all of them, rewritten whole with one part changed.
+//! Text files that resources own in part: each is read once for all of them, and rewritten as a whole with one part
+//! changed.
 //!
-//! What else a file holds stays as it is, to the byte. A file that is not UTF-8 is refused: nothing of it may be lost.
+//! Everything else in a file is kept, byte for byte. A file that is not UTF-8 is refused, since nothing in it may be
+//! lost.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -20,11 +22,11 @@ const LIMIT: u64 = 16 * 1024 * 1024;
 /// Text files by path, as they were when observed.
 pub struct Texts(HashMap<Box<str>, ReadText>);
 
-/// What reading a file came to: its text, nothing where there is no file, or an error for all who name it.
+/// The result of reading a file: its text, `None` if there is no file, or an error for all resources that name it.
 type ReadText = Result<Option<Arc<str>>, Arc<Error>>;
 
 impl Texts {
-    /// Reads each of these paths once. What is wrong with one is said when it is asked for.
+    /// Reads each of these paths once. An error is returned when the path is asked for.
     pub fn read<'a>(machine: &dyn Inspect, paths: impl IntoIterator<Item = &'a str>) -> Self {
         let mut all = HashMap::new();
         for path in paths {
@@ -36,10 +38,10 @@ impl Texts {
         Self(all)
     }
 
-    /// The text at a path; none where nothing is there.
+    /// The text at a path; `None` if nothing is there.
     ///
     /// # Errors
-    /// It could not be read, or is not text.
+    /// Fails if it could not be read, or is not text.
     pub fn get(&self, path: &str) -> Result<Option<&str>, Error> {
         match self.0.get(path) {
             Some(Ok(text)) => Ok(text.as_deref()),
@@ -49,8 +51,8 @@ impl Texts {
     }
 }
 
-/// A file's text, and what the file is; none where nothing is there. Both are of the same open file: anyone who puts
-/// another in its place meanwhile gets nothing of that one.
+/// The text and metadata of a file; `None` if nothing is there. Both come from the same open file, so nothing is read
+/// from another one that is put in its place in the meantime.
 fn text(machine: &dyn Inspect, path: &Path) -> Result<Option<(String, Stat)>, Error> {
     let Some(opened) = machine.open(path)? else { return Ok(None) };
     let stat = opened.stat;
@@ -65,11 +67,11 @@ fn text(machine: &dyn Inspect, path: &Path) -> Result<Option<(String, Stat)>, Er
     })
 }
 
-/// What is said of a file with a secret that every user can read: tightening it is for the one whose file it is. Nothing where a
-/// resource gives it a mode.
+/// The note if every user can read a file with a secret: restricting it is left to whoever owns the file. `None` if a
+/// resource sets its mode.
 ///
 /// # Errors
-/// It cannot be looked at.
+/// Fails if the file cannot be looked at.
 pub fn readable_by_all(path: &str, reading: Reading<'_>) -> Result<Option<String>, Error> {
     let is_open = |stat: &Stat| stat.mode & 0o004 != 0;
     let Some(stat) = reading.machine.stat(Path::new(path))?.filter(is_open) else { return Ok(None) };
@@ -84,10 +86,10 @@ pub fn readable_by_all(path: &str, reading: Reading<'_>) -> Result<Option<String
     Ok((!reading.named.of_type::<File>().any(gives_mode)).then(words))
 }
 
-/// Refuses a symbolic link: new content would take the link's place, or go where somebody else has led it since.
+/// Refuses a symbolic link: new content would replace the link, or go where someone else has redirected it.
 ///
 /// # Errors
-/// It is a link.
+/// Fails if it is a link.
 pub fn refuse_link(machine: &dyn Inspect, path: &str) -> Result<(), Error> {
     let is_link = |stat: Stat| stat.kind == FileKind::Symlink;
     if !machine.lstat(Path::new(path))?.is_some_and(is_link) {
@@ -100,11 +102,11 @@ pub fn refuse_link(machine: &dyn Inspect, path: &str) -> Result<(), Error> {
     )))
 }
 
-/// Rewrites a text file by `edit`, which gets what it holds now (nothing where there is none). Owner, group and mode stay;
-/// a new file gets `new`. Where `edit` changes nothing, nothing is written.
+/// Rewrites a text file with `edit`, which gets the present text (empty if there is no file). Owner, group and mode are
+/// kept; a new file gets `new`. If `edit` changes nothing, nothing is written.
 ///
 /// # Errors
-/// It could not be read or replaced; the old file is still in place.
+/// Fails if it could not be read or replaced; the old file is still in place.
 pub fn rewrite(
     writing: Writing<'_>,
     path: &str,
@@ -126,20 +128,20 @@ pub fn rewrite(
     put(writing, path, access, &edited)
 }
 
-/// Writes a text file whole, with this owner and mode.
+/// Writes a text file as a whole, with this owner and mode.
 ///
 /// # Errors
-/// It could not be replaced; the old file is still in place.
+/// Fails if it could not be replaced; the old file is still in place.
 pub fn put(writing: Writing<'_>, path: &str, access: Permissions, text: &str) -> Result<(), Error> {
     match writing.machine.stage(Path::new(path), access, &mut text.as_bytes())?.commit()? {
         Committed::Whole | Committed::InPlace => Ok(()),
     }
 }
 
-/// A file of the agent's own user, root on a machine, that everybody reads.
+/// A file that belongs to the agent's own user (root on a real machine) and that everybody may read.
 pub const PUBLIC: Permissions = Permissions { mode: 0o644, uid: None, gid: None };
 
-/// A file of the agent's own user, root on a machine, that nobody else reads.
+/// A file that belongs to the agent's own user (root on a real machine) and that nobody else may read.
 pub const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
 #[cfg(test)]

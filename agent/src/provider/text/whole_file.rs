@@ -1,6 +1,7 @@
-//! Files that belong to one resource whole, at a path that the type knows: compared, replaced and removed as `file` does.
+//! Files that belong to one resource as a whole, at a path that the type knows: compared, replaced and removed as
+//! `file` does.
 //!
-//! What such a file is in is made where it is missing: packages bring these directories, images may lack them.
+//! Missing directories of such a file are created: packages bring them, but images may lack them.
 
 use std::path::Path;
 
@@ -14,10 +15,10 @@ use crate::system::{FileKind, Inspect, Permissions, System};
 /// The mode of a file that everybody may read.
 const TEXT_MODE: u32 = 0o644;
 
-/// A directory that everybody may look into.
+/// A directory that everybody may read.
 const DIRECTORY: Permissions = Permissions { mode: 0o755, uid: None, gid: None };
 
-/// The resource as a `file`: what is secret is for its owner alone.
+/// The resource as a `file`. Only its owner may read secret content.
 pub fn as_file(path: &str, ensure: Presence, content: Option<&Content>) -> File {
     let ensure = if ensure == Presence::Present { "file" } else { "absent" };
     let attributes: Attributes = [("ensure".into(), ensure.into())].into();
@@ -28,7 +29,7 @@ pub fn as_file(path: &str, ensure: Presence, content: Option<&Content>) -> File 
     File { content: content.cloned(), mode, owner, ..file }
 }
 
-/// What such a file is once it is in place, as [`Provider::left`](crate::provider::Provider::left) wants it.
+/// The values of such a file that is in place, for [`Provider::left`](crate::provider::Provider::left).
 pub fn left(ensure: Presence, content: Option<&Content>) -> Left<'static> {
     let mut left: Left<'static> = vec![("ensure".into(), ensure.to_string().into())];
     if let Some(content) = content {
@@ -40,13 +41,13 @@ pub fn left(ensure: Presence, content: Option<&Content>) -> Left<'static> {
     left
 }
 
-/// Whose such files are: the agent's own user, root on a machine.
+/// The owner of such files: the agent's own user, root on a real machine.
 fn own_id() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// How a file of text is not the agent's own, in words: anyone who owns it or may write it says what it holds. None where it is,
-/// and where no file is there.
+/// Why a text file does not belong to the agent alone, in words: anyone who owns it or may write it decides its
+/// content. `None` if it does, or if there is no file.
 pub fn not_own(machine: &dyn Inspect, path: &str) -> Result<Option<String>, Error> {
     let stat = machine.lstat(Path::new(path))?.filter(|stat| stat.kind == FileKind::File);
     let Some(stat) = stat.filter(|stat| stat.uid != own_id() || stat.mode != TEXT_MODE) else {
@@ -56,12 +57,12 @@ pub fn not_own(machine: &dyn Inspect, path: &str) -> Result<Option<String>, Erro
     Ok(Some(format!("present, of {owner} and with the mode {:04o}", stat.mode)))
 }
 
-/// A file that holds this text, which is not a secret.
+/// A file with this text, which is not secret.
 pub fn of_text(path: &str, text: &str) -> File {
     as_file(path, Presence::Present, Some(&Content::Inline(text.into())))
 }
 
-/// What differs, with `present` and `absent` for what is there.
+/// The changes that are needed, with `present` and `absent` for what is there.
 pub fn plan(file: &File, reading: Reading<'_>) -> Result<Vec<Change>, Error> {
     let seen = Files.observe(&[file], reading)?;
     let changes = match Files.plan(file, &seen, reading)? {
@@ -90,13 +91,13 @@ pub fn apply(file: &File, changes: &[Change], writing: Writing<'_>) -> Result<Ap
     Files.apply(file, changes, writing)
 }
 
-/// Replaces a file whole by this text.
+/// Replaces a file as a whole with this text.
 pub fn write(path: &str, text: &str, writing: Writing<'_>) -> Result<(), Error> {
     let change = Change::new(Property::Content, "", "");
     apply(&of_text(path, text), &[change], writing).map(|_| ())
 }
 
-/// Makes the directories that a path is in.
+/// Creates the missing directories above a path.
 pub fn make_parents(machine: &dyn System, path: &Path) -> Result<(), Error> {
     let missing = |dir: &&Path| machine.stat(dir).map(|stat| stat.is_none()).unwrap_or(false);
     let mut missing: Vec<&Path> = path.ancestors().skip(1).take_while(missing).collect();
@@ -106,7 +107,7 @@ pub fn make_parents(machine: &dyn System, path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is where a text is expected.
+/// What is in the place of a text file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileText {
     Nothing,
@@ -116,7 +117,7 @@ pub enum FileText {
     Other(&'static str),
 }
 
-/// Looks at a file of text, without following a link in its place.
+/// Looks at a text file, without following a link in its place.
 pub fn look(machine: &dyn Inspect, path: &str) -> Result<FileText, Error> {
     let path = Path::new(path);
     Ok(match machine.lstat(path)?.map(|stat| stat.kind) {

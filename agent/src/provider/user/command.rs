@@ -1,4 +1,4 @@
-//! The commands that correct a user. Each is whole by itself; none holds a secret in its arguments.
+//! The commands that correct a user. Each is complete in itself, and none has a secret in its arguments.
 
 use holdfast_catalog::resource::User;
 use holdfast_catalog::resource::attribute::Presence;
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{Property, joined, names};
 use crate::system::{Accounts, Invocation};
 
-/// What corrects one property.
+/// The commands that correct one property.
 pub fn correcting(want: &User, property: Property, accounts: &Accounts) -> Vec<Invocation> {
     let set = |option: &str, value: &str| vec![usermod(want, &[option, value])];
     let text = |value: Option<String>| value.unwrap_or_default();
@@ -30,7 +30,7 @@ pub fn correcting(want: &User, property: Property, accounts: &Accounts) -> Vec<I
             set("--home", &text(want.home.as_ref().map(ToString::to_string)))
         }
         Property::Password => password(want).into_iter().collect(),
-        // By the provider itself.
+        // The provider itself corrects these.
         Property::Home | Property::ManageHome | Property::PurgeSshKeys => Vec::new(),
     }
 }
@@ -44,7 +44,7 @@ fn removing(want: &User) -> Invocation {
     Invocation::new(["userdel"].into_iter().chain(with_home).chain(["--", want.title.as_str()]))
 }
 
-/// The account, then its password: until that is set, it is locked.
+/// Makes the account, then sets its password: until that is done, it is locked.
 fn making(want: &User, accounts: &Accounts) -> Vec<Invocation> {
     let mut arguments = vec!["useradd".to_owned()];
     let mut option = |name: &str, value: Option<String>| {
@@ -52,7 +52,7 @@ fn making(want: &User, accounts: &Accounts) -> Vec<Invocation> {
             arguments.extend([name.to_owned(), value]);
         }
     };
-    // useradd makes a group of the user's own name, and refuses where there is one.
+    // useradd makes a group with the user's own name, and refuses if one exists.
     let own_group = || accounts.group(want.title.as_str()).map(|group| group.name.clone());
     option("--uid", want.uid.map(|uid| uid.to_string()));
     option("--gid", want.gid.as_ref().map(ToString::to_string).or_else(own_group));
@@ -68,7 +68,7 @@ fn making(want: &User, accounts: &Accounts) -> Vec<Invocation> {
     std::iter::once(Invocation::new(arguments)).chain(password(want)).collect()
 }
 
-/// By standard input, which nobody else can read.
+/// Sets the password through standard input, which nobody else can read.
 fn password(want: &User) -> Option<Invocation> {
     let hash = want.password.as_ref()?;
     let line = Zeroizing::new(format!("{}:{}\n", want.title, hash.expose()));

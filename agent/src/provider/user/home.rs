@@ -1,7 +1,9 @@
-//! The home of an account: made from the skeleton where it is missing, and moved where it is the user's own.
+//! The home directory of an account: it is made from the skeleton if it is missing, and moved if it belongs to the
+//! user.
 //!
-//! `useradd` makes the account first and its home then, so that a home can be missing that was asked for; `usermod`
-//! changes the account before it moves. Here the account follows the directory, and goes back where that cannot move.
+//! `useradd` makes the account first and its home directory afterwards, so one that was asked for can be missing.
+//! `usermod` changes the account before it moves the directory. Here the account follows the directory, and is restored
+//! if that cannot move.
 
 use std::path::Path;
 
@@ -10,10 +12,10 @@ use crate::provider::{Error, Writing};
 use crate::system::accounts::Account;
 use crate::system::{Accounts, FileKind, Inspect, Invocation, Permissions, WalkStep};
 
-/// By Debian's policy, never there.
+/// A directory that never exists, by Debian's policy.
 const NOWHERE: &str = "/nonexistent";
 
-/// Whether an account has no home where it should have one.
+/// Whether an account should have a home directory and does not.
 pub(super) fn is_missing(account: &Account, machine: &dyn Inspect) -> Result<bool, Error> {
     if !account.home.starts_with('/') || account.home == NOWHERE {
         return Ok(false);
@@ -29,7 +31,7 @@ pub(super) fn is_missing(account: &Account, machine: &dyn Inspect) -> Result<boo
     }
 }
 
-/// Refuses a link in the place of the home that leads to no directory.
+/// Refuses a link in place of the home directory that does not lead to a directory.
 fn refuse_dead_link(account: &Account, machine: &dyn Inspect) -> Result<(), Error> {
     let path = Path::new(&account.home);
     let found = machine.stat(path)?.map(|stat| stat.kind);
@@ -44,7 +46,8 @@ fn refuse_dead_link(account: &Account, machine: &dyn Inspect) -> Result<(), Erro
     )))
 }
 
-/// That a home is another's, so that its user may not even enter it; one of root's that everybody may enter is not.
+/// The note if a home directory belongs to another user, so its user may not even be able to enter it. One that belongs
+/// to root and that everybody may enter is fine.
 pub(super) fn of_another(account: &Account, machine: &dyn Inspect) -> Result<Option<String>, Error> {
     if !account.home.starts_with('/') || account.home == NOWHERE {
         return Ok(None);
@@ -60,7 +63,7 @@ pub(super) fn of_another(account: &Account, machine: &dyn Inspect) -> Result<Opt
     }))
 }
 
-/// What is left of an account that is gone: its home, with an owner that nobody is.
+/// What is left of a removed account: the owner of its home directory, if no account has that id.
 pub(super) fn left_behind(
     home: &str,
     accounts: &Accounts,
@@ -71,7 +74,7 @@ pub(super) fn left_behind(
     Ok(stat.map(|stat| stat.uid).filter(is_nobodys))
 }
 
-/// Gives an account another home: the old one, moved, where that is its own.
+/// Gives an account another home directory. If the old one belongs to it, it is moved.
 pub(super) fn change(account: &Account, home: &str, writing: Writing<'_>) -> Result<(), Error> {
     let machine = writing.machine;
     let accounts = machine.accounts()?;
@@ -106,7 +109,7 @@ fn move_to(account: &Account, home: &str, writing: Writing<'_>) -> Result<(), Er
     writing.run(&Invocation::new(command)).map(|_| ())
 }
 
-/// A directory of the user's, and of no other: not one such as `/` or `/var/www`.
+/// Whether the directory belongs to this user and to no other; `/` or `/var/www` does not.
 fn is_own(account: &Account, accounts: &Accounts, machine: &dyn Inspect) -> Result<bool, Error> {
     let stat = machine.lstat(Path::new(&account.home))?;
     let shares =
@@ -115,7 +118,7 @@ fn is_own(account: &Account, accounts: &Accounts, machine: &dyn Inspect) -> Resu
         && !accounts.users().iter().any(shares))
 }
 
-/// Makes the home of an account as `useradd` would: whole, or not at all.
+/// Makes the home directory of an account as `useradd` would, completely or not at all.
 pub(super) fn make(account: &Account, writing: Writing<'_>) -> Result<(), Error> {
     let machine = writing.machine;
     let home = Path::new(&account.home);
@@ -146,7 +149,7 @@ pub(super) fn make(account: &Account, writing: Writing<'_>) -> Result<(), Error>
     Ok(staged.commit(Path::new("/"))?)
 }
 
-/// How new homes are made on this machine.
+/// How new home directories are made on this machine.
 struct Defaults {
     mode: u32,
     skeleton: String,

@@ -1,4 +1,4 @@
-//! What is planned for a user, and what is run for it.
+//! What is planned for a user, and which commands are run for it.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -24,7 +24,7 @@ fn secret(text: &str) -> Value {
     Kind::Sensitive(Sensitive::text(text)).into()
 }
 
-/// Puts a program there.
+/// Puts a program at a path.
 fn program(machine: &Double, path: &str) {
     machine.put(path, "");
     let access = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -48,7 +48,7 @@ fn changes(title: &str, attributes: &[(&str, Value)]) -> Vec<String> {
     trial::said(&trial::changes(&Users, &machine(), &want(title, attributes)))
 }
 
-/// The commands that correct all that was planned.
+/// The commands that correct everything that was planned.
 fn commands(title: &str, attributes: &[(&str, Value)]) -> Vec<String> {
     let machine = machine();
     assert!(trial::correct(&Users, &machine, &want(title, attributes)).unwrap().failed.is_empty());
@@ -187,7 +187,7 @@ fn machine_that_moves(mv_fails: bool) -> Double {
                 let [first, user] = [passwd.lines().next().unwrap(), passwd.lines().last().unwrap()];
                 let mut fields: Vec<_> = user.split(':').collect();
                 if option == "--uid" {
-                    // The home goes with the id, as usermod(8) says.
+                    // The home directory gets the new id, as usermod(8) says.
                     let id = Some(value.parse().unwrap());
                     std::os::unix::fs::chown(at(fields[5]), id, None).unwrap();
                 }
@@ -354,7 +354,7 @@ fn keys_that_no_resource_gives_are_removed() {
     let text = std::fs::read_to_string(machine.root.path().join(&FILE[1..])).unwrap();
     assert_eq!(text, format!("# kept\nssh-ed25519 {KEY} laptop\n"));
     assert_eq!(trial::said(&planned()), [shell]);
-    // A user who puts something else there holds up the purge, and nothing but it.
+    // A user who puts something else there only holds up the purge.
     std::fs::remove_file(machine.root.path().join(&FILE[1..])).unwrap();
     std::fs::create_dir(machine.root.path().join(&FILE[1..])).unwrap();
     let applied = Users.apply(&purging, &planned(), writing).unwrap();

@@ -1,4 +1,4 @@
-//! What a purge, a `tidy` and a `recurse` take, beside other resources of the catalog.
+//! What a purge, a `tidy` and a `recurse` affect, next to other resources of the catalog.
 
 use holdfast_catalog::resource::{Attributes, Typed};
 use holdfast_catalog::value::Value;
@@ -58,7 +58,7 @@ fn sha() -> Value {
 type Attribute = (&'static str, Value);
 type Made = (&'static str, &'static str, Vec<Attribute>, &'static str);
 
-/// What is made by others, and one path of it.
+/// Resources that make something, and one path of it.
 fn made() -> Vec<Made> {
     let key = "AAAAC3NzaC1lZDI1NTE5AAAAIJZTZYpbxf5B6S7xh0bZmyP1yAyuoVYuBQSyfDbYq0sG";
     vec![
@@ -146,7 +146,7 @@ fn a_directory_in_a_home_or_a_mount_can_be_tidied_by_itself_and_an_archive_canno
     assert!(taken(&machine, &[("tidy", "/srv/p/a", &own), ("archive", "/srv/p/a", &archive)]).is_empty());
 }
 
-/// A link in the machine's root, with its directory.
+/// Makes a link in the machine's root, with its directory.
 fn link(machine: &Double, at: &str, target: &str) {
     let at = machine.root.path().join(at.trim_start_matches('/'));
     std::fs::create_dir_all(at.parent().unwrap()).unwrap();

@@ -1,4 +1,5 @@
-//! Directories that are mounted at more than one place: each has one name of its own, by which all its names can be compared.
+//! Directories that are mounted at more than one place. Each has one canonical name, by which all its names can be
+//! compared.
 
 use std::path::Path;
 
@@ -9,12 +10,12 @@ use crate::system::{Inspect, Liveness};
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct MountPoint {
     device: String,
-    /// What of it is mounted.
+    /// The part of the file system that is mounted.
     root: String,
     point: String,
 }
 
-/// What is mounted on a machine.
+/// The mounts of a machine.
 #[derive(Debug, Default)]
 pub(super) struct Mounts {
     all: Vec<MountPoint>,
@@ -23,7 +24,7 @@ pub(super) struct Mounts {
 }
 
 impl Mounts {
-    /// On a machine as it is now; under another root nothing is mounted.
+    /// Reads the mounts of the machine as it is now; under another root nothing is mounted.
     pub(super) fn read(machine: &dyn Inspect) -> Self {
         if machine.liveness() != Liveness::Live {
             return Self::default();
@@ -40,9 +41,9 @@ impl Mounts {
         Self { any_twice, all }
     }
 
-    /// A directory's own name, where it is called otherwise, and the mount point that makes the difference: of all its names
-    /// the one by which most of its file system can be reached. `is_same` tells whether two names lead to one directory now,
-    /// since something else may be mounted over one of them.
+    /// A directory's canonical name, if it differs, and the mount point that makes the difference: of all its names,
+    /// the one through which most of its file system can be reached. `is_same` tells whether two names lead to one
+    /// directory now, since something else may be mounted over one of them.
     pub(super) fn own_name(
         &self,
         directory: &str,
@@ -52,7 +53,7 @@ impl Mounts {
             return None;
         }
         let within = |mounted: &&MountPoint| below(directory, &mounted.point).is_some();
-        // Of several at one place the last is on top.
+        // If several are mounted at one place, the last one is on top.
         let here = self.all.iter().filter(within).max_by_key(|mounted| mounted.point.len())?;
         let rest = below(directory, &here.point)?;
         let inner = join(&here.root, rest);
@@ -72,7 +73,7 @@ impl Mounts {
     }
 }
 
-/// What of a path is below another; the empty text where it is that.
+/// The part of a path below another; empty if the two are equal.
 fn below<'p>(path: &'p str, top: &str) -> Option<&'p str> {
     let rest = path.strip_prefix(top.trim_end_matches('/'))?;
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
@@ -86,7 +87,7 @@ fn join(top: &str, rest: &str) -> String {
     }
 }
 
-/// As a line of the kernel's table has it.
+/// Parses a line of the kernel's mount table.
 fn mounted(line: &str) -> Option<MountPoint> {
     let MountLine { device, root, point, .. } = MountLine::parse(line)?;
     Some(MountPoint { device: device.to_owned(), root, point })

@@ -1,9 +1,9 @@
-//! The lines of a text, each with its own end: what is not touched comes out as it went in.
+//! The lines of a text, each with its own line end, so untouched lines are kept unchanged.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// Lines, and how new ones end.
+/// Lines, and the line end for new ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lines<'a> {
     all: Vec<Line<'a>>,
@@ -13,36 +13,36 @@ pub struct Lines<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Line<'a> {
     text: Cow<'a, str>,
-    /// `\n`, `\r\n`, or nothing where the text ends without one.
+    /// `\n`, `\r\n`, or empty if the text ends without one.
     end: &'a str,
 }
 
 impl<'a> Lines<'a> {
-    /// The lines of a text. New ones end as its first one does.
+    /// The lines of a text. New ones get the line end of the first.
     pub fn of(text: &'a str) -> Self {
         let all: Vec<_> = text.split_inclusive('\n').map(line).collect();
         let end = all.first().map(|line| line.end).filter(|end| !end.is_empty()).unwrap_or("\n");
         Self { all, end }
     }
 
-    /// Each without its end.
+    /// The lines without their ends.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &str> + ExactSizeIterator {
         self.all.iter().map(|line| &*line.text)
     }
 
-    /// One without its end.
+    /// The line at an index, without its end.
     pub fn get(&self, at: usize) -> Option<&str> {
         self.all.get(at).map(|line| &*line.text)
     }
 
-    /// Puts another text in a line's place.
+    /// Replaces the text of a line.
     pub fn set(&mut self, at: usize, text: impl Into<Cow<'a, str>>) {
         if let Some(line) = self.all.get_mut(at) {
             line.text = text.into();
         }
     }
 
-    /// Puts a new line before the one that is at `at`, or at the end.
+    /// Inserts a new line before the one at `at`, or at the end.
     pub fn insert(&mut self, at: usize, text: impl Into<Cow<'a, str>>) {
         let at = at.min(self.all.len());
         if let Some(before) = at.checked_sub(1).and_then(|at| self.all.get_mut(at))
@@ -53,12 +53,12 @@ impl<'a> Lines<'a> {
         self.all.insert(at, Line { text: text.into(), end: self.end });
     }
 
-    /// Puts a new line at the end.
+    /// Adds a new line at the end.
     pub fn push(&mut self, text: impl Into<Cow<'a, str>>) {
         self.insert(self.all.len(), text);
     }
 
-    /// Removes one.
+    /// Removes the line at an index.
     pub fn remove(&mut self, at: usize) {
         if at < self.all.len() {
             self.all.remove(at);
