@@ -1,7 +1,7 @@
 //! A run, as a list of calls: lock, facts, poll, enforce, report.
 //!
-//! One at a time, by a lock of the system. The server may be away, and then the last good catalog is enforced; what the
-//! catalog asks for is [`crate::enforce`]'s.
+//! One run at a time, by a lock of the system. If the server is away, the last good catalog is enforced. What the
+//! catalog asks for is handled by [`crate::enforce`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,19 +51,19 @@ pub use takeover::take_over;
 pub(crate) use waits::fallback_wait;
 use waits::{retry_wait, soon_after_boot};
 
-/// Where in the state files are locked while file systems are asked whether they answer.
+/// The part of the state whose files are locked to find out whether file systems respond.
 const ASKING: &str = "asking";
 
 /// Why there was no run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// State cannot be used, or another run is in progress.
+    /// The state directory cannot be used, or another run is in progress.
     #[error(transparent)]
     State(#[from] state::Error),
     /// This machine has no identity.
     #[error(transparent)]
     Identity(#[from] identity::Error),
-    /// There are no facts.
+    /// The facts could not be collected.
     #[error(transparent)]
     Facts(#[from] facts::Error),
     /// The file cannot be applied.
@@ -75,7 +75,7 @@ pub enum Error {
     /// Nothing was looked at.
     #[error(transparent)]
     Enforce(#[from] enforce::Error),
-    /// The system gives no threads or no timers.
+    /// The system provides no threads or no timers.
     #[error("cannot start: {0}")]
     Start(#[from] std::io::Error),
 }
@@ -85,20 +85,20 @@ pub enum Error {
 pub struct Done {
     /// What it found and did.
     pub report: Report,
-    /// Who the machine is.
+    /// The name of the machine.
     pub certname: Certname,
-    /// Whether the server was there, and refused a new catalog.
+    /// Whether the server was reached and refused a new catalog.
     pub is_refused: bool,
     /// What became of the reports.
     pub delivery: Delivery,
-    /// Reports that are set aside, of this run and of earlier ones.
+    /// The numbers of reports that are set aside, from this run and earlier ones.
     pub aside: spool::AsideCounts,
 }
 
-/// Enforces a catalog from a file, or audits it.
+/// Enforces or audits a catalog from a file.
 ///
 /// # Errors
-/// Where nothing was looked at.
+/// Fails if nothing was looked at.
 pub fn apply(
     place: &Installation,
     state: &StateDir,
@@ -129,10 +129,10 @@ pub fn apply(
     Ok(report)
 }
 
-/// One run with the server, or without it where it is away.
+/// Does one run with the server, or without it if it is away.
 ///
 /// # Errors
-/// Where nothing was looked at; then there is no report either.
+/// Fails if nothing was looked at; then there is no report either.
 pub fn once(place: &Installation, mode: Mode, stop: &Arc<AtomicBool>) -> Result<Done, Error> {
     held::watched(place, mode, stop)
 }
@@ -156,7 +156,7 @@ fn run_on_thread(
     }
 }
 
-/// What of the state is not as it should be is put right first, so that anyone who needs it finds it so.
+/// Repairs the state first, so everything that needs it finds it in order.
 fn put_in_order(state: &StateDir, lock: &state::StateLock, account: &mut RunRecord) {
     let notes = lock.note.clone().into_iter().chain(state.put_in_order());
     let damaged = last_status(state).err().map(|error| error.to_string());
@@ -166,7 +166,7 @@ fn put_in_order(state: &StateDir, lock: &state::StateLock, account: &mut RunReco
     }
 }
 
-/// A run of a machine whose identity is damaged: nobody can be asked, and what it was to be last it is kept as.
+/// A run of a machine whose identity is damaged: no server can be asked, and the last good catalog is enforced.
 fn alone(
     place: &Installation,
     state: &StateDir,
@@ -203,7 +203,7 @@ fn alone(
     Ok(Done { report, certname, is_refused: false, delivery, aside: put_aside(state) })
 }
 
-/// The cached catalog of a machine that cannot use its identity; none where it never had one or is not to use it.
+/// The cached catalog of a machine that cannot use its identity; `None` if it never had one or must not use it.
 fn last_known(
     state: &StateDir,
     error: &identity::Error,
@@ -213,10 +213,10 @@ fn last_known(
     is_damaged.then(|| read(&Cache::open(state).ok()?).ok().flatten()).flatten()
 }
 
-/// Who this machine is, as far as it can tell.
+/// The name of this machine, as far as it knows it.
 ///
 /// # Errors
-/// It is not enrolled, or its identity is damaged and there is no catalog for it either.
+/// Fails if it is not enrolled, or if its identity is damaged and there is no cached catalog either.
 pub(crate) fn certname(state: &StateDir) -> Result<Certname, identity::Error> {
     match Identity::load(state) {
         Ok(identity) => Ok(identity.certname),
@@ -228,7 +228,7 @@ pub(crate) fn certname(state: &StateDir) -> Result<Certname, identity::Error> {
 }
 
 fn keep_status(state: &StateDir, report: &Report, certname: &Certname, aside: &StatusExtras) {
-    // One that cannot be read counts as none: this one replaces it.
+    // One that cannot be read counts as `None`: this one replaces it.
     let before = LastRunStatus::load_of(state, certname).ok().flatten();
     if let Err(error) = LastRunStatus::of(report, certname, aside, before).store(state) {
         tracing::error!("cannot record the result of this run for `status`: {error}");
@@ -282,7 +282,7 @@ fn with_server(
     Ok(Done { report, certname: identity.certname, is_refused, delivery, aside: put_aside(state) })
 }
 
-/// What ends a run before its own end.
+/// What can end a run early.
 #[derive(Clone, Copy)]
 struct RunBounds<'a> {
     stop: &'a Arc<AtomicBool>,
@@ -291,13 +291,13 @@ struct RunBounds<'a> {
 }
 
 impl<'a> RunBounds<'a> {
-    /// From now on: what the server needs to answer is bounded by itself, and takes nothing from the catalog's time.
+    /// Bounds that begin now: the server's answer has limits of its own, and takes nothing from the catalog's time.
     fn now(place: &Installation, stop: &'a Arc<AtomicBool>, watch: &'a RunWatch) -> Self {
         Self { stop, end: RunEnd::after(place.config.run_timeout()), watch }
     }
 }
 
-/// Enforces what there is to enforce; an old catalog is only audited.
+/// Enforces the catalog, if there is one; an old catalog is only audited.
 fn enforce_work(
     place: &Installation,
     state: &StateDir,
@@ -375,24 +375,24 @@ fn correct(
     Ok(())
 }
 
-/// Whether policy lets a run correct nothing of it: such a run only looks, or not even that, and the machine does not run on
-/// its commit.
+/// Whether policy lets a run correct nothing in the catalog. Such a run only looks, or not even that, and the machine
+/// does not run its commit.
 fn is_only_watched(catalog: &Catalog) -> bool {
     let catalog = catalog.assembled();
     let mut policies = catalog.resources.iter().map(|resource| resource.policy).peekable();
     policies.peek().is_some() && policies.all(|policy| policy < Policy::Enforce)
 }
 
-/// The days since the server last confirmed the catalog, where they are too many.
+/// The number of days since the server last confirmed the catalog, if that is too many.
 fn stale_days(place: &Installation, confirmed: Timestamp) -> Option<i64> {
     let days = crate::clock::now().duration_since(confirmed).as_hours() / 24;
     (days >= i64::from(place.config.max_stale_days)).then_some(days)
 }
 
-/// How the last run of this machine went; none before the first.
+/// How the last run of this machine went; `None` before the first.
 ///
 /// # Errors
-/// Where that cannot be read, or is of another machine.
+/// Fails if the status cannot be read, or belongs to another machine.
 pub(crate) fn last_status(state: &StateDir) -> Result<Option<LastRunStatus>, state::Error> {
     match Identity::load(state) {
         Ok(identity) => LastRunStatus::load_of(state, &identity.certname),

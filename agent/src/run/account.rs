@@ -1,4 +1,4 @@
-//! The account that a run keeps of itself, and the report that comes of it.
+//! The record that a run keeps of itself, and the report that is made from it.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::enforce::Findings;
 use crate::facts;
 use crate::talk;
 
-/// A run's account of itself.
+/// A run's record of itself.
 #[derive(Clone)]
 pub(super) struct RunRecord {
     run: uuid::Uuid,
@@ -39,7 +39,7 @@ impl RunRecord {
         let run = uuid::Uuid::now_v7();
         Self {
             run,
-            // At any level of the log, the lines of a run say of which.
+            // At any log level, each line of a run says which run it belongs to.
             span: tracing::error_span!("run", %run, node = Empty, commit = Empty),
             started: crate::clock::now(),
             began: Instant::now(),
@@ -54,7 +54,7 @@ impl RunRecord {
         }
     }
 
-    /// Does something and writes down how long it took.
+    /// Does `work` and records how long it took.
     pub(super) fn timed<T>(&mut self, phase: &str, work: impl FnOnce() -> T) -> T {
         let began = Instant::now();
         let done = work();
@@ -66,17 +66,17 @@ impl RunRecord {
         self.run
     }
 
-    /// What all that is logged of the run is in.
+    /// The span of everything that is logged about the run.
     pub(super) fn span(&self) -> Span {
         self.span.clone()
     }
 
-    /// Says whose run it is, for all that is logged of it from now on.
+    /// Adds the node to everything that is logged about the run from now on.
     pub(super) fn is_of(&self, node: &Certname) {
         self.span.record("node", display(node));
     }
 
-    /// Says on which commit it works, for all that is logged of it from now on.
+    /// Adds the commit to everything that is logged about the run from now on.
     pub(super) fn works_on(&self, catalog: &Catalog) {
         self.span.record("commit", display(&catalog.commit));
     }
@@ -85,7 +85,7 @@ impl RunRecord {
         self.mode
     }
 
-    /// Says whether the agent's state is an older one than that of the last report.
+    /// Records whether the agent's state is older than that of the last report.
     pub(super) fn put_back(&mut self, is_put_back: bool) {
         self.is_put_back = is_put_back;
     }
@@ -94,7 +94,7 @@ impl RunRecord {
         self.is_put_back
     }
 
-    /// Says how far this machine's clock is ahead of the server's.
+    /// Records how far this machine's clock is ahead of the server's.
     pub(super) fn clock_ahead(&mut self, ahead: Duration) {
         self.clock_ahead = ahead;
     }
@@ -111,13 +111,13 @@ impl RunRecord {
         self.notes.push(note.into());
     }
 
-    /// Lowers the run to an audit, and says why.
+    /// Lowers the run to an audit, and notes why.
     pub(super) fn audit_only(&mut self, why: String) {
         self.mode = Mode::Audit;
         self.note(why);
     }
 
-    /// Says that the run has only looked.
+    /// Records that the run has only looked.
     pub(super) fn looked(&mut self) {
         self.mode = Mode::Audit;
     }

@@ -1,17 +1,17 @@
-//! A run has a deadline: what waits then is ended and what is not begun is skipped, so that its lock is free and its report
-//! is sent.
+//! A run has a deadline: after that, what waits is ended and what has not begun is skipped, so its lock is freed and
+//! its report is sent.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 
 use crate::stop::{RunEnd, StopReason};
 
-/// Does `work`, and asks it to stop at `end`. Returns whether that was so, too.
+/// Does `work`, and asks it to stop at `end`. Also returns whether it was asked.
 pub(super) fn within<T>(end: RunEnd, stop: &AtomicBool, work: impl FnOnce() -> T) -> (T, bool) {
     let (done, waiting) = channel::<()>();
     std::thread::scope(|scope| {
         let clock = scope.spawn(move || {
-            // It ends by being dropped, and nothing is ever sent.
+            // The wait ends when the sender is dropped; nothing is ever sent.
             let over = waiting.recv_timeout(end.left()) == Err(RecvTimeoutError::Timeout);
             if over {
                 stop.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! A catalog that a person gives as a file: a bundle, or a catalog alone.
+//! A catalog that a person gives as a file: a bundle, or only a catalog.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, ErrorKind, Read};
@@ -34,7 +34,7 @@ pub enum Error {
     #[error("{path} {words}")]
     Parse {
         path: PathBuf,
-        /// What it is not, where, and what to do.
+        /// What it is instead, where, and what to do.
         words: String,
     },
     /// It is not text.
@@ -50,7 +50,7 @@ pub enum Error {
     #[error("{path}: the content {name} is damaged; write the bundle again")]
     Content {
         path: PathBuf,
-        /// The name, as it is there.
+        /// The name, as it is in the bundle.
         name: String,
     },
     /// It is a catalog that cannot be enforced.
@@ -62,7 +62,7 @@ impl GivenCatalog {
     /// Reads and checks a file.
     ///
     /// # Errors
-    /// Where anything of it cannot be used: then nothing of it is.
+    /// Fails if anything in it cannot be used: then nothing in it is.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let failed = |error| Error::Read { path: path.to_owned(), error };
         let mut text = String::new();
@@ -75,7 +75,7 @@ impl GivenCatalog {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        // Both shapes refuse unknown fields, so the error is told for the shape that was meant.
+        // Both formats refuse unknown fields, so the error is reported for the format that was meant.
         let parsed = match serde_json::from_str::<Catalog>(text) {
             Ok(catalog) => Ok(Bundle { catalog, contents: BTreeMap::new() }),
             Err(_) if text.contains("\"contents\"") => serde_json::from_str::<Bundle>(text),
@@ -93,7 +93,7 @@ impl GivenCatalog {
         Ok(Self { catalog: Arc::new(bundle.catalog), contents: contents.collect::<Result<_, _>>()? })
     }
 
-    /// For whom it is.
+    /// The machine that it is for.
     pub fn certname(&self) -> &Certname {
         &self.catalog.certname
     }

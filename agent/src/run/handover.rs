@@ -1,4 +1,4 @@
-//! Reports on their way to the server: kept first, then handed over, and what is lost of them.
+//! Reports on their way to the server: they are stored first, then delivered; and what is lost of them.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::identity::owner::EnrolledNode;
 use crate::spool::{self, Delivery, Spool};
 use crate::state::StateDir;
 
-/// How long a run delivers reports.
+/// How long a run may take to deliver reports.
 const DELIVERY: Duration = Duration::from_secs(600);
 
-/// What the server is to be told of reports that it will not have.
+/// What the server should know about reports that it will never get.
 pub(super) fn lost_reports(state: &StateDir, owner: &EnrolledNode) -> Option<String> {
     let spool = Spool::open(state).ok()?;
     if let Err(error) = spool.sift(owner) {
@@ -23,13 +23,13 @@ pub(super) fn lost_reports(state: &StateDir, owner: &EnrolledNode) -> Option<Str
     spool.losses()
 }
 
-/// How many reports are set aside, as far as that can be seen.
+/// The numbers of reports that are set aside, as far as they can be read.
 pub(super) fn put_aside(state: &StateDir) -> spool::AsideCounts {
     Spool::open(state).and_then(|spool| spool.aside()).unwrap_or_default()
 }
 
-/// Hands over the report, and those that still wait. It is on disk first, so that a crash loses nothing; where the disk
-/// takes nothing, it goes from memory. It is lost only where neither the disk nor the server takes it.
+/// Delivers the report, and those that still wait. It is on disk first, so a crash loses nothing. If the disk cannot be
+/// written, it is sent from memory. It is lost only if neither the disk nor the server takes it.
 pub(super) fn deliver(
     place: &Installation,
     state: &StateDir,

@@ -1,5 +1,6 @@
-//! A run that the kernel holds, as at a disk or a file system that does not answer: nothing ends such a call, and so the run is on a
-//! thread of its own. Who waits for it tells what it has come to, frees its lock, and leaves the thread behind.
+//! A run that is stuck in the kernel, such as on a disk or a file system that does not respond. Nothing can end such a
+//! call, so the run is on a thread of its own. The thread that waits for it reports what it did so far, frees its lock,
+//! and abandons it.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,13 +24,13 @@ use crate::state::{StateDir, StateLock};
 use crate::stop::RunEnd;
 use crate::system::{Door, mounted_around};
 
-/// How often is looked whether a run is held.
+/// How often to check whether a run is stuck.
 const TICK: Duration = Duration::from_millis(500);
 
-/// So long a look at a path may take once the run is to end.
+/// How long a look at a path may take once the run is to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What of a run can be seen from outside.
+/// What can be seen of a run from outside.
 #[derive(Default)]
 pub(super) struct RunWatch {
     state: Mutex<WatchState>,
@@ -38,9 +39,9 @@ pub(super) struct RunWatch {
 #[derive(Default)]
 struct WatchState {
     lock: Option<StateLock>,
-    /// While it looks at the machine and corrects it.
+    /// Set while the run looks at the machine and corrects it.
     enforcing: Option<Enforcing>,
-    /// Whether the run was given up: it must not go on, even where the kernel lets it.
+    /// Whether the run was given up: it must not continue, even if the kernel lets it.
     is_given_up: bool,
 }
 
@@ -53,7 +54,7 @@ struct Enforcing {
     events: Vec<Event>,
 }
 
-/// Where a run is held.
+/// Where a run is stuck.
 pub(super) struct HeldAt {
     path: Option<PathBuf>,
     why: String,
@@ -64,30 +65,30 @@ impl RunWatch {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps the lock of the run to its end.
+    /// Keeps the lock of the run until it ends.
     pub(super) fn keeps(&self, lock: StateLock) {
         self.state().lock = Some(lock);
     }
 
-    /// Gives the lock back: the run is over.
+    /// Frees the lock: the run is over.
     fn frees(&self) {
         self.state().lock = None;
     }
 
-    /// The run looks at the machine from now on.
+    /// Records that the run looks at the machine from now on.
     pub(super) fn begins(&self, record: &RunRecord, catalog: &Arc<Catalog>, end: RunEnd, door: Arc<Door>) {
         let (record, catalog) = (record.clone(), catalog.clone());
         self.state().enforcing = Some(Enforcing { record, catalog, end, door, events: Vec::new() });
     }
 
-    /// It told an event.
+    /// Records an event that it reported.
     pub(super) fn told(&self, event: &Event) {
         if let Some(enforcing) = &mut self.state().enforcing {
             enforcing.events.push(event.clone());
         }
     }
 
-    /// It is done with the machine; where it was given up meanwhile, it never goes on.
+    /// Records that it is done with the machine. If it was given up in the meantime, this never returns.
     pub(super) fn ends(&self) {
         let is_given_up = {
             let mut state = self.state();
@@ -101,7 +102,7 @@ impl RunWatch {
         }
     }
 
-    /// Where the run is held that is to end.
+    /// Where the run is stuck that should end.
     pub(super) fn held(&self, stop: &AtomicBool, patience: Duration) -> Option<HeldAt> {
         let state = self.state();
         let enforcing = state.enforcing.as_ref()?;
@@ -123,19 +124,19 @@ fn no_answer(path: &Path, since: Duration) -> String {
     format!("{path}{on} did not answer for {} s: look at what serves it, or unmount it", since.as_secs())
 }
 
-/// A run on a thread of its own, to its end or until it is given up.
+/// Does a run on a thread of its own, and waits until it ends or is given up.
 pub(super) fn watched(place: &Installation, mode: Mode, stop: &Arc<AtomicBool>) -> Result<Done, Error> {
     let watch = Arc::new(RunWatch::default());
     let (done, waiting) = channel();
     let of_thread = (place.clone(), stop.clone(), watch.clone());
-    // Who listens to this thread listens to that one.
+    // The subscriber of this thread also gets what that one logs.
     let listener = tracing::dispatcher::get_default(Clone::clone);
     let work = move || {
         let (place, stop, watch) = of_thread;
         let run = || run_on_thread(&place, mode, &stop, &watch);
         let ended = tracing::dispatcher::with_default(&listener, run);
         watch.frees();
-        // Who gave it up does not wait any more.
+        // If the run was given up, nobody waits any more.
         let _ = done.send(ended);
     };
     let thread = std::thread::Builder::new().name("run".to_owned()).stack_size(STACK).spawn(work)?;
@@ -155,10 +156,10 @@ pub(super) fn watched(place: &Installation, mode: Mode, stop: &Arc<AtomicBool>) 
     }
 }
 
-/// As much as the first thread of a process has.
+/// The stack size, in bytes, of the first thread of a process.
 const STACK: usize = 8 * 1024 * 1024;
 
-/// Tells what a run has come to that is held, and frees its lock; none where it went on meanwhile.
+/// Reports what a stuck run did so far, and frees its lock; `None` if it continued in the meantime.
 pub(super) fn give_up(
     place: &Installation,
     watch: &RunWatch,
@@ -199,7 +200,7 @@ pub(super) fn give_up(
     Some(handed_over)
 }
 
-/// A path of this machine, as the catalog calls it.
+/// A path of this machine, as the catalog names it.
 fn below_root(path: &Path, place: &Installation) -> PathBuf {
     let root = place.root.canonicalize().unwrap_or_else(|_| place.root.clone());
     Path::new("/").join(path.strip_prefix(root).unwrap_or(path))

@@ -1,4 +1,4 @@
-//! The poll: what this machine is to be, from the server or, where it is away or wrong, from the cache.
+//! The poll: what this machine should be, from the server or, if it is away or wrong, from the cache.
 
 use std::time::Duration;
 
@@ -20,19 +20,19 @@ const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a run works on.
 pub(super) struct RunWork {
-    /// The catalog; none where there is none yet.
+    /// The catalog; `None` if there is none yet.
     pub(super) catalog: Option<Cached>,
     /// Where it came from.
     pub(super) source: Source,
-    /// The time to the next run, where the server said it.
+    /// The time to the next run, if the server said it.
     pub(super) next_run: Option<Duration>,
-    /// The time between two polls, where the server said it.
+    /// The time between two polls, if the server said it.
     pub(super) interval: Option<Duration>,
     /// The server's refusal of a new one.
     pub(super) refused: Option<Refusal>,
-    /// The run that the server was told of last, where it said that.
+    /// The run that was last reported to the server, if the server said which.
     pub(super) reported: Option<uuid::Uuid>,
-    /// What is to be said about it.
+    /// Notes about it.
     pub(super) notes: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Poll<'a> {
 }
 
 impl Poll<'_> {
-    /// Asks the server; whatever goes wrong, the last good catalog is what there is.
+    /// Asks the server. Whatever goes wrong, the last good catalog remains.
     pub(super) async fn work(&mut self, facts: &Facts) -> RunWork {
         let mut notes = Vec::new();
         let cached = self.cached(&mut notes);
@@ -116,7 +116,7 @@ impl Poll<'_> {
         })
     }
 
-    /// Renews the certificate where it is time, then asks. A new certificate that is refused gives way to the old one.
+    /// Renews the certificate if it is due, then asks. If a new certificate is refused, the old one is used again.
     async fn ask(
         &mut self,
         facts: &Facts,
@@ -158,7 +158,7 @@ impl Poll<'_> {
         client.map_err(|error| fetch::Error::Setup(error.to_string()))
     }
 
-    /// The cached catalog, confirmed by the server.
+    /// The cached catalog, which the server has confirmed.
     fn unchanged(&self, cached: Option<Cached>, commit: String, notes: &mut Vec<String>) -> Option<Cached> {
         let mut cached = cached?;
         cached.catalog.commit = commit;
@@ -171,7 +171,8 @@ impl Poll<'_> {
         Some(cached)
     }
 
-    /// A catalog for this very node, of which everything is understood; else none of it is used.
+    /// Checks that a catalog is for this very node, and that everything in it is understood; otherwise none of it is
+    /// used.
     fn good(&self, catalog: Catalog) -> Result<Catalog, String> {
         if catalog.certname != self.identity.certname {
             return Err(format!(
@@ -185,7 +186,7 @@ impl Poll<'_> {
         }
     }
 
-    /// Caches it. A full disk must not keep the machine from being corrected.
+    /// Caches a catalog. A full disk must not keep the machine from being corrected.
     fn keep(&self, catalog: Catalog, notes: &mut Vec<String>) -> Cached {
         let confirmed = now();
         if let Ok(cache) = self.cache
@@ -197,7 +198,7 @@ impl Poll<'_> {
     }
 }
 
-/// Asks with the hash of the facts, and once more with the facts themselves if the server lacks them.
+/// Asks with the hash of the facts, and once more with the facts themselves if the server does not have them.
 async fn ask(client: &Client, facts: &Facts, have: Option<CatalogId>) -> Result<CatalogAnswer, fetch::Error> {
     let mut request =
         CatalogRequest { facts_hash: facts.hash(), facts: None, have, agent: VERSION.to_owned() };

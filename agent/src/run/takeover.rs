@@ -1,4 +1,4 @@
-//! The state of a machine that is enrolled anew: nothing stays by which what it was before would go on, or be told.
+//! The state of a machine that is enrolled anew: nothing is kept that would continue, or reveal, what it was before.
 
 use super::memory;
 use crate::cache::{self, Cache};
@@ -8,35 +8,35 @@ use crate::spool::{self, Spool};
 use crate::state::{self, StateDir};
 use crate::status;
 
-/// What a run is to say of whose the state is.
+/// What a run should report about the owner of the state.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct TakenOver {
-    /// For people at this machine alone: reports go to the machine's present owner. What becomes of the earlier one's
-    /// reports is the spool's to say.
+    /// Only for people at this machine: reports go to its present owner. The spool itself says what becomes of the
+    /// earlier owner's reports.
     pub(crate) forgotten: Option<String>,
-    /// For the report, too: what was damaged is this node's own.
+    /// Also for the report: what was damaged belongs to this node.
     pub(crate) note: Option<String>,
 }
 
-/// Makes the state that of an identity that was just given. Answers with what is to be said of that to people at this
-/// machine alone.
+/// Gives the state to an identity that was just issued. Returns a message for people at this machine only.
 ///
 /// # Errors
-/// Where something of an earlier one stays, and so could be used.
+/// Fails if something of an earlier owner is left, and so could be used.
 pub fn take_over(state: &StateDir, identity: &Identity) -> Result<Option<String>, state::Error> {
     let (owner, before) = (EnrolledNode::of(identity), EnrolledNode::last(state));
     taken(state, &owner, before)
 }
 
-/// The same for a run: where it cannot be read whose the state is, a cached catalog for this node tells that it is its own.
+/// The same for a run. If the owner of the state cannot be read, a cached catalog for this node shows that it is this
+/// node's.
 ///
 /// # Errors
-/// Where something of an earlier one stays, and so could be used.
+/// Fails if something of an earlier owner is left, and so could be used.
 pub(super) fn for_run(state: &StateDir, identity: &Identity) -> Result<TakenOver, state::Error> {
     let owner = EnrolledNode::of(identity);
     match EnrolledNode::load(state) {
         Ok(before) => Ok(TakenOver { forgotten: taken(state, &owner, before)?, ..TakenOver::default() }),
-        // That says nothing of the file.
+        // That says nothing about the file.
         Err(error) if error.is_shortage() => Err(error),
         Err(error) => {
             let is_own =
@@ -56,7 +56,7 @@ pub(super) fn for_run(state: &StateDir, identity: &Identity) -> Result<TakenOver
     }
 }
 
-/// What is wrong with whose the state is: for those who only look.
+/// What is wrong with the record of the owner, for commands that only look.
 pub(crate) fn fault(state: &StateDir, identity: &Identity) -> Option<String> {
     let owner = EnrolledNode::of(identity);
     match EnrolledNode::load(state) {
@@ -92,7 +92,8 @@ fn taken(
     Ok(had_some.then(|| words(owner, before)))
 }
 
-/// Nothing of others is left. Where this cannot be written, the next run tries it again, and loses what this one remembers.
+/// Records the owner: nothing of others is left. If this cannot be written, the next run tries again, and loses what
+/// this one remembers.
 fn keep(state: &StateDir, owner: &EnrolledNode) {
     if let Err(error) = owner.keep(state) {
         tracing::warn!("cannot record which node the agent's state belongs to: {error}");

@@ -26,7 +26,7 @@ struct Scene {
     server: Arc<TestServer>,
 }
 
-/// A catalog that says the content of `/greeting`.
+/// A catalog that sets the content of `/greeting`.
 fn catalog(id: u8, content: &str) -> Catalog {
     serde_json::from_value(serde_json::json!({
         "id": format!("{id:064}"), "certname": "web1.acme.example", "commit": format!("c{id}"),
@@ -62,12 +62,12 @@ impl Scene {
         block_on(enroll(&self.server.join(), &self.state(), OnExisting::Keep)).unwrap()
     }
 
-    /// A server that has this catalog, asks for facts at first, and takes reports.
+    /// Makes the server give this catalog, ask for facts at first, and take reports.
     fn serves(&self, catalog: Catalog) {
         self.serves_and_knows(catalog, None);
     }
 
-    /// And that tells which run it was told of last.
+    /// The same, and it says which run was last reported.
     fn serves_and_knows(&self, catalog: Catalog, reported: Option<uuid::Uuid>) {
         self.server.answers(move |request| match request.path.as_str() {
             path::CATALOG => {
@@ -329,7 +329,7 @@ fn f20_damaged_contents_are_fetched_anew_whatever_is_in_their_place() {
     }
     assert!(!store.join("lost+found").exists(), "it belongs to no catalog");
 
-    // The catalog cannot be had, and the contents can: those of the cached catalog are fetched.
+    // The catalog is not available and the contents are: those of the cached catalog are fetched.
     std::fs::remove_file(&kept).unwrap();
     std::fs::remove_file(scene.root.path().join("greeting")).unwrap();
     scene.server.answers(move |request| match request.path.as_str() {

@@ -1,15 +1,16 @@
-//! Why a file is neither a catalog nor a bundle, in words for anyone who gave it: what it is not, where, and what to do.
+//! Why a file is neither a catalog nor a bundle, in words for the person who gave it: what it is, where, and what to
+//! do.
 
 use serde_json::Value;
 use serde_json::error::Category;
 
-/// What makes a file that can be applied.
+/// The command that makes a file that can be applied.
 const CURE: &str = "`holdfast compile --node NAME --bundle FILE` writes what can be applied";
 
-/// Fields by which a file is known for a catalog that is meant, whatever else is wrong with it.
+/// Fields that identify a file as an intended catalog, whatever else is wrong with it.
 const OF_A_CATALOG: [&str; 3] = ["resources", "certname", "edges"];
 
-/// What follows the file's name.
+/// The part of the message after the file's name.
 pub(super) fn words(text: &str, error: &serde_json::Error) -> String {
     if text.trim().is_empty() {
         return format!("is empty, and no catalog: {CURE}");
@@ -40,7 +41,7 @@ pub(super) fn words(text: &str, error: &serde_json::Error) -> String {
     }
 }
 
-/// Whether a catalog is meant, or a bundle, which holds one.
+/// Whether the value is meant to be a catalog, or a bundle, which contains one.
 fn is_meant(value: &Value) -> bool {
     let is_catalog = |value: &Value| OF_A_CATALOG.iter().any(|name| value.get(name).is_some());
     is_catalog(value) || value.get("catalog").is_some_and(is_catalog)
@@ -62,14 +63,14 @@ fn what(value: &Value) -> String {
     }
 }
 
-/// The parser's words without their place, which is said once.
+/// The parser's message without the position, which is named once.
 fn bare(error: &serde_json::Error) -> String {
     let words = error.to_string();
     let end = words.rfind(" at line ").unwrap_or(words.len());
     words[..end].to_owned()
 }
 
-/// What the parser says of fields and values, in words for people.
+/// The parser's message about fields and values, in words for people.
 fn fault(words: &str) -> String {
     let quoted = |start: &str| words.strip_prefix(start)?.split('`').next();
     if let Some(name) = quoted("unknown field `") {

@@ -1,5 +1,5 @@
-//! What runs remember elsewhere while the state takes nothing, and how it comes back: all that a run reads of earlier ones, and
-//! what was set aside for people. Nothing is removed there before it lies in the state again.
+//! What runs store elsewhere while the state cannot be written, and how it comes back: everything that a run reads of
+//! earlier ones, and what was set aside for people. Nothing is removed there before it is in the state again.
 
 use std::path::{Path, PathBuf};
 
@@ -7,16 +7,17 @@ use super::{Error, MemoryDir, NAME, Runs, lent_places};
 use crate::enforce;
 use crate::state::{self, StateDir};
 
-/// Records of what was unpacked.
+/// The records of what was unpacked.
 const ARCHIVES: &str = "archives";
 
-/// What was where files are now. No run reads it, and it may be large: it only comes back.
+/// What was in the place of present files. No run reads it, and it may be large, so it is only moved back and never
+/// copied there.
 const BACKUPS: &str = "backups";
 
-/// There where a place began with all that the state had: what it lacks now was removed by a run.
+/// A file that exists if a place began with everything that the state had: whatever it lacks now was removed by a run.
 const WHOLE: &str = "whole";
 
-/// Another place, with what the state holds as far as that can be read, or with what an earlier run left there.
+/// Another place, with what the state has, as far as that can be read, or with what an earlier run left there.
 pub(super) fn lend(state: &StateDir, error: state::Error) -> Result<MemoryDir, Error> {
     let earlier = lent_places(state).find_map(|place| StateDir::existing(&place));
     let is_new = earlier.is_none();
@@ -35,8 +36,8 @@ pub(super) fn lend(state: &StateDir, error: state::Error) -> Result<MemoryDir, E
     Ok(MemoryDir { dir, notes })
 }
 
-/// Copies all that a run reads of earlier ones, as far as it can be read and has room. Only where that was all of it, what is
-/// lacking there later was removed by a run. Answers with what could not be copied, and why.
+/// Copies everything that a run reads of earlier ones, as far as it can be read and there is space. Only if that was
+/// all, whatever is missing there later was removed by a run. Returns what could not be copied, and why.
 fn copy_what_can_be_read(memory: &StateDir, dir: &StateDir) -> Vec<state::Error> {
     let mut errors = copy(memory, dir);
     if errors.is_empty() {
@@ -45,8 +46,8 @@ fn copy_what_can_be_read(memory: &StateDir, dir: &StateDir) -> Vec<state::Error>
     errors
 }
 
-/// What runs left elsewhere while the state took nothing goes back to it; on an error all of it that is not there yet, and all
-/// that a run reads, still lies where it was.
+/// Moves back what runs left elsewhere while the state could not be written. On an error, everything that is not back
+/// yet, and everything that a run reads, is still where it was.
 pub(super) fn take_back(state: &StateDir, dir: &StateDir) -> Result<(), state::Error> {
     for place in lent_places(state) {
         clear(&place);
@@ -56,7 +57,7 @@ pub(super) fn take_back(state: &StateDir, dir: &StateDir) -> Result<(), state::E
         if lent.file(WHOLE)?.is_some() {
             forget_removed(&lent, dir)?;
         }
-        // It goes as a whole: of one that is half removed, the next run would not know what it lacks.
+        // It is removed in one step: if it were half removed, the next run would not know what is missing.
         std::fs::rename(&place, returned(&place)).map_err(|error| state::Error::Io {
             action: "remove",
             path: place.clone(),
@@ -72,7 +73,7 @@ fn returned(place: &Path) -> PathBuf {
     place.with_extension("returned")
 }
 
-/// Removes what is back. What stays is removed by the next run.
+/// Removes a place from which everything is back. What cannot be removed is left to the next run.
 fn clear(place: &Path) {
     let place = returned(place);
     if StateDir::existing(&place).is_some()
@@ -82,8 +83,8 @@ fn clear(place: &Path) {
     }
 }
 
-/// Copies what a run reads of earlier ones, each by itself. What is not there stays at the target. Answers with what could not
-/// be copied, and why.
+/// Copies what a run reads of earlier ones, each file on its own. What does not exist is kept at the target. Returns
+/// what could not be copied, and why.
 fn copy(from: &StateDir, to: &StateDir) -> Vec<state::Error> {
     let mut errors: Vec<_> =
         enforce::MEMORY_FILES.iter().filter_map(|name| copy_file(from, name, to).err()).collect();
@@ -99,7 +100,7 @@ fn copy(from: &StateDir, to: &StateDir) -> Vec<state::Error> {
 
 fn copy_file(from: &StateDir, name: &str, to: &StateDir) -> Result<(), state::Error> {
     match from.file(name) {
-        // What is not a file is nothing to keep.
+        // Anything that is not a file is not worth keeping.
         Ok(None) | Err(state::Error::NotAFile(_)) => Ok(()),
         Ok(Some(_)) => from.copy(name, to),
         Err(error) => Err(error),
@@ -111,14 +112,14 @@ fn copy_archives(from: &StateDir, to: &StateDir) -> Result<Vec<state::Error>, st
     Ok(from.names()?.iter().filter_map(|name| from.copy(name, &to).err()).collect())
 }
 
-/// What a run removed from a copy of all is removed: files, and records of what was unpacked.
+/// Removes what a run removed from a complete copy: files, and records of what was unpacked.
 fn forget_removed(lent: &StateDir, dir: &StateDir) -> Result<(), state::Error> {
     for name in enforce::MEMORY_FILES {
         if matches!(lent.file(name), Ok(None)) {
             dir.remove(name)?;
         }
     }
-    // Where it had none, there were none to be removed.
+    // If it had no records, none were removed.
     if !lent.has_directory(ARCHIVES) || !dir.has_directory(ARCHIVES) {
         return Ok(());
     }
@@ -127,7 +128,7 @@ fn forget_removed(lent: &StateDir, dir: &StateDir) -> Result<(), state::Error> {
     dir.names()?.iter().filter(|name| !left.contains(name)).try_for_each(|name| dir.remove(name))
 }
 
-/// Moves, one by one, what was set aside and what was where files are now.
+/// Moves, one by one, what was set aside and what was in the place of present files.
 fn for_people(lent: &StateDir, dir: &StateDir) -> Result<(), state::Error> {
     if lent.has_directory(BACKUPS) {
         let (lent, dir) = (lent.below(BACKUPS)?, dir.below(BACKUPS)?);
@@ -150,7 +151,7 @@ fn for_people(lent: &StateDir, dir: &StateDir) -> Result<(), state::Error> {
 mod tests {
     use super::*;
 
-    /// A state with a memory, and the first place where that can be lent. What is there goes at the end.
+    /// A state with a memory, and the first place that can be used instead. What is there is removed at the end.
     struct Lent {
         state: StateDir,
         memory: StateDir,
@@ -191,7 +192,7 @@ mod tests {
     #[test]
     fn what_could_not_be_copied_there_is_still_in_the_state_when_the_rest_comes_back() {
         let lent = Lent::new();
-        // A link cannot be opened, as a file on a bad sector cannot be read.
+        // A link cannot be opened, just as a file on a bad sector cannot be read.
         lent.memory.remove("left.json").unwrap();
         std::os::unix::fs::symlink("/nowhere", lent.memory.path().join("left.json")).unwrap();
         assert_eq!(copy_what_can_be_read(&lent.memory, &lent.dir).len(), 1);
@@ -223,7 +224,7 @@ mod tests {
     fn a_place_that_was_left_half_removed_takes_nothing_from_the_state() {
         let lent = Lent::new();
         assert!(copy_what_can_be_read(&lent.memory, &lent.dir).is_empty());
-        // As a run leaves it that is ended while it removes the place.
+        // As a run leaves it that is killed while it removes the place.
         std::fs::rename(lent.dir.path(), returned(lent.dir.path())).unwrap();
         std::fs::remove_file(returned(lent.dir.path()).join("left.json")).unwrap();
         take_back(&lent.state, &lent.memory).unwrap();

@@ -1,17 +1,17 @@
-//! The newest runs that a state knows of: by them one that was put back from an older copy is told from one that is as the last run
-//! left it.
+//! The newest runs that a state knows of. They distinguish a state that was restored from an older copy from one that
+//! is as the last run left it.
 
 use uuid::Uuid;
 
 use crate::state::{self, StateDir};
 
-/// Where they stand, one a line, the last one last.
+/// The file with their ids, one per line, the latest last.
 const NAME: &str = "newest";
 
-/// So many are known.
+/// The most runs that are recorded.
 const MOST: usize = 100;
 
-/// As many bytes as these have at most, and more.
+/// The most bytes of the file, more than that many ids take.
 const LIMIT: u64 = 8 * 1024;
 
 /// Runs in the order in which they took place.
@@ -19,19 +19,19 @@ const LIMIT: u64 = 8 * 1024;
 pub(super) struct Runs(Vec<Uuid>);
 
 impl Runs {
-    /// Those that a memory has; none where it cannot be read.
+    /// The runs in a memory; empty if it cannot be read.
     pub(super) fn of(memory: &StateDir) -> Self {
         let text = memory.read(NAME, LIMIT).ok().flatten().and_then(|bytes| String::from_utf8(bytes).ok());
         Self(text.unwrap_or_default().lines().filter_map(|line| line.trim().parse().ok()).collect())
     }
 
-    /// With those that another memory has.
+    /// Adds the runs in another memory.
     pub(super) fn and(mut self, others: &Self) -> Self {
         others.0.iter().for_each(|run| self.add(*run));
         self
     }
 
-    /// With one that took place just now.
+    /// Adds a run that took place just now.
     pub(super) fn add(&mut self, run: Uuid) {
         if !self.0.contains(&run) {
             self.0.push(run);
@@ -44,11 +44,11 @@ impl Runs {
         if self.0.is_empty() { Ok(()) } else { memory.replace(NAME, text.as_bytes()) }
     }
 
-    /// Whether a run that was reported is a later one than these. `now` is the run at hand.
+    /// Whether a run that was reported is later than these. `now` is the current run.
     ///
-    /// The number of a run begins with its time, so one that is older than all of these is one of before: the server lacks or lost
-    /// later reports. One among them in time that is not one of them was not known when this state was copied. Where these are
-    /// numbered by a clock that was ahead, their time says nothing.
+    /// The id of a run begins with its time. So an id older than all of these belongs to an earlier run: the server
+    /// lacks or lost later reports. An id whose time is between theirs and that is not one of them was unknown when
+    /// this state was copied. If a clock that was ahead numbered these, their time proves nothing.
     pub(super) fn lack(&self, reported: Uuid, now: Uuid) -> bool {
         if self.0.is_empty() || self.0.contains(&reported) {
             return false;

@@ -1,5 +1,5 @@
-//! What is in the agent's own state, damaged in every way: nobody hangs, each is told by anyone who looks, and the run after
-//! that one finds everything in order.
+//! The agent's own state, damaged in every way: nothing hangs, each damage is reported by every command that looks, and
+//! the run after that finds everything in order.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
@@ -59,10 +59,10 @@ fn open(path: &Path) {
 const CONTENTS: [Spoil; 4] = [emptied, cut, garbage, other];
 const KINDS: [Spoil; 3] = [directory, fifo, link];
 
-/// What status, doctor and the run say of it; `""` where it counts as none and nobody needs to be told.
+/// What status, doctor and the run report about it; `""` if it counts as missing and nobody needs to know.
 type Said = [&'static str; 3];
 
-/// A file, what is said where its content is damaged, and where it is of another kind.
+/// A file, what is reported if its content is damaged, and what if it is of another kind.
 const FILES: [(&str, Said, Said); 13] = [
     ("status.json", ["status.json is damaged"; 3], ["status.json is", "status.json is", "status.json was"]),
     ("lock", [""; 3], ["/lock is", "/lock is", "/lock was"]),
@@ -91,7 +91,7 @@ const KIND_OF_OWED: Said = ["owed.json is", "owed.json is", "owed.json was"];
 const KIND_OF_HOLDS: Said = ["holds.json is", "holds.json is", "holds.json was"];
 const KIND_OF_MARK: Said = ["unended is", "unended is", "unended was"];
 
-/// A machine that was enrolled and is as it should be.
+/// A machine that was enrolled and is in order.
 pub(super) fn settled() -> Scene {
     let scene = scene();
     scene.enroll();
@@ -151,13 +151,13 @@ fn f20_directories_of_the_state_that_are_something_else_or_open_are_put_right_an
     }
 }
 
-/// What doctor says of a directory.
+/// What doctor reports about a directory.
 fn is_of(place: &Path, case: usize) -> &'static str {
     let how = if case == 3 { " (mode 0755" } else { " is a" };
     format!("{}{how}", place.display()).leak()
 }
 
-/// All that is below a directory, with what files hold.
+/// Everything below a directory, with the content of files.
 fn tree(at: &Path) -> std::collections::BTreeMap<std::path::PathBuf, Option<Vec<u8>>> {
     let mut all = std::collections::BTreeMap::new();
     for entry in std::fs::read_dir(at).unwrap() {
@@ -184,7 +184,7 @@ fn who_looks_changes_nothing_of_the_state() {
     looks(&scene);
     let scene = settled();
     looks(&scene);
-    // then the name is looked for in the cached catalog
+    // Then the name is taken from the cached catalog.
     for name in ["identity/identity.json", "cache/catalog.sealed"] {
         garbage(&scene.place.state_dir.join(name));
         looks(&scene);

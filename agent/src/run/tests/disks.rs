@@ -1,4 +1,4 @@
-//! Real disks that are full, and mounts that are read-only, at each place that a run writes to; and what is damaged on them.
+//! Real disks that are full, and mounts that are read-only, at each place that a run writes to; and damage on them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +24,7 @@ fn f20_a_damaged_identity_keeps_no_machine_from_being_kept_as_it_was_to_be() {
     assert_eq!(certname(&scene.state()).unwrap().as_str(), "web1.acme.example", "the daemon begins");
     assert_eq!(scene.server.asked(path::CATALOG).len(), asked, "nobody is asked");
 
-    // The cure is one; what waited is the node's that it was, and is delivered to nobody.
+    // A new enrolment fixes it. What waited belongs to the earlier node, and is delivered to nobody.
     scene.enroll();
     scene.serves(catalog(1, "hello\n"));
     let done = scene.run();
@@ -32,11 +32,11 @@ fn f20_a_damaged_identity_keeps_no_machine_from_being_kept_as_it_was_to_be() {
     assert_eq!(done.aside.of_earlier_nodes, 1);
 }
 
-/// A small file system of its own at a directory, for as long as this lives.
+/// A small file system of its own on a directory, for as long as this lives.
 struct Disk(PathBuf);
 
 impl Disk {
-    /// None where this test may mount nothing.
+    /// Mounts it; `None` if this test may not mount anything.
     fn mount(at: PathBuf) -> Option<Self> {
         std::fs::create_dir_all(&at).unwrap();
         let is_mounted =
@@ -73,7 +73,7 @@ fn is_done(program: &str, arguments: &[&str]) -> bool {
     output.status.success()
 }
 
-/// What is wrong with a disk, how it comes and how it goes.
+/// How a fault of a disk is caused, how it is ended, and its words.
 type Fault = (fn(&Disk), fn(&Disk), &'static str);
 
 const FAULTS: [Fault; 2] = [
@@ -81,7 +81,7 @@ const FAULTS: [Fault; 2] = [
     (|disk| disk.remount("ro"), |disk| disk.remount("rw"), "Read-only file system"),
 ];
 
-/// Runs while the disk of a directory has a fault and a new catalog is there, and once more when it has none.
+/// Runs while the disk of a directory has a fault and a new catalog is available, and once more without the fault.
 fn tried(below: &str, (begin, end, words): Fault) -> Option<(Scene, Done)> {
     let scene = scene();
     drop(scene.state());
@@ -89,7 +89,7 @@ fn tried(below: &str, (begin, end, words): Fault) -> Option<(Scene, Done)> {
     if below == "srv" {
         std::fs::create_dir(&at).unwrap();
     }
-    // Of the state, it is the same at each place; what is there is on the disk from the start.
+    // The state is the same at each place; its content is on the disk from the start.
     let disk = Disk::mount(at)?;
     scene.enroll();
     let catalog = |id: u8, content: &str| {
@@ -145,7 +145,7 @@ fn f14_f16_a_state_whose_disk_is_full_or_read_only_keeps_no_file_from_being_corr
     }
 }
 
-/// A machine after its first run, with its state on a disk of its own; none where no disk can be mounted.
+/// A machine after its first run, with its state on a disk of its own; `None` if no disk can be mounted.
 fn on_a_disk() -> Option<(Scene, Disk)> {
     let scene = scene();
     drop(scene.state());
@@ -199,7 +199,7 @@ fn f14_f16_what_was_backed_up_and_what_was_unpacked_meanwhile_comes_back_with_th
         assert_eq!(meanwhile.names().unwrap(), records.names().unwrap(), "{words}: they are known there");
         meanwhile.replace("changed.json", b"v2").unwrap();
         meanwhile.remove("removed.json").unwrap();
-        // More than the disk has room for: then nothing is lost, and what is known there stays in force.
+        // More than fits on the disk: then nothing is lost, and what is known there stays in force.
         let backups = lent.below("backups").unwrap();
         backups.replace("large", &[0; 1024 * 1024]).unwrap();
         end(&disk);

@@ -1,9 +1,9 @@
-//! A machine that becomes another node, and reports that nobody but their server may judge.
+//! A machine that becomes another node, and reports that only their own server may judge.
 
 use super::*;
 
 impl Scene {
-    /// Enrols the machine, as the command does: what it was before ends there.
+    /// Enrols the machine as the command does, which ends what it was before.
     pub(super) fn enroll_whole(&self) {
         take_over(&self.state(), &self.enroll()).unwrap();
     }
@@ -58,7 +58,7 @@ fn the_next_node_s_server_hears_of_none_of_the_reports_that_the_earlier_one_lost
         said.contains("1-a.json is damaged") && !said.contains("canary"),
         "whose it was is not known: {said}"
     );
-    // One that nobody has looked at yet, and a loss that no report tells yet.
+    // A report that nobody has looked at yet, and a loss that no report mentions yet.
     damage("n0000000009-b.json");
     std::fs::write(scene.place.state_dir.join("spool/untold"), r#"{"count": 3, "why": ["canary"]}"#).unwrap();
 

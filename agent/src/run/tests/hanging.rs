@@ -1,4 +1,4 @@
-//! A server that takes what it is asked and says nothing: each wait ends, and the run goes on with what it has.
+//! A server that takes requests and does not answer: each wait ends, and the run continues with what it has.
 
 use std::time::Duration;
 

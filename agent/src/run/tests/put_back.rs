@@ -1,14 +1,14 @@
-//! A state that was put back from an older copy, and a clock that is off: what the server knows better.
+//! A state that was restored from an older copy, and a wrong clock: what the server knows better.
 
 use super::*;
 
-/// A copy of the agent's whole state, as a backup has it.
+/// Copies the agent's whole state, as a backup does.
 fn copied(from: &std::path::Path, to: &std::path::Path) {
     let ran = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
     assert!(ran.success());
 }
 
-/// A run by what the server serves, from which the state is put back to what it was before. Answers with the run.
+/// A run after which the state is restored to what it was before. Returns the run's id.
 fn forgotten(scene: &Scene) -> uuid::Uuid {
     let (state, copy) = (scene.place.state_dir.clone(), scene.root.path().join("copy"));
     copied(&state, &copy);
@@ -18,7 +18,7 @@ fn forgotten(scene: &Scene) -> uuid::Uuid {
     last
 }
 
-/// The report of a run that finds its state put back, and calls nothing drift. It is told in the report.
+/// The report of a run that finds its state restored, and calls nothing drift. The report says so.
 fn finds_it(scene: &Scene) -> Report {
     let report = scene.run().report;
     assert_eq!((report.counts.changed, report.counts.corrective), (1, 0));
@@ -51,14 +51,14 @@ fn reports_that_the_server_lacks_or_lost_make_no_state_an_old_one() {
     let first = scene.run().report.run;
     scene.serves_and_knows(catalog(2, "two"), Some(first));
     scene.run();
-    // The second never came, or the server was restored: it still knows of the first alone.
+    // The second never arrived, or the server was restored: it still knows only the first.
     scene.serves_and_knows(catalog(3, "two"), Some(first));
     std::fs::write(scene.root.path().join("greeting"), "by hand").unwrap();
     let report = scene.run().report;
     assert_eq!((report.counts.corrective, &report.error), (1, &None));
 }
 
-/// A run of so many days from now, by a clock that is ahead.
+/// The id of a run this many days from now, by a clock that is ahead.
 fn ahead(days: i64) -> uuid::Uuid {
     let at = crate::clock::now() + jiff::SignedDuration::from_hours(24 * days);
     let seconds = u64::try_from(at.as_second()).unwrap();
@@ -97,7 +97,7 @@ fn a_clock_that_was_ahead_and_is_right_again_makes_no_state_an_old_one() {
         assert_eq!(report.error, None);
         reported = report.run;
     }
-    // What the server knows of, and this state does not, is said once, though its time is yet to come.
+    // A run that the server knows, and this state does not, is reported once, although its time is in the future.
     let unknown = ahead(400);
     for (which, is_said) in [(4, true), (5, false)] {
         scene.serves_and_knows(catalog(which, "four"), Some(unknown));
@@ -105,7 +105,7 @@ fn a_clock_that_was_ahead_and_is_right_again_makes_no_state_an_old_one() {
     }
 }
 
-/// A server whose clock is so many hours ahead of this machine's, and that has this catalog.
+/// A server whose clock is this many hours ahead of this machine's, and that has this catalog.
 fn serves_at(scene: &Scene, hours: i64, catalog: Catalog) {
     scene.server.answers(move |request| match request.path.as_str() {
         path::CATALOG => {

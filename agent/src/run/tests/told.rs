@@ -1,4 +1,4 @@
-//! What `status` tells of the last run: of the run that was last, of this machine, and whatever clocks say.
+//! What `status` reports about the last run: the one that was really the last, on this machine, whatever clocks say.
 
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -93,7 +93,7 @@ fn no_clock_makes_drift_older_than_it_is_or_younger_than_now() {
     assert_eq!(next.drifted, Some(now));
 }
 
-/// Counts what is told of runs that begin.
+/// Counts the runs that are reported to begin.
 struct Begun(Arc<AtomicUsize>);
 
 impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Begun {
