@@ -1,6 +1,6 @@
 //! Users and groups, from the root's own `passwd` and `group`.
 //!
-//! Names alone: password hashes are the provider's, and never kept here.
+//! Without password hashes: the provider reads those, and they are never kept here.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,10 +9,10 @@ use zeroize::Zeroizing;
 
 use super::Inspect;
 
-/// The lines of `/etc/shadow` (shadow(5)), which hold hashes: they are wiped once nobody needs them.
+/// The text of `/etc/shadow` (shadow(5)), which contains hashes and is wiped after use.
 ///
 /// # Errors
-/// It cannot be read.
+/// Fails if it cannot be read.
 pub fn shadow(machine: &dyn Inspect) -> super::Result<Zeroizing<String>> {
     Ok(Zeroizing::new(machine.read_text(Path::new("/etc/shadow"))?.unwrap_or_default()))
 }
@@ -23,7 +23,7 @@ pub struct Account {
     pub name: String,
     pub uid: u32,
     pub gid: u32,
-    /// Full name or purpose.
+    /// The full name or purpose.
     pub comment: String,
     pub home: String,
     pub shell: String,
@@ -34,7 +34,7 @@ pub struct Account {
 pub struct GroupEntry {
     pub name: String,
     pub gid: u32,
-    /// Members by the group database.
+    /// Members according to the group database.
     pub members: Vec<String>,
 }
 
@@ -50,7 +50,8 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// From the texts of `passwd` and `group`; lines that are not entries (comments, `+` of NIS) are passed over. The first of equals counts.
+    /// Parses the texts of `passwd` and `group`. Lines that are not entries (comments, `+` of NIS) are ignored. Of
+    /// entries with the same name, the first counts.
     pub fn parse(passwd: &str, group: &str) -> Self {
         let mut accounts = Self::default();
         for user in passwd.lines().filter_map(parse_user) {
@@ -78,32 +79,32 @@ impl Accounts {
         self.groups_by_name.get(name).map(|i| &self.groups[*i])
     }
 
-    /// All users, as the file has them.
+    /// All users, in the order of the file.
     pub fn users(&self) -> &[Account] {
         &self.users
     }
 
-    /// All groups, as the file has them.
+    /// All groups, in the order of the file.
     pub fn groups(&self) -> &[GroupEntry] {
         &self.groups
     }
 
-    /// The id of a user given by name, or by a number where no user has that name.
+    /// The id of a user, given by name, or by number if no user has that name.
     pub fn uid(&self, name_or_number: &str) -> Option<u32> {
         self.user(name_or_number).map(|user| user.uid).or_else(|| name_or_number.parse().ok())
     }
 
-    /// The id of a group given by name, or by a number where no group has that name.
+    /// The id of a group, given by name, or by number if no group has that name.
     pub fn gid(&self, name_or_number: &str) -> Option<u32> {
         self.group(name_or_number).map(|group| group.gid).or_else(|| name_or_number.parse().ok())
     }
 
-    /// A user id for people: the name, or the number where no user has it.
+    /// A user id for people: the name, or the number if no user has it.
     pub fn user_name(&self, uid: u32) -> String {
         self.uids.get(&uid).map_or_else(|| uid.to_string(), |i| self.users[*i].name.clone())
     }
 
-    /// A group id for people: the name, or the number where no group has it.
+    /// A group id for people: the name, or the number if no group has it.
     pub fn group_name(&self, gid: u32) -> String {
         self.gids.get(&gid).map_or_else(|| gid.to_string(), |i| self.groups[*i].name.clone())
     }

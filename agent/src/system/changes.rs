@@ -1,4 +1,4 @@
-//! What changes the machine. Errors of the kernel are told with what is behind them.
+//! The operations that change the machine. Errors of the kernel are reported with their cause.
 
 use std::io::Read;
 use std::path::Path;
@@ -82,14 +82,14 @@ impl System for Machine {
     }
 
     fn settle(&self) -> Result<()> {
-        // What others did through this machine's services comes before the next look, too.
+        // What others did through this machine's services is also seen by the next look.
         self.forget();
         explained(self, self.sync_directories())
     }
 }
 
 impl Machine {
-    /// Something is changed, or may be; where it is known that it was not, nothing is counted.
+    /// Counts a change, or a possible one; if it is known that nothing changed, nothing is counted.
     fn acted(&self, may_have: bool) {
         self.acts.fetch_add(u64::from(may_have), Ordering::Relaxed);
     }
@@ -112,7 +112,7 @@ fn set_mode(machine: &Machine, path: &Path, mode: u32) -> Result<()> {
     match stat.kind {
         FileKind::Symlink => return Err(Error::NotAFile(path.to_owned())),
         FileKind::Other => {
-            // A device or FIFO is not opened; a link put in its place meanwhile is not followed.
+            // A device or FIFO is not opened, and a link that is put in its place in the meantime is not followed.
             let mode = Mode::from_raw_mode(mode);
             return rustix::fs::chmodat(&place.dir, &place.name, mode, AtFlags::SYMLINK_NOFOLLOW)
                 .map_err(failed);
@@ -150,7 +150,8 @@ fn remove(machine: &Machine, path: &Path) -> Result<()> {
     }
 }
 
-/// A file with other names, where others can make names, may be anyone's: giving it away would give that away.
+/// Refuses a file with other hard links where others can create such names: it may be any file, and changing its owner
+/// would give that file away.
 fn refuse_planted_hard_link(place: &PathHandle, stat: Stat, path: &Path) -> Result<()> {
     if stat.kind == FileKind::Directory || stat.links < 2 {
         return Ok(());

@@ -1,7 +1,8 @@
-//! Commands: what is run, with what around it, and what came of it.
+//! Commands: what is run, in which environment, and the result.
 //!
-//! Arguments without a shell unless a shell is asked for, a cleared environment, an own process group that ends at the
-//! timeout, bounded output. Arguments can be seen by every user of the machine: secrets go by environment or input.
+//! Arguments are passed without a shell unless one is asked for. The environment is cleared, the command has its own
+//! process group, which is ended at the timeout, and its output is bounded. Every user of the machine can see
+//! arguments, so secrets are passed in the environment or on standard input.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,41 +16,42 @@ use crate::stop::StopReason;
 pub(super) mod child;
 mod group;
 
-/// The PATH of every command.
+/// The `PATH` of every command.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// How much of a command's output is kept, unless it says otherwise.
+/// How much of a command's output is kept by default, in bytes.
 pub const OUTPUT_LIMIT: usize = 64 * 1024;
 
-/// A command and what is around it.
+/// A command and its environment.
 #[derive(Debug, Clone)]
 pub struct Invocation {
     pub command: Command,
-    /// The working directory; `/` without it.
+    /// The working directory; `/` if not set.
     pub cwd: Option<PathBuf>,
-    /// The user it runs as, with that user's groups and without the agent's terminal; the agent's own without it.
+    /// The user it runs as, with that user's groups and without the agent's terminal; the agent's own if not set.
     pub user: Option<String>,
-    /// Variables beside `PATH`, `LANG=C.UTF-8` and `HOME`.
+    /// Variables besides `PATH`, `LANG=C.UTF-8` and `HOME`.
     pub environment: Vec<(String, Secret)>,
-    /// What it reads from its standard input.
+    /// Its standard input.
     pub input: Option<Input>,
-    /// When its process group is ended, if the run is not over before.
+    /// When its process group is ended, if the run is not over earlier.
     pub timeout: Duration,
-    /// Whether it has no terminal, even where the agent has one: what it asks for on `/dev/tty` fails and waits for nobody.
+    /// Whether it has no terminal, even if the agent has one: what it asks on `/dev/tty` then fails and waits for
+    /// nobody.
     pub detached: bool,
-    /// Whether it is ended when the run is to stop: only where what it has done by then harms nobody half done.
+    /// Whether it is ended when the run must stop: only if what it has done by then does no harm half done.
     pub stoppable: bool,
-    /// How many bytes of each output are kept, as whole lines; what is over is read and dropped.
+    /// How many bytes of each output are kept, as whole lines; the rest is read and dropped.
     pub limit: usize,
 }
 
-/// Standard input; never shown, and wiped when done.
+/// Standard input; never shown, and wiped when it is dropped.
 #[derive(Clone)]
 pub struct Input(Zeroizing<Vec<u8>>);
 
 #[cfg(test)]
 impl Input {
-    /// What a test looks for in it.
+    /// The bytes, for tests.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -62,12 +64,12 @@ impl fmt::Debug for Input {
 }
 
 impl Invocation {
-    /// A program and its arguments.
+    /// Runs a program with arguments.
     pub fn new<S: Into<String>>(arguments: impl IntoIterator<Item = S>) -> Self {
         Self::of(Command::Arguments(arguments.into_iter().map(Into::into).collect()))
     }
 
-    /// A command as a manifest gives it.
+    /// Runs a command as a manifest gives it.
     pub fn of(command: Command) -> Self {
         Self {
             command,
@@ -82,7 +84,7 @@ impl Invocation {
         }
     }
 
-    /// The program; none of a text for the shell.
+    /// The program; `None` for a shell command.
     pub(super) fn program(&self) -> Option<&str> {
         match &self.command {
             Command::Arguments(list) => list.first().map(String::as_str),
@@ -90,42 +92,42 @@ impl Invocation {
         }
     }
 
-    /// With a variable that may be shown.
+    /// Sets a variable that may be shown.
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.into()));
         self
     }
 
-    /// With standard input.
+    /// Sets the standard input.
     #[must_use]
     pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = Some(Input(Zeroizing::new(bytes.into())));
         self
     }
 
-    /// With another timeout.
+    /// Sets the timeout.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Without a terminal.
+    /// Runs it without a terminal.
     #[must_use]
     pub fn detached(mut self) -> Self {
         self.detached = true;
         self
     }
 
-    /// Ended when the run is to stop.
+    /// Allows it to be ended when the run must stop.
     #[must_use]
     pub fn stoppable(mut self) -> Self {
         self.stoppable = true;
         self
     }
 
-    /// With more of the output kept, for what is parsed.
+    /// Keeps more of the output, in bytes, for output that is parsed.
     #[must_use]
     pub fn limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
@@ -138,9 +140,9 @@ impl Invocation {
 pub enum Exit {
     Code(i32),
     Signal(i32),
-    /// By us, since it took too long.
+    /// The agent ended it, since it took too long.
     TimedOut(Duration),
-    /// By us, since the run is to stop; or it was not begun for that.
+    /// The agent ended it, or did not start it, since the run must stop.
     Stopped(StopReason),
 }
 
@@ -155,13 +157,13 @@ impl fmt::Display for Exit {
     }
 }
 
-/// What came of a command.
+/// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     pub exit: Exit,
-    /// The beginning of its standard output; where that was too much, up to the last whole line.
+    /// The beginning of its standard output; if that was too long, up to the last whole line.
     pub stdout: Vec<u8>,
-    /// The end of its standard error, where the reason usually stands; where that was too much, from a whole line on.
+    /// The end of its standard error, where the reason usually is; if that was too long, from the first whole line on.
     pub stderr: Vec<u8>,
 }
 
@@ -176,8 +178,8 @@ impl Output {
         String::from_utf8_lossy(&self.stdout)
     }
 
-    /// What it said, for an error: of standard error, or of standard output where that is empty. Of much, the first lines,
-    /// where many say what is wrong, and the last ones, where the others do.
+    /// The output of a failed command for an error: standard error, or standard output if that is empty. If it is long,
+    /// the first lines, where many tools say what is wrong, and the last ones, where the others do.
     pub fn last_words(&self) -> String {
         let said = if self.stderr.trim_ascii().is_empty() { &self.stdout } else { &self.stderr };
         let text = String::from_utf8_lossy(said);
@@ -191,7 +193,7 @@ impl Output {
     }
 }
 
-/// Lines of a failed command that are shown: from the beginning, and from the end.
+/// How many lines of a failed command are shown, from the beginning and from the end.
 const FIRST_WORDS: usize = 3;
 const LAST_WORDS: usize = 5;
 

@@ -1,5 +1,5 @@
-//! Who is in a call of the kernel that may not come back, and where: each look at a path goes through here. No look begins on a file
-//! system that does not answer.
+//! Which thread is in a call of the kernel that may never return, and where: each look at a path goes through here. No
+//! look begins on a file system that does not respond.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use super::served::{PATIENCE, ServedMount, ServedMounts};
 use super::{Error, Result};
 
-/// The way to the paths of a machine.
+/// The door to the paths of a machine.
 #[derive(Default)]
 pub struct Door {
     served: Option<ServedMounts>,
     inside: Mutex<HashMap<ThreadId, (Instant, PathBuf)>>,
 }
 
-/// A call of a thread, for as long as this lives; none where it is a part of another one.
+/// A call by a thread, for as long as this lives; `None` if it is part of another call.
 pub(crate) struct OpenCall<'a>(Option<&'a Door>);
 
 impl Drop for OpenCall<'_> {
@@ -30,12 +30,12 @@ impl Drop for OpenCall<'_> {
 }
 
 impl Door {
-    /// One that asks these file systems before anybody looks into them.
+    /// A door that checks these file systems before anything in them is looked at.
     pub fn asking(served: ServedMounts) -> Self {
         Self { served: Some(served), inside: Mutex::default() }
     }
 
-    /// Before a call that has to do with a path, as this machine calls it.
+    /// Enters a call that involves a path of this machine.
     pub(crate) fn enter(&self, path: PathBuf) -> Result<OpenCall<'_>> {
         self.ask(&path)?;
         match lock(&self.inside).entry(std::thread::current().id()) {
@@ -47,12 +47,12 @@ impl Door {
         }
     }
 
-    /// Fails where what is on the way to a path does not answer.
+    /// Fails if a file system on the way to a path does not respond.
     pub(super) fn ask(&self, path: &Path) -> Result<()> {
         self.refuse(path, ServedMounts::silent_on_the_way)
     }
 
-    /// Fails where what is mounted below a path does not answer.
+    /// Fails if a file system that is mounted below a path does not respond.
     pub(super) fn enter_tree(&self, path: &Path) -> Result<()> {
         self.refuse(path, ServedMounts::silent_below)
     }
@@ -68,7 +68,7 @@ impl Door {
         })
     }
 
-    /// The call that takes the longest, and for how long it has.
+    /// The call that has taken longest, and how long it has taken.
     pub fn longest(&self) -> Option<(PathBuf, Duration)> {
         let inside = lock(&self.inside);
         let (since, path) = inside.values().min_by_key(|(since, _)| *since)?;
@@ -76,7 +76,7 @@ impl Door {
     }
 }
 
-/// What these locks guard is whole between any two statements.
+/// Locks a mutex. What these locks protect is consistent between any two statements, so poisoning is ignored.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

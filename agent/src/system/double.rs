@@ -1,4 +1,5 @@
-//! A machine for providers' tests: a temporary root that says it is live, whose commands are answered by the test.
+//! A machine for the tests of providers: a temporary root that claims to be live, whose commands are answered by the
+//! test.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -17,9 +18,9 @@ use crate::stop::{RunEnd, StopReason};
 
 type Answer = Box<dyn Fn(&Invocation) -> Option<Output> + Send + Sync>;
 
-/// A temporary root with commands that only look as if they ran.
+/// A temporary root with commands that only seem to run.
 pub(crate) struct Double {
-    /// The root's place on this machine.
+    /// The root's directory on this machine.
     pub(crate) root: tempfile::TempDir,
     machine: Machine,
     answer: Answer,
@@ -29,13 +30,13 @@ pub(crate) struct Double {
 }
 
 impl Double {
-    /// Answers commands by `answer`; where that says nothing, the command fails with code 127. What a command would
-    /// have changed, `answer` may change in the root by itself.
+    /// A double whose commands are answered by `answer`. If that returns `None`, the command fails with code 127. What
+    /// a command would change, `answer` itself can change in the root.
     pub(crate) fn new(answer: impl Fn(&Invocation) -> Option<Output> + Send + Sync + 'static) -> Self {
         Self::at(tempfile::tempdir().unwrap(), answer)
     }
 
-    /// With this directory as its root.
+    /// A double with this directory as its root.
     pub(crate) fn at(
         root: tempfile::TempDir,
         answer: impl Fn(&Invocation) -> Option<Output> + Send + Sync + 'static,
@@ -45,29 +46,29 @@ impl Double {
         Self { root, machine, answer: Box::new(answer), ran, later, looks }
     }
 
-    /// In a run that is over then.
+    /// Limits the run to this end.
     pub(crate) fn until(mut self, end: RunEnd) -> Self {
         self.machine = self.machine.until(end);
         self
     }
 
-    /// With a clock that is so far ahead of the server's.
+    /// Sets the clock this far ahead of the server's.
     pub(crate) fn ahead_by(mut self, ahead: Duration) -> Self {
         self.machine = self.machine.ahead_by(ahead);
         self
     }
 
-    /// How many files were looked at, counted on.
+    /// The counter of files that were looked at.
     pub(crate) fn looks(&self) -> Arc<AtomicUsize> {
         self.looks.clone()
     }
 
-    /// The commands that were run to change something, in order; probes are not among them.
+    /// The commands that were run to change something, in order, without probes.
     pub(crate) fn ran(&self) -> Vec<String> {
         lock(&self.ran).clone()
     }
 
-    /// Lets time pass, by its clock alone.
+    /// Lets time pass, only on this machine's clock.
     pub(crate) fn pass(&self, seconds: i64) {
         self.later.fetch_add(seconds, Ordering::Relaxed);
     }
@@ -148,7 +149,7 @@ impl Inspect for Double {
         self.machine.way_into(path)
     }
     fn way_to_mounted(&self, path: &Path) -> Result<Option<HeldPath>> {
-        // What its commands mounted only looks as if it were.
+        // What its commands mounted only seems to be mounted.
         self.machine.way_beside(path, |_| Ok(true))
     }
     fn probe(&self, command: &Invocation) -> Result<Output> {

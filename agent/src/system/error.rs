@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 /// An operation on the machine failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The kernel said no.
+    /// The kernel refused an operation.
     #[error("{doing} {} failed: {source}{hint}", .path.display())]
     Io {
         /// What was tried, such as `reading`.
         doing: &'static str,
         path: PathBuf,
         source: io::Error,
-        /// What more is known, such as the space that is left.
+        /// What else is known, such as the space that is left.
         hint: String,
     },
-    /// A link on the way that the wrong person could have planted.
+    /// A link on the way that an untrusted user could have planted.
     #[error(
         "{} is not followed: anyone who owns the directory around this link (uid {owner}) could lead it elsewhere; \
          name the path that it leads to, or make the link and its directory root's", .link.display()
@@ -26,10 +26,10 @@ pub enum Error {
         /// Who owns it or its directory.
         owner: u32,
     },
-    /// More links on the way than any honest path has.
+    /// More links on the way than any sensible path has.
     #[error("{} has too many levels of symbolic links", .0.display())]
     LinkLoop(PathBuf),
-    /// A file with other names, in a directory where others can make such names.
+    /// A file with other hard links, in a directory where others can create such links.
     #[error(
         "{} has {links} hard links in a directory that others can write: its owner and mode are not touched; \
          remove the other links, or manage its content too", .path.display()
@@ -39,13 +39,13 @@ pub enum Error {
         /// How many names it has.
         links: u64,
     },
-    /// A file whose access control list a new file cannot have.
+    /// A file whose access control list cannot be given to a new file.
     #[error(
         "the access control list of {} cannot be kept ({source}), and without it others could do more with the file: \
          it is not replaced; remove the list with `setfacl --remove-all`, or manage another path", .path.display()
     )]
     AclLost { path: PathBuf, source: io::Error },
-    /// Somebody put another file in place of the new one.
+    /// Someone put another file in place of the new one.
     #[error(
         "the new content of {} was swapped for something else before it took its place, which anyone who can write the directory \
          around it can do: look at what is there, and at who did that", .0.display()
@@ -54,16 +54,16 @@ pub enum Error {
     /// A device, a FIFO, a socket or a directory where a file was expected.
     #[error("{} is not a regular file; remove it, or manage another path", .0.display())]
     NotAFile(PathBuf),
-    /// A file that is larger than what is read of it.
+    /// A file that is larger than the limit for reading it.
     #[error("{} has {size} bytes, more than the limit of {limit}", .path.display())]
     TooLarge {
         path: PathBuf,
-        /// How many bytes it has.
+        /// Its size in bytes.
         size: u64,
-        /// How many are read.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// A file system that others serve, and that does not answer.
+    /// A file system that others serve, and that does not respond.
     #[error(
         "{} is not looked at: {} ({fstype}) did not answer for {seconds} s; look at what serves it, or take it away with \
          `umount --lazy {}`", .path.display(), .point.display(), .point.display()
@@ -78,27 +78,27 @@ pub enum Error {
     /// A path outside the root, such as one that is not absolute.
     #[error("{} is not an absolute path below the managed root", .0.display())]
     BadPath(PathBuf),
-    /// A command for a root that is not running.
+    /// A command for a root that is not a running system.
     #[error("`{0}` is not run: the managed root is a directory, not a running system")]
     NotLive(String),
     /// A program that could not be started.
     #[error("`{program}` could not be started: {source}")]
     Spawn { program: String, source: io::Error },
-    /// A directory that the command was to run in.
+    /// The directory in which the command should run does not exist.
     #[error("`{command}` should run in the working directory {}, which does not exist", .directory.display())]
     NoDirectory { command: String, directory: PathBuf },
-    /// A user that the command was to run as.
+    /// The user as whom the command should run does not exist.
     #[error("`{command}` should run as `{user}`, which does not exist")]
     NoSuchUser { command: String, user: String },
 }
 
 impl Error {
-    /// The kernel said no to `doing` something at `path`.
+    /// The kernel refused `doing` something at `path`.
     pub fn io(doing: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
         Self::Io { doing, path: path.to_owned(), source: source.into(), hint: String::new() }
     }
 
-    /// With what more is known.
+    /// Adds what else is known.
     #[must_use]
     pub(crate) fn hint(mut self, words: impl FnOnce() -> String) -> Self {
         if let Self::Io { hint, .. } = &mut self {
@@ -107,7 +107,7 @@ impl Error {
         self
     }
 
-    /// The kernel's kind of error, where it was the kernel's.
+    /// The kind of the error, if it came from the kernel.
     pub fn kind(&self) -> Option<io::ErrorKind> {
         match self {
             Self::Io { source, .. } | Self::Spawn { source, .. } => Some(source.kind()),

@@ -1,4 +1,4 @@
-//! What more is to be said of an error of the kernel, whose own words are short.
+//! The causes of errors of the kernel, whose own messages are short.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::machine::Machine;
 use super::resolve::Last;
 use super::{Error, Result, kept_out};
 
-/// With what is behind it, and what to do, where that is known.
+/// Adds the cause of an error, and what to do, if that is known.
 pub(super) fn explained<T>(machine: &Machine, result: Result<T>) -> Result<T> {
     result.map_err(|error| {
         let Error::Io { path, source, hint, .. } = &error else { return error };
@@ -28,7 +28,7 @@ pub(super) fn explained<T>(machine: &Machine, result: Result<T>) -> Result<T> {
     })
 }
 
-/// With why no new file could be made, where its directory was there a moment before.
+/// Adds why no new file could be made, if its directory existed a moment before.
 pub(super) fn of_a_new_file<T>(machine: &Machine, result: Result<T>) -> Result<T> {
     explained(machine, result).map_err(|error| {
         let Error::Io { path, source, hint, .. } = &error else { return error };
@@ -48,7 +48,7 @@ pub(super) fn of_a_new_file<T>(machine: &Machine, result: Result<T>) -> Result<T
     })
 }
 
-/// The attribute by which a file or its directory is kept from changes.
+/// The attribute that protects a file or its directory from changes.
 fn fixed(machine: &Machine, path: &Path) -> Option<String> {
     kept_out::by_attribute(&machine.place(path, Last::Keep).ok()??, path)
 }
@@ -66,7 +66,7 @@ mod tests {
         (dir, machine)
     }
 
-    /// Sets an attribute while `act` runs; none where this file system or user cannot.
+    /// Sets an attribute while `act` runs; `None` if this file system or user cannot.
     fn with_flag<T>(path: &Path, flag: IFlags, act: impl FnOnce() -> T) -> Option<T> {
         let file = std::fs::File::open(path).unwrap();
         let before = rustix::fs::ioctl_getflags(&file).ok()?;

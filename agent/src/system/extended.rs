@@ -1,8 +1,8 @@
-//! What a replacement keeps of the old file beside owner and mode: its access control list, its label, and what programs
-//! have noted about it.
+//! What a replacement keeps of the old file besides owner and mode: its access control list, its label, and what
+//! programs have noted about it.
 //!
-//! At no moment may anybody do more with the new file than with the old one. A list is therefore given before the mode
-//! is: with a list, the group's bits of the mode are its mask, and would be the group's own right without it.
+//! At no moment may anybody do more with the new file than with the old one. So a list is given before the mode: with a
+//! list, the group bits of the mode are its mask, and without it they would be the group's own rights.
 
 use std::ffi::{CStr, CString};
 use std::path::Path;
@@ -13,39 +13,39 @@ use rustix::io::Errno;
 
 use super::{Error, Result};
 
-/// The access control list of POSIX drafts, as Linux keeps it.
+/// The access control list of the POSIX drafts, as Linux stores it.
 const ACL: &CStr = c"system.posix_acl_access";
 
-/// The list that what is made in a directory begins with.
+/// The list that new files in a directory begin with.
 const DEFAULT_ACL: &CStr = c"system.posix_acl_default";
 
-/// The version of the list's form: the first four bytes.
+/// The version of the list's format: the first four bytes.
 const ACL_VERSION: u32 = 2;
 
-/// An entry of the list: what it is about, the rights, and whose they are.
+/// The length in bytes of an entry in the list: its kind, the rights, and the id.
 const ENTRY: usize = 8;
 
-/// As much as the kernel gives.
+/// The most bytes that the kernel returns.
 const MOST: usize = 64 * 1024;
 
-/// What belongs to the old content: a hash or signature of it, and rights that the kernel itself takes from a file that
-/// is written to, as it takes the set-id bits.
+/// Attributes that belong to the old content: a hash or signature of it, and rights that the kernel itself removes when
+/// a file is written to, as it does with set-id bits.
 const OF_THE_CONTENT: [&[u8]; 3] = [b"security.capability", b"security.ima", b"security.evm"];
 
-/// What belongs to the file system below.
+/// Attributes that belong to an overlay file system.
 const OF_THE_OVERLAY: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 
-/// What a file or directory has beside its content, owner and mode.
+/// What a file or directory has besides its content, owner and mode.
 #[derive(Debug, Default)]
 pub(super) struct Extended {
     acl: Option<Vec<u8>>,
-    /// Lists of what is made in a directory, and of access in other forms, such as those of NFS.
+    /// Default lists of a directory, and access lists in other formats, such as those of NFS.
     foreign: Vec<(CString, Vec<u8>)>,
     rest: Vec<(CString, Vec<u8>)>,
 }
 
 impl Extended {
-    /// Reads it from an open file; `path` is what the file is called.
+    /// Reads the attributes of an open file; `path` is its name in errors.
     pub(super) fn of(file: impl AsFd, path: &Path) -> Result<Self> {
         let failed = |errno: Errno| Error::io("reading the extended attributes of", path, errno);
         let mut all = Self::default();
@@ -61,13 +61,13 @@ impl Extended {
         Ok(all)
     }
 
-    /// Gives it to a new file that nobody but its owner can use yet, and that is to have `mode`: of the list, the rights
+    /// Gives them to a new file with the future `mode`, which nobody but its owner can use yet. In the list, the rights
     /// of the owner, the mask and the others are those of the mode.
     pub(super) fn give(&self, file: impl AsFd, mode: u32, path: &Path) -> Result<()> {
         let lost = |errno: Errno| Error::AclLost { path: path.to_owned(), source: errno.into() };
         match &self.acl {
             Some(acl) => set(&file, ACL, &with_mode(acl, mode).ok_or(lost(Errno::INVAL))?).map_err(lost)?,
-            // One that it took over from the directory would let in who could not use the old file.
+            // A list inherited from the directory would admit users who could not access the old file.
             None => remove(&file, ACL).map_err(lost)?,
         }
         if self.foreign.iter().all(|(name, _)| **name != *DEFAULT_ACL) {
@@ -78,7 +78,7 @@ impl Extended {
         }
         for (name, value) in &self.rest {
             match set(&file, name, value) {
-                // A label or note that this process, or the kernel, does not let anybody set.
+                // A label or note that this process, or the kernel, does not allow anybody to set.
                 Ok(()) | Err(Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP) => {}
                 Err(errno) => return Err(Error::io("keeping the extended attributes of", path, errno)),
             }
@@ -91,7 +91,7 @@ fn is_kept_back(name: &[u8]) -> bool {
     OF_THE_CONTENT.contains(&name) || OF_THE_OVERLAY.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Removes an attribute, where there is one.
+/// Removes an attribute, if there is one.
 fn remove(file: impl AsFd, name: &CStr) -> rustix::io::Result<()> {
     match rustix::fs::fremovexattr(file, name) {
         Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
@@ -103,12 +103,12 @@ fn set(file: impl AsFd, name: &CStr, value: &[u8]) -> rustix::io::Result<()> {
     rustix::fs::fsetxattr(file, name, value, XattrFlags::empty())
 }
 
-/// Whether a file gives its program capabilities. What cannot be read has none.
+/// Whether a file gives its program capabilities. One that cannot be read has none.
 pub(super) fn has_capabilities(file: impl AsFd) -> bool {
     value(file, c"security.capability").is_ok_and(|value| value.is_some())
 }
 
-/// The names of all attributes; none where the file system has no such thing.
+/// The names of all attributes; empty if the file system does not support them.
 fn names(file: impl AsFd) -> rustix::io::Result<Vec<CString>> {
     let mut buffer = vec![0; MOST];
     let length = match rustix::fs::flistxattr(file, &mut buffer) {
@@ -120,7 +120,7 @@ fn names(file: impl AsFd) -> rustix::io::Result<Vec<CString>> {
     Ok(names.filter_map(|name| CString::new(name).ok()).collect())
 }
 
-/// One attribute; none where it went away meanwhile, or is not this process's to read.
+/// One attribute; `None` if it was removed in the meantime, or this process may not read it.
 fn value(file: impl AsFd, name: &CStr) -> rustix::io::Result<Option<Vec<u8>>> {
     let mut buffer = vec![0; MOST];
     match rustix::fs::fgetxattr(file, name, &mut buffer) {
@@ -134,8 +134,8 @@ fn value(file: impl AsFd, name: &CStr) -> rustix::io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// The list with the rights of a mode, for the owner, the mask (the owning group where there is none) and the others;
-/// none where it is not a list in the form that is known.
+/// The list with the rights of a mode, for the owner, the mask (the owning group if there is none) and the others;
+/// `None` if it does not have the known format.
 fn with_mode(acl: &[u8], mode: u32) -> Option<Vec<u8>> {
     const OWNER: u16 = 0x01;
     const GROUP: u16 = 0x04;
@@ -249,7 +249,7 @@ mod tests {
         set_attribute(&old, "user.note", b"n");
         set_attribute(&old, ACL_NAME, &acl_for(7));
         if crate::skip::is_root() {
-            // The form of version 2, with the right to bind low ports.
+            // The format of version 2, with the capability to bind low ports.
             let capability = [&0x0200_0001_u32.to_le_bytes()[..], &[0, 4], &[0; 14]].concat();
             set_attribute(&old, "security.capability", &capability);
             set_attribute(&old, "security.label", b"l");

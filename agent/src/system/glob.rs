@@ -1,4 +1,4 @@
-//! Names of files by the shell's patterns.
+//! File names that match the shell's patterns.
 
 /// Whether a name matches one of the patterns.
 pub fn matches_any(patterns: &[String], name: &str) -> bool {
@@ -10,8 +10,8 @@ pub fn matches(pattern: &str, name: &str) -> bool {
     fits(pattern.as_bytes(), name.as_bytes())
 }
 
-/// `*` is any run of bytes, `?` one character's first byte and all that continue it. Linear in practice: only the last
-/// star is ever tried again.
+/// `*` matches any sequence of bytes, `?` one character: its first byte and all that continue it. Linear in practice:
+/// only the last star is ever retried.
 fn fits(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;

@@ -8,10 +8,10 @@ use rustix::fs::{IFlags, Mode, OFlags, StatVfsMountFlags};
 
 use super::resolve::PathHandle;
 
-/// How a file is opened whose attributes are asked for: neither waits for anyone who is at the other end of it.
+/// How a file is opened to read its attributes: it never waits for another process at the other end.
 const LOOK: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// What is said of a path on a file system that is mounted read-only.
+/// The hint about a path on a file system that is mounted read-only.
 pub(super) fn read_only(path: &Path) -> String {
     format!(
         "; the file system is mounted read-only (`findmnt --target {}`): mount it for writing, or look in `dmesg` for why the \
@@ -20,13 +20,13 @@ pub(super) fn read_only(path: &Path) -> String {
     )
 }
 
-/// Whether the directory of a place is on a file system that is mounted read-only.
+/// Whether a directory is on a file system that is mounted read-only.
 pub(super) fn is_read_only(place: &PathHandle) -> bool {
     let mount = rustix::fs::fstatvfs(&place.dir);
     mount.is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
-/// The attribute by which a file or its directory is kept from changes, even by root.
+/// The attribute that protects a file or its directory from changes, even by root.
 pub(super) fn by_attribute(place: &PathHandle, path: &Path) -> Option<String> {
     let flags_of = |name: &OsStr| {
         let open = rustix::fs::openat(place.dir.as_fd(), name, LOOK, Mode::empty()).ok()?;

@@ -22,17 +22,17 @@ use super::{
 };
 use crate::stop::{RunEnd, StopReason};
 
-/// So many changed directories wait for their sync at once; each is an open handle.
+/// The most changed directories that wait for their sync at once; each is an open handle.
 const MAX_UNSYNCED: usize = 64;
 
-/// Reads a regular file that may have become something else meanwhile: never waits, never becomes a terminal.
+/// Opens a regular file that may have become something else: never waits, and never takes a terminal.
 pub(super) const READ: OFlags = OFlags::RDONLY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY)
     .union(OFlags::CLOEXEC);
 
-/// The machine below a root directory: `/`, or that of `--root`.
+/// The machine below a root directory: `/`, or the one of `--root`.
 pub struct Machine {
     root: ManagedRoot,
     root_path: PathBuf,
@@ -44,24 +44,24 @@ pub struct Machine {
     in_vain: Mutex<BTreeSet<String>>,
     /// How often something was changed, or may have been.
     pub(super) acts: AtomicU64,
-    /// Set when the run is to stop.
+    /// Set when the run must stop.
     stop: Option<Arc<AtomicBool>>,
-    /// When the run is over.
+    /// When the run must be over.
     end: Option<RunEnd>,
     /// How far its clock is ahead of the server's.
     clock_ahead: Duration,
-    /// The way to its paths.
+    /// The door to its paths.
     door: Arc<Door>,
 }
 
-/// What tells one version of the account files from another: identity, size, and times but that of reading.
+/// What distinguishes one version of the account files from another: identity, size, and all times but that of reading.
 type Fingerprint = [Option<((u64, u64), u64, [i64; 3])>; 2];
 
 impl Machine {
-    /// The machine below `root`.
+    /// Opens the machine below `root`.
     ///
     /// # Errors
-    /// The root cannot be opened.
+    /// Fails if the root cannot be opened.
     pub fn open(root: &Path) -> Result<Self> {
         let whole = root.canonicalize().map_err(|e| Error::io("opening the root", root, e))?;
         let liveness = if whole == Path::new("/") { Liveness::Live } else { Liveness::Directory };
@@ -81,28 +81,28 @@ impl Machine {
         })
     }
 
-    /// Worked on by a run that is to stop once this is set.
+    /// Sets the flag on which the run must stop.
     #[must_use]
     pub fn stopped_by(mut self, stop: Arc<AtomicBool>) -> Self {
         self.stop = Some(stop);
         self
     }
 
-    /// Worked on by a run that is over then.
+    /// Sets when the run must be over.
     #[must_use]
     pub fn until(mut self, end: RunEnd) -> Self {
         self.end = Some(end);
         self
     }
 
-    /// With a clock that is so far ahead of the server's.
+    /// Sets how far the clock is ahead of the server's.
     #[must_use]
     pub fn ahead_by(mut self, clock_ahead: Duration) -> Self {
         self.clock_ahead = clock_ahead;
         self
     }
 
-    /// Whose paths are reached through this.
+    /// Sets the door through which its paths are reached.
     #[must_use]
     pub fn through(mut self, door: Arc<Door>) -> Self {
         self.root.ask(door.clone(), self.root_path.clone());
@@ -110,22 +110,22 @@ impl Machine {
         self
     }
 
-    /// Before a call that has to do with a path.
+    /// Enters a call that involves a path.
     pub(super) fn enter(&self, path: &Path) -> Result<OpenCall<'_>> {
         self.door.enter(self.outer(path))
     }
 
-    /// Fails where something is mounted below a path that does not answer.
+    /// Fails if a file system that is mounted below a path does not respond.
     pub(super) fn enter_tree(&self, path: &Path) -> Result<()> {
         self.door.enter_tree(&self.outer(path))
     }
 
-    /// What ends a command from outside.
+    /// What can end a command from outside.
     pub(super) fn bounds(&self) -> Bounds<'_> {
         Bounds { stop: self.stop.as_deref(), end: self.end }
     }
 
-    /// A directory that is open already, as a root of its own: files only. `outer` leads to it on this machine.
+    /// A directory that is already open, as a root of its own: only files. `outer` leads to it on this machine.
     pub(super) fn inside(dir: OwnedFd, outer: PathBuf) -> Self {
         Self {
             root: ManagedRoot::of(dir),
@@ -143,18 +143,18 @@ impl Machine {
         }
     }
 
-    /// Where something of the managed root is on this machine.
+    /// The path on this machine of something in the managed root.
     pub(super) fn outer(&self, path: &Path) -> PathBuf {
         self.root_path.join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    /// Where `path` stands, for a look; none where its directory is missing.
+    /// A handle of where `path` is, for a look; `None` if its directory is missing.
     pub(super) fn place(&self, path: &Path, last: Last) -> Result<Option<PathHandle>> {
         let _call = self.enter(path)?;
         self.root.place(path, last)
     }
 
-    /// Where `path` stands; an error where its directory is missing.
+    /// A handle of where `path` is; an error if its directory is missing.
     pub(super) fn place_to_write(&self, path: &Path) -> Result<PathHandle> {
         self.place(path, Last::Keep)?.ok_or_else(|| {
             let stat = |at: &Path| self.stat(at).ok().flatten().map(|stat| (at.to_owned(), stat.kind));
@@ -171,7 +171,7 @@ impl Machine {
         })
     }
 
-    /// Remembers that a directory has changed and is to be synced.
+    /// Records that a directory has changed and must be synced.
     pub(super) fn changed(&self, dir: &OwnedFd, path: &Path) -> Result<()> {
         self.root.forget();
         let failed = |errno: Errno| Error::io("syncing the directory of", path, errno);
@@ -194,12 +194,12 @@ impl Machine {
         Ok(())
     }
 
-    /// Handles that looks share are old from now on: a command may have changed anything.
+    /// Forgets the handles that looks share: a command may have changed anything.
     pub(super) fn forget(&self) {
         self.root.forget();
     }
 
-    /// Makes the changed directories last through a power cut.
+    /// Makes the changed directories survive a power cut.
     pub(super) fn sync_directories(&self) -> Result<()> {
         let unsynced = std::mem::take(&mut *lock(&self.unsynced));
         for dir in unsynced.into_values() {
@@ -214,7 +214,7 @@ impl Machine {
         lock(&self.swept).insert(id)
     }
 
-    /// Where `path` stands, if others than root could lead it elsewhere; none where it leads there for certain.
+    /// A handle of where `path` is, if users other than root could redirect it; `None` if it is certain where it leads.
     fn exposed(&self, path: &Path) -> Result<Option<PathHandle>> {
         if way::leads_where_root_says(&self.outer(path)) {
             return Ok(None);
@@ -223,7 +223,7 @@ impl Machine {
             .map_or_else(|| Err(Error::io("looking at", path, Errno::NOENT)), |place| Ok(Some(place)))
     }
 
-    /// The way to a name of which `is_held` says that nobody can rename it.
+    /// The way to a name; `is_held` says whether nobody can rename it.
     pub(super) fn way_beside(
         &self,
         path: &Path,
@@ -266,7 +266,7 @@ impl Machine {
         Ok([seen("/etc/passwd")?, seen("/etc/group")?])
     }
 
-    /// Fails where a command is in a place that does not answer, or works there.
+    /// Fails if a command is, or works, in a place that does not respond.
     pub(super) fn enter_places_of(&self, invocation: &Invocation) -> Result<()> {
         let program = invocation.program().map(Path::new).filter(|program| program.is_absolute());
         invocation.cwd.as_deref().into_iter().chain(program).try_for_each(|path| self.enter(path).map(drop))
@@ -281,7 +281,7 @@ impl Machine {
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What these locks guard is whole between any two statements, so a panic elsewhere spoils nothing.
+    // What these locks protect is consistent between any two statements, so a panic elsewhere spoils nothing.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -403,7 +403,7 @@ impl Inspect for Machine {
     }
 }
 
-/// What a name in a directory is; none where nothing is there.
+/// What a name in a directory is; `None` if nothing is there.
 fn look(place: &PathHandle, path: &Path) -> Result<Option<Stat>> {
     match stat_at(place.dir.as_fd(), &place.name) {
         Ok(stat) => Ok(Some(stat)),
@@ -412,7 +412,7 @@ fn look(place: &PathHandle, path: &Path) -> Result<Option<Stat>> {
     }
 }
 
-/// Opens what a name in a directory is, if it is a regular file both before and after.
+/// Opens a name in a directory if it is a regular file both before and after.
 pub(super) fn open_regular(place: &PathHandle, path: &Path) -> Result<Option<OpenFile>> {
     match look(place, path)? {
         Some(before) if before.kind == FileKind::File => open_seen(place, path),

@@ -1,4 +1,4 @@
-//! What a walk through a directory tree meets, and what it does then.
+//! What a walk through a directory tree meets, and what it does next.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::{Error, OpenFile, Result, Stat, machine, resolve};
 /// A member of a directory tree, met by [`Inspect::walk`].
 #[derive(Debug)]
 pub struct TreeMember<'a> {
-    /// The path below the tree's root; may be no UTF-8.
+    /// The path below the tree's root, which may not be UTF-8.
     pub path: &'a Path,
     pub stat: Stat,
     pub(super) dir: rustix::fd::BorrowedFd<'a>,
@@ -16,20 +16,20 @@ pub struct TreeMember<'a> {
 }
 
 impl TreeMember<'_> {
-    /// Opens it, if it is a regular file still.
+    /// Opens it, if it is still a regular file.
     ///
     /// # Errors
-    /// It is not a directory, or cannot be opened.
+    /// Fails if it is not a regular file, or cannot be opened.
     pub fn open(&self) -> Result<OpenFile> {
         let place = resolve::PathHandle::borrowed(self.dir, self.name, self.path)?;
         machine::open_regular(&place, self.path)?.ok_or_else(|| Error::NotAFile(self.path.to_owned()))
     }
 }
 
-/// A member of a directory tree that a walk cannot look at, or cannot look into: then it was met before.
+/// A member of a directory tree that a walk cannot look at, or cannot enter; in the latter case it was met before.
 #[derive(Debug)]
 pub struct UnreadMember<'a> {
-    /// The path below the tree's root; may be no UTF-8.
+    /// The path below the tree's root, which may not be UTF-8.
     pub path: &'a Path,
     pub error: Error,
 }
@@ -46,9 +46,9 @@ pub type Met<'a> = std::result::Result<&'a TreeMember<'a>, UnreadMember<'a>>;
 /// What a walk does after a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WalkStep {
-    /// Goes into it, if it is a directory.
+    /// Enters it, if it is a directory.
     Into,
-    /// Goes on beside it.
+    /// Continues after it.
     Past,
     Stop,
 }

@@ -1,8 +1,8 @@
-//! Fields of /etc/fstab and of the kernel's tables, in which spaces are given by their numbers (fstab(5)).
+//! Fields of /etc/fstab and of the kernel's tables, in which white space is written as octal codes (fstab(5)).
 
 use std::borrow::Cow;
 
-/// A field as it is written: what would end it is given by its number.
+/// A field as it is written: characters that would end it are octal codes.
 pub fn escaped(field: &str) -> Cow<'_, str> {
     if !field.contains([' ', '\t', '\n', '\\']) {
         return Cow::Borrowed(field);
@@ -11,7 +11,7 @@ pub fn escaped(field: &str) -> Cow<'_, str> {
     Cow::Owned(pairs.iter().fold(field.to_owned(), |text, (plain, code)| text.replace(plain, code)))
 }
 
-/// A field of /etc/fstab or of the kernel's tables as it is meant.
+/// The value of a field of /etc/fstab or the kernel's tables.
 pub fn unescaped(field: &str) -> String {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field.as_bytes();

@@ -1,20 +1,20 @@
-//! The kernel's table of what is mounted (proc_pid_mountinfo(5)).
+//! The kernel's table of mounts (proc_pid_mountinfo(5)).
 
 use super::mount_field::unescaped;
 
 /// Where the table is.
 pub const PATH: &str = "/proc/self/mountinfo";
 
-/// A line of it.
+/// A line of the table.
 pub struct MountLine<'t> {
-    /// The kernel's number of this mount, which another one at its place does not have.
+    /// The kernel's id of this mount; another mount at the same place has a different one.
     pub id: &'t str,
     /// The numbers of the file system's device.
     pub device: &'t str,
     /// The directory of the file system that is mounted: `/` is all of it.
     pub root: String,
     pub point: String,
-    /// The options of this mount, with commas.
+    /// The options of this mount, separated by commas.
     pub own: &'t str,
     pub fstype: &'t str,
     pub source: String,
@@ -23,7 +23,7 @@ pub struct MountLine<'t> {
 }
 
 impl<'t> MountLine<'t> {
-    /// Reads `36 35 98:0 /root /point rw,noatime master:1 - ext4 /dev/sda1 rw,errors=continue`.
+    /// Parses `36 35 98:0 /root /point rw,noatime master:1 - ext4 /dev/sda1 rw,errors=continue`.
     pub fn parse(line: &'t str) -> Option<Self> {
         let (mount, system) = line.split_once(" - ")?;
         let (mut mount, mut system) = (mount.split(' '), system.split(' '));

@@ -1,9 +1,9 @@
-//! Replacing a file whole: a new file beside the old one, finished and synced, then renamed over it.
+//! Replaces a file as a whole: a new file is made beside the old one, finished and synced, then renamed over it.
 //!
-//! Owner, access control list, labels and mode are the final ones before the name is; the temporary name cannot be guessed, is in the same directory
-//! and is created exclusively. What a killed run left behind under such a name is swept when its directory is next
-//! written. Where a rename cannot work (a file that is a mount of its own, as in containers) content is written in place,
-//! and the caller is told.
+//! Owner, access control list, labels and mode have their final values before the name does. The temporary name cannot
+//! be guessed, is in the same directory and is created exclusively. What a killed run left behind under such a name is
+//! removed when its directory is next written to. If a rename cannot work (the file is a mount of its own, as in
+//! containers), the content is written in place, and the caller is told.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -24,18 +24,18 @@ use super::{Committed, Error, FileKind, Permissions, Result, Staged, Stat, tree,
 
 const PREFIX: &str = ".holdfast-";
 
-/// A whole new file that is not in its place yet.
+/// A complete new file that is not in its place yet.
 pub(super) struct StagedFile<'a> {
     machine: &'a Machine,
     place: PathHandle,
     temporary: TemporaryFile,
     target: PathBuf,
     path: PathBuf,
-    /// It, open: the name may come to be another's.
+    /// The open file: the name may have been taken over by another.
     file: File,
 }
 
-/// A temporary name, removed when dropped.
+/// A temporary name, removed on drop.
 struct TemporaryFile {
     dir: OwnedFd,
     name: OsString,
@@ -47,7 +47,7 @@ impl TemporaryFile {
     }
 }
 
-/// A name that cannot be guessed, and that a later run sweeps.
+/// A name that cannot be guessed, and that a later run removes.
 pub(super) fn temporary_name() -> io::Result<OsString> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|e| io::Error::other(e.to_string()))?;
@@ -56,7 +56,7 @@ pub(super) fn temporary_name() -> io::Result<OsString> {
 
 impl Drop for TemporaryFile {
     fn drop(&mut self) {
-        // After a commit the name is gone already; after a failure there is nobody to tell.
+        // After a commit the name is already gone; after a failure there is nobody to tell.
         let _ = rustix::fs::unlinkat(&self.dir, &self.name, AtFlags::empty());
     }
 }
@@ -142,7 +142,7 @@ impl StagedFile<'_> {
         Ok(done)
     }
 
-    /// Refuses a name that another put something else under.
+    /// Refuses a name under which someone else put another file.
     fn has_the_name(&self, name: &OsStr) -> Result<()> {
         let failed = |errno: Errno| Error::io("replacing", &self.target, errno);
         let own = stat_of(&self.file).map_err(failed)?.id;
@@ -161,7 +161,7 @@ impl StagedFile<'_> {
         from.rewind()?;
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let mut to = File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?);
-        // The name may have been given to another file since: the open one is judged before it is emptied.
+        // The name may have been given to another file since, so the open one is checked before it is emptied.
         only_name_of_a_file(stat_of(&to)?)?;
         to.set_len(0)?;
         io::copy(&mut from, &mut to)?;
@@ -171,7 +171,7 @@ impl StagedFile<'_> {
     }
 }
 
-/// What is written in place must be a regular file, and must have no other name that would change with it.
+/// Refuses to write in place unless it is a regular file without another hard link, which would change with it.
 fn only_name_of_a_file(stat: Stat) -> io::Result<()> {
     match (stat.kind, stat.links) {
         (FileKind::File, 0 | 1) => Ok(()),
@@ -182,7 +182,7 @@ fn only_name_of_a_file(stat: Stat) -> io::Result<()> {
     }
 }
 
-/// Makes a symbolic link, over a file or link that is there.
+/// Makes a symbolic link, which replaces an existing file or link.
 pub(super) fn symlink(machine: &Machine, path: &Path, target: &Path, access: Permissions) -> Result<()> {
     let place = machine.place_to_write(path)?;
     sweep(machine, &place, path)?;
@@ -213,8 +213,8 @@ fn give_owner(fd: impl rustix::fd::AsFd, access: Permissions) -> rustix::io::Res
     if uid.is_some() || gid.is_some() { rustix::fs::fchown(&fd, uid, gid) } else { Ok(()) }
 }
 
-/// What the file that is there has beside its content, owner and mode; none where no file is there, and a new
-/// one has what its directory gives to new ones.
+/// What the present file has besides its content, owner and mode; `None` if there is none, and a new one gets what its
+/// directory gives to new files.
 fn extended(place: &PathHandle, path: &Path) -> Result<Option<Extended>> {
     if !stat_at(place.dir.as_fd(), &place.name).is_ok_and(|old| old.kind == FileKind::File) {
         return Ok(None);
@@ -226,7 +226,7 @@ fn extended(place: &PathHandle, path: &Path) -> Result<Option<Extended>> {
     }
 }
 
-/// Removes what a killed run left in this directory, once a run.
+/// Removes what a killed run left in this directory, once in a run.
 pub(super) fn sweep(machine: &Machine, place: &PathHandle, path: &Path) -> Result<()> {
     let failed = |errno: Errno| Error::io("listing the directory of", path, errno);
     if !machine.first_time(stat_of(&place.dir).map_err(failed)?.id) {
@@ -250,10 +250,10 @@ fn is_temporary(name: &OsStr) -> bool {
 }
 
 impl Machine {
-    /// Gives what is at `path`, whatever it is, another name in its directory; what had that name is gone then.
+    /// Renames what is at `path`, whatever it is, within its directory; what had that name before is lost.
     ///
     /// # Errors
-    /// It is still there.
+    /// Fails if it is still there.
     pub fn put_aside(&self, path: &Path, name: &str) -> Result<()> {
         let place = self.place_to_write(path)?;
         tree::remove(place.dir.as_fd(), OsStr::new(name), path)?;
@@ -263,7 +263,7 @@ impl Machine {
     }
 }
 
-/// What is left of a full file system.
+/// The free space, if the file system is full.
 pub(super) fn space_left(dir: &OwnedFd, error: &io::Error) -> String {
     if error.raw_os_error() != Some(Errno::NOSPC.raw_os_error()) {
         return String::new();
@@ -305,7 +305,7 @@ mod tests {
             assert!(matches!(&error, Error::Swapped(path) if path == Path::new("/a")), "{error}");
             assert_eq!(std::fs::read_to_string(dir.path().join("a")).unwrap(), "old");
         }
-        // What comes after the first look is found by the second.
+        // What happens after the first check is found by the second.
         let staged = stage();
         assert!(staged.has_the_name(&staged.temporary.name).is_ok());
         assert!(staged.has_the_name("a".as_ref()).is_err());

@@ -1,7 +1,8 @@
-//! Replacing a directory whole: a new one beside the old one, filled by others, then exchanged with it by one rename.
+//! Replaces a directory as a whole: a new one is made beside the old one, filled by others, then exchanged with it by
+//! one rename.
 //!
-//! It is worked on through an open handle: anyone who can write the directory around it may rename it and put a link in its
-//! place, and gains nothing. What a killed run left is swept when that directory is next written.
+//! It is accessed through an open handle. A user who can write the directory around it may rename it and put a link in
+//! its place, and gains nothing. What a killed run left is removed when that directory is next written to.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -23,11 +24,11 @@ pub(super) struct Staged<'a> {
     target: PathBuf,
     path: PathBuf,
     inside: Machine,
-    /// What the old directory has beside its members.
+    /// What the old directory has besides its members.
     kept: Option<Extended>,
 }
 
-/// A temporary name, removed with all that it holds when dropped.
+/// A temporary name, removed with everything in it on drop.
 struct TemporaryTree {
     dir: OwnedFd,
     name: OsString,
@@ -41,7 +42,7 @@ impl TemporaryTree {
 
 impl Drop for TemporaryTree {
     fn drop(&mut self) {
-        // After a commit the name is gone already; after a failure there is nobody to tell.
+        // After a commit the name is already gone; after a failure there is nobody to tell.
         let _ = self.remove(Path::new(&self.name));
     }
 }
@@ -61,7 +62,7 @@ pub(super) fn stage<'a>(machine: &'a Machine, path: &Path, access: Permissions) 
     replace::give(&fd, Permissions { mode: 0o700, ..access }).map_err(failed)?;
     let kept = extended(&place, path)?;
     if let Some(kept) = &kept {
-        // Before it gets its mode, whose bits for the group may be the mask of a list.
+        // Before it gets its mode, whose group bits may be the mask of a list.
         kept.give(&fd, 0o700, path)?;
     }
     let outer = way::by_handle(fd.as_fd());
@@ -69,7 +70,7 @@ pub(super) fn stage<'a>(machine: &'a Machine, path: &Path, access: Permissions) 
     Ok(Staged { machine, place, temporary, target: path.to_owned(), path: outer, inside, kept })
 }
 
-/// What the directory that is there has beside its members and mode; none where no directory is there.
+/// What the present directory has besides its members and mode; `None` if there is none.
 fn extended(place: &PathHandle, path: &Path) -> Result<Option<Extended>> {
     if !stat_at(place.dir.as_fd(), &place.name).is_ok_and(|old| old.kind == FileKind::Directory) {
         return Ok(None);
@@ -110,7 +111,7 @@ impl StagedTree for Staged<'_> {
     }
 }
 
-/// Puts `new` where `old` stands, and `old`, if there is one, where `new` stood.
+/// Puts `new` in the place of `old`, and `old`, if it exists, in the place of `new`.
 fn exchange(new: &PathHandle, old: &PathHandle) -> rustix::io::Result<()> {
     let rename = |flags| rustix::fs::renameat_with(&new.dir, &new.name, &old.dir, &old.name, flags);
     match rename(RenameFlags::EXCHANGE) {
@@ -130,7 +131,7 @@ fn one_by_one(new: &PathHandle, old: &PathHandle) -> rustix::io::Result<()> {
         Err(errno) => return Err(errno),
     }
     let moved = rename(new, (&old.dir, &old.name));
-    // The old one goes where the new one stood, or back; where there was none, there is nothing to move.
+    // The old one goes to the new one's place, or back; if there was none, there is nothing to move.
     let back = if moved.is_ok() { (&new.dir, &*new.name) } else { (&old.dir, &*old.name) };
     match rustix::fs::renameat(&old.dir, &aside, back.0, back.1) {
         Ok(()) | Err(Errno::NOENT) => moved,
@@ -186,7 +187,7 @@ mod tests {
             Box::new(staged).commit(Path::new(inner)).unwrap();
             assert_eq!((lists(), mode()), (before, kept), "{inner}");
         }
-        // One without a list takes none over from the directory around it.
+        // A directory without a list inherits none from the directory around it.
         let (dir, machine) = root();
         set_attribute(&dir.path().join("srv"), LISTS[1], &acl_for(65534));
         let staged = stage(&machine, Path::new("/srv/app"), OPEN).unwrap();

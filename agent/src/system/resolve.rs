@@ -1,12 +1,12 @@
-//! Paths to open directories: the one place that decides which links are followed.
+//! Turns paths into open directories: the one place that decides which links are followed.
 //!
-//! Where no link is on the way, one `openat2` does it. Where one is, the path is walked part by part on handles. A link is
-//! followed if it and its directory are root's (or the agent's own) and others cannot put links there; or if it leads to
-//! something that belongs to anyone who owns the link and the directory, who gains nothing by it. `..` in a link never
-//! leaves the root.
+//! If there is no link on the way, one `openat2` is enough. Otherwise the path is walked part by part on handles. A
+//! link is followed if it and its directory belong to root (or the agent's own user) and others cannot put links there;
+//! or if it leads to something that belongs to the owner of the link and the directory, who gains nothing by it. `..`
+//! in a link never leaves the root.
 //!
-//! Looks at neighbours share their directory's handle: each thread keeps the last one, until the agent itself changes
-//! the machine. What is written is always resolved anew.
+//! Looks at neighbours share the handle of their directory: each thread keeps the last one, until the agent itself
+//! changes the machine. Paths that are written to are always resolved anew.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -22,35 +22,35 @@ use rustix::io::Errno;
 
 use super::{Door, Error, FileKind, FileTimes, Real, Result, Stat, Symlink};
 
-/// As many as the kernel allows.
+/// The most links on a way, as in the kernel.
 const MAX_LINKS: usize = 40;
 
 const HANDLE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// The managed root, open.
+/// The managed root, as an open directory.
 pub(super) struct ManagedRoot {
     fd: OwnedFd,
-    /// Who may plant links beside root: the agent itself.
+    /// Who besides root may plant links: the agent's own user.
     own_uid: u32,
-    /// The age of handles that may be kept: another one after each change of the machine, and for each root.
+    /// The age of handles that may be kept; it is new after each change of the machine, and for each root.
     age: AtomicU64,
-    /// What is asked before a directory is entered that a link leads to, and where the root is on this machine.
+    /// The door that is asked before a directory behind a link is entered, and the root's path on this machine.
     door: Option<(Arc<Door>, PathBuf)>,
 }
 
-/// Ages are never used twice, so that no thread takes the handle of another root.
+/// Ages are never reused, so no thread takes the handle of another root.
 static AGES: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// The directory of the last look, its path and its age.
+    /// The age, the path and the directory of the last look.
     static LAST: RefCell<Option<(u64, PathBuf, Arc<OwnedFd>)>> = const { RefCell::new(None) };
 }
 
-/// What a last link means.
+/// Whether a link in the last part of a path is followed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Last {
     Keep,
-    /// What it leads to.
+    /// What the link leads to is meant.
     Follow,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct PathHandle {
 }
 
 impl PathHandle {
-    /// Of a directory that another holds open; `path` is for errors.
+    /// A name in a directory that the caller holds open; `path` is for errors.
     pub(super) fn borrowed(dir: BorrowedFd<'_>, name: &OsStr, path: &Path) -> Result<Self> {
         let dir = dir.try_clone_to_owned().map_err(|e| Error::io("opening", path, e))?;
         Ok(Self { dir: Arc::new(dir), name: name.to_owned() })
@@ -76,12 +76,12 @@ impl ManagedRoot {
         Ok(Self::of(fd))
     }
 
-    /// Handles that are kept are old from now on.
+    /// Makes all kept handles invalid.
     pub(super) fn forget(&self) {
         self.age.store(next_age(), Ordering::Relaxed);
     }
 
-    /// Where `path` stands for a look: like [`ManagedRoot::place`], with the directory of the last look where it is the same.
+    /// Like [`ManagedRoot::place`], for a look: reuses the directory of the last look if it is the same.
     pub(super) fn place_to_look(&self, path: &Path, last: Last) -> Result<Option<PathHandle>> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return self.place(path, last);
@@ -97,25 +97,25 @@ impl ManagedRoot {
             return Ok(Some(PathHandle { dir, name: name.to_owned() }));
         }
         let place = self.place(path, last)?;
-        // What a last link led to is in another directory.
+        // The target of a link may be in another directory.
         if let Some(place) = place.as_ref().filter(|place| place.name == name && last == Last::Keep) {
             LAST.set(Some((age, parent.to_owned(), place.dir.clone())));
         }
         Ok(place)
     }
 
-    /// A directory that is open already.
+    /// A root from a directory that is already open.
     pub(super) fn of(fd: OwnedFd) -> Self {
         let own_uid = rustix::process::geteuid().as_raw();
         Self { fd, own_uid, age: AtomicU64::new(next_age()), door: None }
     }
 
-    /// Asks this before it enters a directory; `outer` is where the root is.
+    /// Sets the door to ask before a directory is entered; `outer` is the root's path on this machine.
     pub(super) fn ask(&mut self, door: Arc<Door>, outer: PathBuf) {
         self.door = Some((door, outer));
     }
 
-    /// Where `path` stands: its directory, open, and its name there. None where a directory on the way is missing.
+    /// The handle of `path`: its directory, open, and its name there. `None` if a directory on the way is missing.
     pub(super) fn place(&self, path: &Path, last: Last) -> Result<Option<PathHandle>> {
         let parts = parts(path)?;
         let Some((name, parents)) = parts.split_last() else {
@@ -141,7 +141,7 @@ impl ManagedRoot {
     fn straight(&self, parents: &[OsString], path: &Path) -> Result<Straight> {
         let relative: PathBuf = if parents.is_empty() { ".".into() } else { parents.iter().collect() };
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        // Without NOFOLLOW, which would turn a last link into "no directory" before it is seen as a link.
+        // Without NOFOLLOW, which would turn a last link into "no directory" before it is recognized as a link.
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match rustix::fs::openat2(&self.fd, &relative, flags, Mode::empty(), resolve) {
             Ok(dir) => Ok(Straight::Dir(dir)),
@@ -152,8 +152,8 @@ impl ManagedRoot {
         }
     }
 
-    /// Where a path really is, its last part followed too; none where no link is on the way. What is not there yet is
-    /// taken for what it is called.
+    /// The real path, with its last part followed, too; `None` if no link is on the way. Parts that do not exist yet
+    /// keep their names.
     pub(super) fn real(&self, path: &Path) -> Result<Option<Real>> {
         let parts = parts(path)?;
         if !matches!(self.straight(&parts, path)?, Straight::Links) {
@@ -228,7 +228,7 @@ impl ManagedRoot {
     }
 }
 
-/// A path that goes on by a part that is not there.
+/// A path continued by a part that does not exist.
 fn further(mut path: PathBuf, part: &OsString) -> PathBuf {
     if part == ".." {
         path.pop();
@@ -252,16 +252,16 @@ enum Straight {
     Links,
 }
 
-/// A walk under way.
+/// A walk in progress.
 struct PathWalk<'a> {
     root: &'a ManagedRoot,
     path: &'a Path,
-    /// Directories below the root that the walk is in.
+    /// The directories below the root that the walk has entered.
     stack: Vec<OwnedFd>,
-    /// Their names.
+    /// The names of these directories.
     names: Vec<OsString>,
     todo: VecDeque<OsString>,
-    /// For links of users: what is reached when so many parts are left must belong to this user.
+    /// For links of users: what is reached when this many parts are left must belong to this user.
     pledges: Vec<(usize, u32)>,
     links: usize,
 }
@@ -272,7 +272,7 @@ impl<'a> PathWalk<'a> {
         Self { root, path, stack, names, todo: parts.into(), pledges: Vec::new(), links: 0 }
     }
 
-    /// Fails where a name in the directory that it is in is on a file system that does not answer.
+    /// Fails if a name in the current directory is on a file system that does not respond.
     fn ask(&self, name: &OsStr) -> Result<()> {
         let Some((door, outer)) = &self.root.door else { return Ok(()) };
         let mut path = outer.clone();
@@ -286,7 +286,7 @@ impl<'a> PathWalk<'a> {
         self.names.push(name);
     }
 
-    /// Goes where `..` leads.
+    /// Follows `..`.
     fn leave(&mut self) -> Result<()> {
         self.stack.pop();
         self.names.pop();
@@ -302,7 +302,7 @@ impl<'a> PathWalk<'a> {
         Ok(PathHandle { dir: Arc::new(dir), name })
     }
 
-    /// Follows a link, if it may; answers with what it says.
+    /// Follows a link, if that is allowed; returns its target.
     fn follow(&mut self, link: &OwnedFd, stat: Stat) -> Result<PathBuf> {
         self.links += 1;
         if self.links > MAX_LINKS {
@@ -342,7 +342,7 @@ impl<'a> PathWalk<'a> {
         }
     }
 
-    /// Checks the owner of what users' links have led to by now.
+    /// Checks the owner of what users' links have led to so far.
     fn keep_pledges(&mut self, reached: impl Fn(BorrowedFd<'_>) -> rustix::io::Result<Stat>) -> Result<()> {
         while let Some(&(left, uid)) = self.pledges.last() {
             if left < self.todo.len() {
@@ -360,7 +360,7 @@ impl<'a> PathWalk<'a> {
 
 enum Trust {
     Free,
-    /// Followed to what belongs to this user.
+    /// Followed if the target belongs to this user.
     SameOwner(u32),
     /// Not followed, because of this user.
     None(u32),
@@ -378,12 +378,12 @@ fn parts(path: &Path) -> Result<Vec<OsString>> {
         .collect()
 }
 
-/// What an open handle is.
+/// The metadata of an open handle.
 pub(super) fn stat_of(fd: impl AsFd) -> rustix::io::Result<Stat> {
     rustix::fs::fstat(fd).map(|stat| convert(&stat))
 }
 
-/// What a name in a directory is, a link itself.
+/// The metadata of a name in a directory; of a link, those of the link itself.
 pub(super) fn stat_at(dir: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<Stat> {
     rustix::fs::statat(dir, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).map(|stat| convert(&stat))
 }

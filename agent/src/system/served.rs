@@ -1,8 +1,8 @@
-//! File systems that others serve, such as NFS and FUSE, and whether they answer. One that does not holds whoever looks into it, and
-//! not even a kill ends that.
+//! File systems that others serve, such as NFS and FUSE, and whether they respond. One that does not respond blocks
+//! whoever looks into it, and even a kill does not end that.
 //!
-//! Each is asked once a run, by a process of its own, which can be left where it does not come back. While one of an earlier run
-//! is held still, nobody asks again.
+//! Each is checked once in a run, by a process of its own, which can be abandoned if it does not return. While the
+//! process of an earlier run is still blocked, no further one is started.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,10 +19,10 @@ use rustix::fs::FlockOperation;
 use super::command::PATH;
 use super::mount_table::{self, MountLine};
 
-/// How long one may take to answer.
+/// How long a file system may take to respond.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often the process that asks is asked for.
+/// How often the checking process is polled.
 const TICK: Duration = Duration::from_millis(10);
 
 const TYPES: [&str; 13] = [
@@ -30,29 +30,30 @@ const TYPES: [&str; 13] = [
     "fuseblk",
 ];
 
-/// Those of this machine. Whoever looks where none is waits for nobody.
+/// The served file systems of this machine. A look outside them waits for nothing.
 pub struct ServedMounts {
     table: Option<File>,
-    /// As the table had them when it was last read.
+    /// From the table when it was last read.
     all: RwLock<Option<Arc<[ServedMount]>>>,
     answers: Mutex<BTreeMap<ServedMount, bool>>,
     ask: Box<Ask>,
 }
 
-/// Whether the file system that is mounted at a path answers.
+/// Whether the file system that is mounted at a path responds.
 type Ask = dyn Fn(&Path) -> bool + Send + Sync;
 
-/// A file system that is mounted.
+/// A mounted file system.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ServedMount {
-    /// The kernel's number of the mount, which another one at this place does not have.
+    /// The kernel's id of the mount; another mount at this place has a different one.
     id: String,
     pub(super) point: PathBuf,
     pub(super) fstype: String,
 }
 
 impl ServedMounts {
-    /// As the kernel has them. In `held`, a private directory, a file for each is locked for as long as it is being asked.
+    /// Reads them from the kernel. In `held`, a private directory, a file is locked for each file system while it is
+    /// being checked.
     pub fn of_kernel(held: Option<PathBuf>) -> Self {
         Self {
             table: File::open(mount_table::PATH).ok(),
@@ -62,19 +63,19 @@ impl ServedMounts {
         }
     }
 
-    /// Of a table that is not the kernel's.
+    /// Reads them from a table that is not the kernel's.
     #[cfg(test)]
     pub(super) fn of_table(table: &str, ask: impl Fn(&Path) -> bool + Send + Sync + 'static) -> Self {
         let all = RwLock::new(Some(served(table)));
         Self { table: None, all, answers: Mutex::default(), ask: Box::new(ask) }
     }
 
-    /// The one on the way to a path that does not answer.
+    /// The one on the way to a path that does not respond.
     pub(super) fn silent_on_the_way(&self, path: &Path) -> Option<ServedMount> {
         self.silent(|mount| path.starts_with(&mount.point))
     }
 
-    /// The one below a path that does not answer.
+    /// The one below a path that does not respond.
     pub(super) fn silent_below(&self, path: &Path) -> Option<ServedMount> {
         self.silent(|mount| mount.point.starts_with(path))
     }
@@ -89,7 +90,7 @@ impl ServedMounts {
             .cloned()
     }
 
-    /// What the table has: it is read at first, and where it has changed.
+    /// The content of the table, which is read the first time, and when it has changed.
     fn now(&self) -> Arc<[ServedMount]> {
         let has_changed = self.table.as_ref().is_some_and(has_changed);
         let known = || self.all.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -102,7 +103,7 @@ impl ServedMounts {
     }
 }
 
-/// Whether the kernel has changed its table since this was last asked.
+/// Whether the kernel has changed its table since this was last called.
 fn has_changed(table: &File) -> bool {
     let mut fds = [PollFd::new(table, PollFlags::PRI)];
     rustix::event::poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
@@ -115,7 +116,7 @@ fn text(mut table: &File) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The file system that a path is on, whatever it is, and its type.
+/// The mount point and type of the file system that contains a path.
 pub fn mounted_around(path: &Path) -> Option<(PathBuf, String)> {
     let table = std::fs::read_to_string(mount_table::PATH).ok()?;
     let around = table.lines().filter_map(mounted).filter(|mount| path.starts_with(&mount.point));
@@ -123,7 +124,7 @@ pub fn mounted_around(path: &Path) -> Option<(PathBuf, String)> {
     Some((nearest.point, nearest.fstype))
 }
 
-/// Of a table, those that others serve, and that are not mounted over.
+/// Those in a table that others serve, and that are not mounted over.
 fn served(table: &str) -> Arc<[ServedMount]> {
     let all: Vec<_> = table.lines().filter_map(mounted).collect();
     let is_served =
@@ -137,7 +138,7 @@ fn mounted(line: &str) -> Option<ServedMount> {
     Some(ServedMount { id: id.to_owned(), point: point.into(), fstype: fstype.to_owned() })
 }
 
-/// Asks what is mounted at a point. Where nobody can ask, it counts as answering.
+/// Checks the file system at a mount point. If it cannot be checked, it counts as responding.
 fn answers(point: &Path, held: Option<&Path>, patience: Duration) -> bool {
     let stdin = match held.map(|held| hold(held, point)) {
         Some(Hold::Mine(file)) => Stdio::from(file),
@@ -151,7 +152,7 @@ fn answers(point: &Path, held: Option<&Path>, patience: Duration) -> bool {
     if has_ended(&mut child, patience) {
         return true;
     }
-    // A server of NFS that is away lets go of one that is killed; FUSE may not.
+    // An NFS mount whose server is away lets a killed process go; FUSE may not.
     let _ = child.kill();
     has_ended(&mut child, TICK);
     false
@@ -168,9 +169,9 @@ fn has_ended(child: &mut Child, patience: Duration) -> bool {
     }
 }
 
-/// Whether somebody asks already.
+/// Whether another process is already checking.
 enum Hold {
-    /// Nobody did; the lock is held for as long as this is open anywhere.
+    /// None is; the lock is held for as long as this is open in any process.
     Mine(File),
     Held,
     Unknown,

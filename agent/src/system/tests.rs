@@ -1,4 +1,4 @@
-//! The door's promises: whole files, no planted links, commands that end.
+//! What the door guarantees: whole files, no planted links, commands that end.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
 use std::time::{Duration, Instant};
@@ -60,7 +60,7 @@ fn a_replaced_file_keeps_its_access_control_list_and_what_is_noted_about_it() {
     assert_eq!(read_attribute(&path, "user.note").as_deref(), Some(&b"kept"[..]));
     assert_eq!((mode(), std::fs::read_to_string(&path).unwrap()), (0o660, "new".to_owned()));
 
-    // A mode that somebody declares is the mask from then on, and the list stays.
+    // A declared mode sets the mask from then on, and the list is kept.
     write(&machine, "/a", 0o640, "newer").unwrap();
     assert_eq!(mode(), 0o640);
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o660)).unwrap();
@@ -167,7 +167,7 @@ fn links_that_a_user_could_have_planted_are_not_followed() {
     }
     std::fs::set_permissions(&tmp, PermissionsExt::from_mode(0o1777)).unwrap();
     chown(&home, NOBODY);
-    // In a sticky directory a user's link leads root astray; root's own link cannot be exchanged.
+    // In a sticky directory a user's link could mislead root; root's own link cannot be exchanged.
     symlink("/etc", tmp.join("app")).unwrap();
     write(&machine, "/tmp/app/fine", 0o644, "x").unwrap();
     chown(&tmp.join("app"), NOBODY);
@@ -180,7 +180,7 @@ fn links_that_a_user_could_have_planted_are_not_followed() {
     chown(&home.join("conf"), NOBODY);
     assert!(matches!(write(&machine, "/home/conf/bad", 0o644, "x"), Err(Error::PlantedLink { .. })));
     assert_eq!(machine.list(Path::new("/etc")).unwrap(), ["fine"]);
-    // What the link leads to is the same user's: nothing is gained by it.
+    // What the link leads to belongs to the same user, who gains nothing by it.
     std::fs::create_dir(home.join("dotfiles")).unwrap();
     chown(&home.join("dotfiles"), NOBODY);
     symlink("/home/dotfiles", home.join(".ssh")).unwrap();
@@ -234,7 +234,7 @@ fn a_tree_is_removed_without_what_its_links_lead_to() {
     machine.remove_tree(Path::new("/tree")).unwrap();
 }
 
-/// Makes directories in each other, so many levels deep, as `mkdir` of anybody can.
+/// Makes nested directories, this many levels deep, as any user's `mkdir` can.
 fn deep(top: &Path, levels: usize) {
     let mut at = rustix::fs::open(top, rustix::fs::OFlags::DIRECTORY, rustix::fs::Mode::empty()).unwrap();
     for _ in 0..levels {
@@ -376,7 +376,7 @@ fn a_missing_program_is_named_no_matter_whom_it_runs_as() {
     }
 }
 
-/// Runs a shell script until it has made a file, then sets the flag by which its run is to stop.
+/// Runs a shell script until it has made a file, then sets the flag on which its run must stop.
 fn told_to_stop(script: &str, stoppable: bool) -> Output {
     let place = tempfile::tempdir().unwrap();
     let begun = place.path().join("begun");
@@ -402,7 +402,7 @@ fn f10_a_command_at_hand_ends_with_its_children_when_the_run_is_told_to_stop() {
     for script in ["sleep 3600 & touch BEGUN; wait", "trap '' TERM; touch BEGUN; sleep 3600; sleep 3600"] {
         assert_eq!(told_to_stop(script, true).exit, Exit::Stopped(StopReason::Told), "{script}");
     }
-    // One that ends by itself when it is asked to was not done either.
+    // A command that ends by itself when it is asked to was not completed either.
     assert_eq!(
         told_to_stop("trap 'exit 0' TERM; touch BEGUN; sleep 3600 & wait", true).exit,
         Exit::Stopped(StopReason::Told)
@@ -414,7 +414,7 @@ fn f10_a_command_at_hand_ends_with_its_children_when_the_run_is_told_to_stop() {
 fn f22_a_tool_ends_with_its_run_whatever_time_it_has_itself_and_none_begins_later() {
     let over = Exit::Stopped(StopReason::OutOfTime);
     let until = |end| Machine::open(Path::new("/")).unwrap().until(end);
-    // One that was stopped does not answer to a gentle signal either.
+    // A stopped process does not respond to a gentle signal either.
     for script in ["sleep 3600", "trap '' TERM; sleep 3600; sleep 3600", "kill -STOP $$"] {
         let soon = until(RunEnd::after(Duration::from_millis(100)));
         let output = soon.run(&Invocation::new(["sh", "-c", script])).unwrap();
@@ -446,7 +446,7 @@ fn what_a_command_leaves_running_does_not_hold_us() {
 
 #[test]
 fn output_is_bounded_and_no_line_is_cut() {
-    // A secret that is cut in half is not recognised as one where texts are redacted.
+    // A secret that is cut in half would not be recognized where texts are redacted.
     let flood = Invocation::new([
         "sh",
         "-c",

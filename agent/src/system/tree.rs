@@ -13,10 +13,11 @@ use super::door::OpenCall;
 use super::resolve::{stat_at, stat_of};
 use super::{Error, FileKind, Met, Result, TreeMember, UnreadMember, WalkStep};
 
-/// A walk goes no deeper: each level holds a handle.
+/// The deepest level that a walk enters: each level holds a handle.
 const MAX_DEPTH: usize = 200;
 
-/// So many directories of a tree that is removed are lifted to its top, so that nobody keeps it going by making others.
+/// The most directories that are moved to the top of a tree while it is removed, so nobody can keep the removal busy by
+/// making new ones.
 const MOST_LIFTED: usize = 10_000;
 
 const DIRECTORY: OFlags =
@@ -27,7 +28,8 @@ pub(super) fn open_dir(dir: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<
     rustix::fs::openat(dir, name, DIRECTORY, Mode::empty())
 }
 
-/// Makes a directory, for its owner alone, and opens it: it, and no other that was put in its place meanwhile.
+/// Makes a directory that only its owner can access, and opens it: this very one, not another that was put in its place
+/// in the meantime.
 pub(super) fn make_dir(dir: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<OwnedFd> {
     rustix::fs::mkdirat(dir, name, Mode::RWXU)?;
     let made = open_dir(dir, name)?;
@@ -35,7 +37,7 @@ pub(super) fn make_dir(dir: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<
     Ok(made)
 }
 
-/// A directory that was just made is this process's, and holds nothing.
+/// Checks that a directory is the one that was just made: it belongs to this process's user, and is empty.
 fn refuse_others(made: &OwnedFd) -> rustix::io::Result<()> {
     let is_ours = stat_of(made)?.uid == rustix::process::geteuid().as_raw() && names(made).next().is_none();
     if is_ours { Ok(()) } else { Err(Errno::EXIST) }
@@ -54,7 +56,7 @@ fn open_below(dir: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<OwnedFd> 
     }
 }
 
-/// The names in a directory, as the kernel gives them, without `.` and `..`.
+/// The names in a directory, in the kernel's order, without `.` and `..`.
 pub(super) fn names(dir: &OwnedFd) -> impl Iterator<Item = rustix::io::Result<OsString>> + use<> {
     let (entries, error) = match Dir::read_from(dir) {
         Ok(entries) => (Some(entries), None),
@@ -70,10 +72,10 @@ pub(super) fn names(dir: &OwnedFd) -> impl Iterator<Item = rustix::io::Result<Os
     error.into_iter().chain(names)
 }
 
-/// Who is told what a walk meets.
+/// The callback for what a walk meets.
 type Visit<'a> = dyn FnMut(Met<'_>) -> Result<WalkStep> + 'a;
 
-/// Begins a look at a path below the tree's root, or says why there is none.
+/// Begins a look at a path below the tree's root; an error if that is refused.
 type Enter<'a> = dyn Fn(&Path) -> Result<OpenCall<'a>> + 'a;
 
 /// Visits everything below an open directory; `shown` is its path, for errors.
@@ -105,7 +107,7 @@ fn level(
     Ok(ControlFlow::Continue(()))
 }
 
-/// Visits a member, and what is in it.
+/// Visits a member, and everything in it.
 fn member(
     dir: &OwnedFd,
     name: &OsStr,
@@ -132,13 +134,14 @@ fn member(
     }
     match open_below(dir.as_fd(), name) {
         Ok(below) => level(&below, (shown, enter), path, depth + 1, visit),
-        // Another file system is not part of this tree; what went away or became a link meanwhile is not here.
+        // Another file system is not part of this tree; what was removed or became a link in the meantime is no longer
+        // there.
         Err(Errno::XDEV | Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(ControlFlow::Continue(())),
         Err(errno) => unread("looking into", shown, path, errno, visit),
     }
 }
 
-/// Hands over what cannot be read.
+/// Passes what cannot be read to `visit`.
 fn unread(
     doing: &'static str,
     shown: &Path,
@@ -154,7 +157,7 @@ fn flow(walk: WalkStep) -> ControlFlow<()> {
     if walk == WalkStep::Stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
-/// Removes what a name in a directory is, with all that it holds, however deep that is.
+/// Removes what a name in a directory is, with everything in it, however deep.
 pub(super) fn remove(dir: BorrowedFd<'_>, name: &OsStr, shown: &Path) -> Result<()> {
     let Some(top) = unlink_or_open(dir, name, shown)? else { return Ok(()) };
     let mut lifted = 0;
@@ -167,7 +170,7 @@ pub(super) fn remove(dir: BorrowedFd<'_>, name: &OsStr, shown: &Path) -> Result<
     }
 }
 
-/// The top of a tree, to which directories are moved that are too deep: each level holds a handle.
+/// The top of a tree, to which directories that are too deep are moved: each level holds a handle.
 struct Lift<'a> {
     top: BorrowedFd<'a>,
     count: &'a mut usize,
@@ -189,7 +192,7 @@ impl Lift<'_> {
     }
 }
 
-/// Removes what is in an open directory.
+/// Removes the content of an open directory.
 fn empty(dir: &OwnedFd, shown: &Path, depth: usize, lift: &mut Lift<'_>) -> Result<()> {
     for member in names(dir) {
         let member = member.map_err(|errno| not_removed(shown, errno))?;
@@ -205,7 +208,7 @@ fn empty(dir: &OwnedFd, shown: &Path, depth: usize, lift: &mut Lift<'_>) -> Resu
     Ok(())
 }
 
-/// Opens a directory to be emptied, and removes anything else.
+/// Opens a directory so it can be emptied, and removes anything else.
 fn unlink_or_open(dir: BorrowedFd<'_>, name: &OsStr, shown: &Path) -> Result<Option<OwnedFd>> {
     match stat_at(dir, name) {
         Ok(stat) if stat.kind == FileKind::Directory => {

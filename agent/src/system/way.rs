@@ -1,7 +1,7 @@
-//! Ways by which a command reaches what the agent has looked at, whatever others do to names meanwhile.
+//! Ways for a command to reach what the agent has looked at, whatever others do to names in the meantime.
 //!
-//! A command opens a path long after it was resolved. Where somebody else can rename what is on it, the command is given a
-//! handle of the agent's instead, or a copy of the bytes that it is to read.
+//! A command opens a path long after it was resolved. If other users can rename something on the way, the command is
+//! given a handle of the agent's instead, or a copy of the bytes that it should read.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use super::resolve::{PathHandle, stat_at};
 use super::{Error, FileKind, Result, Stat};
 
-/// A path for commands that leads to one place as long as this is held.
+/// A path for commands that leads to one place as long as this value exists.
 #[derive(Debug)]
 pub struct HeldPath {
     path: PathBuf,
@@ -22,13 +22,13 @@ pub struct HeldPath {
 }
 
 impl HeldPath {
-    /// The path.
+    /// The path, which is valid as long as this value exists.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// Bytes that a command reads by a path, and that nobody but root can change: in memory, under no name.
+/// Bytes that a command reads by a path, and that only root can change: in memory, without a name.
 #[derive(Debug)]
 pub struct PrivateCopy {
     path: PathBuf,
@@ -36,38 +36,38 @@ pub struct PrivateCopy {
 }
 
 impl PrivateCopy {
-    /// Of all that is left to read.
+    /// Copies everything that is left to read.
     ///
     /// # Errors
-    /// It cannot be read, or there is no memory for it.
+    /// Fails if it cannot be read, or there is not enough memory.
     pub fn of(content: &mut dyn Read) -> io::Result<Self> {
         let mut file = File::from(rustix::fs::memfd_create("content", MemfdFlags::CLOEXEC)?);
         io::copy(content, &mut file)?;
         Ok(Self { path: by_handle(file.as_fd()), _file: file })
     }
 
-    /// The path.
+    /// The path, which is valid as long as this value exists.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// The path of an open handle; by the process's number and not as `self`, since another process goes by it.
+/// The path of an open handle. It has the process's id in place of `self`, since another process uses it.
 pub(super) fn by_handle(handle: BorrowedFd<'_>) -> PathBuf {
     format!("/proc/{}/fd/{}", rustix::process::getpid().as_raw_nonzero(), handle.as_raw_fd()).into()
 }
 
-/// Whether it is root's, or the agent's own user's.
+/// Whether it belongs to root, or to the agent's own user.
 pub(super) fn is_ours(stat: &Stat) -> bool {
     stat.uid == 0 || stat.uid == rustix::process::geteuid().as_raw()
 }
 
-/// Whether nobody but root, or the agent's own user, can put something else at a path of this machine.
+/// Whether only root, or the agent's own user, can put something else at a path of this machine.
 pub(super) fn leads_where_root_says(path: &Path) -> bool {
     let mut below = stat_at(CWD, path.as_os_str()).ok();
     path.ancestors().skip(1).all(|dir| {
         let Ok(stat) = stat_at(CWD, dir.as_os_str()) else { return false };
-        // In a sticky directory nobody renames what is another's.
+        // In a sticky directory, users cannot rename what belongs to others.
         let is_kept = stat.mode & 0o1000 != 0 && below.as_ref().is_some_and(is_ours);
         let is_closed = stat.mode & 0o022 == 0 || is_kept;
         below = Some(stat);
@@ -80,18 +80,18 @@ pub(super) fn into(place: &PathHandle, path: &Path) -> Result<HeldPath> {
     let failed = |errno: Errno| Error::io("opening", path, errno);
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let handle = rustix::fs::openat(&place.dir, &place.name, flags, Mode::empty()).map_err(failed)?;
-    // With the dot it is not a link, which what mounts by the newer calls of the kernel would not follow.
+    // The dot makes sure that it is not a link, which the newer mount calls of the kernel would not follow.
     Ok(HeldPath { path: by_handle(handle.as_fd()).join("."), _handle: handle })
 }
 
-/// The way to a name, by a handle of the directory around it: one of a mounted file system would keep that from being
-/// unmounted. It is good only for a name that nobody can rename.
+/// The way to a name, through a handle of the directory around it: a handle of a mounted file system would keep that
+/// from being unmounted. It is only safe for a name that nobody can rename.
 pub(super) fn beside(place: &PathHandle, path: &Path) -> Result<HeldPath> {
     let handle = place.dir.try_clone().map_err(|e| Error::io("opening the directory of", path, e))?;
     Ok(HeldPath { path: by_handle(handle.as_fd()).join(&place.name), _handle: handle })
 }
 
-/// Whether a file system is mounted there: the kernel lets nobody rename its directory.
+/// Whether a file system is mounted there: the kernel lets nobody rename a mount point.
 pub(super) fn is_mount_point(place: &PathHandle) -> rustix::io::Result<bool> {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
     let seen = rustix::fs::statx(&place.dir, &place.name, flags, StatxFlags::TYPE)?;

@@ -1,4 +1,4 @@
-//! One child process: started, read, ended in time.
+//! One child process: started, read, and ended in time.
 
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
@@ -20,26 +20,26 @@ use crate::stop::{RunEnd, StopReason};
 use crate::system::accounts::{Account, Accounts};
 use crate::system::{Error, Result};
 
-/// What a process group gets between being asked to end and being made to, and after that.
+/// The time a process group gets between the request to end and the kill, and again after that.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// How often the child is asked for, where the kernel cannot tell of its end.
+/// How often the child is polled if the kernel cannot report its end.
 const TICK: Duration = Duration::from_millis(20);
 
-/// How often a command that may be ended is looked after for that.
+/// How often to check whether a stoppable command must be ended.
 const HEED: Duration = Duration::from_millis(100);
 
-/// What ends a command from outside.
+/// What can end a command from outside.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::system) struct Bounds<'a> {
-    /// Set when the run is to stop.
+    /// Set when the run must stop.
     pub(in crate::system) stop: Option<&'a AtomicBool>,
-    /// When the run is over.
+    /// When the run must be over.
     pub(in crate::system) end: Option<RunEnd>,
 }
 
 impl Bounds<'_> {
-    /// Why the run is to stop, where it is.
+    /// Why the run must stop, if it must.
     pub(in crate::system) fn stopping(&self) -> Option<StopReason> {
         let is_over = self.end.is_some_and(|end| end.left().is_zero());
         let is_told = self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
@@ -52,8 +52,7 @@ impl Bounds<'_> {
     }
 }
 
-/// Runs a command to its end, to its timeout, or to the end of the run; and until the run is to stop where it may be ended
-/// for that.
+/// Runs a command until it ends, or to its timeout, the end of the run or, if it is stoppable, until the run must stop.
 pub(in crate::system) fn run(
     invocation: &Invocation,
     accounts: &Accounts,
@@ -68,7 +67,7 @@ pub(in crate::system) fn run(
     let failed = |source| Error::Spawn { program: command_name(&invocation.command).to_owned(), source };
     command.stdin(stdin(invocation).map_err(failed)?);
     if let Some(cwd) = invocation.cwd.as_deref().filter(|cwd| !cwd.is_dir()) {
-        // Else it would be the program that is missed.
+        // Otherwise the program would be reported as missing.
         return Err(Error::NoDirectory {
             command: invocation.command.to_string(),
             directory: cwd.to_owned(),
@@ -88,8 +87,8 @@ fn command_name(command: &Command) -> &str {
     }
 }
 
-/// Whether the program is not there, where it is not the kernel that would say so but what starts it for another user, or in a
-/// session of its own: in words of its own, with an exit code that the program could have as well.
+/// Whether the program is missing, if something other than the kernel starts it, for another user or in a session of
+/// its own. That reports a missing program in its own words, with an exit code that the program could also have.
 fn missing_program(command: &std::process::Command, invocation: &Invocation) -> Option<io::Error> {
     let program = command_name(&invocation.command);
     if command.get_program() == program {
@@ -118,7 +117,7 @@ fn prepare(invocation: &Invocation, accounts: &Accounts) -> Result<std::process:
     if let Some(switch) = &switch {
         argv.splice(0..0, switch.iter().map(String::as_str));
     }
-    // Anyone who has the terminal of the one who started the agent can type into it as them.
+    // A process with the terminal of the user who started the agent can type into it on that user's behalf.
     let in_session = switch.is_some() || invocation.detached && File::open("/dev/tty").is_ok();
     if in_session {
         argv.insert(0, "setsid");
@@ -135,7 +134,7 @@ fn prepare(invocation: &Invocation, accounts: &Accounts) -> Result<std::process:
     }
     command.current_dir(invocation.cwd.as_deref().unwrap_or("/".as_ref()));
     if !in_session {
-        // A new session is a new group, and its maker must not lead one already.
+        // A new session is also a new process group, and its creator must not already lead one.
         command.process_group(0);
     }
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -150,13 +149,13 @@ fn account<'a>(invocation: &Invocation, user: &str, accounts: &'a Accounts) -> R
         .ok_or_else(|| Error::NoSuchUser { command: invocation.command.to_string(), user: user.to_owned() })
 }
 
-/// Becomes the user with all of its groups; the standard library can set no supplementary groups.
+/// The arguments that switch to the user with all of its groups; the standard library cannot set supplementary groups.
 fn switch_arguments(user: &Account) -> [String; 5] {
     let (uid, gid) = (format!("--reuid={}", user.uid), format!("--regid={}", user.gid));
     ["setpriv".to_owned(), uid, gid, "--init-groups".to_owned(), "--".to_owned()]
 }
 
-/// Standard input as a file in memory: it can be as long as it likes, and nobody waits for whom.
+/// Standard input as a file in memory: it can have any length, and neither side waits for the other.
 fn stdin(invocation: &Invocation) -> io::Result<Stdio> {
     let Some(input) = &invocation.input else { return Ok(Stdio::null()) };
     let mut file = File::from(rustix::fs::memfd_create("input", MemfdFlags::CLOEXEC)?);
@@ -165,8 +164,8 @@ fn stdin(invocation: &Invocation) -> io::Result<Stdio> {
     Ok(Stdio::from(file))
 }
 
-/// Reads both outputs until the child has ended; what it left running may keep them open. One that not even a kill ends, such
-/// as one that waits for a disk, is left.
+/// Reads both outputs until the child has ended; processes that it left running may keep them open. A child that even a
+/// kill does not end, such as one that waits for a disk, is abandoned.
 fn watch(child: &mut Child, invocation: &Invocation, bounds: Bounds<'_>) -> io::Result<Output> {
     let mut stdout = ChildOutput::new(child.stdout.take().map(OwnedFd::from), Keep::First(invocation.limit))?;
     let mut stderr = ChildOutput::new(child.stderr.take().map(OwnedFd::from), Keep::Last(invocation.limit))?;
@@ -174,7 +173,7 @@ fn watch(child: &mut Child, invocation: &Invocation, bounds: Bounds<'_>) -> io::
     let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok();
     let mut deadline = Deadline::new(invocation.timeout, bounds);
     let status = loop {
-        // What was asked to end, and is at it still, has its time for that, though who began it is gone.
+        // Processes that were asked to end and still run get their time for that, even if the child itself has ended.
         let has_ended = group::has_ended(pid);
         if has_ended
             && !(deadline.is_asking() && group::has_others(pid))
@@ -187,7 +186,7 @@ fn watch(child: &mut Child, invocation: &Invocation, bounds: Bounds<'_>) -> io::
         }
         match deadline.due() {
             Some(Due::Signal(signal)) => {
-                // The group is not reaped before the child is, so its number cannot be anyone else's.
+                // The group is not reaped before the child is, so its id cannot have been reused.
                 let _ = rustix::process::kill_process_group(pid, signal);
             }
             Some(Due::Nothing) => break None,
@@ -203,7 +202,7 @@ fn watch(child: &mut Child, invocation: &Invocation, bounds: Bounds<'_>) -> io::
     Ok(Output { exit: deadline.exit(status), stdout: stdout.lines(), stderr: stderr.lines() })
 }
 
-/// Waits until a stream has something, the child ends, or the time is over.
+/// Waits until a stream has data, the child ends, or the time is over.
 fn wait(pidfd: Option<&OwnedFd>, streams: [&ChildOutput; 2], left: Duration) -> io::Result<()> {
     let mut fds: Vec<_> = streams.into_iter().filter_map(|stream| stream.fd.as_ref()).collect();
     fds.extend(pidfd);
@@ -217,17 +216,17 @@ fn wait(pidfd: Option<&OwnedFd>, streams: [&ChildOutput; 2], left: Duration) -> 
     }
 }
 
-/// When the child is asked to end, when it is made to, and when it is given up.
+/// When the child is asked to end, when it is killed, and when it is abandoned.
 struct Deadline {
     timeout: Duration,
     next: Instant,
     /// How many signals it was sent.
     sent: usize,
-    /// It is ended for the run, and not for its own timeout.
+    /// Set if it is ended because of the run, and not of its own timeout.
     stopped: Option<StopReason>,
 }
 
-/// What is due.
+/// What to do next about a child that does not end.
 #[derive(Debug, PartialEq, Eq)]
 enum Due {
     Signal(Signal),
@@ -241,7 +240,7 @@ impl Deadline {
         Self { timeout, next: Instant::now() + next, sent: 0, stopped }
     }
 
-    /// The time is over now.
+    /// Ends the time now.
     fn stop(&mut self, why: StopReason) {
         if self.sent == 0 {
             self.stopped = Some(why);
@@ -249,7 +248,7 @@ impl Deadline {
         }
     }
 
-    /// Whether it was asked to end, and not made to yet.
+    /// Whether it was asked to end, and not killed yet.
     fn is_asking(&self) -> bool {
         self.sent == 1
     }
@@ -258,7 +257,7 @@ impl Deadline {
         self.next.saturating_duration_since(Instant::now())
     }
 
-    /// That whose time has come.
+    /// The step that is due now, if any.
     fn due(&mut self) -> Option<Due> {
         if Instant::now() < self.next {
             return None;
@@ -306,7 +305,8 @@ impl ChildOutput {
         Ok(Self { fd, keep, kept: Vec::new(), cut: false })
     }
 
-    /// Takes what is there without waiting, as much as a pipe holds: a child that never stops cannot hold us here.
+    /// Reads what is available without waiting, at most as much as a pipe can contain: a child that never stops writing
+    /// cannot hold us here.
     fn take_all(&mut self) -> io::Result<()> {
         let mut buffer = [0; 16 * 1024];
         for _ in 0..64 {
@@ -339,7 +339,7 @@ impl ChildOutput {
         }
     }
 
-    /// What was kept, without the line that was cut: half a secret is not recognised as one, and would be shown.
+    /// What was kept, without a line that was cut off: half a secret would not be recognized, and would be shown.
     fn lines(mut self) -> Vec<u8> {
         match self.keep {
             _ if !self.cut => {}

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use rustix::process::{Pid, WaitId, WaitIdOptions};
 
-/// Whether a child has ended, which is not reaped by that: for as long as it is not, its number is nobody else's.
+/// Whether a child has ended. This does not reap it; until that happens, its id is not reused.
 pub(super) fn has_ended(child: Pid) -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    // Where the kernel cannot tell, anyone who reaps it finds out.
+    // If the kernel cannot tell, whoever reaps it finds out.
     rustix::process::waitid(WaitId::Pid(child), options).map_or(true, |ended| ended.is_some())
 }
 
-/// Whether a child that has ended has left others in its group.
+/// Whether a child that has ended has left other processes in its group.
 pub(super) fn has_others(leader: Pid) -> bool {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let own = leader.as_raw_nonzero().get();
@@ -22,8 +22,8 @@ pub(super) fn has_others(leader: Pid) -> bool {
     })
 }
 
-/// The group of a process that has not ended, by `/proc/PID/stat`: after its name, which may hold anything, come its state, its parent
-/// and its group.
+/// The group of a process that has not ended, from `/proc/PID/stat`. After its name, which may contain anything, come
+/// its state, its parent and its group.
 fn group_of(stat: &str) -> Option<i32> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
