@@ -1,19 +1,19 @@
-//! What a run is doing at the moment, told to anyone who watches it.
+//! What a run is doing at the moment, reported to anyone who watches it.
 
 use std::fmt::Display;
 
-/// What it is logged as.
+/// The log target of what a run is working on.
 pub(crate) const TARGET: &str = "holdfast_agent::work";
 
-/// What it is logged as that a run begins.
+/// The log target of the beginning of a run.
 pub(crate) const BEGINS: &str = "holdfast_agent::work::begins";
 
-/// Says that a run begins: it has its lock, and the machine is known.
+/// Logs that a run begins: it holds its lock, and the machine is known.
 pub(crate) fn begins() {
     tracing::info!(target: BEGINS, "a run begins");
 }
 
-/// Says what is at hand, which may take its time.
+/// Logs what the run is working on now, which may take a while.
 pub(crate) fn tell(words: impl Display) {
     tracing::info!(target: TARGET, "{words}");
 }

@@ -1,7 +1,8 @@
-//! The last good catalog, sealed: with it the machine is kept as it should be while no server answers.
+//! The last good catalog, sealed. It keeps the machine in order while no server answers.
 //!
-//! The key is a file of its own. That protects copies and backups of the rest; it does not protect from root on this
-//! machine. Contents of files are not secrets (those are in the catalog) and are stored as they are, under their hash.
+//! The key is in a file of its own. That protects copies and backups of the rest; it does not protect the cache from
+//! root on this machine. The contents of files are not secret (secrets are in the catalog) and are stored in the clear,
+//! under their hash.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use holdfast_catalog::catalog::{Catalog, CatalogId};
@@ -19,13 +20,13 @@ const CONFIRMED: &str = "confirmed.json";
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 
-/// The first bytes of a sealed catalog: its format, covered by the seal.
+/// The first bytes of a sealed catalog: its format. The seal covers them.
 const MAGIC: &[u8] = b"holdfast-catalog-1\n";
 
 /// Why the cache cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// State cannot be read or written.
+    /// The state directory cannot be read or written.
     #[error(transparent)]
     State(#[from] state::Error),
     /// The sealed catalog does not open.
@@ -33,22 +34,22 @@ pub enum Error {
         "the cached catalog is damaged and was set aside ({0}); the next answer of the server replaces it"
     )]
     Damaged(String),
-    /// The same, told by who only looks.
+    /// The same, reported by a command that only looks.
     #[error(
         "the cached catalog is damaged ({0}): the next run sets it aside, and the next answer of the server replaces it"
     )]
     Unusable(String),
-    /// There is neither randomness nor key.
+    /// There is no randomness, so there is no key.
     #[error("the cache cannot be sealed")]
     Seal,
 }
 
-/// What the server last said of the cached catalog.
+/// What the server last said about the cached catalog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Confirmed {
     pub catalog: CatalogId,
-    /// The live commit; newer than the catalog's own where it changed nothing here.
+    /// The live commit. It is newer than the catalog's own if it changed nothing on this machine.
     pub commit: String,
     pub at: Timestamp,
 }
@@ -58,26 +59,26 @@ pub struct Confirmed {
 pub struct Cached {
     /// The catalog, with the live commit.
     pub catalog: Catalog,
-    /// When a server last said that it is the one.
+    /// When a server last confirmed that this is the current one.
     pub confirmed: Timestamp,
 }
 
-/// Whether a catalog is for whom it is to be.
+/// Checks that a catalog is meant for this node; the error says why it is not.
 type IsOurs<'a> = dyn Fn(&Catalog) -> Result<(), String> + 'a;
 
 fn ours(certname: &Certname) -> impl Fn(&Catalog) -> Result<(), String> {
     move |catalog| {
         let is_ours = catalog.certname == *certname;
-        // Which one that is, is nothing for the reports of this one.
+        // The other machine is not named: its name does not belong in the reports of this one.
         is_ours.then_some(()).ok_or_else(|| "it is for another machine".to_owned())
     }
 }
 
-/// Forgets the cached catalog, which is of another enrolment: the next answer of the server replaces it. Answers whether
-/// there was one.
+/// Removes the cached catalog, which belongs to another enrolment; the server's next answer replaces it. Returns
+/// whether there was one.
 ///
 /// # Errors
-/// Where it stays.
+/// Fails if it cannot be removed.
 pub fn forget(state: &StateDir) -> Result<bool, state::Error> {
     if !state.has_directory("cache") {
         return Ok(false);
@@ -95,10 +96,10 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Opens it.
+    /// Opens the cache below the state directory.
     ///
     /// # Errors
-    /// Where it cannot be made or is not private.
+    /// Fails if the directory cannot be made or is not private.
     pub fn open(state: &StateDir) -> Result<Self, Error> {
         Ok(Self { dir: state.below("cache")? })
     }
@@ -106,7 +107,7 @@ impl Cache {
     /// Stores a catalog that is in force from now on.
     ///
     /// # Errors
-    /// Where that fails; the one before is still there.
+    /// Fails if it cannot be written; the previous catalog is still there.
     pub fn store(&self, catalog: &Catalog, at: Timestamp) -> Result<(), Error> {
         let json = Zeroizing::new(serde_json::to_vec(catalog).map_err(|_| Error::Seal)?);
         let packed = zstd::stream::encode_all(&**json, 1).map_err(|_| Error::Seal)?;
@@ -118,43 +119,43 @@ impl Cache {
         self.confirm(&catalog.id, &catalog.commit, at)
     }
 
-    /// Notes that the cached catalog is still the one.
+    /// Notes that the cached catalog is still the current one.
     ///
     /// # Errors
-    /// Where that cannot be written.
+    /// Fails if the note cannot be written.
     pub fn confirm(&self, id: &CatalogId, commit: &str, at: Timestamp) -> Result<(), Error> {
         let confirmed = Confirmed { catalog: id.clone(), commit: commit.to_owned(), at };
         Ok(self.dir.replace(CONFIRMED, &serde_json::to_vec(&confirmed).unwrap_or_default())?)
     }
 
-    /// The cached catalog for this node; none where there is none.
+    /// The cached catalog for this node, or `None` if there is none.
     ///
     /// # Errors
-    /// Where it is damaged or another node's: it is set aside, so that this is said once.
+    /// Fails if it is damaged or another node's. It is then set aside, so this is reported once.
     pub fn load(&self, certname: &Certname) -> Result<Option<Cached>, Error> {
         self.load_if(&ours(certname))
     }
 
-    /// The cached catalog, no matter who it is for: where this machine cannot tell who it is, that tells.
+    /// The cached catalog, whichever node it is for. If this machine cannot tell which node it is, the catalog can.
     ///
     /// # Errors
-    /// Where it is damaged: it is set aside, so that this is said once.
+    /// Fails if it is damaged. It is then set aside, so this is reported once.
     pub fn load_any(&self) -> Result<Option<Cached>, Error> {
         self.load_if(&|_| Ok(()))
     }
 
-    /// The same for who only looks: what is damaged stays where it is.
+    /// Like `load_any`, for commands that only look: a damaged catalog stays where it is.
     ///
     /// # Errors
-    /// Where it is damaged.
+    /// Fails if it is damaged.
     pub fn look_any(&self) -> Result<Option<Cached>, Error> {
         self.opened(&|_| Ok(()))?.map_err(Error::Unusable)
     }
 
-    /// The cached catalog for this node, for who only looks: what is damaged stays where it is.
+    /// The cached catalog for this node, for commands that only look: a damaged catalog stays where it is.
     ///
     /// # Errors
-    /// Where it is damaged or another node's.
+    /// Fails if it is damaged or another node's.
     pub fn look(&self, certname: &Certname) -> Result<Option<Cached>, Error> {
         self.opened(&ours(certname))?.map_err(Error::Unusable)
     }
@@ -174,8 +175,8 @@ impl Cache {
         }
     }
 
-    /// A confirmation of a time that is yet to come, as a clock that was ahead has made it, counts from now on: how old it is nobody
-    /// knows, and it is to grow old.
+    /// Dates a confirmation that lies in the future, made while the clock was ahead, from now on: its true age is
+    /// unknown, and it must still grow old.
     fn date_anew(&self, Cached { catalog, confirmed }: &Cached) {
         if self.confirmed(&catalog.id).is_some_and(|known| known.at > *confirmed)
             && let Err(error) = self.confirm(&catalog.id, &catalog.commit, *confirmed)
@@ -186,7 +187,7 @@ impl Cache {
         }
     }
 
-    /// The cached catalog, or what is wrong with it; an error is one of the system at large.
+    /// The cached catalog. The inner error says what is wrong with it; the outer one is a failure of the system.
     fn opened(&self, is_ours: &IsOurs<'_>) -> Result<Result<Option<Cached>, String>, Error> {
         let sealed = match self.dir.read(SEALED, MAX_BODY as u64) {
             Ok(None) => return Ok(Ok(None)),
@@ -205,14 +206,14 @@ impl Cache {
             if let Some(confirmed) = &confirmed {
                 catalog.commit.clone_from(&confirmed.commit);
             }
-            // Without a note it is as old as its file: it came from the server then.
+            // Without a note the catalog is as old as its file, which was written when the server sent it.
             let confirmed = confirmed.map_or_else(|| self.stored_at(), |confirmed| confirmed.at);
-            // Of a clock that was ahead, it does not make the catalog good for longer than any other is.
+            // A clock that was ahead must not keep this catalog valid longer than any other.
             Some(Cached { catalog, confirmed: confirmed.min(crate::clock::now()) })
         }))
     }
 
-    /// When the catalog was stored; where that cannot be known, so long ago that it is only audited.
+    /// When the catalog was stored. If that is unknown, a time so long ago that the catalog is only audited.
     fn stored_at(&self) -> Timestamp {
         let file = self.dir.file(SEALED).ok().flatten();
         let stored = file.and_then(|file| file.metadata().and_then(|found| found.modified()).ok());
@@ -235,20 +236,20 @@ impl Cache {
         let packed = key
             .open_in_place(nonce, Aad::from(MAGIC), &mut body)
             .map_err(|_| "the seal is broken, or was made with another key")?;
-        // Only what this agent packed itself gets here, and that was bounded.
+        // Only what this agent packed itself gets here, and its size was limited then.
         zstd::stream::decode_all(&*packed).map(Zeroizing::new).map_err(|error| error.to_string())
     }
 
     fn stored_key(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         let stored = match self.dir.read(KEY, KEY_BYTES as u64) {
             Err(error @ state::Error::Io { .. }) => return Err(error.into()),
-            // Too long, or no file: a key that this agent did not write opens nothing.
+            // Too long, or not a file: a key that this agent did not write opens nothing.
             stored => stored.ok().flatten().map(Zeroizing::new),
         };
         Ok(stored.filter(|bytes| bytes.len() == KEY_BYTES))
     }
 
-    /// The key, made where there is none.
+    /// The key, which is made if there is none.
     fn key(&self) -> Result<RandomizedNonceKey, Error> {
         let bytes = match self.stored_key()? {
             Some(bytes) => bytes,

@@ -1,4 +1,4 @@
-//! The agent's own settings: `agent.toml`. What the machine is to be is never here.
+//! The agent's own settings: `agent.toml`. What the machine should be is never here.
 
 use std::path::{Path, PathBuf};
 
@@ -11,13 +11,13 @@ use tracing_subscriber::filter::Targets;
 
 use crate::regular;
 
-/// Where settings stand, below the root.
+/// The settings file, relative to the root.
 pub const PATH: &str = "etc/holdfast/agent.toml";
 
-/// Where state is, below the root.
+/// The state directory, relative to the root.
 const STATE_DIR: &str = "var/lib/holdfast/agent";
 
-/// More is not a file of settings.
+/// The most bytes of a settings file.
 const LIMIT: u64 = 1024 * 1024;
 
 /// What each setting takes.
@@ -32,25 +32,25 @@ const SETTINGS: &[Setting] = &[
     ("log_format", log::FORMAT_TAKES),
 ];
 
-/// The settings of `agent.toml`; all may be missing.
+/// The settings of `agent.toml`; each may be missing.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The server's address instead of the one that the join string named: `host:port`.
+    /// The server's address, instead of the one that the join string named: `host:port`.
     pub server: Option<String>,
     /// Where identity, cache, last state and spool are kept.
     pub state_dir: Option<PathBuf>,
-    /// The most that a run does: `enforce`, or `audit`. It can only lower what data asks for.
+    /// The most that a run does: `enforce` or `audit`. It can only lower what the data asks for.
     pub mode: Mode,
-    /// The time from run to run, until the server has said when the next one is.
+    /// The time between runs, until the server has said when the next one is.
     pub interval: SignedDuration,
-    /// How long a run may take. What is not begun then is skipped, and the report says so.
+    /// How long a run may take. Whatever has not begun by then is skipped, and the report says so.
     pub run_timeout: SignedDuration,
-    /// Days after which a catalog that no server confirmed any more is audited and not enforced.
+    /// The number of days without confirmation by a server after which a catalog is only audited.
     pub max_stale_days: u16,
-    /// What is logged, as `HOLDFAST_LOG` says it, which goes over it.
+    /// What is logged, in the syntax of `HOLDFAST_LOG`, which overrides it.
     pub log: Option<String>,
-    /// How it is logged, as `HOLDFAST_LOG_FORMAT` says it, which goes over it.
+    /// How it is logged, as in `HOLDFAST_LOG_FORMAT`, which overrides it.
     pub log_format: log::Format,
 }
 
@@ -69,13 +69,13 @@ impl Default for Config {
     }
 }
 
-/// Why there are no settings.
+/// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file cannot be read.
     #[error("cannot read the settings {path}: {error}")]
     Read { path: PathBuf, error: std::io::Error },
-    /// What it says is wrong.
+    /// Its content is wrong.
     #[error("the settings {path} cannot be used: {error}")]
     Wrong { path: PathBuf, error: Wrong },
 }
@@ -89,10 +89,10 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Reads the settings; a file that was not asked for by name may be missing.
+    /// Reads the settings. The file may be missing, unless it was named by `config`.
     ///
     /// # Errors
-    /// Where they cannot be read or hold anything that is not known.
+    /// Fails if they cannot be read or contain an unknown setting or a wrong value.
     pub fn find(root: &Path, config: Option<&Path>, state_dir: Option<&Path>) -> Result<Self, Error> {
         let default = root.join(PATH);
         let path = config.unwrap_or(&default);
@@ -130,7 +130,7 @@ impl Config {
         }
     }
 
-    /// The first setting whose value it does not take.
+    /// The name of the first setting whose value is out of range.
     fn out_of_range(&self) -> Option<&'static str> {
         let times = SignedDuration::from_mins(1)..=SignedDuration::from_hours(24);
         let is_filter = |text: &str| text.parse::<Targets>().is_ok();
@@ -146,7 +146,7 @@ impl Config {
     }
 }
 
-/// Whether something is `host:port`, with an address of IPv6 in brackets.
+/// Whether a text is `host:port`; an IPv6 address is in brackets.
 fn is_address(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else { return false };
     let is_port = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);

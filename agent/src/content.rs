@@ -1,19 +1,20 @@
-//! File contents by their hash: where a provider gets what the catalog only names.
+//! File contents by their hash: a catalog names them, and a provider gets them here.
 
 use std::io::{self, Read};
 
 use holdfast_catalog::hash::ContentHash;
 
-/// Gives contents by hash. What it gives is checked again while it is written: a source cannot pass off another content.
+/// Gives contents by hash. What it gives is checked again while it is written, so a source cannot substitute other
+/// content.
 pub trait ContentSource: Sync {
     /// Opens a content of `size` bytes.
     ///
     /// # Errors
-    /// It is not to be had now.
+    /// Fails if it is not available now.
     fn open(&self, sha256: &ContentHash, size: u64) -> Result<Box<dyn Read>, Error>;
 }
 
-/// Why a content is not to be had.
+/// Why a content is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
@@ -26,7 +27,7 @@ pub enum Error {
     /// Its bytes are not those that the catalog names.
     #[error("content {expected} has different bytes (their hash is {got}); nothing was written")]
     Mismatch {
-        /// What the catalog names.
+        /// The hash that the catalog names.
         expected: ContentHash,
         got: ContentHash,
     },
@@ -35,7 +36,7 @@ pub enum Error {
     Read { sha256: ContentHash, source: io::Error },
 }
 
-/// A source for tests of what needs no content.
+/// A source for tests that need no content.
 #[cfg(test)]
 pub(crate) struct Nowhere;
 

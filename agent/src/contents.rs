@@ -1,4 +1,4 @@
-//! File contents on disk, under their hash: fetched before a run, so that the run itself needs no server.
+//! File contents on disk, under their hash. They are fetched before a run, so the run itself needs no server.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek as _};
@@ -17,7 +17,7 @@ use crate::stop::RunEnd;
 /// The most bytes of one content.
 const LIMIT: u64 = 1024 * 1024 * 1024;
 
-/// How long one content may take.
+/// How long the transfer of one content may take.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// How contents are fetched.
@@ -25,11 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(15 * 60);
 pub struct Fetching<'a> {
     pub client: &'a Client,
     pub network: &'a Runtime,
-    /// When the run is over.
+    /// When the run must be over.
     pub end: RunEnd,
 }
 
-/// The contents of the catalog in force. All of it can be had again: what is damaged is thrown away and fetched anew.
+/// The contents of the catalog in force. All of them can be fetched again, so a damaged one is discarded and replaced.
 #[derive(Debug)]
 pub struct Contents<'a> {
     dir: Result<StateDir, String>,
@@ -38,14 +38,14 @@ pub struct Contents<'a> {
 }
 
 impl<'a> Contents<'a> {
-    /// Opens the store. One that cannot be used fails those who need something of it, and no run.
+    /// Opens the store. If it cannot be used, only the resources that need it fail, not the run.
     pub fn open(state: &StateDir, fetching: Option<Fetching<'a>>) -> Self {
         let dir = state.below("content").map_err(|error| error.to_string());
         Self { dir, missing: BTreeMap::new(), fetching }
     }
 
-    /// Fetches what the catalog names and is not here. What cannot be had fails its own resources, and no others: half of the
-    /// run's time is theirs, whatever the server does.
+    /// Fetches what the catalog names and the store lacks. A content that is not available fails only its own
+    /// resources: fetching may take at most half of the run's time, whatever the server does.
     pub fn fetch(&mut self, catalog: &Catalog) {
         let Ok(dir) = &self.dir else { return };
         let end = self.fetching.map(|fetching| RunEnd::after(fetching.end.left() / 2));
@@ -58,7 +58,7 @@ impl<'a> Contents<'a> {
         }
     }
 
-    /// Fetches one, in the place of whatever is there.
+    /// Fetches one content, replacing whatever is there.
     fn fetch_one(&self, dir: &StateDir, hash: &ContentHash, end: Option<RunEnd>) -> Result<(), String> {
         let Some(Fetching { client, network, end: of_run }) = self.fetching else {
             return Err("the server cannot be asked".to_owned());
@@ -71,7 +71,7 @@ impl<'a> Contents<'a> {
             .unwrap_or_else(|_| Err(format!("it did not arrive within {} s", within.as_secs())))
     }
 
-    /// Removes what the catalog does not name. What cannot be removed is left, for a run does not end for it.
+    /// Removes what the catalog does not name. What cannot be removed is left: that is not worth failing a run.
     pub fn prune(&self, catalog: &Catalog) {
         let Ok(dir) = &self.dir else { return };
         let wanted: BTreeSet<_> = catalog.content_hashes().into_iter().collect();
@@ -83,7 +83,7 @@ impl<'a> Contents<'a> {
         }
     }
 
-    /// The bytes, looked through once: a damaged file counts as none.
+    /// The content, after one pass over its bytes; `None` if it is missing or damaged.
     fn whole(dir: &StateDir, hash: &ContentHash) -> Option<std::fs::File> {
         let mut file = dir.file(hash.as_str()).ok()??;
         let mut digest = Sha256::new();

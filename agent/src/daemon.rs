@@ -1,8 +1,9 @@
-//! The daemon: a clock that starts a run at its time, on SIGUSR1 or SIGHUP, and once at the beginning.
+//! The daemon: a clock that starts a run when it is due, on SIGUSR1 or SIGHUP, and once at the beginning.
 //!
-//! Each run is a process of its own (`run --once` by the same program). So the daemon holds neither catalog nor TLS
-//! between runs and stays as small as it began, a run that dies takes nobody with it, and settings are fresh each time: all
-//! that SIGHUP usually asks for is a run. Once begun, a shortage of the system costs a run and never the daemon.
+//! Each run is a process of its own (`run --once` of the same program). So the daemon holds neither a catalog nor TLS
+//! state between runs and stays as small as it began, a run that dies takes nothing with it, and settings are read
+//! afresh each time. A run is therefore all that SIGHUP has to start. Once the daemon has begun, a shortage of system
+//! resources costs a run, never the daemon.
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
@@ -22,30 +23,30 @@ use crate::run;
 use crate::state::{self, LockKind, StateDir};
 use crate::status::LastRunStatus;
 
-/// This very program, even where its file was replaced meanwhile.
+/// This very program, even if its file was replaced in the meantime.
 const SELF: &str = "/proc/self/exe";
 
-/// How long a run may take beyond `run_timeout`, for the server and its reports, before it is ended from outside.
+/// How long a run may take beyond `run_timeout`, for the server and its reports, before the daemon kills it.
 const BEYOND: Duration = Duration::from_secs(60 * 60);
 
-/// How long one that was ended so has to be gone.
+/// How long to wait for the end of a run that was killed.
 const GONE: Duration = Duration::from_secs(10);
 
-/// Why there is no daemon.
+/// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// State cannot be used.
+    /// The state directory cannot be used.
     #[error(transparent)]
     State(#[from] state::Error),
     /// This machine has no identity.
     #[error(transparent)]
     Identity(#[from] identity::Error),
-    /// The system gives no signals or no processes.
+    /// The system provides no signals or no processes.
     #[error("cannot start: {0}")]
     Start(#[from] std::io::Error),
 }
 
-/// Signals that the daemon knows.
+/// The signals that the daemon handles.
 struct Signals {
     terminate: unix::Signal,
     interrupt: unix::Signal,
@@ -60,14 +61,15 @@ enum Woken {
     Stop,
 }
 
-/// Runs until it is told to stop. `once` are the arguments that make this program do one run.
+/// Runs until it is told to stop. `once` has the arguments that make this program do one run.
 ///
 /// # Errors
-/// Where it cannot begin. Runs that fail are told and tried again at their next time.
+/// Fails if the daemon cannot start. Runs that fail are logged and tried again at their next time.
 pub fn run(place: &Installation, once: &[OsString]) -> Result<(), Error> {
     let state = StateDir::open(&place.state_dir)?;
     let certname = run::certname(&state)?;
-    // So that `status` and `doctor` know. A disk that takes no lock costs runs, and they say so themselves.
+    // Tells `status` and `doctor` that the daemon runs. A disk that supports no lock makes the runs fail, and they
+    // report it.
     let _held = match state.take(LockKind::Daemon) {
         Err(error @ state::Error::Locked(..)) => return Err(error.into()),
         Ok(lock) => {
@@ -83,7 +85,7 @@ pub fn run(place: &Installation, once: &[OsString]) -> Result<(), Error> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(clock.turn())?)
 }
 
-/// What the daemon knows while it turns.
+/// What the daemon knows between runs.
 struct RunClock<'a> {
     place: &'a Installation,
     state: &'a StateDir,
@@ -117,12 +119,12 @@ impl RunClock<'_> {
         let (hung_up, theirs) = UnixStream::pair()?;
         let theirs: OwnedFd = theirs.into_std()?.into();
         let child = Command::new(self.program).args(self.once).stdin(Stdio::from(theirs)).spawn()?;
-        // The run ends itself at `run_timeout`, but can only have waited for another before; only one that the kernel holds, such as at
-        // a disk, is ended here.
+        // The run ends itself at `run_timeout`, and may first have waited that long for another. Only one that is stuck
+        // in the kernel, such as on a disk, is killed here.
         signals.during(child, hung_up, 2 * self.place.config.run_timeout() + BEYOND).await
     }
 
-    /// How the last run went; a status that cannot be read counts as none, for the next run replaces it.
+    /// The status of the last run. One that cannot be read counts as `None`: the next run replaces it.
     fn last_run(&self) -> Option<LastRunStatus> {
         LastRunStatus::load(self.state).unwrap_or_else(|error| {
             tracing::warn!("the time of the next run is a guess: {error}");
@@ -141,7 +143,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next run's time, a wish for one, or the end.
+    /// Waits until the next run is due, someone asks for one, or the daemon is to stop.
     async fn wait(&mut self, wait: Duration) -> Woken {
         tokio::select! {
             () = tokio::time::sleep(wait) => Woken::Due,
@@ -152,8 +154,8 @@ impl Signals {
         }
     }
 
-    /// Waits for a run's end; told to stop, it tells the run, which ends after the resource at hand.
-    /// One that hangs is ended, so that its lock is free.
+    /// Waits for the end of a run. If the daemon is told to stop, it tells the run, which ends after the current
+    /// resource. A run that hangs is killed, so its lock is freed.
     async fn during(
         &mut self,
         mut child: Child,
@@ -166,7 +168,7 @@ impl Signals {
                 tell(ended?);
                 return Ok(Woken::Due);
             }
-            // A run that is held by the kernel says so; any other ends with that.
+            // A run that is stuck in the kernel has reported so; any other ends when it hangs up.
             _ = hung_up.read_u8() => {
                 let ended = async { child.wait().await.inspect(|ended| tell(*ended)) };
                 return Ok(self.gone(ended, GONE).await);
@@ -178,14 +180,14 @@ impl Signals {
             }
             _ = self.terminate.recv() => {
                 if let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
-                    // It may have ended just now, which is as well.
+                    // The run may have ended in this moment, which is just as well.
                     let _ = rustix::process::kill_process(pid, Signal::TERM);
                 }
             }
-            // The terminal has told the run already, and a second signal would end it at once.
+            // The terminal has already sent the signal to the run, and a second one would end it at once.
             _ = self.interrupt.recv() => {}
         }
-        // Told to stop, it stops, whatever becomes of the run; told twice, at once.
+        // Told to stop once, the daemon stops after the run, whatever becomes of it; told twice, at once.
         let woken = tokio::select! {
             biased;
             woken = self.gone(child.wait(), limit) => woken,
@@ -197,8 +199,8 @@ impl Signals {
         Ok(Woken::Stop)
     }
 
-    /// Waits for the end of a run that was told to end, but neither for ever nor against a signal: what the kernel holds, not even
-    /// SIGKILL ends. Its lock is its own still, and the next run says so.
+    /// Waits for the end of a run that was told to end, but not for ever, and a signal ends the wait: even SIGKILL does
+    /// not end what the kernel holds. Such a run keeps its lock, and the next run reports that.
     async fn gone(
         &mut self,
         end: impl Future<Output = std::io::Result<ExitStatus>>,
@@ -216,7 +218,7 @@ impl Signals {
     }
 }
 
-/// A run says itself what failed; what it cannot say is how it died.
+/// Logs how a run died. The run itself reports what failed.
 fn tell(ended: ExitStatus) {
     use std::os::unix::process::ExitStatusExt as _;
     if let Some(signal) = ended.signal() {
@@ -228,7 +230,7 @@ fn tell(ended: ExitStatus) {
 mod tests {
     use super::*;
 
-    /// Signals are the process's: one test at a time waits for them, and all of it is one test.
+    /// Signals belong to the process. Only one test at a time can wait for them, so all of this is one test.
     #[test]
     fn signals_wake_and_stop() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -246,16 +248,16 @@ mod tests {
             let (mut silent, _kept_open) = tokio::io::duplex(1);
             let child = Command::new("true").spawn().unwrap();
             assert_eq!(signals.during(child, &mut silent, long).await.unwrap(), Woken::Due);
-            // One that hangs does not hang the daemon.
+            // A run that hangs does not hang the daemon.
             let child = Command::new("sleep").arg("3600").spawn().unwrap();
             assert_eq!(
                 signals.during(child, &mut silent, Duration::from_millis(1)).await.unwrap(),
                 Woken::Due
             );
-            // Nor does one that hangs up, and whose thread the kernel holds.
+            // Nor does a run that hangs up while the kernel holds its thread.
             let child = Command::new("true").spawn().unwrap();
             assert_eq!(signals.during(child, tokio::io::empty(), long).await.unwrap(), Woken::Due);
-            // Nor does one that not even SIGKILL ends.
+            // Nor does a run that even SIGKILL does not end.
             let held = std::future::pending;
             assert_eq!(signals.gone(held(), Duration::from_millis(1)).await, Woken::Due);
             raise(Signal::TERM);
@@ -264,7 +266,7 @@ mod tests {
             raise(Signal::TERM);
             assert_eq!(signals.during(child, &mut silent, long).await.unwrap(), Woken::Stop);
 
-            // A run that cannot be started, beside a status that cannot be read, is waited out.
+            // If a run cannot be started and the status cannot be read, the daemon waits for the next time.
             let root = tempfile::tempdir().unwrap();
             let place = &Installation::find(root.path(), None, None).unwrap();
             let state = &StateDir::open(&place.state_dir).unwrap();

@@ -1,4 +1,4 @@
-//! What keeps an agent from working, and what to do about it: every part looked at on its own.
+//! What keeps an agent from working, and what to do about it. Each part is examined on its own.
 
 use holdfast_catalog::count::counted;
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, path};
@@ -14,15 +14,15 @@ use crate::spool::Spool;
 use crate::state::{LockKind, StateDir};
 use crate::{facts, fetch, run};
 
-/// Less free space than this for state is told.
+/// Less free space than this for state is reported.
 const LOW_SPACE_MB: u64 = 64;
 
-/// How a part is.
+/// How well a part works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
     Good,
-    /// It works, and needs a look.
+    /// It works, but needs attention.
     Doubtful,
     /// It does not work.
     Bad,
@@ -33,13 +33,13 @@ pub enum Health {
 pub struct Finding {
     pub part: &'static str,
     pub health: Health,
-    /// What was found, and what to do.
+    /// What was found, and what to do about it.
     pub words: String,
 }
 
 type Judged = Result<(Health, String), String>;
 
-/// Looks at every part; a part that rests on a bad one is left out.
+/// Examines every part. A part that depends on a bad one is left out.
 pub fn examine(place: &Installation) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut note = |part, judged: Judged| {
@@ -49,7 +49,7 @@ pub fn examine(place: &Installation) -> Vec<Finding> {
     note("facts", facts_of(place));
     let state = match StateDir::look(&place.state_dir) {
         Ok(state) if state.is_there() => state,
-        // To look makes nothing.
+        // Looking creates nothing.
         Ok(state) => {
             note("state", Ok((Health::Doubtful, missing(&state))));
             note("daemon", daemon(&state, place));
@@ -106,7 +106,8 @@ fn space(state: &StateDir) -> Judged {
     Ok((if free < LOW_SPACE_MB { Health::Doubtful } else { Health::Good }, words))
 }
 
-/// By writing: a disk that is full, read-only or out of quota is found no other way.
+/// Tests whether state can be written, by writing: that is the only way to find a disk that is full, read-only or over
+/// its quota.
 fn writable(state: &StateDir) -> Result<(), String> {
     const TRIAL: &str = "doctor";
     let written =
@@ -114,7 +115,7 @@ fn writable(state: &StateDir) -> Result<(), String> {
     written.map_err(|error| format!("cannot record what a run leaves: {error}"))
 }
 
-/// Where a unit is installed, runs are meant to come by themselves.
+/// Examines the daemon. If a unit is installed, runs are expected to start by themselves.
 fn daemon(state: &StateDir, place: &Installation) -> Judged {
     let service = Service::look(state, &place.root);
     match (service.trouble(), service.daemon, service.starts_at_boot) {
@@ -143,7 +144,7 @@ fn last_run(state: &StateDir) -> Judged {
     })
 }
 
-/// What runs leave for each other.
+/// Examines what runs leave for each other.
 fn memory(state: &StateDir) -> Judged {
     let faults = run::memory_faults(state);
     Ok(match faults.is_empty() {
@@ -223,11 +224,11 @@ fn cache(state: &StateDir, identity: &Identity, answer: &PollAnswer) -> Judged {
     })
 }
 
-/// What a server says to a poll.
+/// How a server answers a poll.
 enum PollAnswer {
     /// It has a catalog for this machine, or asks for facts to make one.
     Given,
-    /// It gives none, and why.
+    /// It refuses to give one, for this reason.
     Refused(String),
     /// This machine is no longer one of its nodes.
     NoNode(String),
@@ -235,7 +236,7 @@ enum PollAnswer {
     Nothing(String),
 }
 
-/// Asks as a poll does, without facts: an answer of any kind shows that name, TLS, certificate and clock are right.
+/// Polls the server without facts. An answer of any kind shows that name, TLS, certificate and clock are right.
 fn ask(place: &Installation, identity: &Identity) -> PollAnswer {
     let asked = || -> Result<Result<CatalogAnswer, fetch::Error>, String> {
         let client = identity.client(place.config.server.as_deref()).map_err(|error| error.to_string())?;

@@ -1,9 +1,9 @@
-//! Files of the network, for providers: one request, its body read as it comes.
+//! Downloads for providers: one request, whose body is read as it arrives.
 //!
-//! What is trusted: over https, the certificate authorities that the machine itself trusts, from the one file in which
-//! its distribution keeps them. Certificates alone do not make the content trustworthy: who asks checks a hash. No proxy
-//! is read from the environment. Redirects are followed a few times, never from https to http, and headers, which may
-//! be secret, go to the host alone that they were meant for.
+//! Over https, the machine's own certificate authorities are trusted, from the one file in which its distribution keeps
+//! them. Certificates alone do not make content trustworthy: the caller checks a hash. No proxy is read from the
+//! environment. A few redirects are followed, never from https to http. Headers, which may be secret, are only sent to
+//! the host that they were meant for.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -20,11 +20,11 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::fetch;
 use crate::system::{self, Inspect};
 
-/// Where distributions keep the certificate authorities that they trust: of Debian, of RPM systems, of SUSE.
+/// Where distributions keep the certificate authorities that they trust: Debian, RPM-based systems, SUSE.
 const AUTHORITIES: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"];
 
-/// How long a connection may take, and how long the other side may be silent.
+/// How long connecting may take, and how long the other side may be silent.
 const CONNECT: Duration = Duration::from_secs(15);
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -33,44 +33,44 @@ const REDIRECTS: usize = 5;
 /// The most bytes of one file.
 const LIMIT: u64 = 16 * 1024 * 1024 * 1024;
 
-/// What is asked for.
+/// A request for a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Download<'a> {
-    /// A URL of http or https.
+    /// An http or https URL.
     pub url: &'a str,
-    /// What is sent to its host.
+    /// Headers for the URL's host.
     pub headers: &'a BTreeMap<String, Secret>,
-    /// How long all of it may take, if the run is not over before.
+    /// How long the whole transfer may take, if the run does not end earlier.
     pub timeout: Duration,
 }
 
-/// Why a file was not to be had.
+/// Why a file could not be downloaded.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The authorities could not be read.
+    /// The certificate authorities could not be read.
     #[error(transparent)]
     System(#[from] system::Error),
-    /// There is nobody to trust.
+    /// The machine trusts no certificate authority.
     #[error(
         "{url} is not fetched: this machine trusts no certificate authority; install the package ca-certificates"
     )]
     NoAuthorities {
-        /// What was asked for.
+        /// The URL of the request.
         url: String,
     },
-    /// It was not to be had.
+    /// The download failed.
     #[error("{url} could not be fetched: {reason}")]
     Failed {
-        /// What was asked for.
+        /// The URL of the request.
         url: String,
         reason: String,
     },
 }
 
-/// Asks for a file. Answers when its body begins; that is read as it comes.
+/// Requests a file. Returns when its body begins, which is then read as it arrives.
 ///
 /// # Errors
-/// It is not there, or its host cannot be reached or not be trusted.
+/// Fails if the file does not exist, or its host cannot be reached or is not trusted.
 pub fn open(request: Download<'_>, machine: &dyn Inspect) -> Result<impl Read + use<>, Error> {
     let failed = |reason: String| Error::Failed { url: request.url.to_owned(), reason };
     let url = Url::parse(request.url).map_err(|error| failed(error.to_string()))?;
@@ -93,7 +93,7 @@ pub fn open(request: Download<'_>, machine: &dyn Inspect) -> Result<impl Read + 
     }
 }
 
-/// Certificate authorities of this machine, for what needs them.
+/// The certificate authorities of this machine; empty for a URL that needs none.
 fn authorities(url: &Url, machine: &dyn Inspect) -> Result<RootCertStore, Error> {
     let mut store = RootCertStore::empty();
     if url.scheme() != "https" {
@@ -101,7 +101,7 @@ fn authorities(url: &Url, machine: &dyn Inspect) -> Result<RootCertStore, Error>
     }
     for path in AUTHORITIES {
         let Some(bytes) = machine.read(Path::new(path), 16 * 1024 * 1024)? else { continue };
-        // One that is damaged must not cost the others.
+        // A damaged one must not cost the others.
         store.add_parsable_certificates(CertificateDer::pem_slice_iter(&bytes).flatten());
         if !store.is_empty() {
             return Ok(store);
@@ -141,7 +141,7 @@ fn headers(headers: &BTreeMap<String, Secret>) -> Result<header::HeaderMap, Stri
 
 type Chunk = Result<Vec<u8>, String>;
 
-/// Sends what comes, piece by piece, until it ends, fails, or nobody reads any more.
+/// Sends the body piece by piece, until it ends, fails, or nobody reads any more.
 async fn fetch_to(
     sender: &SyncSender<Chunk>,
     client: &reqwest::Client,
@@ -154,7 +154,7 @@ async fn fetch_to(
         let mut length = response.content_length().unwrap_or(0);
         if length <= LIMIT {
             length = 0;
-            // An empty file has no piece: that it was answered is said all the same.
+            // An empty file has no pieces; this reports that it was answered.
             let _ = sender.send(Ok(Vec::new()));
         }
         while length <= LIMIT {
@@ -168,11 +168,11 @@ async fn fetch_to(
     };
     let done = tokio::time::timeout(timeout, work).await;
     let done = done.unwrap_or_else(|_| Err(format!("it took longer than {} s", timeout.as_secs())));
-    // An empty piece is the end.
+    // An empty piece marks the end.
     let _ = sender.send(done.map(|()| Vec::new()));
 }
 
-/// Asks, and follows redirects.
+/// Sends the request, and follows redirects.
 async fn get(client: &reqwest::Client, asked: Url, headers: &header::HeaderMap) -> Result<Response, String> {
     let mut url = asked.clone();
     for _ in 0..=REDIRECTS {
@@ -192,7 +192,7 @@ async fn get(client: &reqwest::Client, asked: Url, headers: &header::HeaderMap) 
     Err(format!("its host redirects more than {REDIRECTS} times"))
 }
 
-/// Where a redirect leads, if it may.
+/// The target of a redirect, if it is allowed.
 fn redirected(from: &Url, location: &str) -> Result<Url, String> {
     let to = from
         .join(location)
@@ -203,7 +203,7 @@ fn redirected(from: &Url, location: &str) -> Result<Url, String> {
     }
 }
 
-/// Why a request failed, to the last cause; without the URL, which may hold a signature.
+/// Why a request failed, down to the last cause. Without the URL, which may contain a signature.
 fn words(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
@@ -215,7 +215,7 @@ fn words(error: reqwest::Error) -> String {
     text
 }
 
-/// A body as it comes.
+/// A body, read as it arrives.
 struct DownloadBody {
     url: String,
     receiver: Receiver<Chunk>,

@@ -1,7 +1,8 @@
 //! What this machine says about itself.
 //!
-//! Read from files and the kernel alone, in milliseconds: no command is run. *Stable* facts change when the machine
-//! does and may cause a compile; *volatile* ones always move and only go with the report. The server believes none of it.
+//! Facts are only read from files and the kernel, in milliseconds: no command is run. *Stable* facts change when the
+//! machine does and may cause a compile. *Volatile* ones change all the time and only go with the report. The server
+//! believes none of them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,14 +18,14 @@ mod tree;
 
 use tree::Tree;
 
-/// Where an operator's own facts stand, below the root.
+/// The directory of an operator's own facts, relative to the root.
 pub const CUSTOM_DIR: &str = "/etc/holdfast/facts.d";
 
 /// What was found, and what could not be used.
 #[derive(Debug)]
 pub struct CollectedFacts {
     pub facts: Facts,
-    /// Why an operator's own file was left out, in a line each.
+    /// Why an operator's files were left out, one line for each.
     pub warnings: Vec<String>,
 }
 
@@ -39,10 +40,11 @@ pub enum Error {
     Invalid(#[from] holdfast_catalog::facts::InvalidFacts),
 }
 
-/// The stable facts of the machine whose root is `root`; what another root does not say, the running system does.
+/// The stable facts of the machine whose root is `root`. What another root does not say is taken from the running
+/// system.
 ///
 /// # Errors
-/// Where the root is not there. A fact that cannot be read is simply not there.
+/// Fails if the root does not exist. A fact that cannot be read is left out.
 pub fn stable(root: &Path) -> Result<CollectedFacts, Error> {
     let tree = Tree::open(root).map_err(|error| Error::Root { path: root.display().to_string(), error })?;
     let mut facts = Map::new();
@@ -53,7 +55,7 @@ pub fn stable(root: &Path) -> Result<CollectedFacts, Error> {
     Ok(CollectedFacts { facts: Facts::new(facts.into())?, warnings })
 }
 
-/// What always moves: uptime, load, free memory and free space of the root.
+/// What changes all the time: uptime, load, free memory and free space of the root.
 pub fn volatile(root: &Path) -> BTreeMap<String, Value> {
     let mut facts = hardware::volatile();
     if let Ok(space) = rustix::fs::statvfs(root) {
@@ -64,12 +66,12 @@ pub fn volatile(root: &Path) -> BTreeMap<String, Value> {
     facts
 }
 
-/// A map of what is known.
+/// A map of the entries whose value is known.
 fn known<const N: usize>(entries: [(&str, Option<Value>); N]) -> Value {
     entries.into_iter().filter_map(|(k, v)| Some((k.into(), v?))).collect::<Map>().into()
 }
 
-/// A text as a fact, where it is not empty.
+/// A text as a fact, unless it is empty.
 fn text(text: impl AsRef<str>) -> Option<Value> {
     let text = text.as_ref().trim();
     (!text.is_empty()).then(|| text.into())

@@ -1,6 +1,8 @@
-//! The way to the server: one client with this node's certificate, bounded bodies, and errors that say whose fault it is.
+//! The way to the server: one client with this node's certificate, bounded bodies, and errors that say whose fault it
+//! is.
 //!
-//! It reads no proxy from the environment and follows no redirect: the server is the one that was enrolled with.
+//! It reads no proxy from the environment and follows no redirect: the server is the one that this machine enrolled
+//! with.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -27,19 +29,19 @@ mod error;
 
 pub use error::Error;
 
-/// How long a connection may take.
+/// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long the server may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// How long an answer may take until it is whole, with a second try: who sends a byte a minute is not waited for.
+/// How long a complete answer may take, including a second try: a server that sends a byte a minute is not waited for.
 const ANSWER: Duration = Duration::from_secs(180);
 
-/// The longest that a run waits because the server asked it to.
+/// The longest time that a run waits because the server asked it to.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 
-/// Where TLS gets its cryptography from.
+/// The cryptography that TLS uses.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
@@ -49,25 +51,25 @@ pub fn provider() -> Arc<CryptoProvider> {
 pub struct Client {
     http: reqwest::Client,
     server: String,
-    /// When the certificate is valid that it shows.
+    /// The validity of the certificate that the client shows.
     own: Option<Validity>,
     answer: Duration,
     clocks: clock::Clocks,
-    /// Whether the server has answered, and so takes the certificate.
+    /// Whether the server has answered, and so accepts the certificate.
     is_taken: Arc<AtomicBool>,
 }
 
 impl Client {
-    /// A client of `server` (`host:port`) that believes what `trust` does and shows `key`, if it has one yet.
+    /// A client of `server` (`host:port`) that trusts what `trust` does and shows `key`, if it has one yet.
     ///
     /// # Errors
-    /// Where the key or the certificate is damaged.
+    /// Fails if the key or the certificate is damaged.
     pub fn new(server: &str, trust: ServerTrust, key: Option<&KeyPair>) -> Result<Self, Error> {
         let setup = |error: String| Error::Setup(error);
         let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|error| setup(error.to_string()))?
-            .dangerous() // its word for a verifier of our own, which asks for more than the default one
+            .dangerous() // rustls's name for a verifier of our own, which checks more than the default one
             .with_custom_certificate_verifier(Arc::new(trust));
         let mut tls = match key {
             None => builder.with_no_client_auth(),
@@ -99,10 +101,11 @@ impl Client {
         })
     }
 
-    /// Posts `body` and reads the answer. What went wrong on the way is tried once more: the server takes everything twice.
+    /// Posts `body` and reads the answer. A transport failure is tried once more: the server accepts every request
+    /// twice.
     ///
     /// # Errors
-    /// Where there is no good answer.
+    /// Fails if there is no usable answer.
     pub async fn post<A: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A, Error> {
         tokio::time::timeout(self.answer, self.post_patiently(path, body)).await.unwrap_or_else(|_| {
             let reason = format!("it did not answer completely within {} s", self.answer.as_secs());
@@ -129,34 +132,35 @@ impl Client {
         serde_json::from_slice(&text).map_err(|error| Error::Garbage(error.to_string()))
     }
 
-    /// Asks for a content; its bytes come piece by piece.
+    /// Requests a content, whose bytes arrive piece by piece.
     ///
     /// # Errors
-    /// Where the server does not give it.
+    /// Fails if the server does not give it.
     pub async fn content(&self, sha256: &str) -> Result<Response, Error> {
         let url = self.url(&format!("{}/{sha256}", path::CONTENT));
         self.twice(|| self.http.get(url.as_str()).send()).await
     }
 
-    /// With an answer within so long.
+    /// Limits the time for an answer.
     #[cfg(test)]
     pub(crate) fn within(mut self, answer: Duration) -> Self {
         self.answer = answer;
         self
     }
 
-    /// One whose certificate the server took a moment ago.
+    /// Marks the certificate as one that the server has just accepted.
     pub fn taken(self) -> Self {
         self.is_taken.store(true, Relaxed);
         self
     }
 
-    /// What is to be said of this machine's clock and the server's, by its last answer.
+    /// A warning if the clocks of this machine and the server are far apart, according to the last answer.
     pub fn clocks_apart(&self) -> Option<String> {
         self.clocks.words()
     }
 
-    /// How far this machine's clock is ahead of the server's, by its last answer, where the two are far apart.
+    /// How far this machine's clock is ahead of the server's, according to the last answer; zero unless they are far
+    /// apart.
     pub fn clock_ahead(&self) -> Duration {
         self.clocks.ahead()
     }
@@ -209,7 +213,7 @@ impl Client {
         Error::of_transport(&self.server, self.own, self.is_taken.load(Relaxed), error)
     }
 
-    /// The whole body, as it came, at most [`MAX_BODY`].
+    /// The whole body as it arrived, at most [`MAX_BODY`] bytes.
     async fn read(&self, mut response: Response) -> Result<body::CompressedBody, Error> {
         let encoding =
             response.headers().get(CONTENT_ENCODING).and_then(|v| v.to_str().ok()).map(str::to_owned);
@@ -224,7 +228,7 @@ impl Client {
     }
 }
 
-/// Up to half a second, so that nodes that failed together do not come back together.
+/// A random delay of up to half a second, so nodes that failed together do not come back together.
 fn jitter() -> Duration {
     let mut byte = [0; 1];
     let _ = getrandom::fill(&mut byte);

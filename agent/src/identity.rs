@@ -1,6 +1,6 @@
 //! Who this machine is: its name, its key pair and the CA that it trusts, as the server gave them.
 //!
-//! All of it is one file that is replaced whole, so there is no half identity after any crash.
+//! All of this is in one file that is replaced as a whole, so no crash leaves half an identity.
 
 use holdfast_catalog::certname::Certname;
 use serde::{Deserialize, Serialize};
@@ -20,34 +20,34 @@ const DIRECTORY: &str = "identity";
 /// The identity's file in its directory.
 const FILE: &str = "identity.json";
 
-/// The most bytes of it.
+/// The most bytes of the identity's file.
 const LIMIT: u64 = 256 * 1024;
 
-/// The version of the file that this agent writes. A newer one is refused; what it does not know in its own it keeps.
+/// The version of the file that this agent writes. A newer one is refused; unknown fields in the same version are kept.
 const VERSION: u32 = 1;
 
-/// Who this machine is.
+/// The identity of this machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Identity {
     /// The version of the file.
     #[serde(default = "first_version")]
     pub version: u32,
-    /// Its name, as the server gave it.
+    /// The node's name, which the server gave.
     pub certname: Certname,
     pub server: String,
-    /// The CA's certificates in PEM: what is trusted.
+    /// The trusted CA certificates, in PEM.
     pub roots: String,
-    /// What tells this enrolment from all others of this machine; none where an older agent enrolled.
+    /// What distinguishes this enrolment from all others of this machine; `None` if an older agent enrolled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrolment: Option<uuid::Uuid>,
     pub current: KeyPair,
-    /// What it showed before the last renewal, until the new one has worked.
+    /// The key pair before the last renewal, kept until the new one has worked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<KeyPair>,
-    /// What is to be said of it: that what it showed before is in use, since the newer one is damaged.
+    /// A note that the previous key pair is in use, since the newer one is damaged.
     #[serde(skip)]
     pub note: Option<String>,
-    /// What another version of the agent wrote beside it.
+    /// Fields that another version of the agent wrote.
     #[serde(flatten)]
     pub others: std::collections::BTreeMap<String, serde_json::Value>,
 }
@@ -56,20 +56,20 @@ fn first_version() -> u32 {
     VERSION
 }
 
-/// Why there is no identity.
+/// Why there is no usable identity.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nobody enrolled this machine.
+    /// This machine was never enrolled.
     #[error(
         "this machine is not enrolled: run `holdfast node add NAME` on the server and give its join string to `holdfast-agent enroll`"
     )]
     NotEnrolled,
-    /// It is enrolled already.
+    /// This machine is enrolled already.
     #[error(
         "this machine is enrolled as {0}, and its server {1}; `holdfast-agent enroll --replace` sets that identity aside for the new one"
     )]
     Enrolled(Certname, String),
-    /// A newer agent wrote it.
+    /// A newer agent wrote the identity.
     #[error(
         "the identity in {path} is from a newer version ({version}) of holdfast-agent, and is intact: install that version again"
     )]
@@ -92,12 +92,12 @@ pub enum Error {
     /// State cannot be read or written.
     #[error(transparent)]
     State(#[from] state::Error),
-    /// The server could not be asked or refused.
+    /// The server could not be reached, or refused.
     #[error(transparent)]
     Fetch(#[from] crate::fetch::Error),
 }
 
-/// The version of an identity, whatever else it holds.
+/// The version of an identity, whatever else the file contains.
 #[derive(Deserialize)]
 struct FormatVersion {
     #[serde(default = "first_version")]
@@ -108,7 +108,7 @@ impl Identity {
     /// Reads the identity.
     ///
     /// # Errors
-    /// Where there is none, or it is damaged.
+    /// Fails if there is none, or it is damaged.
     pub fn load(state: &StateDir) -> Result<Self, Error> {
         if let Some(path) = in_the_way(state) {
             return Err(Error::Damaged { path, error: "it is not a directory".to_owned() });
@@ -140,40 +140,41 @@ impl Identity {
         Ok(identity)
     }
 
-    /// Puts aside what is in the place of the directory of identities; nothing of one can be in it.
+    /// Sets aside whatever is in place of the directory of identities; it cannot contain one.
     fn make_room(state: &StateDir) {
         if let Some(path) = in_the_way(state) {
-            // Said after it was done: who does not listen to logs has it done, too.
+            // Logged after it is done: it is done whether or not anyone reads the log.
             let note = state::put_aside_noted(&path, "a directory");
             tracing::warn!("{note}");
         }
     }
 
-    /// Puts the identity aside, whatever is in it, so that this machine can be enrolled anew; nothing of it is lost.
+    /// Sets the identity aside, whatever is in it, so this machine can be enrolled anew. Nothing of it is lost.
     ///
     /// # Errors
-    /// Where it stays.
+    /// Fails if it cannot be moved.
     pub fn put_aside(state: &StateDir) -> Result<(), Error> {
         let dir = state.below(DIRECTORY)?;
         let aside = dir.below(&format!("before-{}", now().strftime("%Y%m%dT%H%M%SZ")))?;
         if dir.path().join(FILE).symlink_metadata().is_ok() {
             dir.hand_over(FILE, &aside)?;
         }
-        // What its runs left to be told is not of the next one, which the server has never heard from either.
+        // What earlier runs left to report does not belong to the next node, which the server has never heard from
+        // either.
         Ok(state.discard(crate::status::FILE)?)
     }
 
-    /// Stores it whole.
+    /// Stores the identity as a whole.
     ///
     /// # Errors
-    /// Where it cannot be written; then the old one is still there.
+    /// Fails if it cannot be written; then the old one is still there.
     pub fn store(&self, state: &StateDir) -> Result<(), Error> {
         let json = Zeroizing::new(serde_json::to_vec_pretty(self).unwrap_or_default());
         Ok(state.below(DIRECTORY)?.replace(FILE, &json)?)
     }
 }
 
-/// What is in the place of the directory of identities, where that is not a directory.
+/// The path of whatever is in place of the directory of identities, if it is not a directory.
 fn in_the_way(state: &StateDir) -> Option<std::path::PathBuf> {
     let path = state.path().join(DIRECTORY);
     path.symlink_metadata().is_ok_and(|found| !found.is_dir()).then_some(path)

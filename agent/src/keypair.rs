@@ -6,13 +6,13 @@ use zeroize::Zeroizing;
 
 use crate::trust;
 
-/// A private key: PKCS#8 in PEM, wiped from memory when it goes.
+/// A private key: PKCS#8 in PEM, wiped from memory when it is dropped.
 #[derive(Clone, Deserialize)]
 #[serde(from = "String")]
 pub struct PrivateKey(Zeroizing<String>);
 
 impl PrivateKey {
-    /// The key as PEM: for TLS and for the identity's file.
+    /// The key in PEM, for TLS and for the identity's file.
     pub fn pem(&self) -> &str {
         &self.0
     }
@@ -40,25 +40,25 @@ impl std::fmt::Debug for PrivateKey {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KeyPair {
     pub key: PrivateKey,
-    /// The certificate in PEM.
+    /// The certificate, in PEM.
     pub certificate: String,
 }
 
 impl KeyPair {
-    /// Whether both can be used.
+    /// Checks that both can be used.
     ///
     /// # Errors
-    /// What is wrong with one of them.
+    /// Says what is wrong with one of them.
     pub(crate) fn usable(&self) -> Result<(), String> {
         self.validity()?;
         let key = rcgen::KeyPair::from_pem(self.key.pem());
         key.map(|_| ()).map_err(|_| "its key is not a key".to_owned())
     }
 
-    /// From when to when its certificate is valid.
+    /// The period in which its certificate is valid.
     ///
     /// # Errors
-    /// What is wrong with the certificate.
+    /// Says what is wrong with the certificate.
     pub fn validity(&self) -> Result<Validity, String> {
         let der = trust::one_certificate(&self.certificate)?;
         let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(|error| error.to_string())?;
@@ -71,7 +71,7 @@ impl KeyPair {
         })
     }
 
-    /// The name in its certificate, as the server wrote it.
+    /// The URI in its certificate, as the server wrote it.
     pub(crate) fn uri(&self) -> Option<String> {
         use x509_parser::extensions::GeneralName;
         let der = trust::one_certificate(&self.certificate).ok()?;
@@ -84,7 +84,7 @@ impl KeyPair {
     }
 }
 
-/// From when to when a certificate is valid.
+/// The period in which a certificate is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
     pub from: Timestamp,
@@ -92,13 +92,13 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// What is left of it.
+    /// The time that is left of it.
     pub fn left(self, now: Timestamp) -> SignedDuration {
         self.until.duration_since(now)
     }
 
-    /// When it is renewed: at half its life, moved by up to a tenth of that. `lot` (0..=255) is the node's own, so that
-    /// nodes that were enrolled together do not renew together.
+    /// When to renew: at half the certificate's life, shifted by up to a tenth of that. `lot` (0..=255) is the node's
+    /// own, so nodes that were enrolled together do not renew together.
     pub fn renewal(self, lot: u8) -> Timestamp {
         let half = self.until.duration_since(self.from).as_secs() / 2;
         let jitter = half / 10 * (i64::from(lot) * 2 - 255) / 255;

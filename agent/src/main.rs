@@ -1,4 +1,4 @@
-//! `holdfast-agent`: parses, calls the library, and says by its exit code how it went.
+//! `holdfast-agent`: parses the command line, calls the library, and exits with its code.
 
 use std::process::ExitCode;
 

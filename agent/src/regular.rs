@@ -1,5 +1,5 @@
-//! Files that are read whole: settings, keys, what an operator names. Who opens a pipe in the place of one waits for its
-//! writer, for ever; and a device may never end.
+//! Files that are read as a whole: settings, keys, what an operator names. A reader that opens a pipe in the place of
+//! one waits for its writer, for ever, and a device may never end.
 
 use std::fs::{File, FileType};
 use std::io::{self, Read as _};
@@ -8,10 +8,10 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
-/// The bytes of a file.
+/// Reads the bytes of a file.
 ///
 /// # Errors
-/// Where it cannot be read, is something else than a file, or holds more than `limit` bytes.
+/// Fails if it cannot be read, is not a regular file, or has more than `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -21,10 +21,10 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text of a file.
+/// Reads the text of a file.
 ///
 /// # Errors
-/// As [`read`], and where it is not text.
+/// Like [`read`], and fails if it is not UTF-8.
 pub fn text(path: &Path, limit: u64) -> io::Result<String> {
     String::from_utf8(read(path, limit)?).map_err(|_| io::Error::other("it is not text in UTF-8"))
 }
@@ -32,9 +32,9 @@ pub fn text(path: &Path, limit: u64) -> io::Result<String> {
 /// Opens a file.
 ///
 /// # Errors
-/// Where it cannot be opened, or is something else.
+/// Fails if it cannot be opened, or is not a regular file.
 fn open(path: &Path) -> io::Result<File> {
-    // Before it is opened, since that alone does something to many a device.
+    // Checked before it is opened, since opening alone affects many devices.
     refuse(std::fs::metadata(path)?.file_type())?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file: File = rustix::fs::open(path, flags, Mode::empty())?.into();
@@ -42,11 +42,11 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens what an operator names on the command line. What a shell hands over by its descriptor, `<(…)`, may be a pipe: its
-/// writer is there.
+/// Opens a file that an operator names on the command line. What a shell passes by its descriptor, `<(…)`, may be a
+/// pipe, since its writer exists.
 ///
 /// # Errors
-/// As [`open`].
+/// Like [`open`].
 pub fn given(path: &Path) -> io::Result<File> {
     let is_handed_over =
         ["/dev/fd", "/dev/stdin", "/proc/self/fd"].iter().any(|handed| path.starts_with(handed));

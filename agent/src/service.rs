@@ -4,33 +4,33 @@ use std::path::Path;
 
 use crate::state::{LockKind, StateDir};
 
-/// The unit that `make install` brings.
+/// The unit that `make install` installs.
 pub const UNIT: &str = "holdfast-agent.service";
 
-/// Where units stand, and the links that start them at boot.
+/// The directories with units, and with the links that start them at boot.
 const UNITS: [&str; 4] =
     ["etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"];
 
-/// How the daemon is.
+/// The state of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
-    /// The process that is the daemon, where there is one.
+    /// The process of the daemon, if it runs.
     pub daemon: Option<String>,
-    /// Whether this machine starts it at boot; none where no unit is installed.
+    /// Whether this machine starts it at boot; `None` if no unit is installed.
     pub starts_at_boot: Option<bool>,
     /// Whether it cannot be started at all.
     pub is_masked: bool,
 }
 
 impl Service {
-    /// How the daemon of this state is, on the machine below `root`.
+    /// The state of this state directory's daemon, on the machine below `root`.
     pub fn look(state: &StateDir, root: &Path) -> Self {
         let is_masked = is_masked(root);
         let starts_at_boot = starts_at_boot(root).map(|starts| starts && !is_masked);
         Self { daemon: state.holder(LockKind::Daemon), starts_at_boot, is_masked }
     }
 
-    /// What keeps runs from coming by themselves, and what to do about it.
+    /// What keeps runs from starting by themselves, and what to do about it.
     pub fn trouble(&self) -> Option<String> {
         if self.is_masked {
             const CURE: &str = "`systemctl unmask";
@@ -58,14 +58,14 @@ impl Service {
     }
 }
 
-/// Whether the unit that counts leads to nothing, permanently or until the next boot.
+/// Whether the unit that takes precedence is a link to `/dev/null`, permanently or until the next boot.
 fn is_masked(root: &Path) -> bool {
     let units = UNITS.iter().map(|folder| root.join(folder).join(UNIT));
     let first = units.into_iter().find(|unit| unit.symlink_metadata().is_ok());
     first.is_some_and(|unit| std::fs::read_link(unit).is_ok_and(|to| to == Path::new("/dev/null")))
 }
 
-/// By the links that systemd follows: it need not run here, and is not asked.
+/// Whether it starts at boot, judged by the links that systemd follows. systemd need not run here, and is not asked.
 fn starts_at_boot(root: &Path) -> Option<bool> {
     let folders = || UNITS.iter().map(|folder| root.join(folder));
     folders().find(|folder| folder.join(UNIT).symlink_metadata().is_ok())?;

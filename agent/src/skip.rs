@@ -1,12 +1,12 @@
-//! Leaving out tests where this machine cannot run them: always said, and never where it is forbidden.
+//! Skips tests that this machine cannot run: always with a message, and never if skipping is forbidden.
 
 use std::env;
 use std::io::{self, Write as _};
 
-/// Set where everything must be proven, as in continuous integration.
+/// The variable that is set if everything must be proven, as in continuous integration.
 const REQUIRED: &str = "HOLDFAST_REQUIRE_LAB";
 
-/// Whether this test runs as root, which it needs; says so where it does not.
+/// Whether this test runs as root, which it needs; reports a skip if it does not.
 pub(crate) fn is_root() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
@@ -15,10 +15,10 @@ pub(crate) fn is_root() -> bool {
     is_root
 }
 
-/// Says that this test, or a part of it, is left out and why.
+/// Reports that this test, or a part of it, is skipped and why.
 ///
 /// # Panics
-/// Where nothing may be left out: it would be taken for proven.
+/// Panics if nothing may be skipped: it would count as proven.
 pub(crate) fn leave_out(why: &str) {
     assert!(env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, so this test must run: {why}");
     let thread = std::thread::current();

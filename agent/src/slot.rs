@@ -1,4 +1,4 @@
-//! Each node's own place in time, so that a fleet is never a herd.
+//! Each node's own slot in time, so a fleet never acts all at once.
 
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ pub(crate) fn lot(certname: &Certname) -> u32 {
     u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
 
-/// The time from `now` (since the epoch) to the node's next slot: one in each interval, always at the same place in it.
+/// The time from `now` (since the epoch) to the node's next slot: there is one in each interval, always at the same
+/// offset.
 pub(crate) fn wait(certname: &Certname, interval: Duration, now: Duration) -> Duration {
     let interval_ms = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);
     let place = u64::from(lot(certname)) * interval_ms / (u64::from(u32::MAX) + 1);

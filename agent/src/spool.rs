@@ -1,7 +1,7 @@
-//! Reports on their way: on disk until the server has them, delivered once and in their order.
+//! Reports on their way: on disk until the server has them, delivered once and in order.
 //!
-//! Each says whose it is: what a machine did as another node is delivered to nobody. What is set aside is told here until
-//! somebody clears it, and what is lost to the server is told in the next report.
+//! Each says which node it belongs to: what a machine did as another node is delivered to nobody. What is set aside is
+//! reported here until someone clears it, and what the server will never get is mentioned in the next report.
 
 use std::time::{Duration, Instant};
 
@@ -13,64 +13,64 @@ use crate::fetch::Client;
 use crate::identity::owner::EnrolledNode;
 use crate::state::{self, StateDir};
 
-mod aside; // reports that are not to be delivered any more
-mod loss; // what the server is to be told of those
+mod aside; // reports that will not be delivered
+mod loss; // what to tell the server about those
 
 use aside::WHY;
 pub use aside::{AsideCounts, SetAside};
 use loss::Losses;
 
-/// The most reports that wait: ten days of a server away, at half an hour. The oldest go first.
+/// The most reports that wait: ten days without a server, at one each half hour. The oldest are dropped first.
 const MAX_WAITING: usize = 500;
 
 /// The most bytes of a report on disk.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Its name in the state.
+/// The name of the spool in the state directory.
 pub(crate) const DIRECTORY: &str = "spool";
 
 /// The directory of reports.
 #[derive(Debug)]
 pub struct Spool {
     waiting: StateDir,
-    /// Those that the server refused, or that nobody can read.
+    /// Reports that the server refused, or that cannot be read.
     refused: StateDir,
-    /// Those of earlier nodes that this machine was.
+    /// Reports of earlier nodes that this machine was.
     earlier: StateDir,
 }
 
-/// A report as it waits.
+/// A report that waits.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WaitingReport {
-    /// Whose it is; none where an identity was damaged that an older agent made.
+    /// The node that it belongs to; `None` if the identity was damaged and an older agent made it.
     owner: Option<EnrolledNode>,
     report: Report,
 }
 
-/// What a file in the spool is.
+/// What a file in the spool turns out to be.
 enum SpoolFile {
     Report(Box<Report>),
     Foreign(String),
-    /// With what is wrong with it.
+    /// Damaged, in this way.
     Damaged(String),
 }
 
-/// How a delivery went.
+/// The result of a delivery.
 #[derive(Debug, Default)]
 pub struct Delivery {
-    /// Reports that the server has now.
+    /// The number of reports that the server has now.
     pub delivered: usize,
-    /// Why the last one of those that were set aside was: refused by the server, or unreadable.
+    /// Why the last of the reports that were set aside was: refused by the server, or unreadable.
     pub refused: Option<String>,
     /// Why the rest waits.
     pub waits: Option<String>,
-    /// Why the report of this run could not even be kept.
+    /// Why the report of this run could not even be stored.
     pub lost: Option<String>,
 }
 
 impl Delivery {
-    /// Both.
+    /// The results of both deliveries.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -81,20 +81,20 @@ impl Delivery {
         }
     }
 
-    /// Whether the server has all there was.
+    /// Whether the server has everything.
     pub fn is_whole(&self) -> bool {
         self.refused.is_none() && self.waits.is_none() && self.lost.is_none()
     }
 }
 
 impl Spool {
-    /// What becomes of the reports of a machine that the server knows no more.
+    /// What happens to the reports of a machine that the server no longer knows.
     pub(crate) const UNTIL_ENROLLED: &str = "they stay here, and are set aside once it is enrolled anew";
 
-    /// Opens it.
+    /// Opens the spool.
     ///
     /// # Errors
-    /// Where it cannot be made or is not private.
+    /// Fails if it cannot be made or is not private.
     pub fn open(state: &StateDir) -> Result<Self, state::Error> {
         let waiting = state.below(DIRECTORY)?;
         let refused = waiting.below("failed")?;
@@ -102,11 +102,11 @@ impl Spool {
         Ok(Self { waiting, refused, earlier })
     }
 
-    /// Adds a report, after all that wait: names sort in the order of runs, whatever the clock said to each. It tells of
-    /// [`Spool::losses`], which are told when it is delivered.
+    /// Adds a report after all that wait: names sort in the order of the runs, whatever each one's clock said. The
+    /// report mentions [`Spool::losses`], which counts as reported once it is delivered.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// Fails if it cannot be written.
     pub fn add(&self, owner: Option<&EnrolledNode>, report: &Report) -> Result<(), state::Error> {
         let kept = WaitingReport { owner: owner.cloned(), report: report.clone() };
         let number = reports(&self.waiting)?.last().map_or(0, |last| number_of(last)) + 1;
@@ -122,31 +122,31 @@ impl Spool {
         Ok(())
     }
 
-    /// How many wait.
+    /// The number of reports that wait.
     ///
     /// # Errors
-    /// Where the directory cannot be read.
+    /// Fails if the directory cannot be read.
     pub fn waiting(&self) -> Result<usize, state::Error> {
         Ok(reports(&self.waiting)?.len())
     }
 
-    /// Puts aside what is not to be delivered: what nobody can read, and what is another node's.
+    /// Sets aside what must not be delivered: what cannot be read, and what belongs to another node.
     ///
     /// # Errors
-    /// Where the spool itself cannot be used.
+    /// Fails if the spool itself cannot be used.
     pub fn sift(&self, owner: &EnrolledNode) -> Result<(), state::Error> {
         for name in reports(&self.waiting)? {
-            // Why is told with what is set aside.
+            // The reason is reported with what is set aside.
             drop(self.sifted(&name, owner)?);
         }
         Ok(())
     }
 
-    /// Puts aside all that waits and is not this owner's, and forgets what was to be told of reports that are lost: the
-    /// machine was another node when these came about, and not even their number is for the next one's server.
+    /// Sets aside everything that waits and is not this owner's, and forgets what was to be reported of lost reports.
+    /// Those were another node's, and not even their number is meant for the new one's server.
     ///
     /// # Errors
-    /// Where the spool itself cannot be used.
+    /// Fails if the spool itself cannot be used.
     pub(crate) fn disown(&self, owner: &EnrolledNode) -> Result<(), state::Error> {
         for name in reports(&self.waiting)? {
             let why = match self.look_at(&name, owner)? {
@@ -160,7 +160,7 @@ impl Spool {
         Losses::forget(&self.waiting)
     }
 
-    /// A report that is to be delivered; else it is set aside, with the answer why.
+    /// A report to deliver. Otherwise it is set aside, and the error has the reason.
     fn sifted(
         &self,
         name: &str,
@@ -170,7 +170,7 @@ impl Spool {
             SpoolFile::Report(report) => Ok(*report),
             SpoolFile::Foreign(why) => {
                 self.put_aside(&self.earlier, name, why);
-                // What it was to tell is nothing to the node that this machine is now.
+                // What it was going to mention does not concern the node that this machine is now.
                 self.is_told(name);
                 Err(None)
             }
@@ -178,10 +178,11 @@ impl Spool {
         })
     }
 
-    /// Delivers what waits, oldest first, and stops at the first that the server cannot take now, or when so long has passed.
+    /// Delivers what waits, oldest first. Stops at the first report that the server cannot take now, or when `patience`
+    /// is over.
     ///
     /// # Errors
-    /// Where the spool itself cannot be used.
+    /// Fails if the spool itself cannot be used.
     pub async fn deliver(
         &self,
         client: &Client,
@@ -207,7 +208,7 @@ impl Spool {
                     delivery.delivered += 1;
                     self.is_told(&name);
                     if let Err(error) = self.waiting.remove(&name) {
-                        // It is sent again by the next run, and counts once.
+                        // The next run sends it again, and it counts once.
                         tracing::warn!("cannot remove a delivered report: {error}");
                     }
                 }
@@ -223,7 +224,7 @@ impl Spool {
         Ok(delivery)
     }
 
-    /// Delivers a report that could not be kept, straight from memory; `why` it could not be kept.
+    /// Delivers a report from memory that could not be stored, for the reason `why`.
     pub async fn deliver_unkept(client: &Client, report: &Report, why: String) -> Delivery {
         match client.post::<ReportAnswer>(path::REPORTS, report).await {
             Ok(_) => Delivery { delivered: 1, ..Delivery::default() },
@@ -234,7 +235,7 @@ impl Spool {
         }
     }
 
-    /// What a file that waits is; an error is one of the system at large, which passes.
+    /// What a waiting file turns out to be. An error is one of the system, which passes.
     fn look_at(&self, name: &str, owner: &EnrolledNode) -> Result<SpoolFile, state::Error> {
         let bytes = match self.waiting.read(name, MAX_BYTES) {
             Ok(bytes) => bytes.unwrap_or_default(),
@@ -257,7 +258,7 @@ impl Spool {
         Ok(SpoolFile::Foreign(format!("the run was {whose}'s, which this machine no longer is")))
     }
 
-    /// Puts a report aside that the server will not have, and answers with why.
+    /// Sets aside a report that the server refuses; returns why.
     fn refuse(&self, name: &str, why: String) -> String {
         let why = self.put_aside(&self.refused, name, why);
         self.lose(&[name.to_owned()], &why);
@@ -276,13 +277,13 @@ impl Spool {
         }
     }
 
-    /// What the next report is to tell of those that the server will not have; none where it has all.
+    /// What the next report should say about those that the server will never get; `None` if it has everything.
     pub fn losses(&self) -> Option<String> {
         Losses::read(&self.waiting).map(|losses| losses.words())
     }
 }
 
-/// An older agent kept the report alone.
+/// An older agent stored only the report.
 fn read(bytes: &[u8]) -> serde_json::Result<WaitingReport> {
     serde_json::from_slice::<WaitingReport>(bytes).or_else(|error| match serde_json::from_slice(bytes) {
         Ok(report) => Ok(WaitingReport { owner: None, report }),
@@ -294,13 +295,13 @@ fn reports(dir: &StateDir) -> Result<Vec<String>, state::Error> {
     Ok(dir.names()?.into_iter().filter(|name| name.ends_with(".json")).collect())
 }
 
-/// The place of a report among those that wait.
+/// The position of a report among those that wait.
 fn number_of(name: &str) -> u64 {
     let number = name.strip_prefix('n').and_then(|rest| rest.split_once('-'));
     number.and_then(|(number, _)| number.parse().ok()).unwrap_or_default()
 }
 
-/// Removes the oldest over so many, with why they are where they are, and answers which those were.
+/// Removes the oldest files beyond `most`, with their reasons; returns their names.
 fn shorten(dir: &StateDir, most: usize) -> Result<Vec<String>, state::Error> {
     let mut over = reports(dir)?;
     over.truncate(over.len().saturating_sub(most));

@@ -1,6 +1,6 @@
-//! The agent's own directory: private files that are replaced whole or not at all, and the lock of a run.
+//! The agent's own directory: private files that are replaced as a whole or not at all, and the lock of a run.
 //!
-//! Not a door to the managed machine (that is [`crate::system`]): nothing here is wanted by a catalog.
+//! It is not a door to the managed machine (that is [`crate::system`]): no catalog asks for anything in here.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 
 mod holder; // who holds a lock
 mod lock; // one at a time
-mod order; // whether what is in it is what should
+mod order; // whether its content is as it should be
 
 pub use lock::{LockKind, StateLock};
 pub(crate) use order::put_aside_noted;
@@ -20,7 +20,7 @@ pub(crate) use order::put_aside_noted;
 #[derive(Debug)]
 pub struct StateDir {
     path: PathBuf,
-    /// None where it is missing and is only looked at.
+    /// `None` if it is missing and is only looked at.
     dir: Option<OwnedFd>,
     purpose: Purpose,
 }
@@ -28,19 +28,19 @@ pub struct StateDir {
 /// What it was opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    /// To keep things in it: it and the directories in it are made.
+    /// To store things in it: it and its subdirectories are created.
     Use,
-    /// To look: nothing is made, and what is missing counts as empty.
+    /// To look: nothing is created, and what is missing counts as empty.
     Look,
 }
 
 /// Why state cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The system said no.
+    /// The system refused an operation.
     #[error("cannot {action} {path}: {error}{}", hint(.error))]
     Io { action: &'static str, path: PathBuf, error: io::Error },
-    /// Others could read or replace what is in it.
+    /// Others could read or replace its content.
     #[error(
         "{path} (mode {mode:04o}, uid {uid}) can be read or written by others: look at what is in it, then make it the agent's own: \
          `chown {own} {path}`, `chmod 0700 {path}`", path = .path.display(), own = rustix::process::geteuid().as_raw()
@@ -52,14 +52,14 @@ pub enum Error {
     /// Something else is in its place.
     #[error("{0} is not a file; remove it")]
     NotAFile(PathBuf),
-    /// It is there and makes no sense.
+    /// It exists and cannot be parsed.
     #[error("{0} is damaged or of another version ({1}); the next run writes it again")]
     Damaged(PathBuf, String),
-    /// It tells of another machine, which this one was before. Which one is for people at this machine alone: a report, where
-    /// this is shown too, goes to the machine's present owner.
+    /// It describes another machine, which this one was before. Its name is only for people at this machine: a report,
+    /// in which this error can be shown too, goes to the present owner.
     #[error("{path} is of another machine; the next run writes it again")]
     Foreign { path: PathBuf, certname: Certname },
-    /// Another process does it.
+    /// Another process holds the lock.
     #[error("another {0} is in progress: {1}")]
     Locked(&'static str, String),
 }
@@ -73,11 +73,11 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
-/// What is wrong with a JSON text, and where, without a word of it.
+/// What is wrong with a JSON text, and where, without quoting any of it.
 pub(crate) fn unfit(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     match error.classify() {
-        // These name what was expected, and the place.
+        // These name what was expected, and the position.
         Category::Syntax | Category::Eof | Category::Io => error.to_string(),
         Category::Data => {
             format!("not what is expected there, at line {} column {}", error.line(), error.column())
@@ -86,14 +86,14 @@ pub(crate) fn unfit(error: &serde_json::Error) -> String {
 }
 
 impl Error {
-    /// Whether the system is short of descriptors or memory just now, which says nothing of the file.
+    /// Whether the system is short of descriptors or memory at the moment, which says nothing about the file.
     pub(crate) fn is_shortage(&self) -> bool {
         use rustix::io::Errno;
         let Self::Io { error, .. } = self else { return false };
         matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN))
     }
 
-    /// For people at this machine: with the name of the other one, where it is of another.
+    /// The error for people at this machine, with the name of the other one if it belongs to another.
     pub(crate) fn for_people_here(&self) -> String {
         match self {
             Self::Foreign { certname, .. } => format!("{self} (it is of {certname})"),
@@ -101,26 +101,26 @@ impl Error {
         }
     }
 
-    /// That a file of the state does not hold what it should. Nothing of what it does hold is shown: whose that is, is not
-    /// known.
+    /// The error if a file of the state has the wrong content. None of that is shown, since it is unknown whose it is.
     pub(crate) fn damaged(path: PathBuf, error: &serde_json::Error) -> Self {
         Self::Damaged(path, unfit(error))
     }
 }
 
 impl StateDir {
-    /// Opens the directory and makes it where it is missing.
+    /// Opens the directory, and makes it if it is missing.
     ///
     /// # Errors
-    /// Where that fails, or it is not private.
+    /// Fails if that is not possible, or if it is not private.
     pub fn open(path: &Path) -> Result<Self, Error> {
         Self::opened(path, Purpose::Use)
     }
 
-    /// Opens the directory for who only looks: nothing is made in it or of it, and what is missing counts as empty.
+    /// Opens the directory for a command that only looks: nothing is created or changed in it, and what is missing
+    /// counts as empty.
     ///
     /// # Errors
-    /// Where it is there and cannot be opened, or is not private.
+    /// Fails if it exists and cannot be opened, or is not private.
     pub fn look(path: &Path) -> Result<Self, Error> {
         Self::opened(path, Purpose::Look)
     }
@@ -152,35 +152,35 @@ impl StateDir {
         Ok(Self { path: path.to_owned(), dir: Some(dir), purpose })
     }
 
-    /// Opens a directory that is there already and private; none where it is not.
+    /// Opens a directory that already exists and is private; `None` if it does not.
     pub fn existing(path: &Path) -> Option<Self> {
         path.symlink_metadata().is_ok_and(|found| found.is_dir()).then(|| Self::open(path).ok()).flatten()
     }
 
-    /// A directory in it, opened for the same purpose.
+    /// A subdirectory, opened for the same purpose.
     ///
     /// # Errors
-    /// As [`StateDir::open`].
+    /// Like [`StateDir::open`].
     pub fn below(&self, name: &str) -> Result<Self, Error> {
         Self::opened(&self.path.join(name), self.purpose)
     }
 
-    /// Whether it is there: one that is only looked at may be missing.
+    /// Whether the directory exists: one that is only looked at may be missing.
     pub fn is_there(&self) -> bool {
         self.dir.is_some()
     }
 
-    /// An error of one that is missing is that of every path in it.
+    /// The open directory. If it is missing, the error is that of every path in it.
     fn fd(&self) -> rustix::io::Result<BorrowedFd<'_>> {
         self.dir.as_ref().map(|dir| dir.as_fd()).ok_or(rustix::io::Errno::NOENT)
     }
 
-    /// Whether a directory of that name is in it, and no link to one.
+    /// Whether it contains a directory of this name; a link to one does not count.
     pub fn has_directory(&self, name: &str) -> bool {
         self.path.join(name).symlink_metadata().is_ok_and(|found| found.is_dir())
     }
 
-    /// Its path.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -190,12 +190,12 @@ impl StateDir {
         move |error| Error::Io { action, path: path.clone(), error: error.into() }
     }
 
-    /// Opens a file; none where it is not there.
+    /// Opens a file; `None` if it does not exist.
     ///
     /// # Errors
-    /// Where it is there and cannot be opened.
+    /// Fails if it exists and cannot be opened.
     pub fn file(&self, name: &str) -> Result<Option<std::fs::File>, Error> {
-        // Who opens a pipe would wait for its writer.
+        // Opening a pipe would wait for its writer.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = self.fd().and_then(|dir| rustix::fs::openat(dir, name, flags, Mode::empty()));
         let fd = match opened {
@@ -210,10 +210,10 @@ impl StateDir {
         Ok(Some(fd.into()))
     }
 
-    /// A file's bytes; none where it is not there.
+    /// The bytes of a file; `None` if it does not exist.
     ///
     /// # Errors
-    /// Where it cannot be read or holds more than `limit` bytes.
+    /// Fails if it cannot be read or has more than `limit` bytes.
     pub fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
         let Some(file) = self.file(name)? else { return Ok(None) };
         let mut bytes = Vec::new();
@@ -226,24 +226,25 @@ impl StateDir {
         Ok(Some(bytes))
     }
 
-    /// Replaces a file whole: after this it is the new one, through a power cut too; on an error it is the old one.
+    /// Replaces a file as a whole. Afterwards it is the new one, even through a power cut; on an error it is the old
+    /// one.
     ///
     /// # Errors
-    /// Where any step fails.
+    /// Fails if any step does.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let mut draft = self.draft(name)?;
         draft.write_all(bytes)?;
         draft.commit()
     }
 
-    /// A new file beside `name` that takes its place when it is whole.
+    /// A new file beside `name` that takes its place once it is complete.
     ///
     /// # Errors
-    /// Where it cannot be made.
+    /// Fails if it cannot be made.
     pub fn draft(&self, name: &str) -> Result<Draft<'_>, Error> {
         let temporary = format!(".{name}.new");
         let dir = self.fd().map_err(self.failed("make", &temporary))?;
-        // One writer at a time has the lock: what is here was left by one that was interrupted.
+        // One writer at a time holds the lock: what is here was left by one that was interrupted.
         let _ = rustix::fs::unlinkat(dir, temporary.as_str(), AtFlags::empty());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(dir, temporary.as_str(), flags, Mode::RUSR | Mode::WUSR)
@@ -251,10 +252,10 @@ impl StateDir {
         Ok(Draft { state: self, dir, file: fd.into(), temporary, name: name.to_owned() })
     }
 
-    /// Removes a file; one that is not there is no error.
+    /// Removes a file; one that does not exist is not an error.
     ///
     /// # Errors
-    /// Where it stays.
+    /// Fails if it cannot be removed.
     pub fn remove(&self, name: &str) -> Result<(), Error> {
         match self.fd().and_then(|dir| rustix::fs::unlinkat(dir, name, AtFlags::empty())) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
@@ -262,10 +263,10 @@ impl StateDir {
         }
     }
 
-    /// Removes what can be had again, whatever it is.
+    /// Removes something that can be recreated, whatever it is.
     ///
     /// # Errors
-    /// Where it stays.
+    /// Fails if it cannot be removed.
     pub fn discard(&self, name: &str) -> Result<(), Error> {
         match self.fd().and_then(|dir| rustix::fs::unlinkat(dir, name, AtFlags::empty())) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
@@ -277,10 +278,10 @@ impl StateDir {
         }
     }
 
-    /// Copies a file to another directory, whole or not at all; where it is not there, it is not there either.
+    /// Copies a file to another directory, as a whole or not at all. If it does not exist here, it is removed there.
     ///
     /// # Errors
-    /// Where a step fails, or it is not a file.
+    /// Fails if a step does, or if it is not a file.
     pub fn copy(&self, name: &str, to: &Self) -> Result<(), Error> {
         let Some(mut file) = self.file(name)? else { return to.remove(name) };
         let mut draft = to.draft(name)?;
@@ -296,16 +297,16 @@ impl StateDir {
     /// Moves a file into another directory of the same state.
     ///
     /// # Errors
-    /// Where it stays.
+    /// Fails if it cannot be moved.
     pub fn hand_over(&self, name: &str, to: &Self) -> Result<(), Error> {
         let moved = self.fd().and_then(|from| rustix::fs::renameat(from, name, to.fd()?, name));
         moved.map_err(self.failed("move", name))
     }
 
-    /// The names in it, sorted; drafts are not among them.
+    /// The names in the directory, sorted, without drafts.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// Fails if it cannot be read.
     pub fn names(&self) -> Result<Vec<String>, Error> {
         let failed = self.failed("read", "");
         let Ok(dir) = self.fd() else { return Ok(Vec::new()) };
@@ -320,7 +321,7 @@ impl StateDir {
     }
 }
 
-/// New content of a file, which takes its place by [`Draft::commit`] and else leaves no trace.
+/// New content of a file. [`Draft::commit`] puts it in place; otherwise it leaves no trace.
 #[derive(Debug)]
 pub struct Draft<'a> {
     state: &'a StateDir,
@@ -334,16 +335,16 @@ impl Draft<'_> {
     /// Adds bytes.
     ///
     /// # Errors
-    /// As when the disk is full.
+    /// Fails if they cannot be written, such as on a full disk.
     pub fn write_all(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let path = || self.state.path.join(&self.name);
         self.file.write_all(bytes).map_err(|error| Error::Io { action: "write", path: path(), error })
     }
 
-    /// Puts it in its place, durably.
+    /// Puts the content in place, durably.
     ///
     /// # Errors
-    /// Where a step fails; then the old file is still there.
+    /// Fails if a step does; then the old file is still there.
     pub fn commit(self) -> Result<(), Error> {
         let failed = |action| self.state.failed(action, &self.name);
         rustix::fs::fsync(&self.file).map_err(failed("write"))?;
@@ -355,7 +356,7 @@ impl Draft<'_> {
 
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
-        // After a commit nothing is there any more.
+        // After a commit, nothing is there any more.
         let _ = rustix::fs::unlinkat(self.dir, self.temporary.as_str(), AtFlags::empty());
     }
 }

@@ -1,5 +1,5 @@
-//! What the last run left to be told: for `holdfast-agent status`, and for the daemon's clock. How the machine is, is said
-//! by the same function as on the server.
+//! What the last run left to report: for `holdfast-agent status`, and for the daemon's clock. The same function as on
+//! the server judges the state of the machine.
 
 use std::time::Duration;
 
@@ -15,23 +15,23 @@ use crate::state::{Error, StateDir};
 
 pub(crate) const FILE: &str = "status.json";
 
-/// The most bytes of it: notes and refusals can be long.
+/// The most bytes of the status file: notes and refusals can be long.
 const LIMIT: u64 = 1024 * 1024;
 
 /// The code by which a server says that the catalog does not compile.
 const CATALOG_BROKEN: &str = "catalog-broken";
 
-/// And that the node's certificates are refused.
+/// The code by which a server says that the node's certificates are revoked.
 const REVOKED: &str = "revoked";
 
-/// The last run in short.
+/// A summary of the last run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LastRunStatus {
-    /// Who this machine is.
+    /// The name of this machine.
     pub certname: Certname,
     pub run: uuid::Uuid,
     pub started: Timestamp,
-    /// How long it took.
+    /// How long it took, in milliseconds.
     pub duration_ms: u64,
     pub mode: Mode,
     /// Where its catalog came from.
@@ -41,9 +41,9 @@ pub struct LastRunStatus {
     /// The commit of the last run that corrects: what this machine runs on.
     #[serde(default)]
     pub runs_on: Option<String>,
-    /// How many resources ended how.
+    /// How many resources ended in which way.
     pub counts: Counts,
-    /// What was to be said.
+    /// What the report says as its error.
     pub error: Option<String>,
     /// The server's refusal of a new catalog, by its code.
     #[serde(default)]
@@ -51,13 +51,13 @@ pub struct LastRunStatus {
     /// Seconds between two polls, as a server last sent.
     #[serde(default)]
     pub interval_seconds: Option<u64>,
-    /// How many polls since the last answer had none.
+    /// The number of polls without an answer since the last one that had one.
     #[serde(default)]
     pub missed: u32,
     /// When the server last answered.
     #[serde(default)]
     pub heard: Option<Timestamp>,
-    /// When something had last drifted.
+    /// When something last drifted.
     #[serde(default)]
     pub drifted: Option<Timestamp>,
     /// When something was last changed that was not drift.
@@ -71,37 +71,38 @@ pub struct LastRunStatus {
     pub next_run_seconds: u64,
 }
 
-/// What a run is told beside its report.
+/// What the status needs besides the report.
 #[derive(Debug)]
 pub struct StatusExtras {
     /// Whether the server has the report.
     pub delivered: bool,
     /// The time to the next run.
     pub next_run: Duration,
-    /// The time between two polls, where the server said it.
+    /// The time between two polls, if the server said it.
     pub interval: Option<Duration>,
     /// The server's refusal of a new catalog.
     pub refused: Option<Refusal>,
 }
 
 impl LastRunStatus {
-    /// Whether it took place.
+    /// Whether the run took place.
     pub fn took_place(&self) -> bool {
         took_place(self.commit.as_deref())
     }
 
-    /// The status after a run, and after the one `before`. What a person applies from a file says nothing of the server, and
-    /// moves no run that comes by itself.
+    /// The status after a run, and after the one `before`. Applying a catalog from a file says nothing about the
+    /// server, and does not change when the next regular run is.
     pub fn of(report: &Report, certname: &Certname, aside: &StatusExtras, before: Option<Self>) -> Self {
         let wait = SignedDuration::try_from(aside.next_run).unwrap_or_default();
         let now = now();
         let answered = report.source == Source::Server || aside.refused.is_some();
         let counts = &report.counts;
-        // As the server counts it: not from when that had the report, or did not.
+        // As the server counts it, and not from when it received the report, if it did.
         let ended = ended(report.started, report.duration_ms).min(now);
         let drift = (counts.corrective > 0).then_some(ended);
         let change = (counts.changed > counts.corrective).then_some(ended);
-        // A run of a clock that was behind makes nothing older, one of a clock that was ahead nothing younger than now.
+        // A run whose clock was behind makes nothing older, and one whose clock was ahead makes nothing younger than
+        // now.
         let newest = |this: Option<Timestamp>, earlier: fn(&Self) -> Option<Timestamp>| {
             this.max(before.as_ref().and_then(earlier).map(|at| at.min(now)))
         };
@@ -144,7 +145,7 @@ impl LastRunStatus {
         self.interval_seconds.map(Duration::from_secs)
     }
 
-    /// How this machine is at `now`; where no server has said so yet, runs are `interval` apart.
+    /// The state of this machine at `now`. If no server has said so yet, runs are `interval` apart.
     pub fn judge(last: Option<&Self>, now: Timestamp, interval: Duration) -> Judgement {
         let ended = |last: &Self| ended(last.started, last.duration_ms);
         let known = Known {
@@ -171,20 +172,20 @@ impl LastRunStatus {
         state::judge(&known, now, last.and_then(Self::interval).unwrap_or(interval))
     }
 
-    /// The status of the last run; none before the first.
+    /// The status of the last run; `None` before the first.
     ///
     /// # Errors
-    /// Where it cannot be read or is damaged: the next run replaces it.
+    /// Fails if it cannot be read or is damaged: the next run replaces it.
     pub fn load(state: &StateDir) -> Result<Option<Self>, Error> {
         let Some(bytes) = state.read(FILE, LIMIT)? else { return Ok(None) };
         let damaged = |error: serde_json::Error| Error::damaged(state.path().join(FILE), &error);
         serde_json::from_slice(&bytes).map(Some).map_err(damaged)
     }
 
-    /// The same, where it is of the node that this machine is.
+    /// The same, if it belongs to the node that this machine is.
     ///
     /// # Errors
-    /// As [`LastRunStatus::load`], or where it is of another: the next run replaces it.
+    /// Like [`LastRunStatus::load`], and fails if it belongs to another node: the next run replaces it.
     pub fn load_of(state: &StateDir, certname: &Certname) -> Result<Option<Self>, Error> {
         match Self::load(state)? {
             Some(last) if last.certname != *certname => {
@@ -194,10 +195,10 @@ impl LastRunStatus {
         }
     }
 
-    /// Stores it.
+    /// Stores the status.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// Fails if it cannot be written.
     pub fn store(&self, state: &StateDir) -> Result<(), Error> {
         state.replace(FILE, &serde_json::to_vec_pretty(self).unwrap_or_default())
     }

@@ -1,8 +1,8 @@
-//! What ends a run before its own end: a signal, or its time.
+//! What ends a run early: a signal, or its time limit.
 //!
-//! The first SIGTERM or Ctrl-C asks a run to end after the resource at hand, whose command ends where that harms nobody
-//! ([`crate::system::Invocation::stoppable`]); the second ends the process. SIGHUP, such as from a connection that was lost,
-//! ends nothing. When the time of a run is over, whatever it waits for is ended ([`RunEnd`]).
+//! The first SIGTERM or Ctrl-C asks a run to end after the current resource, whose command is ended if that does no
+//! harm ([`crate::system::Invocation::stoppable`]); the second ends the process. SIGHUP, such as from a lost
+//! connection, ends nothing. When the time of a run is over, whatever it waits for is ended ([`RunEnd`]).
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Why a run is to stop.
+/// Why a run must stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {
-    /// Somebody said so, by a signal.
+    /// Someone asked for it, with a signal.
     Told,
     /// Its time is over.
     OutOfTime,
@@ -29,15 +29,15 @@ impl fmt::Display for StopReason {
     }
 }
 
-/// When a run is to be over: no tool, bus or server is waited for any longer.
+/// When a run must be over: after that, no tool, bus or server is waited for.
 #[derive(Debug, Clone, Copy)]
 pub struct RunEnd(Instant);
 
-/// What a run that is over has, all in all, for putting in order what its end cut short.
+/// How much time a run that is over has in total to tidy up what its end interrupted.
 const TO_TIDY: Duration = Duration::from_secs(60);
 
 impl RunEnd {
-    /// So long from now.
+    /// The end of a run that may take `limit` from now on.
     pub fn after(limit: Duration) -> Self {
         Self(Instant::now() + limit)
     }
@@ -55,12 +55,12 @@ impl RunEnd {
         }
     }
 
-    /// Whether even that time is long over: whoever has not ended by now does not.
+    /// Whether even that time is long over: what has not ended by now will not end.
     pub fn is_long_over(self) -> bool {
         self.0.elapsed() > 2 * TO_TIDY
     }
 
-    /// One so long ago that nothing begins any more.
+    /// An end so long ago that nothing begins any more.
     #[cfg(test)]
     pub(crate) fn long_ago() -> Self {
         Self(Instant::now().checked_sub(3 * TO_TIDY).unwrap())
@@ -70,12 +70,12 @@ impl RunEnd {
 /// When this process was first asked to stop, and why.
 static ASKED: OnceLock<(Instant, StopReason)> = OnceLock::new();
 
-/// This process is to stop: what only waits, such as for a bus, gives up soon.
+/// Asks this process to stop: what only waits, such as for a bus, gives up soon.
 pub fn ask(why: StopReason) {
     ASKED.get_or_init(|| (Instant::now(), why));
 }
 
-/// Waits until this process was asked to stop `grace` ago; answers with why.
+/// Waits until `grace` has passed since this process was asked to stop; returns why.
 pub async fn asked(grace: Duration) -> StopReason {
     loop {
         match ASKED.get() {
@@ -85,29 +85,29 @@ pub async fn asked(grace: Duration) -> StopReason {
     }
 }
 
-/// Tells the daemon that began this process that it is as good as over: a thread of it may be in the kernel still, and nobody
-/// can wait for that.
+/// Tells the daemon that started this process that it has practically ended: a thread of it may still be in the kernel,
+/// and nobody can wait for that.
 pub fn hang_up() {
-    // Without a daemon, it is not a socket, and nobody is told.
+    // Without a daemon, standard input is not a socket, and nobody is told.
     let _ = rustix::net::shutdown(std::io::stdin(), rustix::net::Shutdown::Both);
 }
 
-/// How often anyone who waits looks whether it is to stop.
+/// How often something that waits checks whether it must stop.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What a shell calls death by SIGTERM.
+/// The exit code of a shell for death by SIGTERM.
 const TERMINATED: i32 = 143;
 
-/// A flag that is set by the first signal. A thread of its own listens, for a run has no time to.
+/// A flag that the first signal sets. A thread of its own listens, since a run has no time to.
 ///
 /// # Errors
-/// Where the system gives no thread.
+/// Fails if the system provides no thread.
 pub fn on_signal() -> std::io::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut terminate, mut interrupt) = {
         let _context = runtime.enter();
-        // Who listens does not die of it, and the commands of a run still do.
+        // A process that listens does not die of it, and the commands of a run still do.
         drop(signal(SignalKind::hangup())?);
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
     };

@@ -1,5 +1,5 @@
-//! Talk on standard error, and what is printed where nobody waits for it: written by a thread of its own, so that it alone waits
-//! for anyone who reads. A journal that hangs must hold up neither a run nor the daemon.
+//! Talk on standard error, and output that nobody waits for. A thread of its own writes it, so only that thread waits
+//! for a reader. A journal that hangs must hold up neither a run nor the daemon.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use holdfast_catalog::count::counted;
 
-/// How long is waited for a line to be taken: once, until somebody reads again.
+/// How long to wait until a line is read: once, until somebody reads again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// So many bytes wait for somebody who does not read; what is more is lost.
+/// The most bytes that wait for a reader; anything beyond that is lost.
 const MOST: usize = 256 * 1024;
 
 static TALK: Talk = Talk::new(PATIENCE);
@@ -21,21 +21,21 @@ static TALK: Talk = Talk::new(PATIENCE);
 static ERROR: LazyLock<Option<Arc<File>>> = LazyLock::new(|| opened(std::io::stderr()));
 static OUTPUT: LazyLock<Option<Arc<File>>> = LazyLock::new(|| opened(std::io::stdout()));
 
-/// Writes to standard error. There may be no listener, which must not make it wait for long, or end it.
+/// Writes to standard error. There may be no reader, which must neither make it wait for long nor end the program.
 pub(crate) fn error(words: &[u8]) {
     if let Some(to) = &*ERROR {
         TALK.write(to, words);
     }
 }
 
-/// Writes to standard output what nobody waits for.
+/// Writes to standard output without waiting for a reader.
 pub(crate) fn output(words: &[u8]) {
     if let Some(to) = &*OUTPUT {
         TALK.write(to, words);
     }
 }
 
-/// What is to be said, elsewhere, of talk that nobody takes.
+/// What to report elsewhere if nobody reads the talk.
 pub(crate) fn trouble() -> Option<String> {
     TALK.has_trouble().then(|| {
         format!(
@@ -58,14 +58,14 @@ struct Talk {
     patience: Duration,
 }
 
-/// What waits, and what became of what was there before.
+/// What waits, and what became of the pieces before it.
 struct Queue {
     waiting: VecDeque<(Arc<File>, Vec<u8>)>,
     bytes: usize,
-    /// How many pieces were given, and how many were taken.
+    /// How many pieces were added, and how many were written.
     given: u64,
     taken: u64,
-    /// Nobody has taken a piece in time; until all are taken, nobody waits.
+    /// Whether no piece was written in time; until all are, nobody waits.
     is_stuck: bool,
     /// Lost pieces that have not been reported.
     lost: u64,
@@ -97,7 +97,7 @@ impl Talk {
         self.state().had_trouble
     }
 
-    /// Writes, and waits until that is taken, but not for long.
+    /// Writes, and waits until that is read, but not for long.
     fn write(&'static self, to: &Arc<File>, words: &[u8]) {
         let mut state = self.state();
         if !state.has_writer {
@@ -129,7 +129,7 @@ impl Talk {
         }
     }
 
-    /// Takes what waits, piece by piece, for as long as the process lives.
+    /// Writes what waits, piece by piece, for as long as the process lives.
     fn take(&self) {
         let mut state = self.state();
         loop {
@@ -139,7 +139,7 @@ impl Talk {
                 .unwrap_or_else(PoisonError::into_inner);
             let Some((to, words)) = state.waiting.pop_front() else { continue };
             drop(state);
-            // Who closed it wants to hear no more.
+            // A reader that closed it wants no more.
             let _ = (&*to).write_all(&words);
             state = self.state();
             state.bytes -= words.len();
@@ -167,7 +167,7 @@ mod tests {
 
     use super::*;
 
-    /// A pipe that takes nothing more until somebody reads it.
+    /// A pipe that accepts nothing more until somebody reads from it.
     fn full() -> (BufReader<std::io::PipeReader>, Arc<File>) {
         let (reader, writer) = std::io::pipe().unwrap();
         rustix::io::ioctl_fionbio(&writer, true).unwrap();

@@ -1,7 +1,7 @@
-//! Whom the agent believes to be the server: one verifier, from the first connection on.
+//! Which server the agent trusts: one verifier, from the first connection on.
 //!
-//! The chain must end in a CA key that is pinned, *and* the name must be the one that was asked for. There is no trust on
-//! first use: with a wrong pin the handshake ends before anything was sent.
+//! The chain must end in a pinned CA key, *and* the name must be the requested one. There is no trust on first use:
+//! with a wrong pin the handshake ends before anything is sent.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ impl Pin {
     /// The pin of a certificate's key.
     ///
     /// # Errors
-    /// Where it is not a certificate.
+    /// Fails if it is not a certificate.
     pub fn of(certificate: &[u8]) -> Result<Self, String> {
         let (_, parsed) =
             x509_parser::parse_x509_certificate(certificate).map_err(|error| error.to_string())?;
@@ -52,7 +52,7 @@ impl Pin {
 )]
 pub struct WrongPin {
     pub expected: String,
-    /// The keys that the other side showed.
+    /// The pins of the keys that the other side showed.
     pub got: Vec<Pin>,
 }
 
@@ -69,22 +69,22 @@ pub struct ServerTrust {
 }
 
 impl ServerTrust {
-    /// Trust in a key alone, as a join string gives it: the server shows the certificate for it.
+    /// Trusts only a key, from a join string: the server shows the certificate for it.
     pub fn by_pin(pin: Pin, provider: Arc<CryptoProvider>) -> Self {
         Self { pins: vec![pin], roots: Vec::new(), provider }
     }
 
-    /// Trust in certificates (PEM) that were received from a trusted server.
+    /// Trusts certificates (PEM) that were received from a trusted server.
     ///
     /// # Errors
-    /// Where there is none, or one is damaged.
+    /// Fails if there is none, or one is damaged.
     pub fn by_roots(roots: &str, provider: Arc<CryptoProvider>) -> Result<Self, String> {
         let roots = certificates(roots)?;
         let pins = roots.iter().map(|der| Pin::of(der)).collect::<Result<_, _>>()?;
         Ok(Self { pins, roots, provider })
     }
 
-    /// The certificates of pinned keys: those at hand, and those of the chain.
+    /// The certificates of pinned keys: the known ones, and those in the chain.
     fn anchors(&self, chain: &[CertificateDer<'_>]) -> RootCertStore {
         let mut store = RootCertStore::empty();
         let pinned = |der: &&CertificateDer<'_>| Pin::of(der).is_ok_and(|pin| self.pins.contains(&pin));
@@ -126,7 +126,7 @@ impl ServerCertVerifier for ServerTrust {
             .build()
             .map_err(|error| other(Arc::new(error)))?;
         match verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // The leaf is not the anchor's, whatever is beside it in the chain.
+            // The anchor did not issue the leaf, whatever else is in the chain.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::UnknownIssuer | CertificateError::BadSignature,
             )) => Err(wrong_pin()),

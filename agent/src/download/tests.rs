@@ -1,4 +1,4 @@
-//! Downloads from a host on loopback that says what a test wants.
+//! Downloads from a loopback host that answers what a test wants.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use super::*;
 use crate::fetch::double::{Ca, ScriptedAnswer, TestServer};
 use crate::system::double::Double;
 
-/// A host that gives these answers, one a connection, and keeps the requests.
+/// A host that gives these answers, one for each connection, and keeps the requests.
 struct Host {
     url: String,
     asked: Arc<Mutex<Vec<String>>>,

@@ -11,7 +11,7 @@ use super::tree::Tree;
 /// The most files that are read.
 const MAX_FILES: usize = 64;
 
-/// Adds each file's entries and answers with what was left out, and why.
+/// Adds each file's entries; returns what was left out, and why.
 pub(super) fn collect(tree: &Tree, facts: &mut Map) -> Vec<String> {
     let mut warnings = Vec::new();
     let names = tree.names(CUSTOM_DIR);
@@ -42,7 +42,7 @@ fn read(tree: &Tree, path: &str) -> Result<Map, String> {
     value.as_map().cloned().ok_or_else(|| format!("it holds {}, not a map", value.noun()))
 }
 
-/// What the parser said, in a line.
+/// The first line of a parser's message, with its position.
 fn at_line(text: &str, said: &str, span: Option<std::ops::Range<usize>>) -> String {
     let place = Origin::locate(&"".into(), text, span.unwrap_or_default());
     format!("{} at line {} column {}", said.lines().next().unwrap_or_default(), place.line, place.column)

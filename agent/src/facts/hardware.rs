@@ -8,7 +8,7 @@ use holdfast_catalog::value::{Map, Value};
 use super::tree::host;
 use super::{known, text};
 
-/// Kernels and firmwares keep a few megabytes more or less from one boot to the next.
+/// Kernels and firmware reserve a few megabytes more or less from one boot to the next.
 const MEMORY_STEP_MB: u64 = 64;
 
 pub(super) fn collect(facts: &mut Map) {
@@ -52,7 +52,7 @@ fn processors() -> i64 {
     online.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get() as i64))
 }
 
-/// `0-3,8` is five.
+/// Counts the numbers in a list of ranges: `0-3,8` has five.
 fn count_list(list: &str) -> Option<i64> {
     let range = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -75,9 +75,9 @@ fn cpuinfo_field<'a>(cpuinfo: &'a str, name: &str) -> Option<&'a str> {
     cpuinfo.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':'))
 }
 
-/// The container's runtime, where this is one.
+/// The container runtime, if this is a container.
 fn container() -> Option<String> {
-    // Written by systemd for containers that tell it what they are.
+    // Written by systemd in containers that tell it what they are.
     if let Some(runtime) = host("/run/systemd/container") {
         return Some(runtime.trim().to_owned());
     }
@@ -98,7 +98,8 @@ fn hypervisor(cpuinfo: &str) -> &'static str {
     by_dmi(dmi("sys_vendor").trim(), dmi("product_name").trim(), flags.split(' ').any(|f| f == "hypervisor"))
 }
 
-/// A vendor's name alone does not tell a guest from its own metal; the processor's flag does, where there is one (x86).
+/// What DMI says of the machine. A vendor's name alone does not tell a guest from the vendor's own hardware; the
+/// processor's flag does, where there is one (x86).
 fn by_dmi(vendor: &str, product: &str, flagged: bool) -> &'static str {
     match vendor {
         _ if product.starts_with("KVM") => "kvm",

@@ -9,7 +9,7 @@ use super::{known, text};
 
 mod addresses;
 
-/// Interfaces that container runtimes make and drop.
+/// Prefixes of interfaces that container runtimes create and remove.
 const PASSING: [&str; 5] = ["veth", "cali", "lxc", "tap", "vnet"];
 
 pub(super) fn collect(tree: &Tree, facts: &mut Map) {
@@ -36,7 +36,7 @@ fn hostname(tree: &Tree) -> String {
     first.map_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned(), str::to_owned)
 }
 
-/// The full name as `/etc/hosts` has it; DNS is not asked, for it can hang.
+/// The full name according to `/etc/hosts`. DNS is not asked, since it can hang.
 fn fqdn(hostname: &str, hosts: &str) -> String {
     if hostname.contains('.') {
         return hostname.to_owned();
@@ -49,7 +49,7 @@ fn fqdn(hostname: &str, hosts: &str) -> String {
     hosts.lines().find_map(full).unwrap_or_else(|| hostname.to_owned())
 }
 
-/// The address from which the default route is taken. Connecting a datagram socket sends nothing.
+/// The source address of the default route. Connecting a datagram socket sends nothing.
 fn outgoing(local: IpAddr, far: IpAddr) -> Option<Value> {
     let socket = UdpSocket::bind(SocketAddr::new(local, 0)).ok()?;
     socket.connect(SocketAddr::new(far, 9)).ok()?;

@@ -1,4 +1,4 @@
-//! The system: distribution, kernel, names of place and time.
+//! The system: distribution, kernel, locale and time zone.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ fn distribution(tree: &Tree) -> Value {
     let release = tree.read("/etc/os-release").or_else(|| tree.read("/usr/lib/os-release"));
     let fields = os_release(&release.unwrap_or_default());
     let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
-    // Debian's os-release knows only the major number; the minor one is here.
+    // Debian's os-release has only the major number; the minor one is here.
     let full = match (field("ID"), tree.own("/etc/debian_version")) {
         ("debian", Some(version)) if version.starts_with(|c: char| c.is_ascii_digit()) => version,
         _ => field("VERSION_ID").to_owned(),
@@ -46,7 +46,7 @@ fn distribution(tree: &Tree) -> Value {
     ])
 }
 
-/// `KEY=value` lines, unquoted.
+/// Parses `KEY=value` lines; the values are unquoted.
 fn os_release(text: &str) -> BTreeMap<String, String> {
     let line = |line: &str| {
         let (key, value) = line.trim().split_once('=')?;
@@ -55,7 +55,7 @@ fn os_release(text: &str) -> BTreeMap<String, String> {
     text.lines().filter(|text| !text.starts_with('#')).filter_map(line).collect()
 }
 
-/// The family in the words that the field uses: `debian`, `redhat`, `suse`, …; the distribution itself where it has none.
+/// The family, in the usual words: `debian`, `redhat`, `suse`, …; or the distribution itself if it has none.
 fn family(id: &str, like: &str) -> String {
     let of = |word: &str| match word {
         "debian" | "ubuntu" => Some("debian"),
@@ -82,7 +82,8 @@ fn timezone(tree: &Tree) -> Option<Value> {
     zone.and_then(text).or_else(|| text(tree.read("/etc/timezone")?))
 }
 
-/// A hash: the id itself is confidential (machine-id(5)), and equal hashes show a cloned disk as well.
+/// A hash of the machine id: the id itself is confidential (machine-id(5)), and equal hashes reveal a cloned disk just
+/// as well.
 fn machine_id(tree: &Tree) -> Option<Value> {
     let id = tree.read("/etc/machine-id")?;
     let id = id.trim();

@@ -1,4 +1,4 @@
-//! Bounded reads below a root that is not trusted: no link leads out of it, nothing but regular files is opened.
+//! Bounded reads below a root that is not trusted: no link leads out of it, and only regular files are opened.
 
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 
-/// The most bytes of a file that facts read.
+/// The most bytes of a file that are read for facts.
 const LIMIT: u64 = 64 * 1024;
 
 /// A root directory, and the running system behind it.
@@ -31,12 +31,12 @@ impl Tree {
         read_limited(fd.into()).ok()
     }
 
-    /// The text of a file below the root or, where it is not there, of the running system.
+    /// The text of a file below the root or, if it is not there, of the running system.
     pub(super) fn read(&self, path: &str) -> Option<String> {
         self.own(path).or_else(|| host(path))
     }
 
-    /// Where a link below the root leads.
+    /// The target of a link below the root.
     pub(super) fn link(&self, path: &str) -> Option<String> {
         let fd = self.open_at(path, OFlags::PATH | OFlags::NOFOLLOW).ok()?;
         rustix::fs::readlinkat(fd, "", Vec::new()).ok()?.into_string().ok()
@@ -54,7 +54,7 @@ impl Tree {
         names
     }
 
-    /// The text of an operator's file.
+    /// The text of an operator's file, which must not be writable by others.
     pub(super) fn operators(&self, path: &str) -> io::Result<String> {
         let fd = self.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
         if rustix::fs::fstat(&fd)?.st_mode & 0o022 != 0 {
@@ -75,7 +75,7 @@ fn read_limited(file: std::fs::File) -> io::Result<String> {
     Ok(text)
 }
 
-/// The text of a file of the running system; the beginning, where it is long.
+/// The text of a file of the running system; only the beginning if it is long.
 pub(super) fn host(path: impl Into<PathBuf>) -> Option<String> {
     let mut bytes = Vec::new();
     std::fs::File::open(path.into()).ok()?.take(LIMIT).read_to_end(&mut bytes).ok()?;

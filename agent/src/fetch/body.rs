@@ -1,21 +1,21 @@
-//! Bodies: JSON, packed by zstd where that pays, and bounded when unpacked.
+//! Bodies: JSON, compressed with zstd if that pays, and bounded when unpacked.
 
 use std::io::Read as _;
 
 use serde::Serialize;
 
-/// Smaller ones are sent as they are.
+/// Smaller bodies are sent uncompressed.
 const WORTH_PACKING: usize = 1024;
 
 const LEVEL: i32 = 3;
 
-/// A body as it came.
+/// A body as it arrived.
 pub(super) struct CompressedBody {
     pub(super) bytes: Vec<u8>,
     pub(super) encoding: Option<String>,
 }
 
-/// JSON and, where it is packed, its encoding.
+/// The body as JSON and, if it is compressed, its encoding.
 pub(super) fn pack(body: &impl Serialize) -> Result<(Vec<u8>, Option<&'static str>), String> {
     let json = serde_json::to_vec(body).map_err(|error| error.to_string())?;
     if json.len() < WORTH_PACKING {
@@ -25,7 +25,7 @@ pub(super) fn pack(body: &impl Serialize) -> Result<(Vec<u8>, Option<&'static st
     Ok((packed, Some("zstd")))
 }
 
-/// The bytes of a body, at most `limit`.
+/// The unpacked bytes of a body, at most `limit`.
 pub(super) fn unpack(body: CompressedBody, limit: usize) -> Result<Vec<u8>, String> {
     let too_large = || format!("it is larger than {limit} bytes");
     let bytes = match body.encoding.as_deref() {

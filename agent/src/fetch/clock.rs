@@ -1,6 +1,7 @@
 //! How far this machine's clock is from the server's, by the time that each answer carries.
 //!
-//! Certificates tell of a clock only where one of them is not valid by it. Reports, ages and the next run go by it all the same.
+//! Certificates reveal a wrong clock only if one of them is not valid at its time. Reports, ages and the next run
+//! depend on it all the same.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,14 +12,15 @@ use reqwest::header::{DATE, HeaderMap};
 
 use crate::clock::now;
 
-/// Clocks that are so far apart are not right both: an answer takes less, and certificates begin so long before they are made.
+/// Two clocks that are this far apart cannot both be right: no answer takes that long, and the validity of a
+/// certificate begins this long before it is made.
 const APART: SignedDuration = SignedDuration::from_mins(30);
 
-/// How to tell whose clock it is.
+/// How to find out which clock is wrong.
 pub(super) const TELL: &str =
     "run `date -u` on both, compare with a clock that is right, and correct the other";
 
-/// What both clocks said at the last answer.
+/// The readings of both clocks at the last answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Clocks(Arc<Mutex<Option<ClockReading>>>);
 
@@ -29,7 +31,7 @@ struct ClockReading {
 }
 
 impl Clocks {
-    /// Keeps what an answer says of the server's clock.
+    /// Keeps the server's time from an answer.
     pub(super) fn note(&self, headers: &HeaderMap) {
         let date = headers.get(DATE).and_then(|date| date.to_str().ok());
         let there = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
@@ -39,12 +41,12 @@ impl Clocks {
         }
     }
 
-    /// What is to be said, where they are far apart.
+    /// A warning, if the clocks are far apart.
     pub(super) fn words(&self) -> Option<String> {
         self.reading().and_then(ClockReading::words)
     }
 
-    /// How far this machine's is ahead; nothing where they are not far apart, or it is the one behind.
+    /// How far this machine's clock is ahead; zero if the two are not far apart, or it is behind.
     pub(super) fn ahead(&self) -> Duration {
         self.reading().map_or(Duration::ZERO, ClockReading::ahead)
     }

@@ -1,4 +1,4 @@
-//! A server for tests: real TLS, the wire's real types, and answers that the test decides.
+//! A server for tests: real TLS, the real types of the protocol, and answers that the test decides.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use super::provider;
 use crate::trust::Pin;
 
-/// A request as it came.
+/// A request as it arrived.
 #[derive(Debug, Clone)]
 pub(crate) struct ReceivedRequest {
     pub(crate) path: String,
@@ -30,15 +30,15 @@ impl ReceivedRequest {
     }
 }
 
-/// What the server does with a request.
+/// How the server answers a request.
 pub(crate) enum ScriptedAnswer {
-    /// A status and JSON.
+    /// With a status and JSON.
     Json(u16, String),
-    /// JSON, from a server whose clock says this.
+    /// With JSON, and with this time in its `Date` header.
     At(jiff::Timestamp, String),
-    /// It takes the request and closes: the reply is lost.
+    /// It takes the request and closes the connection: the reply is lost.
     Lost,
-    /// It takes the request, and says nothing for as long as the test lasts.
+    /// It takes the request, and does not answer for as long as the test lasts.
     Silent,
 }
 
@@ -50,7 +50,7 @@ impl ScriptedAnswer {
 
 type AnswerScript = Box<dyn FnMut(&ReceivedRequest) -> ScriptedAnswer + Send>;
 
-/// A CA.
+/// A certificate authority.
 pub(crate) struct Ca {
     pub(crate) certificate: rcgen::Certificate,
     issuer: Issuer<'static, KeyPair>,
@@ -69,7 +69,7 @@ impl Ca {
         Pin::of(self.certificate.der()).unwrap()
     }
 
-    /// The answer to an enrolment or a renewal; valid for longer than any test.
+    /// The answer to an enrolment or a renewal. The certificate is valid longer than any test.
     pub(crate) fn sign(&self, csr: &str, certname: &str) -> Certificate {
         let mut csr = CertificateSigningRequestParams::from_pem(csr).unwrap();
         csr.params.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -130,12 +130,12 @@ impl TestServer {
         Arc::new(config.unwrap())
     }
 
-    /// From now on it answers so.
+    /// Answers this way from now on.
     pub(crate) fn answers(&self, script: impl FnMut(&ReceivedRequest) -> ScriptedAnswer + Send + 'static) {
         *self.script.lock().unwrap() = Box::new(script);
     }
 
-    /// Does something at each request, before it is answered.
+    /// Calls `act` at each request, before it is answered.
     pub(crate) fn meanwhile(&self, mut act: impl FnMut() + Send + 'static) {
         let mut script = self.script.lock().unwrap();
         let mut before = std::mem::replace(&mut *script, Box::new(|_| ScriptedAnswer::Lost));
@@ -145,7 +145,7 @@ impl TestServer {
         });
     }
 
-    /// What was asked so far at a path.
+    /// The requests for a path so far.
     pub(crate) fn asked(&self, path: &str) -> Vec<ReceivedRequest> {
         self.seen.lock().unwrap().iter().filter(|seen| seen.path == path).cloned().collect()
     }
@@ -158,7 +158,7 @@ impl TestServer {
         JoinString::new(&self.address.to_string(), pin.0, "token1", "secret1").unwrap()
     }
 
-    /// Signs whatever asks to be enrolled as `web1.acme.example`.
+    /// Signs any request to be enrolled as `web1.acme.example`.
     pub(crate) fn enrolled(&self, request: &ReceivedRequest) -> ScriptedAnswer {
         ScriptedAnswer::ok(&self.ca.sign(&request.json::<EnrollRequest>().csr, "web1.acme.example"))
     }

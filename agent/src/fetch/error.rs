@@ -1,4 +1,4 @@
-//! Why there is no answer: each case in words that say what to do, no matter whose fault it is.
+//! Why there is no answer: each case in words that say what to do, whoever is at fault.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -19,49 +19,49 @@ mod clocks;
 pub enum Error {
     #[error("{server} cannot be reached: {reason}")]
     Unreachable { server: String, reason: String },
-    /// Who answered is not the server; nothing was sent.
+    /// The server that answered is not the trusted one; nothing was sent.
     #[error("{0}")]
     Untrusted(String),
-    /// The server does not take this node's certificate.
+    /// The server does not accept this node's certificate.
     #[error("{server} refuses this node's certificate: {reason}")]
     Certificate {
         server: String,
-        /// In which way, and what to do.
+        /// Why not, and what to do.
         reason: String,
     },
-    /// The server said no.
+    /// The server refused the request.
     #[error("the server refused ({code}): {message}", code = .refusal.code, message = .refusal.message)]
     Refused { status: u16, refusal: Refusal },
-    /// The server has an error of its own.
+    /// The server has an internal error.
     #[error("the server could not answer ({code}): {message}", code = .refusal.code, message = .refusal.message)]
     Broken { status: u16, refusal: Refusal },
-    /// The server has too much to do.
+    /// The server is overloaded.
     #[error("the server is busy: {message}")]
     Busy {
         message: String,
-        /// When to come back.
+        /// How long to wait before the next try.
         wait: Duration,
     },
-    /// Anyone who answered is not the server, whatever its certificate: its dashboard, or something in between.
+    /// What answered is not a Holdfast server, whatever its certificate says: a dashboard, or something in between.
     #[error(
         "{server} cannot be reached: what answers there ({status}) does not speak as a Holdfast server does with machines; check \
          the port of `server` in agent.toml, which is 8140 unless the server's settings say otherwise"
     )]
     Foreign {
         server: String,
-        /// The HTTP status, which says nothing of what was asked.
+        /// The HTTP status, which does not refer to what was asked.
         status: u16,
     },
-    /// The answer is not one of the protocol.
+    /// The answer does not follow the protocol.
     #[error("the server's answer cannot be used: {0}")]
     Garbage(String),
-    /// This side is not able to ask.
+    /// This side is unable to send a request.
     #[error("the connection cannot be set up: {0}")]
     Setup(String),
 }
 
 impl Error {
-    /// What to wait before another try, where one is worth it.
+    /// How long to wait before another try, if one is worthwhile.
     pub(super) fn worth_another_try(&self) -> Option<Duration> {
         match self {
             Self::Unreachable { .. } => Some(Duration::from_millis(200)),
@@ -70,13 +70,13 @@ impl Error {
         }
     }
 
-    /// Whether the same request would be refused for ever: the server has read it, and says that it is not one.
+    /// Whether the same request would always be refused: the server has read it, and says that it is not valid.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Refused { status: 400 | 409 | 413 | 415 | 422, .. })
     }
 
-    /// What went wrong on the way; `own` is when the certificate is valid that was shown, and `is_taken` whether the server
-    /// has taken it before.
+    /// The error for a transport failure. `own` is the validity of the certificate that was shown, and `is_taken` says
+    /// whether the server has accepted it before.
     pub(super) fn of_transport(
         server: &str,
         own: Option<Validity>,
@@ -117,13 +117,13 @@ impl Error {
     }
 }
 
-/// What to do about a certificate that the server does not take.
+/// What to do about a certificate that the server does not accept.
 const ENROL: &str = "; `holdfast node show` on the server says why, and a new join string enrols it again";
 
 fn alert_words(alert: AlertDescription, own: Option<Validity>) -> String {
     match alert {
         AlertDescription::CertificateRevoked => format!("it is revoked{ENROL}"),
-        // Of one that is not valid yet, too.
+        // TLS sends this alert also for one that is not valid yet.
         AlertDescription::CertificateExpired => clocks::node_is_refused(own, now()),
         AlertDescription::UnknownCA => format!("it is from another CA{ENROL}"),
         other => format!("TLS alert {other:?}{ENROL}"),
@@ -158,7 +158,7 @@ fn moment(time: UnixTime) -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
-/// An error of a type in a chain; `io::Error` hides what it holds from `source`.
+/// Finds an error of a type in a chain; `io::Error` hides its inner error from `source`.
 fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {

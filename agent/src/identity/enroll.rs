@@ -1,7 +1,7 @@
 //! How a machine becomes a node: a key, a join string, a certificate.
 //!
-//! The key is on disk before anyone is asked, so a lost reply burns nothing: the same key with the same join string gets
-//! the same certificate again.
+//! The key is on disk before the server is asked, so a lost reply wastes nothing: the same key with the same join
+//! string gets the same certificate again.
 
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::join::JoinString;
@@ -16,18 +16,18 @@ use crate::keypair::{KeyPair, PrivateKey};
 use crate::state::StateDir;
 use crate::trust::{self, Pin, ServerTrust};
 
-/// What a server says of a node that it no longer knows by its certificate.
+/// The codes with which a server refuses a node whose certificate it no longer knows.
 const OVER: [&str; 3] = ["unknown-node", "revoked", "certificate-replaced"];
 
-/// Whether a server says that this machine is no longer one of its nodes: only a new enrolment makes it one.
+/// Whether a server says that this machine is no longer one of its nodes: only a new enrolment makes it one again.
 pub(crate) fn is_over_by(refusal: &Refusal) -> bool {
     OVER.contains(&refusal.code.as_str())
 }
 
-/// The key of an enrolment that has not ended.
+/// The key of an enrolment that is not complete.
 const PENDING: &str = "pending.json";
 
-/// A key, and the request for a certificate for it.
+/// A key, and a request for a certificate for it.
 pub(super) struct NewKey {
     key: PrivateKey,
     public: Vec<u8>,
@@ -42,13 +42,13 @@ impl NewKey {
 
     fn of(key: &rcgen::KeyPair) -> Result<Self, Error> {
         let mut params = rcgen::CertificateParams::default();
-        // A node does not say who it is: the server knows by the token or the certificate.
+        // A node does not name itself: the server knows it by the token or the certificate.
         params.distinguished_name = rcgen::DistinguishedName::new();
         let csr = params.serialize_request(key)?.pem()?;
         Ok(Self { key: key.serialize_pem().into(), public: key.subject_public_key_info(), csr })
     }
 
-    /// The pair that it becomes with its certificate.
+    /// The pair of this key and its certificate.
     pub(super) fn with(self, certificate: String) -> KeyPair {
         KeyPair { key: self.key, certificate }
     }
@@ -61,11 +61,11 @@ struct Pending {
     key: PrivateKey,
 }
 
-/// The key for this token: that of an earlier try, or a new one that is on disk when this returns.
+/// The key for this token: the one of an earlier try, or a new one that is on disk when this returns.
 fn key_for(token: &str, dir: &StateDir) -> Result<NewKey, Error> {
     let earlier = match dir.read(PENDING, 64 * 1024) {
         Err(error) if error.is_shortage() => return Err(error.into()),
-        // What is not a file holds no key.
+        // What is not a file contains no key.
         Err(_) => dir.discard(PENDING).map(|()| None)?,
         read => read?.map(Zeroizing::new),
     };
@@ -81,20 +81,20 @@ fn key_for(token: &str, dir: &StateDir) -> Result<NewKey, Error> {
     Ok(made)
 }
 
-/// What becomes of an identity that this machine has already.
+/// What happens to an existing identity of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnExisting {
-    /// It stays, unless its own server says that it is over: moved, removed, revoked or replaced.
+    /// It is kept, unless its own server says that it is over: moved, removed, revoked or replaced.
     Keep,
     /// It is set aside, whatever it is.
     Replace,
 }
 
-/// Enrols this machine. An identity that is over is set aside only when the new one is there.
+/// Enrols this machine. An identity that is over is set aside only once the new one is there.
 ///
 /// # Errors
-/// Where it is enrolled already, or the server is not the pinned one, cannot be reached or refuses. The same join string
-/// can be tried again.
+/// Fails if the machine is enrolled already, or if the server is not the pinned one, cannot be reached, or refuses. The
+/// same join string can be tried again.
 pub async fn enroll(join: &JoinString, state: &StateDir, earlier: OnExisting) -> Result<Identity, Error> {
     Identity::make_room(state);
     let dir = state.below("identity")?;
@@ -102,7 +102,7 @@ pub async fn enroll(join: &JoinString, state: &StateDir, earlier: OnExisting) ->
         Err(Error::NotEnrolled) => false,
         _ if earlier == OnExisting::Replace => true,
         Ok(identity) => is_over(&identity).await.map(|()| true)?,
-        // Nobody can show it any more.
+        // A damaged identity cannot be used any more.
         Err(Error::Damaged { .. }) => true,
         Err(error) => return Err(error),
     };
@@ -139,7 +139,7 @@ pub async fn enroll(join: &JoinString, state: &StateDir, earlier: OnExisting) ->
     Ok(identity)
 }
 
-/// Asks the server of an identity whether that is over; where the server still knows it or cannot say, it is not.
+/// Asks the server of an identity whether that is over. It is not, if the server still knows it or cannot say.
 async fn is_over(identity: &Identity) -> Result<(), Error> {
     let keeps = |why: String| Err(Error::Enrolled(identity.certname.clone(), why));
     let request = CatalogRequest {
@@ -159,7 +159,7 @@ async fn is_over(identity: &Identity) -> Result<(), Error> {
     }
 }
 
-/// Whether a certificate is for the key that asked for it, and its roots can be read.
+/// Checks that a certificate is for the key that requested it, and that its roots can be read.
 pub(super) fn check_answer(answer: &Certificate, made: &NewKey) -> Result<(), Error> {
     let der = trust::one_certificate(&answer.certificate).map_err(Error::Answer)?;
     let (_, parsed) =

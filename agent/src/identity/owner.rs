@@ -1,7 +1,7 @@
-//! Whose the agent's state is: of one enrolment of one machine with one server.
+//! Whose the agent's state is: it belongs to one enrolment of one machine with one server.
 //!
-//! Reports that wait, the cached catalog and what runs remember are its own alone. A machine that is enrolled anew is
-//! another node, perhaps of another customer, and neither delivers nor enforces what it was before.
+//! Waiting reports, the cached catalog and the memory of runs belong to that enrolment only. A machine that is enrolled
+//! anew is another node, perhaps of another customer, and neither delivers nor enforces what it was before.
 
 use holdfast_catalog::certname::Certname;
 use serde::{Deserialize, Serialize};
@@ -9,27 +9,27 @@ use serde::{Deserialize, Serialize};
 use super::Identity;
 use crate::state::{self, StateDir};
 
-/// The file that says so.
+/// The file that records the owner.
 const FILE: &str = "owner.json";
 
-/// The most bytes of it.
+/// The most bytes of that file.
 const LIMIT: u64 = 4096;
 
-/// An enrolment.
+/// A node as it was enrolled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnrolledNode {
     /// The name that the server gave.
     pub certname: Certname,
-    /// The name in its certificates, which tells the generation; empty where there is none.
+    /// The URI in its certificates, which contains the generation; empty if there is none.
     pub uri: String,
-    /// What tells it from all others; none where an older agent enrolled.
+    /// What distinguishes it from all others; `None` if an older agent enrolled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrolment: Option<uuid::Uuid>,
 }
 
 impl EnrolledNode {
-    /// The enrolment that an identity is of.
+    /// The enrolment that an identity belongs to.
     pub fn of(identity: &Identity) -> Self {
         Self {
             certname: identity.certname.clone(),
@@ -38,22 +38,23 @@ impl EnrolledNode {
         }
     }
 
-    /// Whose the state is, as far as that is written down.
+    /// The recorded owner of the state, if it can be read.
     pub fn last(state: &StateDir) -> Option<Self> {
         Self::load(state).ok().flatten()
     }
 
-    /// Whose the state is; none where nobody wrote that down.
+    /// The recorded owner of the state; `None` if none is recorded.
     ///
     /// # Errors
-    /// Where what was written down cannot be read.
+    /// Fails if the record cannot be read.
     pub fn load(state: &StateDir) -> Result<Option<Self>, state::Error> {
         let Some(bytes) = state.read(FILE, LIMIT)? else { return Ok(None) };
         let damaged = |error: serde_json::Error| state::Error::damaged(state.path().join(FILE), &error);
         serde_json::from_slice(&bytes).map(Some).map_err(damaged)
     }
 
-    /// Whether what names `owner` is its own. What an older agent left names nobody, and belongs to whom that enrolled.
+    /// Whether something with this owner belongs to this enrolment. What an older agent left names no owner, and
+    /// belongs to the node that agent enrolled.
     pub fn has(&self, owner: Option<&Self>) -> bool {
         match owner {
             Some(owner) => owner == self,
@@ -61,10 +62,10 @@ impl EnrolledNode {
         }
     }
 
-    /// Writes down that the state is its own from now on.
+    /// Records that the state belongs to this enrolment from now on.
     ///
     /// # Errors
-    /// Where that cannot be written.
+    /// Fails if that cannot be written.
     pub fn keep(&self, state: &StateDir) -> Result<(), state::Error> {
         if matches!(state.read(FILE, LIMIT), Err(state::Error::NotAFile(_))) {
             state.discard(FILE)?;

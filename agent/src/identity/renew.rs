@@ -1,4 +1,4 @@
-//! A new key and a certificate for it, in good time; the old ones stay until the new ones have worked.
+//! Renewal: a new key and a certificate for it, in good time. The old ones are kept until the new ones have worked.
 
 use holdfast_catalog::wire::{self, RenewRequest, path};
 use jiff::Timestamp;
@@ -13,10 +13,10 @@ use crate::state::StateDir;
 use crate::trust::ServerTrust;
 
 impl Identity {
-    /// When the certificate is to be renewed.
+    /// When the certificate is due for renewal.
     ///
     /// # Errors
-    /// Where it is damaged.
+    /// Fails if it is damaged.
     pub fn renewal(&self) -> Result<Timestamp, Error> {
         let validity = self.current.validity().map_err(Error::Answer)?;
         Ok(validity.renewal((slot::lot(&self.certname) >> 24) as u8))
@@ -25,16 +25,16 @@ impl Identity {
     /// A client that shows this identity.
     ///
     /// # Errors
-    /// Where the identity is damaged.
+    /// Fails if the identity is damaged.
     pub fn client(&self, server: Option<&str>) -> Result<Client, Error> {
         let trust = ServerTrust::by_roots(&self.roots, crate::fetch::provider()).map_err(Error::Answer)?;
         Ok(Client::new(server.unwrap_or(&self.server), trust, Some(&self.current))?)
     }
 
-    /// Renews by the certificate at hand, where it is time: a new key, proven by the old certificate.
+    /// Renews the certificate if it is due: a new key, authenticated by the current certificate.
     ///
     /// # Errors
-    /// Where the server gives none: the identity at hand is as valid as before.
+    /// Fails if the server gives none; the current identity is as valid as before.
     pub async fn renew(&mut self, state: &StateDir, client: &Client) -> Result<(), Error> {
         let made = NewKey::new()?;
         let answer: wire::Certificate =
@@ -57,7 +57,7 @@ impl Identity {
     /// Forgets the previous certificate: the current one has worked.
     ///
     /// # Errors
-    /// Where that cannot be stored.
+    /// Fails if that cannot be stored.
     pub fn settled(&mut self, state: &StateDir) -> Result<(), Error> {
         if self.previous.take().is_some() {
             self.store(state)?;
@@ -65,10 +65,11 @@ impl Identity {
         Ok(())
     }
 
-    /// Goes back to the certificate before the last renewal, if it is valid still: the new one was refused.
+    /// Goes back to the certificate before the last renewal, if that is still valid: the new one was refused. Returns
+    /// whether it did.
     ///
     /// # Errors
-    /// Where that cannot be stored.
+    /// Fails if that cannot be stored.
     pub fn fall_back(&mut self, state: &StateDir) -> Result<bool, Error> {
         let valid = |pair: &KeyPair| pair.validity().is_ok_and(|validity| validity.until > now());
         let Some(previous) = self.previous.take_if(|pair| valid(pair)) else { return Ok(false) };

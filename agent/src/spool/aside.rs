@@ -1,4 +1,4 @@
-//! Reports that are not to be delivered any more: kept for people, and told until somebody clears them.
+//! Reports that will not be delivered: kept for people, and reported until someone clears them.
 
 use holdfast_catalog::count::counted;
 use jiff::Timestamp;
@@ -7,43 +7,43 @@ use serde::Serialize;
 use super::{MAX_BYTES, MAX_WAITING, Spool, read, reports, shorten};
 use crate::state::{self, StateDir};
 
-/// What is added to the name of a report for the file that says why it was set aside.
+/// The suffix of the file that says why a report was set aside.
 pub(super) const WHY: &str = ".why";
 
-/// The most bytes of that.
+/// The most bytes of that file.
 const MOST_WHY: u64 = 64 * 1024;
 
 /// The most reports of each kind that are kept.
 pub(super) const MAX_ASIDE: usize = MAX_WAITING;
 
-/// The file that says how many went since there were more.
+/// The file that counts how many were removed because there were too many.
 const REMOVED: &str = "removed";
 
 /// How many reports are set aside.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct AsideCounts {
-    /// Those that the server refused, or that nobody can read.
+    /// Those that the server refused, or that cannot be read.
     pub refused: usize,
     /// Those of earlier nodes that this machine was.
     pub of_earlier_nodes: usize,
-    /// The oldest of both, which went since there were too many.
+    /// The oldest of both, which were removed because there were too many.
     pub removed: usize,
 }
 
 /// A report in the spool, for people.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct SetAside {
-    /// What becomes of it: `waits`, `refused` or `earlier node`.
+    /// What happens to it: `waits`, `refused` or `earlier node`.
     pub place: &'static str,
     pub name: String,
-    /// When the run began; none where it cannot be read.
+    /// When the run began; `None` if it cannot be read.
     pub began: Option<Timestamp>,
     /// Why it was set aside.
     pub why: Option<String>,
 }
 
 impl AsideCounts {
-    /// What is to be said of them, with what can be done; none where there are none.
+    /// A sentence about them, with what can be done; `None` if there are none.
     pub fn words(self) -> Option<String> {
         let refused = (self.refused > 0).then(|| {
             format!(
@@ -74,10 +74,10 @@ fn were(count: usize) -> String {
 }
 
 impl Spool {
-    /// How many are set aside.
+    /// The numbers of reports that are set aside.
     ///
     /// # Errors
-    /// Where a directory cannot be read.
+    /// Fails if a directory cannot be read.
     pub fn aside(&self) -> Result<AsideCounts, state::Error> {
         Ok(AsideCounts {
             refused: reports(&self.refused)?.len(),
@@ -86,10 +86,10 @@ impl Spool {
         })
     }
 
-    /// All reports, in the order of runs in each place.
+    /// All reports, in the order of their runs in each place.
     ///
     /// # Errors
-    /// Where a directory cannot be read.
+    /// Fails if a directory cannot be read.
     pub fn list(&self) -> Result<Vec<SetAside>, state::Error> {
         let mut all = Vec::new();
         for (place, dir) in
@@ -100,10 +100,10 @@ impl Spool {
         Ok(all)
     }
 
-    /// Lets those that were refused wait again, and answers how many; what nobody can read stays.
+    /// Queues refused reports again; returns how many. What cannot be read is kept where it is.
     ///
     /// # Errors
-    /// Where one cannot be moved.
+    /// Fails if one cannot be moved.
     pub fn retry(&self) -> Result<usize, state::Error> {
         let mut count = 0;
         for name in reports(&self.refused)? {
@@ -117,10 +117,10 @@ impl Spool {
         Ok(count)
     }
 
-    /// Removes all that is set aside, and answers how many those were.
+    /// Removes everything that is set aside; returns how many reports that were.
     ///
     /// # Errors
-    /// Where one stays.
+    /// Fails if one cannot be removed.
     pub fn clear(&self) -> Result<usize, state::Error> {
         let mut count = 0;
         for dir in [&self.refused, &self.earlier] {
@@ -130,7 +130,8 @@ impl Spool {
         Ok(count)
     }
 
-    /// Moves a report out of the way and answers with why. One that cannot be moved is passed by: it holds nobody up.
+    /// Moves a report out of the way; returns why. One that cannot be moved is skipped, so it holds up none of the
+    /// others.
     pub(super) fn put_aside(&self, to: &StateDir, name: &str, why: String) -> String {
         let moved = self.waiting.hand_over(name, to).and_then(|()| {
             to.replace(&format!("{name}{WHY}"), why.as_bytes())?;

@@ -1,31 +1,31 @@
-//! What the server is to be told of reports that it will not have: a machine whose report is lost is not said to be in order
-//! as if nothing had been in it.
+//! What to tell the server about reports that it will never get. If a machine's report is lost, the machine must not
+//! look as if nothing had been in it.
 
 use holdfast_catalog::count::counted;
 use serde::{Deserialize, Serialize};
 
 use crate::state::{self, StateDir};
 
-/// The file, which is not a report.
+/// The name of the file, which is not a report.
 const FILE: &str = "untold";
 
-/// What is added to the name of a report for the file that says what it tells: told is what is delivered.
+/// The suffix of the file with the losses that a report mentions: they count as reported once that report is delivered.
 const TOLD: &str = ".told";
 
-/// The most bytes of it.
+/// The most bytes of the file.
 const LIMIT: u64 = 64 * 1024;
 
-/// The most reasons that are told.
+/// The most reasons that are reported.
 const MOST: usize = 3;
 
 /// The longest reason, in characters.
 const LONGEST: usize = 300;
 
-/// Reports that are lost, and not told yet.
+/// Reports that are lost, and not reported yet.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Losses {
     count: usize,
-    /// Why the first of them are.
+    /// Why the first of them are lost.
     why: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ impl Losses {
         }
     }
 
-    /// Adds a loss, and what was to be told by those that are lost.
+    /// Adds a loss, and the losses that the lost reports would have mentioned.
     pub(super) fn add(dir: &StateDir, lost: &[String], why: &str) -> Result<(), state::Error> {
         let mut losses = Self::read(dir).unwrap_or_default();
         losses.count += lost.len();
@@ -53,7 +53,7 @@ impl Losses {
         lost.iter().try_for_each(|name| Self::settle(dir, name))
     }
 
-    /// Nobody is to be told of them any more.
+    /// Forgets them: nobody should be told any more.
     pub(super) fn forget(dir: &StateDir) -> Result<(), state::Error> {
         dir.discard(FILE)
     }
@@ -65,27 +65,27 @@ impl Losses {
         }
     }
 
-    /// What a report tells that waits.
+    /// The losses that a waiting report mentions.
     fn of_a_report(dir: &StateDir, name: &str) -> Self {
         let told = dir.read(&told_by(name), LIMIT).ok().flatten();
         told.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
-    /// A report tells all there is to tell: what comes of that comes of it.
+    /// Leaves all present losses to a report, which mentions them.
     pub(super) fn leave_to(dir: &StateDir, name: &str) -> Result<(), state::Error> {
         let told = dir.read(FILE, LIMIT).ok().flatten();
         told.iter().try_for_each(|bytes| dir.replace(&told_by(name), bytes))?;
         dir.discard(FILE)
     }
 
-    /// What a report told is told, or is to be told by another.
+    /// Removes the record of what a report mentions: that is now reported, or left to another report.
     pub(super) fn settle(dir: &StateDir, name: &str) -> Result<(), state::Error> {
         dir.discard(&told_by(name))
     }
 
     pub(super) fn words(&self) -> String {
         let reports = match self.count {
-            // What was written down of them cannot be read.
+            // The record of them cannot be read.
             0 => "some reports of earlier runs are".to_owned(),
             count => counted(count, "report of an earlier run is", "reports of earlier runs are"),
         };

@@ -70,7 +70,7 @@ fn a_run_whose_clock_was_ahead_is_told_before_the_next_one() {
 fn what_another_node_did_is_put_aside_and_told_to_no_server() {
     let (_parent, spool) = spool();
     spool.add(Some(&owner(1)), &report(uuid::Uuid::from_u128(1))).unwrap();
-    // As an older agent kept it.
+    // As an older agent stored it.
     spool.waiting.replace("0-old.json", &serde_json::to_vec(&report(uuid::Uuid::nil())).unwrap()).unwrap();
     let old = EnrolledNode { enrolment: None, ..owner(1) };
     assert!(matches!(spool.look_at("0-old.json", &old).unwrap(), SpoolFile::Report(_)));
@@ -121,7 +121,7 @@ fn a_loss_is_told_until_a_report_that_tells_it_is_delivered() {
     let told = spool.losses().unwrap();
     assert!(told.starts_with("3 reports of earlier runs are not delivered"), "{told}");
     assert!(told.contains("1.json is damaged") && told.contains("it is too large"), "{told}");
-    // The second one tells all of that, and is pushed out.
+    // The second one mentions all of that, and is pushed out.
     let second = add(2);
     for number in 2..=MAX_WAITING {
         std::fs::write(spool.waiting.path().join(format!("n{number:010}-x.json")), "{}").unwrap();

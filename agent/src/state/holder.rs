@@ -1,19 +1,20 @@
-//! Who holds a lock just now. It is looked for and never tried: a try that succeeds would keep a run from beginning.
+//! Who holds a lock at the moment. It is looked up and never tried: a try that succeeds would keep a run from
+//! beginning.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::{LockKind, StateDir};
 
-/// The longest words of a holder.
+/// The most bytes of a holder's description.
 const MOST: u64 = 4096;
 
-/// Less room than this counts as none: so much a run leaves at least, with its report.
+/// Less free space than this, in bytes, counts as none: a run leaves at least this much, with its report.
 const LEAST_ROOM: u64 = 16 * 1024;
 
 impl StateDir {
-    /// The process that holds a lock: `process 12 since 2026-01-01T00:00:00Z`, or as much of that as can be known; none
-    /// where nobody does.
+    /// The process that holds a lock: `process 12 since 2026-01-01T00:00:00Z`, or as much of that as is known; `None`
+    /// if no process does.
     pub fn holder(&self, held: LockKind) -> Option<String> {
         let file = self.path().join(held.file());
         let words = self.read(held.file(), MOST).ok().flatten().unwrap_or_default();
@@ -23,7 +24,7 @@ impl StateDir {
         if named.is_some_and(|process| has_open(process, &file)) {
             return Some(words);
         }
-        // The file was removed or written to meanwhile; the kernel knows all the same.
+        // The file was removed or written to in the meantime; the kernel still knows.
         let locks = std::fs::read_to_string("/proc/locks").ok()?;
         let directory = self.path().join(held.directory());
         let process = [file, directory].iter().find_map(|path| locked_by(&locks, path))?;
@@ -33,7 +34,7 @@ impl StateDir {
         })
     }
 
-    /// Why nothing can be written here, where that is so: a run could not begin.
+    /// Why nothing can be written here, if that is so: a run could not begin.
     pub fn unwritable(&self) -> Option<String> {
         let cannot = |why: std::io::Error| format!("{} cannot be written: {why}", self.path().display());
         let access = rustix::fs::access(self.path(), rustix::fs::Access::WRITE_OK);
@@ -43,13 +44,14 @@ impl StateDir {
     }
 }
 
-/// Whether a file system has no room for what a run leaves to be told.
+/// Whether a file system has no space for what a run leaves.
 fn is_full(room: &rustix::fs::StatVfs) -> bool {
     let counts_inodes = room.f_files > 0;
     room.f_bfree.saturating_mul(room.f_frsize) < LEAST_ROOM || (counts_inodes && room.f_ffree == 0)
 }
 
-/// Whether a process has a file open. Its number may be another's by now, and what it has open is not.
+/// Whether a process has a file open. Its id may have been reused by now, but another process would not have this file
+/// open.
 fn has_open(process: u32, file: &Path) -> bool {
     let identity = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
     let Some(wanted) = identity(file) else { return false };
@@ -57,7 +59,7 @@ fn has_open(process: u32, file: &Path) -> bool {
     open.flatten().any(|entry| identity(&entry.path()) == Some(wanted))
 }
 
-/// The process that has locked a file, by the kernel's list: `1: FLOCK  ADVISORY  WRITE 702 fd:00:1305 0 EOF`.
+/// The process that has locked a file, from the kernel's list: `1: FLOCK  ADVISORY  WRITE 702 fd:00:1305 0 EOF`.
 fn locked_by<'a>(locks: &'a str, path: &Path) -> Option<&'a str> {
     let found = path.symlink_metadata().ok()?;
     let (major, minor) = (rustix::fs::major(found.dev()), rustix::fs::minor(found.dev()));

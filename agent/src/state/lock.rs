@@ -1,7 +1,7 @@
 //! Locks: one run at a time, and one daemon.
 //!
-//! The file of a lock says who holds it. What is locked beside it is a directory that nobody can take away while the agent
-//! works, so that a file that is removed or replaced meanwhile lets nobody in.
+//! The file of a lock says who holds it. Beside it, a directory is locked that nobody can remove while the agent works.
+//! So if the file is removed or replaced in the meantime, that lets no other process in.
 
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::{Error, StateDir, order};
 
-/// What one process at a time does.
+/// What only one process may do at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockKind {
     Run,
@@ -43,17 +43,18 @@ impl LockKind {
     }
 }
 
-/// A lock; the system takes it back when the process ends, however it ends.
+/// A lock; the system frees it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct StateLock {
-    /// What was in the way of it, where anything was.
+    /// A note about what was in its way, if anything was.
     pub note: Option<String>,
     held: [Option<OwnedFd>; 2],
 }
 
 impl Drop for StateLock {
     fn drop(&mut self) {
-        // A child that is being started has them open as well until it is another program: closing alone would not free them.
+        // A child that is being started also has them open until it executes its program: closing alone would not free
+        // them.
         for held in self.held.iter().flatten() {
             let _freed = rustix::fs::flock(held, FlockOperation::Unlock);
         }
@@ -64,7 +65,7 @@ impl StateDir {
     /// Takes the lock of a run.
     ///
     /// # Errors
-    /// Where another process has it: which, and since when.
+    /// Fails if another process holds it: which, and since when.
     pub fn lock(&self) -> Result<StateLock, Error> {
         self.take(LockKind::Run)
     }
@@ -72,13 +73,13 @@ impl StateDir {
     /// Takes a lock.
     ///
     /// # Errors
-    /// Where another process has it: which, and since when.
+    /// Fails if another process holds it: which, and since when.
     pub fn take(&self, held: LockKind) -> Result<StateLock, Error> {
         let directory = self.open_directory(held).filter(is_lockable);
         let directory = directory.map(|directory| self.flock(directory, held)).transpose()?;
         let place = self.path.join(held.file());
         let is_odd = place.symlink_metadata().is_ok_and(|found| !found.is_file());
-        // Only who has the directory may touch the file.
+        // Only the process that has locked the directory may touch the file.
         let note = (is_odd && directory.is_some()).then(|| order::put_aside_noted(&place, "a file"));
         let file = match self.open_lock(held) {
             Ok(file) => Some(self.flock(file, held)?),
@@ -88,7 +89,7 @@ impl StateDir {
         if let Some(file) = file.as_ref().and_then(|file| file.try_clone().ok()) {
             let mut file = std::fs::File::from(file);
             let holder = format!("process {} since {:.0}\n", std::process::id(), jiff::Timestamp::now());
-            // Only for people: the lock is the system's, whatever is in the file.
+            // Only for people: the lock itself belongs to the system, whatever the file contains.
             let _ = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
         }
         Ok(StateLock { note, held: [directory, file] })
@@ -99,9 +100,9 @@ impl StateDir {
         rustix::fs::openat(self.fd().ok()?, held.directory(), flags, Mode::empty()).ok()
     }
 
-    /// The file of a lock, made where it is missing; where nothing can be written, as it is.
+    /// The file of a lock, made if it is missing. If nothing can be written, it is opened as it is.
     fn open_lock(&self, held: LockKind) -> rustix::io::Result<OwnedFd> {
-        // Anyone who opens a pipe would wait.
+        // Opening a pipe would wait for its writer.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let dir = self.fd()?;
         let open = |flags| rustix::fs::openat(dir, held.file(), flags, Mode::RUSR | Mode::WUSR);
@@ -123,7 +124,7 @@ impl StateDir {
     }
 }
 
-/// Not every file system locks directories, and then the file is all there is.
+/// Whether the directory can be locked. Not every file system supports that; then there is only the file.
 fn is_lockable(directory: &OwnedFd) -> bool {
     let tried = rustix::fs::flock(directory, FlockOperation::NonBlockingLockExclusive);
     matches!(tried, Ok(()) | Err(Errno::WOULDBLOCK))
@@ -137,7 +138,7 @@ mod tests {
     use super::super::tests::open;
     use super::*;
 
-    /// The words of whom a second one is kept out by.
+    /// The message by which a second process is refused.
     fn kept_out(state: &StateDir, held: LockKind) -> String {
         state.take(held).unwrap_err().to_string()
     }

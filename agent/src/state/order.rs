@@ -1,8 +1,8 @@
-//! Whether what is in the state is what should: nobody else writes here, and still something foreign, of another kind or
-//! open to others may be there, after a backup was restored or somebody tidied up.
+//! Whether the state's content is as it should be. Nobody else writes here, and still something foreign, of another
+//! kind or open to others may be there, after a backup was restored or someone tidied up.
 //!
-//! Who looks is told; a run sets aside what is in its way, and says so. All that is here can be had again but the
-//! identity, which is left to anyone who enrols.
+//! Commands that look report it; a run sets aside what is in its way, and reports that. Everything here can be
+//! recreated except the identity, which is left for a new enrolment.
 
 use std::fs::{FileType, Metadata};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
@@ -17,7 +17,7 @@ enum EntryKind {
     File,
 }
 
-/// What a run uses, a directory before what is in it; and what it means where something else is there.
+/// What a run uses, each directory before its content, and what it means if something else is there.
 const PLACES: [(&str, EntryKind, &str); 20] = [
     ("status.json", EntryKind::File, "the result of the last run was unknown"),
     ("lock", EntryKind::File, "nothing is lost"),
@@ -59,17 +59,17 @@ struct Odd {
 enum Disorder {
     /// Something else is there.
     Other { is: &'static str, should: &'static str },
-    /// Others can get at it.
+    /// Others can access it.
     Open { mode: u32, owner: u32 },
 }
 
 impl StateDir {
-    /// What of the state the next run will put in order, and how: for those who only look.
+    /// What the next run will repair in the state, and how, for commands that only look.
     pub fn oddities(&self) -> Vec<String> {
         PLACES.iter().filter_map(|place| self.odd(*place)).map(|odd| odd.words()).collect()
     }
 
-    /// Puts the state in order, and says what was done. Only for who has the lock of a run.
+    /// Repairs the state, and returns what was done. Only for the process that holds the lock of a run.
     pub fn put_in_order(&self) -> Vec<String> {
         PLACES.iter().filter_map(|place| self.odd(*place)).map(|odd| odd.put_right()).collect()
     }
@@ -78,7 +78,7 @@ impl StateDir {
         let path = self.path().join(name);
         let found = path.symlink_metadata().ok()?;
         let what = match kind {
-            // That is for anyone who enrols, and nobody else is to take it away.
+            // A new enrolment handles that, and nothing else should remove it.
             _ if name == "identity" && !found.is_dir() => return None,
             EntryKind::File if !found.is_file() => {
                 Disorder::Other { is: word(found.file_type()), should: "a file" }
@@ -141,13 +141,13 @@ impl Odd {
     }
 }
 
-/// Moves what is in the place of a file out of the way, and says so.
+/// Moves what is in the place of a file out of the way; returns a note about it.
 pub(crate) fn put_aside_noted(path: &Path, should: &'static str) -> String {
     let is = path.symlink_metadata().map_or("nothing", |found| word(found.file_type()));
     Odd { path: path.to_owned(), what: Disorder::Other { is, should }, so: "nothing is lost" }.put_right()
 }
 
-/// Moves what is at a path out of the way; what was put there before goes.
+/// Moves what is at a path out of the way; what was moved there before is removed.
 fn put_aside(path: &Path) -> std::io::Result<PathBuf> {
     let to = aside(path);
     match to.symlink_metadata() {
@@ -165,7 +165,7 @@ fn aside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// It is in a private directory, so nobody can have got at it there.
+/// Makes it private. It is in a private directory, so nobody can have accessed it there.
 fn make_private(path: &Path) -> std::io::Result<()> {
     let own = rustix::process::geteuid().as_raw();
     if path.symlink_metadata()?.uid() != own {
@@ -178,7 +178,7 @@ fn is_private(found: &Metadata) -> bool {
     found.uid() == rustix::process::geteuid().as_raw() && found.permissions().mode() & 0o077 == 0
 }
 
-/// What something is, for people.
+/// The kind of a file, for people.
 fn word(kind: FileType) -> &'static str {
     match kind {
         _ if kind.is_symlink() => "a link",

@@ -1,4 +1,4 @@
-//! All addresses of all interfaces, from the kernel by one netlink question (rtnetlink(7)).
+//! All addresses of all interfaces, from the kernel with one netlink request (rtnetlink(7)).
 
 use std::fmt;
 use std::io;
@@ -10,11 +10,11 @@ const RTM_NEWADDR: u16 = 20;
 const RTM_GETADDR: u16 = 22;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
-/// A request for all there is.
+/// Request flags: dump everything.
 const NLM_F_REQUEST_DUMP: u16 = 0x301;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
-/// Temporary, failed, deprecated and tentative addresses: they pass.
+/// Flags of temporary, failed, deprecated and tentative addresses, which do not last.
 const PASSING: u8 = 0x01 | 0x08 | 0x20 | 0x40;
 
 /// An address of an interface.
@@ -46,7 +46,7 @@ pub(super) fn all() -> io::Result<Vec<Address>> {
     }
 }
 
-/// `nlmsghdr` (length, type, flags, sequence, port) and an empty `ifaddrmsg`.
+/// The request: `nlmsghdr` (length, type, flags, sequence, port) and an empty `ifaddrmsg`.
 fn question() -> Vec<u8> {
     let mut bytes = Vec::new();
     bytes.extend(24u32.to_ne_bytes());
@@ -62,7 +62,7 @@ enum More {
     No,
 }
 
-/// Reads one datagram of messages.
+/// Reads one datagram of messages; returns whether more follow.
 fn read(mut bytes: &[u8], found: &mut Vec<Address>) -> More {
     while let Some((length, kind)) = header(bytes) {
         if length < 16 || length > bytes.len() || kind == NLMSG_DONE || kind == NLMSG_ERROR {
@@ -82,7 +82,7 @@ fn header(bytes: &[u8]) -> Option<(usize, u16)> {
     Some((length as usize, kind))
 }
 
-/// `ifaddrmsg` (family, prefix, flags, scope, index), then attributes (length, type, bytes).
+/// Parses `ifaddrmsg` (family, prefix, flags, scope, index), then attributes (length, type, bytes).
 fn address(bytes: &[u8]) -> Option<Address> {
     let [_, prefix, flags, _, ..] = *bytes else { return None };
     if flags & PASSING != 0 {
@@ -94,7 +94,7 @@ fn address(bytes: &[u8]) -> Option<Address> {
         let length = usize::from(u16::from_ne_bytes([head[0], head[1]]));
         let data = rest.get(4..length)?;
         match u16::from_ne_bytes([head[2], head[3]]) {
-            // On a point-to-point link the plain address is the other end's.
+            // On a point-to-point link, `IFA_ADDRESS` is the other end's.
             IFA_LOCAL => ip = ip_of(data),
             IFA_ADDRESS => ip = ip.or_else(|| ip_of(data)),
             _ => {}

@@ -1,5 +1,5 @@
-//! What is said where a certificate is not valid at the moment: a clock may be off, and nobody here knows whose. Both times
-//! are named, and how to tell.
+//! What is reported if a certificate is not valid at the moment: a clock may be wrong, and this machine cannot know
+//! which. Both times are named, and how to find out.
 
 use holdfast_catalog::state;
 use jiff::Timestamp;
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::fetch::clock::TELL;
 use crate::keypair::Validity;
 
-/// The server's certificate begins later than it is here.
+/// The server's certificate is not valid yet by this machine's clock.
 pub(super) fn server_is_early(server: &str, from: Timestamp, now: Timestamp) -> String {
     format!(
         "the certificate of {server} begins at {from}, and here it is {now}, {} earlier: the clock of this machine is behind, \
@@ -16,7 +16,7 @@ pub(super) fn server_is_early(server: &str, from: Timestamp, now: Timestamp) -> 
     )
 }
 
-/// The server's certificate ended before now.
+/// The server's certificate has expired by this machine's clock.
 pub(super) fn server_is_late(server: &str, until: Timestamp, now: Timestamp) -> String {
     format!(
         "the certificate of {server} ended at {until}, and here it is {now}, {} later: the clock of this machine is ahead, or \
@@ -25,7 +25,7 @@ pub(super) fn server_is_late(server: &str, until: Timestamp, now: Timestamp) -> 
     )
 }
 
-/// The server says of this node's certificate that it is not valid now.
+/// The server says that this node's certificate is not valid now.
 pub(super) fn node_is_refused(own: Option<Validity>, now: Timestamp) -> String {
     match own {
         Some(Validity { from, until }) if from <= now && now <= until => format!(
