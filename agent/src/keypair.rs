@@ -48,7 +48,7 @@ impl KeyPair {
     /// Checks that both can be used.
     ///
     /// # Errors
-    /// Says what is wrong with one of them.
+    /// Returns what is wrong with one of them.
     pub(crate) fn usable(&self) -> Result<(), String> {
         self.validity()?;
         let key = rcgen::KeyPair::from_pem(self.key.pem());
@@ -58,7 +58,7 @@ impl KeyPair {
     /// The period in which its certificate is valid.
     ///
     /// # Errors
-    /// Says what is wrong with the certificate.
+    /// Returns what is wrong with the certificate.
     pub fn validity(&self) -> Result<Validity, String> {
         let der = trust::one_certificate(&self.certificate)?;
         let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(|error| error.to_string())?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use holdfast_catalog::count::counted;
 
-/// How long to wait until a line is read: once, until somebody reads again.
+/// How long to wait until a line is written. After one failure nobody waits, until somebody reads again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most bytes that wait for a reader; anything beyond that is lost.
@@ -97,7 +97,7 @@ impl Talk {
         self.state().had_trouble
     }
 
-    /// Writes, and waits until that is read, but not for long.
+    /// Writes, and waits until that is done, but not for long.
     fn write(&'static self, to: &Arc<File>, words: &[u8]) {
         let mut state = self.state();
         if !state.has_writer {

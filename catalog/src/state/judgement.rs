@@ -117,7 +117,7 @@ fn switched_off(counts: &Counts) -> Option<(State, String)> {
     })
 }
 
-/// Says that some resources were not looked at, while others were.
+/// The message if some resources were not looked at, while others were.
 fn partly_off(counts: &Counts) -> Option<String> {
     let is_part = counts.off > 0 && counts.off < counts.total;
     is_part.then(|| off_by_policy(counts))

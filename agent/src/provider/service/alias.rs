@@ -57,8 +57,8 @@ pub(super) fn clashing_link(unit: &Unit, machine: &dyn Inspect) -> Result<Option
     Ok(link.and_then(|link| Some((link, led(&unit.name, machine)?))))
 }
 
-/// Says so if the definition of a unit that should run, or be enabled, is a broken link: systemd may continue with what
-/// it read while the target existed.
+/// The message if the definition of a unit that should run, or be enabled, is a broken link: systemd may continue with
+/// what it read while the target existed.
 pub(super) fn dangling(want: &Service, unit: &Unit, machine: &dyn Inspect) -> Result<Option<String>, Error> {
     let is_needed =
         want.ensure == Some(ServiceEnsure::Running) || want.enable == Some(ServiceEnable::Enabled);

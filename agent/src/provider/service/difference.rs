@@ -58,7 +58,7 @@ pub(super) fn difference(want: &Service, unit: &Unit, links: Option<&InstallLink
     Ok(Plan::of(ensure.into_iter().chain(enable).collect()))
 }
 
-/// Says so if a unit is not as it should be, although nothing can be done but wait, which was done.
+/// The message if a unit is not as it should be, although nothing can be done but wait, which was done.
 fn is_on_its_way(unit: &Unit) -> String {
     let (name, is) = (&unit.name, unit.activity.words());
     let (what, anew) = match unit.activity {
