@@ -1,7 +1,8 @@
 //! The operators' socket: how commands on the server's own machine reach a running server.
 //!
-//! One request and one answer a connection, each a line of JSON. Only root and the server's own user may speak. It
-//! decides nothing itself: nodes are [`crate::identity`]'s, users are the store's, commits are those in force.
+//! Each connection carries one request and one answer, each of them a line of JSON. Only root and the server's own user
+//! may connect. This module decides nothing itself: nodes belong to [`crate::identity`], users to the store, and
+//! commits to the running state.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,10 +24,10 @@ use crate::store::{self, Store};
 
 pub mod client; // the commands' side
 pub mod listener; // the server's side
-mod commit; // which one is meant
-mod message; // what they say
+mod commit; // which commit is meant
+mod message; // requests and answers
 mod named; // unknown names
-mod nodes; // operators look at nodes
+mod nodes; // requests about nodes
 mod verdict; // what became of a commit
 
 pub use message::{
@@ -41,28 +42,27 @@ pub const SOCKET: &str = "admin.sock";
 /// How long a login link works.
 pub const LINK_LIFETIME: SignedDuration = SignedDuration::from_mins(15);
 
-/// How long a poke waits for its commit.
+/// How long a poke waits until its commit has been judged.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// So many entries of the audit log are in one answer.
+/// The most entries of the audit log in one answer.
 const AUDIT_AT_ONCE: u32 = 1_000;
 
-/// What requests are answered from.
+/// What is needed to answer requests.
 #[derive(Clone)]
 pub struct Context {
     pub identity: Arc<Identity>,
-    /// What the server remembers.
     pub store: Store,
-    /// The commit in force, and who hears of changes.
+    /// The commit in force, and the channel on which changes are announced.
     pub live: Arc<Live>,
     /// The dashboard's address, `https://host:port`.
     pub dashboard: String,
 }
 
-/// Answers one request; `by` is who asks, for the audit log.
+/// Answers one request. `by` is the name of the caller in the audit log.
 pub async fn answer(context: &Context, request: Request, by: &str) -> Answer {
     let answer = match decide(context, request, by).await {
-        // Where no commit is in force, nobody knows which machines there are, or whose.
+        // While no commit is in force, it is unknown which machines exist and to whom they belong.
         Ok(Answer::Nodes(nodes)) if nodes.is_empty() => {
             nothing_in_force(context).map_or(Ok(Answer::Nodes(nodes)), Err)
         }
@@ -74,7 +74,7 @@ pub async fn answer(context: &Context, request: Request, by: &str) -> Answer {
     answer.unwrap_or_else(|refused| Answer::Refused(refused.to_string()))
 }
 
-/// That no commit is in force, and which one is broken; none where one is.
+/// The refusal for when no commit is in force; it names the broken commit, if there is one. `None` if a commit is in force.
 fn nothing_in_force(context: &Context) -> Option<Refused> {
     let since = |commit: String| format!(", since commit {commit} is broken");
     context
@@ -105,10 +105,10 @@ enum Refused {
     NoUser(String, String),
     #[error("there is no {sort} `{name}`{meant}")]
     Nobody {
-        /// What it would be.
+        /// What kind of name it would be, such as a customer's.
         sort: &'static str,
         name: String,
-        /// What may have been meant.
+        /// The names that may have been meant, as words for the message.
         meant: String,
     },
     #[error("`{0}` is not a user's name: use up to 64 letters, digits, `.`, `-`, `_` and `@`")]
@@ -204,7 +204,7 @@ async fn remove_user(context: &Context, name: String, by: &str) -> Result<Answer
     }
 }
 
-/// Looks at the repository; with a commit named, waits until that is judged.
+/// Makes the server look at the repository. If a commit is named, waits until it has been judged.
 async fn poke(context: &Context, commit: Option<String>) -> Result<Answer, Refused> {
     context.live.poke();
     let Some(commit) = commit else {
@@ -225,7 +225,7 @@ async fn poke(context: &Context, commit: Option<String>) -> Result<Answer, Refus
     Ok(Answer::Judged(Box::new(verdict::of(context, judged, shown).await?)))
 }
 
-/// What is so of a commit that was judged before and is not the one that was pushed last.
+/// The refusal for a commit that was judged earlier and is not the newest one: it tells what became of it.
 fn past(commit: String, status: CommitStatus, in_force: Option<String>) -> Refused {
     let was = match status {
         CommitStatus::Good => "was in force before",
@@ -238,7 +238,7 @@ fn past(commit: String, status: CommitStatus, in_force: Option<String>) -> Refus
     Refused::Past(commit, was, now)
 }
 
-/// The errors and warnings of a commit with their lines, for a terminal.
+/// The errors and warnings of a commit with the lines that they are about, for a terminal.
 fn errors_of(context: &Context, judged: &CommitRow) -> String {
     let snapshot = context.live.snapshot(&judged.id);
     let excerpts = snapshot.map(|snapshot| Excerpts::new(&snapshot, None));
@@ -252,7 +252,7 @@ fn errors_of(context: &Context, judged: &CommitRow) -> String {
         .to_owned()
 }
 
-/// Tells open pages that a node is another than it was.
+/// Tells open pages that a node has changed.
 fn changed(context: &Context, node: NodeRow) -> NodeRow {
     let (certname, place) = (node.certname.clone(), node.place.clone());
     context.live.tell(Happening::NodeChanged { certname, place });
@@ -282,7 +282,7 @@ async fn invite(
     Ok(Answer::Invited { node: Box::new(view), join: join.to_string(), expires_at })
 }
 
-/// Tells of a node that was ended, or what an unknown name may have meant.
+/// Announces that a node was revoked or removed. If the name is unknown, the error suggests similar names.
 async fn known(
     context: &Context,
     certname: Certname,
@@ -321,7 +321,7 @@ async fn add_user(
 /// Makes a one-time login link for a user.
 ///
 /// # Errors
-/// Where the store fails.
+/// Returns an error if the store fails.
 pub async fn link(context: &Context, user: &UserRow, by: &str) -> store::Result<Link> {
     let secret = data_encoding::BASE64URL_NOPAD.encode(&token::random::<32>());
     let expires_at = Timestamp::now() + LINK_LIFETIME;

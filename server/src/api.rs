@@ -1,7 +1,8 @@
-//! What nodes may ask: routes of protocol version 1. The only place with status codes.
+//! What nodes may ask: the routes of protocol version 1. This is the only place with status codes.
 //!
-//! No request names a node: who asks is [`caller::AgentIdentity`], from the connection's certificate, held against the
-//! node's state for each request. What the caller reads and what the log says are two texts.
+//! No request names a node. The caller is [`caller::AgentIdentity`], taken from the connection's certificate and
+//! checked against the node's state at each request. What the caller reads and what the log says are two different
+//! texts.
 
 use std::sync::Arc;
 
@@ -29,16 +30,16 @@ mod tests;
 pub use caller::remember_peer;
 pub use limits::Limits;
 
-/// What the routes work on.
+/// What the routes need to answer requests.
 pub struct State {
     pub identity: Arc<Identity>,
-    /// What is in force.
+    /// The commit in force.
     pub live: Arc<Live>,
-    /// How much each may ask.
+    /// How much each node and each stranger may ask.
     pub limits: Limits,
 }
 
-/// The routes.
+/// Registers the routes.
 pub fn configure(config: &mut web::ServiceConfig) {
     let routes = web::scope("")
         .wrap(from_fn(entry::enter))

@@ -1,8 +1,9 @@
-//! Everything wrong with a control repository: what operators write, what tenants write, and each node's compile.
+//! Finds everything that is wrong with a control repository: in the operators' files, in the tenants' files, and in the
+//! compile of each node.
 //!
-//! This is the one judgement: `holdfast check` shows it, and the server takes a commit by it. Whose fault a problem is
-//! decides what becomes of the commit: broken code is refused as a whole, while one tenant's bad value stops nothing but
-//! that tenant's own nodes.
+//! There is only this one judgement: `holdfast check` shows it, and the server decides by it whether to take a commit.
+//! What happens to a commit depends on whose fault a problem is: a commit with broken code is refused as a whole, while
+//! one tenant's bad value stops only that tenant's own nodes.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
@@ -18,19 +19,19 @@ use crate::repo::Snapshot;
 
 mod blame;
 mod change;
-mod emptiness; // a tree that holds no machine
+mod emptiness; // a repository without machines
 mod facts;
-mod idle; // policies of what no node has
+mod idle; // policies that no node uses
 mod keys;
-mod layout; // files that nobody reads
+mod layout; // files that are never read
 mod links;
 mod nodes;
 mod pointers; // files whose content is elsewhere
-mod steps; // of one judgement, by customer
+mod steps; // the limit on expressions in one judgement, by customer
 mod stray;
 #[cfg(test)]
 mod tests;
-mod unreached; // values of classes that no reader has
+mod unreached; // values of classes that are never read
 
 pub use emptiness::is_control_repository;
 pub use facts::{facts_of, read_facts};
@@ -39,36 +40,38 @@ pub(crate) use keys::Lookups;
 use blame::Court;
 use nodes::Outcomes;
 
-/// The environment's name where there is no branch.
+/// The environment's name if there is no branch.
 pub const ENVIRONMENT: &str = "directory";
 
-/// What is wrong with a control repository.
+/// The result of a check: what is wrong with a control repository.
 #[derive(Debug, Clone, Default)]
 pub struct Checked {
-    /// The operators' faults: in `holdfast.toml`, inventory, modules and the levels that are theirs, and what shows
-    /// only when a node is compiled. A commit that has any is not taken: the last good stays in force for all nodes.
+    /// The operators' errors: in `holdfast.toml`, the inventory, the modules and the levels that operators own, and
+    /// those that show only when a node is compiled. A commit that has any is refused: the last good commit stays in
+    /// force for all nodes.
     pub fatal: Vec<Diagnostic>,
-    /// In the levels that tenants write. It stops the nodes that read them and no others.
+    /// Errors in the levels that tenants write. They stop only the nodes that read these levels.
     pub tenants: Vec<Diagnostic>,
-    /// For each node that cannot be compiled, why. That node keeps its last good catalog; the others go on.
+    /// The errors of each node that cannot be compiled. Such a node keeps its last good catalog; the others are not
+    /// affected.
     pub nodes: BTreeMap<Certname, Vec<Diagnostic>>,
-    /// What is worth a look and stops nothing.
+    /// Warnings, which stop nothing.
     pub warnings: Vec<Diagnostic>,
-    /// How many nodes compile; none where the repository was refused before any was compiled.
+    /// The number of nodes that compile; `None` if the repository was refused before any node was compiled.
     pub compiled: Option<usize>,
-    /// Whether the operators' faults show without a compile.
+    /// Whether there were operators' errors even before any node was compiled.
     is_fatal_anyway: bool,
-    /// The part of the warnings that came from the compile of one node.
+    /// The warnings that came from the compile of one node, by node.
     of_nodes: BTreeMap<Certname, Vec<Diagnostic>>,
-    /// For nodes that do not compile: what tenants had written when they last did. Nodes of one commit share it.
+    /// For each node that does not compile: the tenants' files as they were when it last did. Nodes of one commit share
+    /// a snapshot.
     last_good: BTreeMap<Certname, Snapshot>,
 }
 
-/// The commit in force, and what was found wrong with it.
+/// The commit in force, and the result of its check.
 #[derive(Debug, Clone, Copy)]
 pub struct Before<'a> {
     pub program: &'a Program,
-    /// What is wrong with it.
     pub checked: &'a Checked,
 }
 
@@ -78,17 +81,17 @@ impl Checked {
         self.fatal.is_empty()
     }
 
-    /// Whether nothing at all is wrong.
+    /// Whether there are no errors at all.
     pub fn is_clean(&self) -> bool {
         self.fatal.is_empty() && self.tenants.is_empty() && self.nodes.is_empty()
     }
 
-    /// Whether the compile of a node found anything to say.
+    /// Whether the compile of this node found errors or warnings.
     fn tells_of(&self, certname: &Certname) -> bool {
         self.nodes.contains_key(certname) || self.of_nodes.contains_key(certname)
     }
 
-    /// Adds a problem that shows without a compile.
+    /// Adds a problem that shows without compiling a node.
     fn note(&mut self, program: &Program, problem: Diagnostic) {
         match (problem.severity, blame::is_in_tenants_file(program, &problem)) {
             (Severity::Warning, _) => self.warnings.push(problem),
@@ -97,14 +100,14 @@ impl Checked {
         }
     }
 
-    /// Whether the commit in force has a say in what becomes of it: all that may be the operators' shows in a compile, and
-    /// that is held against the one before.
+    /// Whether the verdict depends on the commit in force. It does if nodes do not compile and no operators' error has
+    /// been found otherwise: then the commit in force shows whose fault the failed compiles are.
     pub fn depends_on_the_one_before(&self) -> bool {
         !self.nodes.is_empty() && !self.is_fatal_anyway
     }
 
-    /// All errors and warnings, in the order of their places, each once; of very many, to each their share. Where the commit is
-    /// refused, tenants' errors come last: they are not what it is refused for.
+    /// All errors and warnings in the order of their places, each once. If there are very many, each tenant gets a
+    /// share of the list. If the commit is refused, tenants' errors come last, since they are not the reason.
     pub fn all(&self) -> Vec<Diagnostic> {
         let others = self.tenants.iter().chain(self.nodes.values().flatten());
         let own = self.fatal.iter().chain(&self.warnings);
@@ -120,20 +123,21 @@ impl Checked {
     }
 }
 
-/// Checks a repository: that everything can be read and every name is known, and that each node of the inventory
-/// compiles, with its facts from `facts/NAME.json`, else `facts/default.json`, else none.
+/// Checks a repository: that every file can be read, that every name is known, and that each node of the inventory
+/// compiles. A node's facts come from `facts/NAME.json`, or else from `facts/default.json`; without either it has none.
 pub fn check(program: &Program) -> Checked {
     judge(program, None, &|| false).unwrap_or_default()
 }
 
-/// Whether nobody wants to know any more.
+/// Returns whether the result is no longer wanted.
 pub type Stopped<'a> = &'a (dyn Fn() -> bool + Sync);
 
-/// The same of the commit that is to follow the one in force, where there is one: what it did not change is not compiled
-/// again, and what is gone because a tenant took it away is that tenant's fault. None where it was stopped before its end.
+/// Like [`check`], for a commit that is to follow the one in force, if there is one. What the commit does not change is
+/// not compiled again, and if something is missing because a tenant removed it, the fault is that tenant's. `None` if
+/// the judgement was stopped before its end.
 pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>) -> Option<Checked> {
     if let Some((path, reason)) = program.snapshot().refusal() {
-        // Nothing was read: all else that could be said would follow from that.
+        // Nothing was read, so any other problem would only follow from this one.
         let origin = path.map(|path| Origin::locate(path, "", 0..0));
         return Some(Checked {
             fatal: vec![Diagnostic::error(Code::Limit, &**reason, origin)],
@@ -148,14 +152,14 @@ pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>
     checked.warnings.extend(before.and_then(|before| emptiness::of_inventory(program, before.program)));
     let shelf = facts::Shelf::new(program.snapshot());
     let Outcomes { facts, failed, warnings } = nodes::compile_all(program, &shelf, before, stopped)?;
-    // whose facts cannot be read is compiled as little as one that fails
+    // a node whose facts cannot be read does not compile either
     checked.compiled = Some(program.inventory().nodes().count() - failed.len() - facts.len());
     checked.fatal.extend(facts);
     checked.warnings.extend(facts::missing(program));
     for problem in program.redacted(keys::check(program, &shelf, &lookups)) {
         checked.note(program, problem);
     }
-    // a value that is not of its type shows in the data and again in a compile, which says more: where in it
+    // a value of the wrong type shows in the data and again in a compile, which reports the exact place inside the value
     let is_told = |problem: &Diagnostic| {
         let same = |other: &Diagnostic| other.code == problem.code && other.origin == problem.origin;
         problem.code == Code::WrongType && failed.values().flatten().any(same)
@@ -180,7 +184,7 @@ pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>
     Some(checked)
 }
 
-/// What does not take a compile.
+/// The problems that show without compiling a node.
 fn check_sources(program: &Program, lookups: &Lookups) -> Checked {
     let mut checked = Checked { fatal: program.problems(), ..Checked::default() };
     let known = stray::Known::of(program);
@@ -197,7 +201,7 @@ fn check_sources(program: &Program, lookups: &Lookups) -> Checked {
     checked.warnings.extend(program.snapshot().remarks().iter().cloned());
     for ignored in program.snapshot().ignored() {
         let message = format!("{} is {}, and is ignored", ignored.path, ignored.what);
-        // With its place, so that what a tenant has a thousand of counts as that tenant's.
+        // With its place, so that thousands of them in one tenant's files count as that tenant's.
         let origin = Origin::locate(&ignored.path.as_str().into(), "", 0..0);
         checked.warnings.push(Diagnostic::warning(Code::UnreadFile, message, origin));
     }

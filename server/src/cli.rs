@@ -1,7 +1,7 @@
-//! The commands: one file each. They print; nothing else of the server does.
+//! The commands, one file each. Only they print; no other part of the server does.
 //!
-//! Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 could not or errors, 64 wrong usage; `lookup` and
-//! `poke` have 2 for an error in the data.
+//! Data goes to standard output, messages to standard error. Exit codes: 0 done, 1 failed or found errors, 64 wrong
+//! usage; `lookup` and `poke` also use 2 for an error in the data.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use holdfast_catalog::harmless;
 
-/// Talk, on standard error, as `format!` takes it: there may be no listener, which must not end the program.
+/// Prints a message on standard error; takes what `format!` takes. Standard error may be closed, which must not end the
+/// program.
 macro_rules! say {
     ($($words:tt)*) => {{
         use std::io::Write as _;
@@ -31,7 +32,7 @@ mod repository;
 mod server;
 mod user;
 
-/// Wrong usage, as `sysexits.h` has it.
+/// Wrong usage, as in `sysexits.h`.
 const USAGE: u8 = 64;
 
 /// Configuration management for many small machines: the server and the operator's commands.
@@ -125,7 +126,7 @@ impl Socket {
     }
 }
 
-/// What a command could not do; its text is for the person who typed it.
+/// Why a command failed, in words for the person who typed it.
 type Failed = Box<dyn std::error::Error>;
 
 /// The definition of the whole command line, for the reference.
@@ -138,7 +139,7 @@ pub fn run() -> ExitCode {
     match Arguments::try_parse() {
         Ok(arguments) => arguments.command.run(),
         Err(error) => {
-            // Nothing is to be done about a closed terminal.
+            // If the terminal is closed, nothing can be done about it.
             let _ = error.print();
             if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
         }
@@ -183,7 +184,7 @@ impl Command {
     }
 }
 
-/// Prints a line, or several. A reader that has seen enough, such as `head`, is not an error; anything else is.
+/// Prints one or more lines. It is not an error if the reader stops early, as `head` does; any other failure is.
 fn print(text: impl std::fmt::Display) {
     print_bytes(Ok(format!("{text}\n").into_bytes()));
 }
@@ -200,14 +201,15 @@ fn print_bytes(text: std::io::Result<Vec<u8>>) {
     }
 }
 
-/// Prints data as JSON, on one line for each value of a stream and in full otherwise.
+/// Prints a value as JSON, on several lines.
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failed> {
     print(harmless::json(&serde_json::to_string_pretty(value)?));
     Ok(())
 }
 
-/// Prints a line in which others have a word. On a terminal it is wrapped here, so that only what the product itself says
-/// begins at the edge: a text of a machine that is as long as the terminal is wide could look like another machine's row.
+/// Prints a line that contains text from elsewhere. On a terminal the line is wrapped here, so that only the program's
+/// own text begins at the left edge: otherwise a machine could send a text as long as the terminal is wide, whose next
+/// line looks like the row of another machine.
 fn print_wrapped(line: &str) {
     let size = terminal_size::terminal_size_of(std::io::stdout());
     match size {
@@ -216,14 +218,14 @@ fn print_wrapped(line: &str) {
     }
 }
 
-/// A line as several of at most `width` columns; all but the first are indented.
+/// Splits a line into lines of at most `width` columns; all but the first are indented.
 fn wrapped(line: &str, width: usize) -> Vec<String> {
     const INDENT: &str = "    ";
     let width = width.max(2 * INDENT.len());
     let mut lines = vec![String::new()];
     let mut used = 0;
     for c in line.chars() {
-        // What is not ASCII may be two columns wide.
+        // A character that is not ASCII may be two columns wide.
         let columns = if c.is_ascii() { 1 } else { 2 };
         if used + columns > width {
             lines.push(INDENT.to_owned());
@@ -237,7 +239,7 @@ fn wrapped(line: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A table for people: columns as wide as they must be, and nothing in them that steers a terminal.
+/// Prints a table for people. Columns are as wide as their content, and control characters are escaped.
 fn print_table(heading: &[&str], rows: &[Vec<String>]) {
     table(heading, rows).iter().for_each(|line| print_wrapped(line));
 }
@@ -262,11 +264,11 @@ fn table(heading: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     lines.iter().map(padded).collect()
 }
 
-/// The most characters of a cell: what is longer is whole in JSON and on pages.
+/// The most characters of a cell. Longer texts are shown whole in JSON and on the pages.
 const MAX_CELL: usize = 300;
 
-/// A text of others for a table: without what steers, and without gaps that could push the rest of it to where another row
-/// begins.
+/// A text from elsewhere as a cell of a table: control characters are escaped, and runs of spaces are removed, which
+/// could push the rest of the text to where another row begins.
 fn one_cell(text: &str) -> String {
     let text = harmless::line(text).split_whitespace().collect::<Vec<_>>().join(" ");
     match text.char_indices().nth(MAX_CELL) {
@@ -275,7 +277,7 @@ fn one_cell(text: &str) -> String {
     }
 }
 
-/// A time for people.
+/// Formats a time for people.
 fn time(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

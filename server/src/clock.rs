@@ -1,22 +1,22 @@
-//! Whether the machine's clock can be right, by what was signed and written down before. A server cannot know the time; it
-//! can know that what its clock says cannot be, and must then blame no machine for it.
+//! Checks whether the machine's clock can be right, by what was signed and recorded before. A server cannot know the
+//! time, but it can know that its clock must be wrong, and must then blame no machine for it.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Clocks that are set step back a little.
+/// Synchronized clocks may step back a little.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(10);
 
-/// What is known of the time.
+/// What is known about the time.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
-    /// From when the CA's certificate is valid: it was made then.
+    /// From when the CA's certificate is valid, which is when it was made.
     pub made: Timestamp,
-    /// Until when it is.
+    /// Until when the CA's certificate is valid.
     pub ends: Timestamp,
 }
 
 impl Clock {
-    /// Why nothing can be served at what the clock says, where that is so.
+    /// Why nothing can be served at the time that the clock shows; `None` if the clock can be right.
     pub fn doubt(&self, now: Timestamp) -> Option<String> {
         let (says, made, ends) = (whole(now), whole(self.made), whole(self.ends));
         if now < self.made {
@@ -33,7 +33,7 @@ impl Clock {
         })
     }
 
-    /// What is odd about the clock at a start on a store that was last written at this time.
+    /// What is odd about the clock, given when the store was last written; `None` if nothing is.
     pub fn oddness(now: Timestamp, written: Timestamp) -> Option<String> {
         (written > now + TOLERANCE).then(|| {
             format!(
@@ -46,7 +46,7 @@ impl Clock {
     }
 }
 
-/// A time for people to compare with another.
+/// The time in whole seconds, for people to compare with another.
 pub fn whole(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }

@@ -1,12 +1,12 @@
-//! Compile: a snapshot, a node and its facts to a catalog. Pure: no clock, no network, no database, no file.
+//! Compiles a snapshot, a node and its facts to a catalog. Pure: it uses no clock, network, database or file.
 //!
-//! The way of a compile: [`Program`] is the snapshot, read once for all nodes; a *pass* is one node's compile and holds
-//! what it read and what went wrong; a *walk* goes from the role through classes (`class`), blocks (`resource`,
-//! `define`) and attributes (`attribute`, `content`), with names as `scope` and `parameter` give them; what it declares
-//! (`declared`) gets its containers (`containment`), is checked for double `claims`, gets edges (`reference`, `edges`,
-//! `waits`, `order`) and becomes the catalog (`assemble`).
+//! The steps of a compile: [`Program`] is the snapshot, read once for all nodes. A *pass* is the compile of one node;
+//! it holds what was read and what went wrong. A *walk* goes from the role through classes (`class`), blocks
+//! (`resource`, `define`) and attributes (`attribute`, `content`), with names from `scope` and `parameter`. What it
+//! declares (`declared`) gets its containers (`containment`), is checked for double `claims`, gets edges (`reference`,
+//! `edges`, `waits`, `order`) and becomes the catalog (`assemble`).
 //!
-//! No resource type is named in any of these files: they work on kinds of attributes alone.
+//! None of these files names a resource type: they work only on kinds of attributes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -62,36 +62,35 @@ use class::{Seeds, Walk};
 use edges::Edges;
 use pass::Pass;
 
-/// How often classes are gone through because one was given a parameter after it had been used.
+/// The most walks. Another walk is needed if a class was given a parameter after it had been used.
 const MAX_WALKS: usize = 4;
 
-/// How often what classes include is read because one was given a parameter after it had been used: once for each class of
-/// a row in which each gives the next what it was given.
+/// The most readings of the inclusions. Another one is needed if a class was given a parameter after it had been used.
+/// A chain in which each class passes on what it was given needs one reading for each class.
 const MAX_OPENINGS: usize = 64;
 
-/// A catalog, and what it was made of.
+/// A catalog, and what it was made from.
 #[derive(Debug)]
 pub struct Compiled {
     pub catalog: Catalog,
-    /// The modules' files that it names, by hash, with their paths.
+    /// The files of modules that the catalog refers to, by hash, with their paths.
     pub contents: BTreeMap<ContentHash, (Arc<str>, File)>,
-    /// What was read for it.
+    /// What was read to make it.
     pub reads: Reads,
-    /// What is worth a look.
     pub warnings: Vec<Diagnostic>,
 }
 
 /// What a compile read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reads {
-    /// Files that were opened, or looked for in vain, in the order of their paths. Manifests are not among them: they
-    /// are read once for all nodes, and say the same to each.
+    /// Files that were opened, or looked for and not found, in the order of their paths. Manifests are not among them:
+    /// they are read once for all nodes, and are the same for each.
     pub files: Vec<(Arc<str>, Presence)>,
     /// Facts, as dotted paths.
     pub facts: BTreeSet<Arc<str>>,
 }
 
-/// Compiles a node's catalog. `environment` is the branch; `key` is the node's own, for the catalog's id.
+/// Compiles a node's catalog. `environment` is the branch; `key` is the node's own key, used to compute the catalog's id.
 ///
 /// # Errors
 /// Everything that is wrong, in the order of places.
@@ -105,7 +104,7 @@ pub fn compile(
     compile_within(program, node, facts, (environment, key), Allowance::default())
 }
 
-/// The same with what its expressions may do together.
+/// Like [`compile`], with a given allowance for the work that expressions may do.
 ///
 /// # Errors
 /// Everything that is wrong.
@@ -128,7 +127,7 @@ pub fn compile_within(
     let edges = Edges::explicit(&declared, &pass).with_implied(&pass);
     let mut problems = pass.take_problems();
     if problems.iter().any(|problem| program.cannot_be_read(problem)) {
-        problems.retain(|problem| program.cannot_be_read(problem)); // the others follow from that
+        problems.retain(|problem| program.cannot_be_read(problem)); // the other problems follow from these
     }
     if !problems.is_empty() {
         return Err(of_node(told(problems)));
@@ -141,9 +140,9 @@ pub fn compile_within(
     Ok(Compiled { catalog, contents, reads: Reads { files: reader.reads(), facts }, warnings })
 }
 
-/// Declares all that a node has. Once, but where a class was given something too late: what classes give each other is
-/// found out before they are filled, and only what comes from within them needs another walk. With it, what classes are
-/// given.
+/// Declares everything that a node has, and returns it with the parameters that classes are given. One walk is enough,
+/// unless a class is given something too late: what classes give each other is found before they are declared, and only
+/// what comes from within their bodies needs another walk.
 fn walk<'a>(pass: &Pass<'a>, node: &Node) -> (declared::Declared<'a>, Seeds) {
     let role = Arc::from(format!("role::{}", node.role));
     let mut seeds = Seeds::new();

@@ -1,4 +1,4 @@
-//! The server's configuration: `/etc/holdfast/server.toml`, under what the command line says.
+//! The server's configuration: `/etc/holdfast/server.toml`, overridden by the command line.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,16 +11,16 @@ use tracing_subscriber::EnvFilter;
 use crate::network::files::Shares;
 use crate::regular;
 
-/// Where the server keeps its state.
+/// The default data directory.
 pub const DATA_DIR: &str = "/var/lib/holdfast";
 
-/// Where its configuration is.
+/// The default path of the configuration file.
 pub const FILE: &str = "/etc/holdfast/server.toml";
 
-/// More is not a file of settings.
+/// The largest configuration file, in bytes.
 const LIMIT: u64 = 1024 * 1024;
 
-/// What each setting takes.
+/// The settings, each with the values that it takes.
 const SETTINGS: &[Setting] = &[
     ("repo", "a directory, a git repository, or the URL of one"),
     ("branch", "the name of a branch"),
@@ -41,36 +41,36 @@ const INTERVAL: &str = "a number of seconds from 1 to 86400";
 const LIFETIME: &str = "a number of seconds from 1 to 315360000 (ten years)";
 const WORKERS: &str = "a number from 1 to 1024";
 
-/// What the server is told.
+/// The settings of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The control repository: a directory, a git repository, or the URL of one.
     pub repo: String,
-    /// The branch that is in force; without git, there is none to name.
+    /// The branch whose commits come into force; without git, there is no branch.
     pub branch: String,
     /// Where the server keeps its state.
     pub data_dir: PathBuf,
     pub listen: SocketAddr,
-    /// Where the dashboard is.
+    /// The address of the dashboard.
     pub dashboard: SocketAddr,
-    /// The name or address at which nodes and browsers reach the server; the machine's own name without it.
+    /// The name or address at which nodes and browsers reach the server; if not set, the machine's own name.
     pub name: Option<String>,
-    /// Other names and addresses for the server's certificate.
+    /// Further names and addresses for the server's certificate.
     pub names: Vec<String>,
     /// Seconds between two polls of a node.
     pub interval: u64,
     /// Seconds for which a node's certificate is valid.
     pub certificate_lifetime: u64,
-    /// How many threads serve, and compile: as many as there are processors.
+    /// The number of threads that serve and of those that compile; by default the number of processors.
     pub workers: usize,
-    /// What is logged, as `HOLDFAST_LOG` says it, which goes over it.
+    /// What is logged, in the syntax of `HOLDFAST_LOG`, which takes precedence.
     pub log: Option<String>,
-    /// How it is logged, as `HOLDFAST_LOG_FORMAT` says it, which goes over it.
+    /// The format of the log, as in `HOLDFAST_LOG_FORMAT`, which takes precedence.
     pub log_format: log::Format,
-    /// The file with the token that opens `/metrics` to other machines; none are let in without it.
+    /// The file with the token that opens `/metrics` to other machines; without it, no other machine may read them.
     pub metrics_token_file: Option<PathBuf>,
-    /// How many connections each port holds; without it, what the system's limit of files allows.
+    /// The number of connections of each port; if not set, it follows from the system's limit on open files.
     #[serde(skip)]
     pub connections: Option<Shares>,
 }
@@ -104,7 +104,7 @@ pub enum ConfigError {
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The file is wrong.
@@ -113,21 +113,21 @@ pub enum ConfigError {
     /// Neither the file nor the command line names a repository.
     #[error("which control repository? give --repo DIR or --repo URL, or `repo = \"…\"` in {FILE}")]
     NoRepository,
-    /// A name that is an address of something else.
+    /// A name that is not a name or address of this machine, such as a URL.
     #[error(
         "`{0}` is not a valid machine name: give only the name or the IP address, without `https://` and a port"
     )]
     Name(String),
-    /// A setting does not take its value.
+    /// A setting has a value that it does not take.
     #[error("`{0}` takes {1}")]
     Range(&'static str, &'static str),
 }
 
 impl Config {
-    /// Reads a file; without one named, [`FILE`] where it exists, else the defaults.
+    /// Reads a configuration file. If none is named, reads [`FILE`] if it exists, and otherwise returns the defaults.
     ///
     /// # Errors
-    /// A named file that cannot be read, and anything in it that is unknown or of the wrong type.
+    /// Returns an error if a named file cannot be read, or if anything in the file is unknown or of the wrong type.
     pub fn read(named: Option<&Path>) -> Result<Self, ConfigError> {
         let path = named.unwrap_or(Path::new(FILE));
         let text = match regular::text(path, LIMIT) {
@@ -152,7 +152,7 @@ impl Config {
         }
     }
 
-    /// The first value that is not taken, and what is.
+    /// The first setting whose value is out of range, and the values that it takes.
     fn out_of_range(&self) -> Option<(&'static str, &'static str)> {
         let is_filter = |text: &String| text.parse::<EnvFilter>().is_ok();
         let values = [
@@ -164,10 +164,10 @@ impl Config {
         values.into_iter().find(|(.., is_taken)| !is_taken).map(|(name, takes, _)| (name, takes))
     }
 
-    /// Checks what can only be said of the whole.
+    /// Checks the rules that concern the settings together.
     ///
     /// # Errors
-    /// What is missing or out of range.
+    /// Returns an error if something is missing or out of range.
     pub fn checked(self) -> Result<Self, ConfigError> {
         if self.repo.is_empty() {
             return Err(ConfigError::NoRepository);
@@ -190,7 +190,8 @@ impl Config {
         })
     }
 
-    /// Names and addresses for the server's certificate, each once: those that are said, and those that it is bound to.
+    /// The names and addresses for the server's certificate, each once: the configured ones, and the addresses that the
+    /// server listens on.
     pub fn all_names(&self) -> Vec<String> {
         let bound = [self.listen.ip(), self.dashboard.ip()].into_iter().filter(|ip| !ip.is_unspecified());
         let mut names = vec![self.name()];
@@ -202,7 +203,7 @@ impl Config {
     }
 }
 
-/// Whether it is a name or an address that a certificate can say and a join string can lead to.
+/// Whether `name` can be in a certificate and in a join string: a host name or an IP address.
 fn is_name(name: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
     name.parse::<std::net::IpAddr>().is_ok() || (!name.is_empty() && name.bytes().all(is_letter))

@@ -1,7 +1,7 @@
-//! What people see: pages over the store, one view function each, drawn as HTML or as JSON.
+//! The dashboard: pages over the store, one view function each, shown as HTML or as JSON.
 //!
-//! It changes nothing but sessions and a user's own password. Every view is cut to the caller's scope; what lies outside
-//! answers like what does not exist.
+//! It changes only sessions and a user's own password. Every view is limited to the caller's scope; the answer for
+//! anything outside it is the same as for what does not exist.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,58 +13,58 @@ use tokio::sync::Semaphore;
 use crate::clock::Clock;
 use crate::store::{self, Store};
 
-mod asked; // who asks, for what form of answer
+mod asked; // who asks, and whether for HTML or JSON
 mod assets; // the style, the script, the icon
 mod attempts; // how often someone may try to log in
-mod census; // all machines, read once for all who ask
-mod compress; // what goes over the line
+mod census; // all machines, read once for all pages
+mod compress; // compression of answers
 mod count; // numbers for people
-mod entry; // what holds for every request
+mod entry; // checks that apply to every request
 mod diagnostics; // errors with line and caret
-mod history; // the last runs as a drawing
-mod metrics_token; // what opens the numbers to other machines
-mod metrics; // for monitoring
-mod openapi; // what the API offers
+mod history; // a chart of the last runs
+mod metrics_token; // the token for metrics
+mod metrics; // metrics for monitoring
+mod openapi; // the description of the API
 mod page; // views, errors, and the frame around them
 mod password; // argon2id
-mod badge; // how a node is, drawn
-mod filter; // which nodes
-mod part; // which events of a report
-mod size; // how large a page becomes
+mod badge; // the badge of a node's state
+mod filter; // the filter of the list of nodes
+mod part; // the part of a report's events to show
+mod size; // limits on the size of pages
 mod readiness; // whether polls and reports can be served now
-mod session; // what a browser holds
-mod reading; // large things, one at a time for each user
+mod session; // sessions of browsers
+mod reading; // reading large values, one at a time for each user
 mod text; // times, hostile texts, links
 
 mod account; // one's own password
 mod audit; // who did what
 mod commits; // commits, good and broken
-mod estate; // what the dashboard asks of the running server
-mod live; // happenings, pushed to open pages
+mod estate; // what the dashboard asks the running server
+mod live; // changes, sent to open pages
 mod login; // links, passwords, sessions
 mod node; // one node
 mod nodes; // the list of nodes
-mod overview; // how everything is
+mod overview; // the overview page
 mod report; // one run
 
 pub use entry::remember_place;
 pub use estate::Estate;
 pub use metrics_token::MetricsToken;
 
-/// What the pages depend on.
+/// What the pages are made from.
 pub struct State {
     store: Store,
     estate: Arc<dyn Estate>,
     census: census::Census,
-    /// How far apart agents poll.
+    /// The time between two polls of an agent.
     interval: Duration,
     attempts: attempts::Attempts,
     strangers: entry::Strangers,
-    /// What this server is called; any name where it is empty.
+    /// The names that this server answers to; any name if this is empty.
     names: Vec<String>,
     readiness: readiness::Readiness,
     metrics_token: Option<MetricsToken>,
-    /// Pages are drawn by as many threads as the machine has for it: one more would only slow all.
+    /// Pages are rendered by as many threads as the machine has for it: one more would only slow them all down.
     drawing: Arc<Semaphore>,
     hashing: password::Hashing,
     listening: live::Listening,
@@ -72,10 +72,10 @@ pub struct State {
 }
 
 impl State {
-    /// Pages over `store`, for agents that poll `interval` apart.
+    /// Pages over `store`, for agents that poll once in each `interval`.
     pub fn new(store: Store, estate: Arc<dyn Estate>, interval: Duration) -> Self {
         Self {
-            // Whether the server is ready is asked past all pages.
+            // The readiness check has a store of its own, so that it does not wait behind pages.
             readiness: readiness::Readiness::of(store.clone(), estate.clone()),
             census: census::Census::of(store.for_pages(), estate.clone(), interval),
             store: store.for_pages(),
@@ -92,23 +92,23 @@ impl State {
         }
     }
 
-    /// The same for a server that can be ready at some times alone.
+    /// Sets the clock, for a server that can be ready only while its clock can be right.
     #[must_use]
     pub fn by(self, clock: Clock) -> Self {
         Self { readiness: self.readiness.by(clock), ..self }
     }
 
-    /// Does work that goes through many machines or long texts on a thread of its own, so that those that answer, and with
-    /// them anyone who asks whether the server is ready, never wait for it.
+    /// Runs work that goes through many machines or long texts on a thread of its own. The threads that answer
+    /// requests, and with them the readiness check, never wait for it.
     ///
     /// # Errors
-    /// Where the work fails with an internal error.
+    /// Returns an error if the work fails with an internal error.
     async fn apart<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, page::Error> {
         let turn = self.drawing.clone().acquire_owned().await.map_err(|_| page::Error::Busy)?;
-        // The work goes on where nobody waits for it any more, and so does its turn.
+        // The work continues even if its caller has gone away, and so it keeps its permit.
         let span = tracing::Span::current();
         let work = move || {
             let _turn = turn;
@@ -117,10 +117,10 @@ impl State {
         web::block(work).await.map_err(|_| page::Error::Unforeseen)
     }
 
-    /// The same with what the audit log says of earlier logins: anyone who came in before a restart is still known.
+    /// Loads earlier logins from the audit log: anyone who logged in before a restart is still known.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn recalling(self) -> store::Result<Self> {
         const ENTRIES: u32 = 100_000;
         for (name, address, at) in self.store.logins(ENTRIES).await? {
@@ -131,24 +131,24 @@ impl State {
         Ok(self)
     }
 
-    /// The same for a server whose metrics other machines read by this token.
+    /// Sets the token with which other machines may read the metrics.
     #[must_use]
     pub fn monitored_by(self, token: Option<MetricsToken>) -> Self {
         Self { metrics_token: token, ..self }
     }
 
-    /// The same for a server that answers to these names alone.
+    /// Sets the names that this server answers to.
     #[must_use]
     pub fn called(self, names: Vec<String>) -> Self {
         Self { names, ..self }
     }
 }
 
-/// No scripts but our own file, nothing from elsewhere, in nobody's frame.
+/// Scripts only from our own file, nothing from other sites, and no framing.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The routes; the application's data holds a [`State`].
+/// Registers the routes; the application's data must contain a [`State`].
 pub fn configure(app: &mut ServiceConfig) {
     // With `no-referrer` browsers would send no origin with forms, and login checks it.
     let headers = DefaultHeaders::new()

@@ -1,6 +1,6 @@
-//! Diagnostics as people and programs read them: with the line and a caret, or as JSON lines.
+//! Shows diagnostics to people and programs: with the line and a caret, or as JSON lines.
 //!
-//! Lines come as [`Excerpt`]s, which hold no secret; nothing is read here.
+//! Lines come as [`Excerpt`]s, which hold no secret. Nothing is read here.
 
 use std::io;
 
@@ -11,20 +11,20 @@ use holdfast_catalog::origin::Origin;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::excerpt::Excerpt;
 
-pub mod share; // of a list that is too long
+pub mod share; // a part of a list that is too long
 
-/// Whether the output may hold colours.
+/// Whether the output may be in colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
-    /// It may: a terminal, and nobody said no.
+    /// The output is a terminal, and colour was not turned off.
     Allowed,
     Plain,
 }
 
-/// The line of a file of the repository at a place.
+/// Finds the line of a file of the repository at a place.
 pub type Lines<'a> = dyn Fn(&Origin) -> Option<Excerpt> + 'a;
 
-/// One diagnostic for a terminal: what is wrong, the line, a caret, other places, what to do.
+/// Renders one diagnostic for a terminal: what is wrong, the line with a caret, other places, and what to do.
 pub fn text(problem: &Diagnostic, lines: &Lines<'_>, colour: Colour) -> String {
     let level = match problem.severity {
         Severity::Error => Level::ERROR,
@@ -52,10 +52,10 @@ pub fn text(problem: &Diagnostic, lines: &Lines<'_>, colour: Colour) -> String {
     })
 }
 
-/// Diagnostics as JSON, one a line.
+/// Writes diagnostics as JSON, one a line.
 ///
 /// # Errors
-/// The writer's.
+/// Returns the error of the writer.
 pub fn json_lines(problems: &[Diagnostic], out: &mut dyn io::Write) -> io::Result<()> {
     for problem in problems {
         let json = serde_json::to_string(problem)?;
@@ -64,7 +64,7 @@ pub fn json_lines(problems: &[Diagnostic], out: &mut dyn io::Write) -> io::Resul
     Ok(())
 }
 
-/// `2 errors, 1 warning`; nothing where there are none.
+/// Counts the problems, as in `2 errors, 1 warning`; `None` if there are none.
 pub fn summary(problems: &[Diagnostic]) -> Option<String> {
     let count = |severity| problems.iter().filter(|problem| problem.severity == severity).count();
     let words = |count: usize, noun: &str| match count {
@@ -77,7 +77,7 @@ pub fn summary(problems: &[Diagnostic]) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// How to ask what the codes of problems mean; nothing where there are none.
+/// A hint on how to look up the codes of these problems; `None` if there are none.
 pub fn hint(problems: &[Diagnostic]) -> Option<String> {
     let code = problems.first()?.code;
     Some(match problems.iter().all(|problem| problem.code == code) {
@@ -86,7 +86,7 @@ pub fn hint(problems: &[Diagnostic]) -> Option<String> {
     })
 }
 
-/// The line with its annotation; the bare place where the file's text is not to be had.
+/// The line with its annotation; only the place if the file's text is not available.
 fn place<'a>(origin: &'a Origin, label: &str, kind: AnnotationKind, line: Option<&Excerpt>) -> Element<'a> {
     let path = printable(&origin.file);
     let Some(line) = line else {
@@ -101,7 +101,7 @@ fn place<'a>(origin: &'a Origin, label: &str, kind: AnnotationKind, line: Option
     snippet.path(path).annotation(annotation).into()
 }
 
-/// The renderer counts columns in the line as it is shown; the column to show is the file's.
+/// Corrects the column: the renderer counts columns in the line as shown, but the column to report is the file's.
 fn with_the_files_column(rendered: String, origin: &Origin, line: Option<&Excerpt>) -> String {
     let Some(before) = line.and_then(|line| line.text.get(..line.marked.start)) else { return rendered };
     let shown = before.chars().count() + 1;
@@ -112,12 +112,12 @@ fn with_the_files_column(rendered: String, origin: &Origin, line: Option<&Excerp
     rendered.replacen(&place(shown), &place(origin.column as usize), 1)
 }
 
-/// Data is not terminal control: what quotes it is escaped.
+/// Escapes control characters, so that data cannot control the terminal.
 fn printable(text: &str) -> String {
     harmless::line(text).into_owned()
 }
 
-/// The same for a line: the part to show moves with what is before.
+/// Does the same for a line; the marked part moves with the text before it.
 fn without_controls(line: Excerpt) -> Excerpt {
     let part = |from: usize, to: usize| printable(line.text.get(from..to).unwrap_or_default());
     let (start, end) = (line.marked.start, line.marked.end);

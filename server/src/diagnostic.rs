@@ -1,4 +1,4 @@
-//! What is wrong, where, and what to do: the one shape of every error in a control repository.
+//! What is wrong, where, and what to do: the one form of every error in a control repository.
 
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::spelling::nearest;
@@ -8,7 +8,7 @@ mod code; // the table of codes
 
 pub use code::Code;
 
-/// How bad it is.
+/// How severe a problem is.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
 )]
@@ -16,7 +16,7 @@ pub use code::Code;
 pub enum Severity {
     /// Stops the compile.
     Error,
-    /// Is worth a look.
+    /// Stops nothing, but deserves attention.
     Warning,
 }
 
@@ -26,30 +26,30 @@ pub enum Severity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Diagnostic {
-    /// How bad it is.
     pub severity: Severity,
-    /// What sort of thing is wrong: a stable word such as `unknown-attribute`.
+    /// The kind of problem: a stable word such as `unknown-attribute`.
     pub code: Code,
     /// What is wrong, in one line.
     pub message: String,
-    /// Where; none only where no file is concerned.
+    /// The place of the problem; `None` only if no file is concerned.
     pub origin: Option<Origin>,
-    /// A few words under the caret.
+    /// A few words to show under the caret.
     pub label: String,
     /// Other places that matter, each with a few words.
     pub related: Vec<(Origin, String)>,
     /// What to do, such as `did you mean \`ensure\`?`.
     pub help: Option<String>,
-    /// For how many others it stands, which are not shown; none where it is one itself.
+    /// The number of further problems that this one represents, which are not shown; `None` if it is a problem itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub others: Option<usize>,
-    /// Whether a secret took part, of which it says no more. Within a compile, an expression that goes past it is secret too.
+    /// Whether the problem involved a secret, so that nothing more is told. Within a compile, an expression that
+    /// continues past such a problem is secret too.
     #[serde(skip)]
     pub withheld: bool,
 }
 
 impl Diagnostic {
-    /// An error at a place.
+    /// Makes an error at a place.
     pub fn error(code: Code, message: impl Into<String>, origin: impl Into<Option<Origin>>) -> Self {
         Self {
             severity: Severity::Error,
@@ -64,33 +64,33 @@ impl Diagnostic {
         }
     }
 
-    /// A warning at a place.
+    /// Makes a warning at a place.
     pub fn warning(code: Code, message: impl Into<String>, origin: impl Into<Option<Origin>>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, message, origin) }
     }
 
-    /// With words under the caret.
+    /// Sets the words under the caret.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// With another place.
+    /// Adds another place.
     #[must_use]
     pub fn related(mut self, origin: Origin, words: impl Into<String>) -> Self {
         self.related.push((origin, words.into()));
         self
     }
 
-    /// With what to do.
+    /// Sets what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// With `did you mean …?` where a candidate is near.
+    /// Sets the help to `did you mean …?` if one of the candidates is similar to `word`.
     #[must_use]
     pub fn did_you_mean<'a>(self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
         match nearest(word, candidates) {

@@ -1,23 +1,25 @@
-//! What definitions say, as pages of Markdown: the reference, and each module's own page.
+//! Renders definitions as pages of Markdown: the reference, and the README of each module.
 //!
-//! Nothing here knows what there is: resource types, functions, keys, codes, commands and modules say it where they are defined.
+//! Nothing here is a list of what exists: resource types, functions, keys, codes, commands and modules are documented
+//! where they are defined.
 
-pub mod codes; // what can be wrong
-pub mod commands; // clap's definitions
+pub mod codes; // errors and warnings
+pub mod commands; // commands, from clap's definitions
 pub mod language; // functions, helpers, types and keys
-mod markdown; // tables and words
+mod markdown; // tables and escaping
 pub mod module; // a module's README
 pub mod types; // resource types
 
 /// A page of the reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// Its path below the book's `reference/`.
+    /// Its path below `reference/` of the book.
     pub path: &'static str,
     pub text: String,
 }
 
-/// The pages of the reference, with the server's `command`, but for the agent's commands, which only the agent knows.
+/// The pages of the reference, with the server's `command`. The page of the agent's commands is not among them, since
+/// only the agent has their definitions.
 pub fn pages(command: &clap::Command) -> Vec<Page> {
     let page = |path, text| Page { path, text };
     vec![

@@ -1,9 +1,9 @@
-//! Lines of a repository's files as people and programs may read them beside what is wrong.
+//! Lines of a repository's files, as people and programs may see them beside a problem.
 //!
-//! Every such line comes from here, and no other code shows a file's text: each value that is secret by its declared
-//! type, or may be meant for such a place, is masked. What is masked is found by [`typed`] where a file can be read,
-//! and by [`broken`] where it cannot. The rule of both: in data, a value is shown where its key is known to hold no
-//! secret, and masked otherwise; in manifests, what is given to a secret is masked.
+//! Every such line comes from here, and no other code shows the text of a file. Each value that is secret by its
+//! declared type, or that may belong in such a place, is masked. [`typed`] finds what to mask if a file can be parsed,
+//! and [`broken`] if it cannot. Both follow the same rule: in data, a value is shown only if its key is known to hold
+//! no secret; in manifests, only what is given to a secret is masked.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +27,7 @@ mod typed;
 
 pub use masked::{Excerpt, Masked};
 
-/// The files of a snapshot, masked; each is read once.
+/// The files of a snapshot, masked; each file is read once.
 #[derive(Debug)]
 pub struct Excerpts {
     snapshot: Snapshot,
@@ -35,14 +35,14 @@ pub struct Excerpts {
     files: Mutex<HashMap<Arc<str>, Option<Arc<Masked>>>>,
 }
 
-/// What sort of values a file holds.
+/// The kind of values that a file contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sort {
     Data,
     Manifest,
-    /// Declared keys: what is beside the words of a declaration may be a value in the wrong place.
+    /// Declared keys: next to the words of a declaration there may be a value in the wrong place.
     Keys,
-    /// The inventory, settings, templates: no values that a type calls secret.
+    /// The inventory, settings and templates, which contain no values with a secret type.
     Open,
 }
 
@@ -59,13 +59,13 @@ impl Sort {
 }
 
 impl Excerpts {
-    /// The files of a snapshot. What is the same in `known` is not parsed again.
+    /// The files of a snapshot. Manifests with the same content in `known` are not parsed again.
     pub fn new(snapshot: &Snapshot, known: Option<&Modules>) -> Self {
         let data = Data::of(snapshot, known);
         Self { snapshot: snapshot.clone(), data, files: Mutex::default() }
     }
 
-    /// A file by its path; none where there is no such text.
+    /// A file by its path; `None` if there is no such file, or it is not text.
     pub fn file(&self, path: &str) -> Option<Arc<Masked>> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = files.get(path) {
@@ -77,12 +77,12 @@ impl Excerpts {
         masked
     }
 
-    /// The line at a place.
+    /// The line at a place; `None` if its file is not available.
     pub fn line(&self, origin: &Origin) -> Option<Excerpt> {
         self.file(&origin.file)?.line(origin)
     }
 
-    /// A diagnostic whose words quote nothing that is masked at its places.
+    /// The diagnostic with its texts redacted: they quote nothing that is masked at its places.
     #[must_use]
     pub fn redacted(&self, problem: Diagnostic) -> Diagnostic {
         redact::redacted(problem, &|file| self.file(file))

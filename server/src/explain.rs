@@ -1,5 +1,5 @@
-//! Why a key has its value: what each level says of it, what became of each part of that in the merge, and what holds
-//! where no level has it. Secrets are masked in all of it.
+//! Explains why a key has its value: what each level has for it, what became of each part of that in the merge, and
+//! what applies if no level has the key. Secrets are masked everywhere.
 
 use std::sync::Arc;
 
@@ -19,39 +19,39 @@ mod text;
 #[derive(Debug)]
 pub struct Explanation {
     key: Arc<str>,
-    /// None where nobody declares the key.
+    /// `None` if the key is not declared.
     declared: Option<Declared>,
-    /// Each file that could speak of it, most specific first.
+    /// Each file that could have the key, most specific first.
     levels: Vec<Level>,
-    /// The answer of the data; none where no level has the key.
+    /// The result of the lookup; `None` if no level has the key.
     answer: Result<Option<Value>, Vec<Diagnostic>>,
     absent: Option<Absent>,
     givers: Vec<Giver>,
     is_included: bool,
 }
 
-/// What is declared about the key.
+/// The declaration of the key.
 #[derive(Debug)]
 struct Declared {
     of: String,
     origin: Arc<Origin>,
     merge: Merge,
-    /// How it is merged instead, because somebody asked for that.
+    /// A merge strategy that was asked for instead of the declared one.
     instead: Option<Merge>,
 }
 
-/// One file that could speak of the key.
+/// One file that could have the key.
 #[derive(Debug)]
 struct Level {
     name: Arc<str>,
     path: Arc<str>,
     says: Says,
     reads: Vec<Read>,
-    /// What became of each part of its value; none where nothing was merged.
+    /// What became of each part of its value; `None` if nothing was merged.
     parts: Option<Vec<Part>>,
 }
 
-/// What holds where no level has the key, or the most specific one says null.
+/// What applies if no level has the key, or the most specific one has null.
 #[derive(Debug, Clone)]
 pub enum Absent {
     Default {
@@ -64,21 +64,21 @@ pub enum Absent {
     Required,
     /// The declared key may be null.
     Null,
-    /// The declared key may not.
+    /// The declared key may not be null.
     Nothing,
 }
 
-/// A manifest that gives the parameter itself, which goes before the data.
+/// A manifest that gives the parameter itself, which takes precedence over the data.
 #[derive(Debug)]
 pub struct Giver {
     pub manifest: Arc<str>,
     pub origin: Origin,
-    /// What it gives the machine; none where that cannot be told.
+    /// The value that it gives on this machine; `None` if that cannot be determined.
     pub value: Option<Value>,
 }
 
 impl Explanation {
-    /// Explains a key, merged as it is declared or in another way.
+    /// Explains a key, merged as declared or as `instead` says.
     pub fn of(lookup: &Lookup<'_>, key: &str, instead: Option<&Merge>, excerpts: &Excerpts) -> Self {
         let told = |problems: Vec<Diagnostic>| {
             problems.into_iter().map(|problem| excerpts.redacted(problem)).collect::<Vec<_>>()
@@ -107,7 +107,7 @@ impl Explanation {
         explanation
     }
 
-    /// The same with what holds where the data has nothing.
+    /// Adds what applies if the data has no value.
     #[must_use]
     pub fn or(self, absent: Option<Absent>, excerpts: &Excerpts) -> Self {
         let absent = absent.map(|absent| match absent {
@@ -119,7 +119,7 @@ impl Explanation {
         Self { absent, ..self }
     }
 
-    /// The same with the manifests that go before the data, and whether the machine has the key's class at all.
+    /// Adds the manifests that take precedence over the data, and whether the machine has the key's class at all.
     #[must_use]
     pub fn on(self, givers: Vec<Giver>, is_included: bool) -> Self {
         Self { givers, is_included, ..self }
@@ -151,7 +151,7 @@ fn levels(
 }
 
 impl Explanation {
-    /// The level of the value with this number, by a name that no other level with a value has.
+    /// A name for the level of the value with this number, which no other level with a value has.
     fn deciding(&self, number: usize) -> &str {
         let with_value = || self.levels.iter().filter(|level| matches!(level.says, Says::Value(_)));
         let Some(level) = with_value().nth(number) else { return "another level" };
@@ -161,28 +161,28 @@ impl Explanation {
 }
 
 impl Declared {
-    /// How the values are merged.
+    /// The merge strategy in use.
     fn how(&self) -> &Merge {
         self.instead.as_ref().unwrap_or(&self.merge)
     }
 }
 
 impl Level {
-    /// The line of its value, where it is in the level's own file.
+    /// The line of its value, if that is in the level's own file.
     fn line(&self) -> Option<u32> {
         let Says::Value(value) = &self.says else { return None };
         value.origin.as_ref().filter(|origin| origin.file == self.path).map(|origin| origin.line)
     }
 }
 
-/// A leaf of the answer.
+/// A leaf of the resulting value.
 struct Leaf<'a> {
     path: String,
     value: &'a Value,
     place: &'a Origin,
 }
 
-/// Which place gave each part of a list or map.
+/// Collects the leaves of a list or map, each with the place that it came from.
 fn leaves<'a>(value: &'a Value, path: &str, parent: Option<&'a Origin>, into: &mut Vec<Leaf<'a>>) {
     let place = value.origin.as_deref().or(parent);
     match (value.as_map(), value.as_list()) {

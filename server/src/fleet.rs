@@ -1,5 +1,5 @@
-//! All machines, each with how it is: those of the store, and those of the inventory that nobody added. Pages, numbers
-//! and the operators' commands say it from here.
+//! All machines with their states: those in the store, and those that are in the inventory but were never added. Pages,
+//! metrics and the operators' commands all use it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -18,72 +18,70 @@ use crate::store::node::{NodeId, NodeRow, NodeState, Place};
 use crate::store::user::Scope;
 use crate::store::{self, Store};
 
-/// What a node is for, as the inventory says.
+/// What a node is for, as the inventory has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Function {
-    /// Its role.
     pub role: String,
-    /// Its stage.
     pub stage: String,
-    /// Its labels.
     pub labels: BTreeMap<String, String>,
 }
 
-/// What has become of what kept a node back at an earlier commit.
+/// What has changed since an earlier commit kept a node back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Since {
     /// The commit in force.
     pub commit: String,
-    /// The commit that corrected it, where one is known to have.
+    /// The commit that corrected the fault, if it is known to have been corrected.
     pub corrected_by: Option<String>,
     /// When the node's next poll is due.
     pub next_poll: Option<Timestamp>,
 }
 
-/// What the commit in force says of machines.
+/// What the commit in force has about machines.
 pub trait Inventory: Send + Sync {
-    /// What a node of this place is for; none where the commit in force does not have it there: what another customer
-    /// makes of the name is not the affair of those who see this place.
+    /// What a node at this place is for; `None` if the commit in force does not have it there. If the name belongs to
+    /// another customer now, that is not for those who see this place.
     fn function(&self, node: &Certname, place: &Place) -> Option<Function>;
 
-    /// All machines of the commit in force, with whose they are.
+    /// All machines of the commit in force, each with its place.
     fn machines(&self) -> Vec<(Certname, Place)>;
 
-    /// The environment that is followed.
+    /// The environment that the server follows.
     fn environment(&self) -> &str;
 
-    /// When a node was last heard, where the store does not have that yet.
+    /// When the node was last heard from, if the store does not have that yet.
     fn heard(&self, node: NodeId) -> Option<Timestamp>;
 
-    /// Why the commit in force has no catalog for a node, as the judgement of it found, or its inventory says.
+    /// Why the commit in force has no catalog for a node: found when the commit was judged, or because of its place in
+    /// the inventory.
     fn broken(&self, node: &NodeRow) -> Option<KeptBack>;
 
-    /// The same with all that is wrong, and the commit.
+    /// All problems that keep a node from a catalog, and the commit that has them.
     fn problems_of(&self, node: &NodeRow) -> Option<(String, Vec<Diagnostic>)>;
 
-    /// What has become of what kept a node back; none where that was at the commit in force.
+    /// What has changed since an earlier commit kept a node back; `None` if it is the commit in force that keeps it back.
     fn since(&self, node: &NodeRow, kept_back: &KeptBack) -> Option<Since>;
 }
 
-/// What a run says that had no catalog, where why is said beside it.
+/// The note of a run that had no catalog, where the reason is shown beside it.
 const NO_CATALOG: &str = "no catalog was available";
 
-/// A machine with what it is for and how it is.
+/// A machine with its function and its state.
 #[derive(Debug, Clone)]
 pub struct Member {
     pub certname: Certname,
     pub place: Place,
-    /// What the store knows; none where nobody added it.
+    /// Its row in the store; `None` if it was never added.
     pub row: Option<FleetRow>,
     pub function: Option<Function>,
-    /// Why it has no new catalog, as its poll or the judgement of the commit found.
+    /// Why it has no new catalog, as found by its poll or when the commit was judged.
     pub kept_back: Option<KeptBack>,
-    /// How it is, and why.
+    /// Its state, and the reason.
     pub judgement: Judgement,
 }
 
 impl Member {
-    /// How it is.
+    /// Its state.
     pub fn state(&self) -> State {
         self.judgement.state
     }
@@ -93,23 +91,23 @@ impl Member {
         self.row.as_ref()?.node.seen_at
     }
 
-    /// The commit that it runs on, as it reported, among those that this server knows.
+    /// The commit that it reported to run on, if this server knows that commit.
     pub fn runs_on(&self) -> Option<&str> {
         self.row.as_ref().filter(|row| row.knows_commit)?.node.runs_on.as_deref()
     }
 
-    /// The commit that it says to run on, where this server does not know that one: a machine may say anything, and a store
-    /// that was restored does not have what came since its backup.
+    /// The commit that it reported to run on, if this server does not know that commit. A machine may report anything,
+    /// and a store that was restored does not have the commits since its backup.
     pub fn unknown_commit(&self) -> Option<&str> {
         self.row.as_ref().filter(|row| !row.knows_commit)?.node.runs_on.as_deref()
     }
 
-    /// How its last run ended.
+    /// The result of its last run.
     pub fn last(&self) -> Option<&LastRun> {
         self.row.as_ref()?.last.as_ref()
     }
 
-    /// What last happened to it.
+    /// The latest events of the node: when something last changed, drifted or failed.
     pub fn lately(&self) -> Lately {
         self.row.as_ref().map_or_else(Lately::default, |row| row.lately)
     }
@@ -119,32 +117,32 @@ impl Member {
         self.row.as_ref()?.certificate_until
     }
 
-    /// Whether it has certificates in force: silence of any other does not matter.
+    /// Whether it is enrolled: only then does it matter if it is silent.
     pub fn is_in_service(&self) -> bool {
         self.row.as_ref().is_some_and(|row| row.node.state == NodeState::Enrolled)
     }
 
-    /// Its role, where the inventory has it.
+    /// Its role, if it is in the inventory.
     pub fn role(&self) -> Option<&str> {
         self.function.as_ref().map(|function| function.role.as_str())
     }
 }
 
-/// Whom to look at, and when.
+/// Which machines to look at, and at what time.
 #[derive(Debug, Clone)]
 pub struct Look {
-    /// Whose nodes are seen.
+    /// Only nodes in this scope.
     pub scope: Scope,
     pub only: Option<NodeId>,
     pub now: Timestamp,
-    /// How far apart agents poll.
+    /// The time between two polls of an agent.
     pub interval: Duration,
 }
 
 /// All machines of a scope by name, or one node.
 ///
 /// # Errors
-/// Where the store fails.
+/// Returns an error if the store fails.
 pub async fn members(
     store: &Store,
     inventory: &(impl Inventory + ?Sized),
@@ -155,7 +153,7 @@ pub async fn members(
     Ok(judged(rows, inventory, &look))
 }
 
-/// The machines of these rows, and those of the inventory that nobody added.
+/// The machines of these rows, and those of the inventory that were never added.
 pub fn judged(rows: Vec<FleetRow>, inventory: &(impl Inventory + ?Sized), look: &Look) -> Vec<Member> {
     let mut members: Vec<Member> = rows.into_iter().map(|row| of_row(row, inventory, look)).collect();
     if look.only.is_none() {
@@ -168,7 +166,7 @@ pub fn judged(rows: Vec<FleetRow>, inventory: &(impl Inventory + ?Sized), look: 
         members.extend(
             missing.into_iter().map(|(certname, place)| nobody_added(certname, place, inventory, look)),
         );
-        // Both parts are in this order already, which costs such a sort next to nothing.
+        // Both parts are sorted already, so this sort costs almost nothing.
         members.sort_by(|a, b| a.certname.cmp(&b.certname));
     }
     members
@@ -196,8 +194,8 @@ fn of_row(mut row: FleetRow, inventory: &(impl Inventory + ?Sized), look: &Look)
     }
 }
 
-/// A node of which somebody showed a certificate that has a successor, while it has not been let in since. Who that was,
-/// nobody can know before the machine's own next poll.
+/// The state of a node for which someone showed a certificate that had been replaced, if the node itself was not
+/// admitted since. Until its own next poll, it is unknown whether that was the machine or someone else.
 fn of_refused(at: Timestamp, rest: &Judgement, now: Timestamp) -> Judgement {
     let ago = state::span(now.duration_since(at));
     let words = format!(
@@ -213,7 +211,7 @@ fn of_refused(at: Timestamp, rest: &Judgement, now: Timestamp) -> Judgement {
     }
 }
 
-/// That nothing keeps a node back any more, where that is so, and that it has not polled since.
+/// The words for a node that nothing keeps back any more but that has not polled since; `None` otherwise.
 fn waiting(since: &Since, now: Timestamp) -> Option<String> {
     let commit = short(since.corrected_by.as_ref()?);
     let due = match since.next_poll {
@@ -248,7 +246,7 @@ fn nobody_added(
     }
 }
 
-/// What a poll found; else what is known to come of the next one.
+/// Why a node was kept back at its last poll, or else why it will be at the next.
 fn kept_back(row: &FleetRow, inventory: &(impl Inventory + ?Sized)) -> Option<KeptBack> {
     let is_newer = |judged: &KeptBack| {
         let is_of = |commit: &String| *commit == judged.commit;
@@ -270,7 +268,7 @@ fn known(row: &FleetRow, kept_back: Option<(&KeptBack, Option<&Since>)>, now: Ti
     let explains_last = row.last.as_ref().is_some_and(|last| told(last).0);
     let last = |last: &LastRun| {
         let error = match told(last) {
-            // Why there was none is said beside it, and then there is one again.
+            // The reason is shown beside it, and there is a catalog again.
             (true, rest) if waiting.is_none() && !last.took_place() => Some(match rest {
                 Some(rest) => format!("{NO_CATALOG}{NOTES}{rest}"),
                 None => NO_CATALOG.to_owned(),
@@ -299,7 +297,7 @@ fn known(row: &FleetRow, kept_back: Option<(&KeptBack, Option<&Since>)>, now: Ti
     }
 }
 
-/// What a run noted beside what kept the node back: the node's own words for that say nothing more.
+/// What a run noted apart from what keeps the node back: the node's own words for that add nothing.
 fn untold(error: &str, kept_back: Option<&KeptBack>) -> Option<String> {
     let is_told = |note: &&str| kept_back.is_some_and(|kept_back| note.contains(&kept_back.commit));
     if !error.split(NOTES).any(|note| is_told(&note)) {
@@ -310,7 +308,7 @@ fn untold(error: &str, kept_back: Option<&KeptBack>) -> Option<String> {
     (!rest.is_empty()).then_some(rest)
 }
 
-/// What the inventory says of a node's place is not an error of its data.
+/// The reason to show. A wrong place in the inventory is not counted as an error in the node's data.
 fn why(row: &KeptBack, since: Option<&Since>) -> state::KeptBack {
     let commit = short(&row.commit);
     let file = row.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();

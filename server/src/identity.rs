@@ -1,6 +1,7 @@
-//! Who is who: the server's own CA, one-time tokens, node certificates, and the state that every request is held against.
+//! Who is who: the server's own CA, one-time tokens, node certificates, and the node states that every request is
+//! checked against.
 //!
-//! A node is its certificate; no request carries a name. The private key of the CA stays with one thread
+//! A node is identified by its certificate; no request carries a name. The CA's private key stays with one thread
 //! ([`authority`]), behind a channel, so that it can move to a process of its own.
 
 use std::time::Duration;
@@ -18,11 +19,11 @@ mod alarm;
 mod request;
 mod restored; // certificates that a restored store does not know
 
-pub mod authority; // the CA's key and what it signs
-pub mod enroll; // tokens and certificates, first and next
+pub mod authority; // the CA's key, and signing with it
+pub mod enroll; // enrolment and renewal
 pub mod name; // a node's name inside its certificate
-pub mod registry; // nodes in force, in memory
-pub mod tls; // what connections must show
+pub mod registry; // enrolled nodes, in memory
+pub mod tls; // TLS: which certificates a connection needs
 pub mod token; // one-time secrets
 
 pub use authority::{Authority, AuthorityError};
@@ -30,21 +31,21 @@ pub use enroll::EnrollError;
 pub use name::NodeUri;
 pub use registry::{Caller, Peer, Refusal};
 
-/// How long after its end a certificate may still ask for its successor.
+/// For how long after its end a certificate may still be used to renew it.
 pub const RENEWAL_GRACE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// Certificates are valid from a little earlier: clocks differ.
+/// Certificates are valid from a little earlier than now, since clocks differ.
 pub const BACKDATED: SignedDuration = SignedDuration::from_mins(10);
 
-/// How often it is noted at most that a replaced certificate of a node was refused.
+/// The least time between two notes that a replaced certificate of a node was refused.
 const NOTED: SignedDuration = SignedDuration::from_mins(1);
 
-/// What identity is told.
+/// The settings of this module.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// How long a node's certificate is valid.
     pub certificate_lifetime: Duration,
-    /// The server's `host:port` as nodes reach it: what join strings say.
+    /// The server's `host:port` as nodes reach it, for join strings.
     pub address: String,
 }
 
@@ -56,21 +57,21 @@ pub struct Identity {
     registry: registry::Registry,
     token_key: token::Key,
     alarm: alarm::Alarm,
-    /// Held from a change of the store, or a look at it, until memory agrees: else an enrolment that is repeated just
-    /// while its node is revoked would put back what it read before.
+    /// Held from a change or a read of the store until memory agrees with it. Otherwise an enrolment that is repeated
+    /// just while its node is revoked would restore in memory what it had read before.
     changes: tokio::sync::Mutex<()>,
 }
 
-/// Why an operator's wish about a node was not met.
+/// Why an operator's request about a node failed.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// A node of this name is there.
+    /// A node of this name exists.
     #[error(
         "`{}` already exists ({:?}, {}): `holdfast node move` adds it again, for a rebuilt machine or another customer",
         .0.certname, .0.state, .0.place
     )]
     Present(Box<NodeRow>),
-    /// No node of this name.
+    /// No node has this name.
     #[error("there is no node `{0}`; `holdfast node list` shows all")]
     Unknown(Certname),
     /// The server's own address is unusable.
@@ -80,20 +81,20 @@ pub enum NodeError {
     Store(#[from] store::Error),
 }
 
-/// A node that waits, and what it needs to join.
+/// A node that is to join, and what it needs for that.
 pub struct Invitation {
     pub node: NodeRow,
-    /// For the node's eyes alone.
+    /// The join string. Only the node may see it.
     pub join: Zeroizing<String>,
-    /// Until when it works.
+    /// When the join string expires.
     pub expires_at: Timestamp,
 }
 
 impl Identity {
-    /// Takes up what the store knows.
+    /// Loads the state from the store.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn load(
         config: Config,
         store: Store,
@@ -118,7 +119,7 @@ impl Identity {
     /// Adds a node, or its next generation, and makes its join string.
     ///
     /// # Errors
-    /// Where a node of that name is there and `present` says to keep it, or the store fails.
+    /// Returns an error if a node of that name exists and `present` is to keep it, or if the store fails.
     pub async fn invite(
         &self,
         certname: Certname,
@@ -151,18 +152,18 @@ impl Identity {
         }
     }
 
-    /// Refuses a node from now on: its next request fails, whatever connections it has.
+    /// Revokes a node: its next request is refused, even on a connection that is open.
     ///
     /// # Errors
-    /// Where there is no such node, or the store fails.
+    /// Returns an error if there is no such node, or if the store fails.
     pub async fn revoke(&self, certname: Certname, by: &str) -> Result<NodeRow, NodeError> {
         self.end(certname, NodeState::Revoked, "node-revoked", by).await
     }
 
-    /// Takes a node off; its name may be given again, as another generation.
+    /// Removes a node. Its name may be used again, for another generation.
     ///
     /// # Errors
-    /// Where there is no such node, or the store fails.
+    /// Returns an error if there is no such node, or if the store fails.
     pub async fn remove(&self, certname: Certname, by: &str) -> Result<NodeRow, NodeError> {
         self.end(certname, NodeState::Gone, "node-removed", by).await
     }
@@ -184,12 +185,13 @@ impl Identity {
         ended.ok_or(NodeError::Unknown(certname))
     }
 
-    /// Holds a connection's certificate against the state of its node, for this very request.
+    /// Checks a connection's certificate against the state of its node, for this one request.
     ///
-    /// The first use of a renewed certificate ends the one before. Whatever looks like a stolen or cloned key is alarmed.
+    /// The first use of a renewed certificate ends the one before. Anything that looks like a stolen or cloned key
+    /// raises an alarm.
     ///
     /// # Errors
-    /// Why the request is refused.
+    /// Returns why the request is refused.
     pub async fn admit(&self, peer: &Peer, now: Timestamp) -> Result<Caller, Refusal> {
         match self.check(peer, now).await {
             Ok((caller, registry::Use::Known)) => Ok(caller),
@@ -197,7 +199,7 @@ impl Identity {
                 let confirmed =
                     self.store.confirm_certificate(caller.node, peer.certificate.serial.clone(), now).await;
                 if let Err(error) = confirmed {
-                    // It stays unconfirmed in the store: the next start asks again.
+                    // It stays unconfirmed in the store, so the next start tries again.
                     tracing::error!(%error, node = %caller.certname, "cannot record the first use of a certificate");
                 }
                 Ok(caller)
@@ -218,7 +220,7 @@ impl Identity {
         };
         let object = format!("{} (generation {})", peer.name.certname, peer.name.generation);
         let detail = format!("serial {} from {}", peer.certificate.serial, peer.address);
-        // Its state tells of the last time, the audit log of the first in an hour.
+        // The node's state shows the last time, the audit log only the first in an hour.
         let is_noted = refusal == Refusal::Replaced
             && self.alarm.is_due_after(NOTED, "replaced-certificate-noted", &object, now);
         self.sound(action, object, detail, &peer.address, now).await;
@@ -230,7 +232,7 @@ impl Identity {
         }
     }
 
-    /// Writes down what an operator should look at, once an hour for each object.
+    /// Records something that an operator should look at, once an hour for each object.
     async fn sound(&self, action: &'static str, object: String, detail: String, from: &str, now: Timestamp) {
         if !self.alarm.is_due(action, &object, now) {
             return;

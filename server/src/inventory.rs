@@ -1,6 +1,7 @@
-//! The inventory: which machines there are and what they are. One file for each customer, written by operators.
+//! The inventory: which machines there are and what they are. Operators write one file for each customer.
 //!
-//! A node's place comes from here and never from its facts. Whether the store agrees is for anyone who serves it.
+//! A node's place comes from here and never from its facts. Whether the store agrees is up to the module that serves
+//! the node.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,7 +16,7 @@ use crate::diagnostic::Diagnostic;
 use crate::language::document::Document;
 use crate::repo::Snapshot;
 
-mod leaving; // who goes by a commit
+mod leaving; // who leaves with a commit
 mod mention; // names in entries with errors
 mod reader;
 #[cfg(test)]
@@ -30,18 +31,17 @@ pub const WORDS: &[Keyword] = reader::WORDS;
 /// The folder of the inventory's files.
 pub const FOLDER: &str = "inventory";
 
-/// What a machine is.
+/// A machine, as the inventory has it.
 #[derive(Debug, Clone)]
 pub struct Node {
     pub certname: Certname,
-    /// Whose customer it belongs to.
+    /// The reseller whose customer it belongs to.
     pub reseller: Slug,
     pub customer: Slug,
-    /// What it does: the class `role::ROLE`.
+    /// What it does: its class is `role::ROLE`.
     pub role: Arc<str>,
-    /// How much depends on it.
     pub stage: Stage,
-    /// Words of the operators', declared in `holdfast.toml`.
+    /// Labels of the operators' own, declared in `holdfast.toml`.
     pub labels: BTreeMap<Arc<str>, Arc<str>>,
     /// Where it is declared.
     pub origin: Arc<Origin>,
@@ -56,10 +56,10 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// All of them, by name.
+    /// The names of all stages.
     pub const NAMES: [&str; 3] = ["test", "integration", "production"];
 
-    /// By its name.
+    /// The stage with this name; `None` if there is none.
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "test" => Some(Self::Test),
@@ -69,7 +69,7 @@ impl Stage {
         }
     }
 
-    /// Its name.
+    /// The name of the stage, such as `production`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Test => "test",
@@ -86,14 +86,14 @@ impl fmt::Display for Stage {
 }
 
 impl Node {
-    /// Whether another, of another commit, is the same machine in the same place with the same function.
+    /// Whether `other`, from another commit, is the same machine in the same place with the same function.
     pub fn is_same(&self, other: &Self) -> bool {
         let place = |node: &Self| (node.certname.clone(), node.reseller.clone(), node.customer.clone());
         place(self) == place(other)
             && (&self.role, self.stage, &self.labels) == (&other.role, other.stage, &other.labels)
     }
 
-    /// `node.*` as expressions see it.
+    /// The value of `node` in expressions.
     pub fn to_value(&self, environment: &str) -> Value {
         let labels = self.labels.iter().map(|(name, value)| (name.clone(), Value::from(value.clone())));
         Value::from([
@@ -116,8 +116,8 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Reads `inventory/RESELLER/CUSTOMER.toml`; `labels` are those that nodes may have. A node with an error is not in the
-    /// inventory.
+    /// Reads `inventory/RESELLER/CUSTOMER.toml`. `labels` are the labels that nodes may have. A node with an error is
+    /// not in the inventory.
     pub fn read(snapshot: &Snapshot, labels: &BTreeSet<Arc<str>>) -> (Self, Vec<Diagnostic>) {
         let mut reader = reader::Reader::new(labels);
         for (path, file) in snapshot.under(FOLDER) {
@@ -133,7 +133,7 @@ impl Inventory {
         self.nodes.get(certname)
     }
 
-    /// What entries with errors name: no node, but no slip either.
+    /// The names in entries with errors: they are not nodes, but not misspelled either.
     pub fn mentions(&self) -> &Mentions {
         &self.mentions
     }

@@ -1,9 +1,10 @@
-//! The language: text to values, and nothing else. No I/O, no clock, no knowledge of nodes or manifests.
+//! The language: it turns text into values, and does nothing else. It has no I/O and no clock, and knows nothing about
+//! nodes or manifests.
 //!
-//! In the order in which things are built on each other:
-//! a [`Fault`] is what is wrong with a text; a [`Scope`] is what names mean; an [`Expression`] is what is in
-//! `${…}`; an [`Interpolation`] is a string that holds some; a [`Formula`] is a whole value whose strings may; a
-//! [`Type`] says what a value may be; a [`Template`] is a Handlebars file.
+//! In the order in which they build on each other: a [`Fault`] is what is wrong with a text; a [`Scope`] gives names
+//! their meaning; an [`Expression`] is the content of `${…}`; an [`Interpolation`] is a string that contains
+//! expressions; a [`Formula`] is a whole value whose strings may contain them; a [`Type`] says what a value may be; a
+//! [`Template`] is a Handlebars file.
 
 pub mod budget;
 pub mod document;
@@ -14,9 +15,9 @@ pub mod interpolation;
 pub mod keyword; // keys of manifests
 pub mod manifest;
 pub mod merge;
-pub mod name; // of classes and defines
+pub mod name; // names of classes and defines
 pub mod problems;
-pub mod sample; // values that fit a type
+pub mod sample; // example values of a type
 pub mod scope;
 mod secrecy;
 pub mod template;

@@ -1,37 +1,37 @@
-//! The server, from the ground up: a module uses those above it alone.
+//! The server, from the ground up: a module uses only those above it.
 
 mod diagnostic; // what is wrong, where, what to do
-mod regular; // files that are read whole
+mod regular; // reading and writing whole files
 mod repo; // git commit or directory -> immutable snapshot
 mod language; // types and expressions
 mod modules; // the manifests of a snapshot
-mod inventory; // which machines there are
+mod inventory; // the machines that exist
 mod lookup; // key -> value and where it came from
 mod excerpt; // lines of files, without their secrets
-pub mod diagnose; // what is wrong, for people and programs
+pub mod diagnose; // problems, for people and programs
 mod explain; // why a key has its value
 mod compile; // snapshot, node and facts to a catalog
 mod check; // everything wrong with a repository
 
-mod network; // whom an address stands for, who may hold a connection
+mod network; // addresses, and limits on connections
 mod store; // what the server remembers
-mod fleet; // all machines, each with how it is
-pub mod docs; // what definitions say, for people
-mod clock; // whether the time can be right
+mod fleet; // all machines and their states
+pub mod docs; // documentation from definitions
+mod clock; // whether the clock can be right
 mod identity; // who is who
 
-mod measure; // what is counted for monitoring
-mod request; // a request's id: in its answer, and in what is logged of it
-mod live; // which commit is in force, what nodes were given
+mod measure; // counters for monitoring
+mod request; // the ids of requests, in answers and in the log
+mod live; // which commit is in force, which catalogs nodes were given
 mod api; // what nodes may ask
-mod dashboard; // what people see
-mod admin; // operators' wishes, by a socket
-mod config; // what the server is told
+mod dashboard; // the pages for people
+mod admin; // operators' commands, over a socket
+mod config; // the server's settings
 mod logs; // what is logged, and how
 mod serve; // from a configuration to a running server
 pub mod cli; // one file a command
 
-// What tests, benchmarks and fuzz targets use.
+// For tests, benchmarks and fuzz targets.
 pub use check::{check, facts_of};
 pub use compile::{Compiled, Program, compile};
 pub use config::Config;

@@ -1,7 +1,7 @@
-//! The running state: which commit is in force, what each node was last given, and who wants to hear of it.
+//! The running state: which commit is in force, what each node was last given, and who listens for changes.
 //!
-//! A commit comes into force only when it is checked; a broken one leaves the last good in force and says so. What can
-//! be answered from memory never touches the store.
+//! A commit comes into force only after it was checked. If it is broken, the last good one stays in force and the error
+//! is reported. Answers that can come from memory never touch the store.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -36,27 +36,27 @@ mod scene;
 
 pub use commit::Judged;
 
-pub mod poll; // what a node is to be, or that nothing changed
-pub mod report; // what a node did
-pub mod slot; // when each node's turn is
+pub mod poll; // polls: which catalog a node gets
+pub mod report; // reports of runs
+pub mod slot; // when each node polls
 
-/// How often what waits in memory is written down.
+/// How often what waits in memory is written to the store.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// What the running state is told.
+/// The settings of the running state.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// How far apart a node's polls are.
+    /// The time between two polls of a node.
     pub interval: Duration,
     /// The environment's name: the branch, or `directory`.
     pub environment: String,
-    /// How many compiles go on at once.
+    /// How many compiles may run at once.
     pub compiles: usize,
-    /// Where the last good state is kept, of a directory that has no history.
+    /// Where the last good state is kept, for a directory that has no history.
     pub kept: Option<Kept>,
 }
 
-/// Something that pages may want to show at once.
+/// An event that open pages may want to show at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "happening", rename_all = "kebab-case")]
 pub enum Happening {
@@ -64,13 +64,13 @@ pub enum Happening {
     CommitTaken { commit: String },
     /// A commit has errors and did not come into force.
     CommitBroken { commit: String },
-    /// The repository cannot be read, and could before.
+    /// The repository, which could be read before, cannot be read.
     RepositoryUnreadable,
     /// The repository can be read again.
     RepositoryReadable,
     /// A node was added, moved, revoked or removed, or got a certificate.
     NodeChanged { certname: Certname, place: Place },
-    /// A node was given an answer to its poll that differs from the last one, or could not be given one.
+    /// A node got another answer to its poll than last time, or could not be given one.
     CatalogChanged { certname: Certname, place: Place },
     /// A report was stored.
     ReportStored { certname: Certname, place: Place, report: i64 },
@@ -83,16 +83,16 @@ pub struct Unreadable {
     pub why: String,
 }
 
-/// A commit in force.
+/// The commit in force.
 pub struct InForce {
     program: Program,
-    /// What is wrong with it: found before it came into force, or when it is first asked for.
+    /// The result of its check, from before it came into force or from when it is first needed.
     checked: OnceLock<Checked>,
-    /// The nodes that an earlier one broke, each with the commit that corrected it.
+    /// The nodes that an earlier commit broke, each with the commit that corrected it.
     corrected: Corrected,
-    /// Whose machines it took from the one before.
+    /// The machines that it removed, compared with the commit before it.
     leaving: Leaving,
-    /// Static files by hash, for nodes whose catalog was compiled before the server's last start.
+    /// Static files by hash, for nodes whose catalog was compiled before the server was last started.
     contents: HashMap<ContentHash, Arc<[u8]>>,
 }
 
@@ -106,27 +106,29 @@ impl InForce {
         Self { program, checked, corrected, leaving, contents }
     }
 
-    /// What is wrong with it. Takes a compile of every node where nobody asked before: not for the threads that answer.
+    /// The result of its check. If it is not known yet, every node is compiled, so the threads that answer must not
+    /// call this.
     pub fn checked(&self) -> &Checked {
         self.checked.get_or_init(|| check(&self.program))
     }
 
-    /// Its id.
+    /// The id of the commit.
     pub fn commit(&self) -> &str {
         self.program.snapshot().commit().as_str()
     }
 
-    /// Whose machines it took from the one that was in force before; of one from before the server's last start, nobody knows.
+    /// The machines that it removed, compared with the commit before it. If that was in force before the server was
+    /// last started, they are unknown.
     pub fn leaving(&self) -> &Leaving {
         &self.leaving
     }
 
-    /// What it says.
+    /// The program of the commit.
     pub fn program(&self) -> &Program {
         &self.program
     }
 
-    /// Where its inventory says that a node belongs.
+    /// The place of a node in the inventory of this commit.
     pub fn place(&self, certname: &Certname) -> Option<Place> {
         let node = self.program.inventory().get(certname)?;
         Some(Place { reseller: node.reseller.clone(), customer: node.customer.clone() })
@@ -139,22 +141,23 @@ pub struct Live {
     store: Store,
     key: token::Key,
     in_force: ArcSwapOption<InForce>,
-    /// The last commit that did not come into force: pages show the lines that are wrong.
+    /// The last commit that did not come into force: pages show the lines with its errors.
     broken: ArcSwapOption<Snapshot>,
     /// The commit that is being judged now.
     judging: ArcSwapOption<String>,
-    /// Commits that a newer one took the place of before they were judged, with that one.
+    /// Commits that were replaced by a newer one before they were judged, each with that newer one.
     overtaken: Mutex<VecDeque<(String, String)>>,
-    /// What became of commits, until it is written down.
+    /// The results of commits that are not in the store yet.
     unwritten: Mutex<VecDeque<CommitRow>>,
-    /// Held by anyone who writes it down.
+    /// Held while these are written.
     writing: tokio::sync::Mutex<()>,
-    /// Why the repository cannot be read, for as long as that is so.
+    /// Why the repository cannot be read, as long as it cannot.
     unreadable: ArcSwapOption<Unreadable>,
     given: Mutex<HashMap<NodeId, given::Given>>,
     seen: seen::Seen,
     compiles: slots::Slots,
-    /// A node's turn to compile: one at a time, so that its ever-new facts cannot take all of `compiles`.
+    /// A lock for each node while it compiles: one compile at a time, so that a node that keeps sending new facts
+    /// cannot take all of `compiles`.
     turns: Mutex<HashMap<NodeId, Arc<tokio::sync::Mutex<()>>>>,
     happenings: broadcast::Sender<Happening>,
     poke: OnceLock<Poke>,
@@ -188,12 +191,12 @@ impl Live {
         })
     }
 
-    /// What is counted of the server's work.
+    /// The counters of the server's work.
     pub fn measures(&self) -> &Arc<Measures> {
         &self.measures
     }
 
-    /// How looking at the repository went so far.
+    /// How often the repository was looked at so far, and with which result.
     pub fn looks(&self) -> Looks {
         self.poke.get().map(Poke::looks).unwrap_or_default()
     }
@@ -203,14 +206,14 @@ impl Live {
         self.in_force.load_full()
     }
 
-    /// A commit's files: of the one in force, or the last that was broken.
+    /// The files of a commit, if it is the one in force or the last broken one.
     pub fn snapshot(&self, commit: &str) -> Option<Snapshot> {
         let in_force = self.in_force().map(|in_force| in_force.program().snapshot().clone());
         let broken = self.broken.load_full().map(|snapshot| (*snapshot).clone());
         in_force.into_iter().chain(broken).find(|snapshot| snapshot.commit().as_str() == commit)
     }
 
-    /// Why the repository cannot be read, where that is so.
+    /// Why the repository cannot be read; `None` if it can.
     pub fn unreadable(&self) -> Option<Unreadable> {
         self.unreadable.load_full().map(|unreadable| (*unreadable).clone())
     }
@@ -220,23 +223,24 @@ impl Live {
         &self.config.environment
     }
 
-    /// How far apart a node's polls are.
+    /// The time between two polls of a node.
     pub fn interval(&self) -> Duration {
         self.config.interval
     }
 
-    /// What happens from now on. Anyone who is too slow misses some, and is told how many.
+    /// Subscribes to what happens from now on. A receiver that is too slow misses some events, and learns how many.
     pub fn happenings(&self) -> broadcast::Receiver<Happening> {
         self.happenings.subscribe()
     }
 
-    /// Tells anyone who listens.
+    /// Sends an event to everyone who listens.
     pub fn tell(&self, happening: Happening) {
-        // Nobody listening is not an error.
+        // It is not an error if no one listens.
         let _ = self.happenings.send(happening);
     }
 
-    /// Writes down what waits in memory now and then, for ever: who was seen, and what became of commits.
+    /// Writes what waits in memory to the store from time to time, for ever: when nodes were seen, and what became of
+    /// commits.
     pub async fn keep_writing(&self) {
         loop {
             tokio::time::sleep(PAUSE).await;
@@ -245,24 +249,24 @@ impl Live {
         }
     }
 
-    /// Looks at the repository at once, as after a push.
+    /// Makes the server look at the repository at once, as after a push.
     pub fn poke(&self) {
         if let Some(poke) = self.poke.get() {
             poke.poke();
         }
     }
 
-    /// Forgets what was given to a node of which another generation comes.
+    /// Forgets what was given to a node, because a new generation of it comes.
     pub fn forget(&self, node: NodeId) {
         self.given().remove(&node);
         self.turns().remove(&node);
     }
 
-    /// The bytes of content that one of the caller's own last catalogs names; none where it names no such content,
-    /// whether or not there is any.
+    /// The bytes of content that one of the caller's own last catalogs refers to. `None` if none of them refers to it,
+    /// whether or not the content exists.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn content(
         &self,
         caller: &Caller,
@@ -271,7 +275,7 @@ impl Live {
         if let Some(bytes) = self.given().get(&caller.node).and_then(|given| given.content(&hash)) {
             return Ok(Some(bytes));
         }
-        // After a restart memory is empty, and the store still knows what the node may ask for.
+        // After a restart memory is empty, but the store still knows what the node may ask for.
         if !self.store.names_content(caller.node, hash.clone()).await? {
             return Ok(None);
         }
@@ -282,7 +286,7 @@ impl Live {
         self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a node holds while something is compiled for it.
+    /// The lock that a node holds while something is compiled for it.
     pub(crate) fn turn(&self, node: NodeId) -> Arc<tokio::sync::Mutex<()>> {
         self.turns().entry(node).or_default().clone()
     }
@@ -291,7 +295,7 @@ impl Live {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The key of a node's catalog ids: of this generation alone.
+    /// The key for the ids of a node's catalogs, different for each generation.
     fn catalog_key(&self, caller: &Caller) -> [u8; 32] {
         self.key.derive(&format!("catalog:{}:{}", caller.certname, caller.generation))
     }

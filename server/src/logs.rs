@@ -1,4 +1,4 @@
-//! What the server logs, and how: lines for people or objects of JSON, on standard error.
+//! What the server logs, and how: lines for people or JSON objects, on standard error.
 
 use std::io::{self, IsTerminal as _};
 use std::panic::PanicHookInfo;
@@ -10,11 +10,11 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::Config;
 
-/// What is logged where nobody asks for more. A stranger's invalid request is not an error of the server, and a line for
-/// each would push the server's own lines out of the journal.
+/// The default filter. An invalid request from a stranger is not an error of the server, and a line for each would push
+/// the server's own lines out of the journal.
 const USUAL: &str = "info,actix_server=warn,actix_http=off";
 
-/// Logs from now on, as the environment and the settings ask for it. Returns how.
+/// Starts logging, as the environment and the settings ask for it. Returns the format.
 pub fn listen(config: &Config) -> Format {
     let wanted = Wanted::of(config.log.as_deref(), config.log_format, |name| std::env::var(name).ok());
     let Wanted { filter, format, refused } = wanted;
@@ -31,13 +31,13 @@ pub fn listen(config: &Config) -> Format {
     format
 }
 
-/// A panic is a line like any other, within the request that it ends.
+/// Logs a panic as an ordinary line, within the request that it ends.
 fn panicked(panic: &PanicHookInfo<'_>) {
     let (at, words) = (panic.location().map(ToString::to_string), panic.payload_as_str());
     tracing::error!(at, "internal error: {}", words.unwrap_or("a panic without a message"));
 }
 
-/// Keeps what this thread logs from now on.
+/// Collects what this thread logs from now on.
 #[cfg(test)]
 pub(crate) fn kept(format: Format, filter: &str) -> log::Kept {
     log::Kept::by(|writer| {
@@ -52,7 +52,7 @@ mod tests {
 
     use super::*;
 
-    /// As a node's name of a file could be, and a line of the log that nobody wrote.
+    /// A hostile name, as a node or a file could have it: it contains what looks like a line of the log.
     const HOSTILE: &str = "a\u{1b}[2J\u{202e}\r\n2026-01-01T00:00:00Z  INFO all is well\u{9b}31m";
 
     fn logs_something_hostile() {

@@ -1,8 +1,8 @@
-//! Lookup: a key to its value, and where each part of it came from.
+//! Lookup: from a key to its value, with the place that each part came from.
 //!
-//! [`Data`] is what all nodes of a snapshot share: each file is parsed once, when the first node needs it. A
-//! [`Lookup`] is one node's view for one compile: it opens the files on that node's own path and no others, through
-//! a [`Reader`] that remembers them. No clock, no network, no database.
+//! [`Data`] is what all nodes of a snapshot share: each file is parsed once, when the first node needs it. A [`Lookup`]
+//! is one node's view for one compile: it opens only the files on that node's own path, through a [`Reader`] that
+//! remembers them. It uses no clock, network or database.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -40,9 +40,11 @@ pub use steps::{Read, Says, Step};
 use scope::DataScope;
 use source::{Source, Sources};
 
-/// The profiles of a node: with a class, those whose includes reach it, itself if it is one; with none, all.
+/// The profiles of a node. With a class: the profiles whose includes reach it, or the class itself if it is a profile.
+/// Without a class: all profiles.
 ///
-/// Full names of classes, such as `profile::web::tls`. What it answers may only grow while nothing is looked up yet.
+/// The names are full names of classes, such as `profile::web::tls`. The result may grow only as long as nothing has
+/// been looked up.
 pub type Profiles<'a> = dyn Fn(Option<&str>) -> Vec<Arc<str>> + 'a;
 
 /// The data as one node sees it, for one compile.
@@ -54,20 +56,20 @@ pub struct Lookup<'a> {
     node_value: Value,
     profiles: &'a Profiles<'a>,
     sources: Sources,
-    /// The keys whose values are being computed, and who asked for each: for naming a recursion.
+    /// The keys whose values are being computed, and the place that asked for each, for naming a recursion.
     asking: RefCell<Vec<Asking>>,
-    /// What the expressions of this compile may do together.
+    /// The work that the expressions of this compile may do in total.
     allowance: Allowance,
 }
 
 /// A key whose value is being computed.
 struct Asking {
     key: Arc<str>,
-    /// The string that is being evaluated for it.
+    /// The string whose evaluation needs it.
     at: Option<Arc<Origin>>,
 }
 
-/// Why a key has no answer.
+/// Why a key has no value.
 #[derive(Debug, Clone)]
 pub enum LookupError {
     /// Nothing declares the key.
@@ -76,12 +78,12 @@ pub enum LookupError {
         message: String,
         help: Option<String>,
     },
-    /// Something is wrong with the data itself; each has its place.
+    /// The data itself has errors; each has its place.
     Data(Vec<Diagnostic>),
 }
 
 impl LookupError {
-    /// As diagnostics; `asked` is the place that asked for the key.
+    /// Turns the error into diagnostics; `asked` is the place that asked for the key.
     pub fn diagnostics(self, asked: Option<&Origin>) -> Vec<Diagnostic> {
         match self {
             Self::Data(problems) => problems,
@@ -94,7 +96,7 @@ impl LookupError {
     }
 }
 
-/// For scopes: `lookup('key')` in an expression.
+/// For scopes: the error of `lookup('key')` in an expression.
 impl From<LookupError> for Fault {
     fn from(error: LookupError) -> Self {
         match error {
@@ -110,8 +112,8 @@ impl From<LookupError> for Fault {
 }
 
 impl<'a> Lookup<'a> {
-    /// The view of one node. Opens the node's files, but for those of the profile level, which are opened when a
-    /// class that they may speak of is looked up.
+    /// Makes the view of one node. Opens the node's files except those of the profile level, which are opened when a
+    /// class that they may be about is looked up.
     ///
     /// # Errors
     /// Everything that is wrong with those files or with their paths.
@@ -129,28 +131,29 @@ impl<'a> Lookup<'a> {
         Ok(Self { data, reader, node, facts, node_value, profiles, sources, asking, allowance })
     }
 
-    /// The same with what the expressions of this compile may do together.
+    /// Sets the work that the expressions of this compile may do in total.
     pub(crate) fn within(self, allowance: Allowance) -> Self {
         Self { allowance, ..self }
     }
 
-    /// What the expressions of this compile may do together.
+    /// The work that the expressions of this compile may do in total.
     pub(crate) fn allowance(&self) -> Allowance {
         self.allowance.clone()
     }
 
-    /// The value of a key: `CLASS::PARAMETER`, or a key of `keys.toml`, merged and of the declared type; each leaf has the
-    /// place that gave it. `None` where no level has it. Null where the data says null: a class's parameter then has its
+    /// The value of a key, `CLASS::PARAMETER` or a key of `keys.toml`, merged and of the declared type; each leaf has
+    /// the place that gave it. `None` if no level has it. Null if the data has null: a class's parameter then gets its
     /// default.
     ///
     /// # Errors
-    /// Nobody declares the key, or the data is wrong: of another type, a recursion, two profiles that differ.
+    /// The key is not declared, or the data is wrong: a value has the wrong type, keys depend on each other, or two
+    /// profiles contradict each other.
     pub fn get(&self, key: &str) -> Result<Option<Value>, LookupError> {
         self.get_merged(key, None)
     }
 
-    /// What `lookup(key)` in an expression gives: as [`Lookup::get`], but null for a key that is declared, may be null,
-    /// and has no value.
+    /// The result of `lookup(key)` in an expression: like [`Lookup::get`], but null for a key that is declared, may be
+    /// null, and has no value.
     ///
     /// # Errors
     /// As [`Lookup::get`].
@@ -162,7 +165,7 @@ impl<'a> Lookup<'a> {
         Ok(is_optional.then_some(Value::NULL))
     }
 
-    /// The same, merged in another way than declared.
+    /// Like [`Lookup::get`], but merged with another strategy than the declared one.
     ///
     /// # Errors
     /// As [`Lookup::get`].
@@ -174,7 +177,7 @@ impl<'a> Lookup<'a> {
         found.map_err(LookupError::Data)
     }
 
-    /// What the node's levels say of enforcing and auditing.
+    /// The policies of the node's levels on enforcing and auditing.
     ///
     /// # Errors
     /// What is wrong with the files of the profile level, which are opened for it.
@@ -189,7 +192,10 @@ impl<'a> Lookup<'a> {
         Ok(policies)
     }
 
-    /// Notes that a key is being computed.
+    /// Records that a key is being computed.
+    ///
+    /// # Errors
+    /// Returns an error if it is being computed already, since it then depends on itself.
     fn enter(&self, key: &str) -> Result<(), Diagnostic> {
         let mut asking = self.asking.borrow_mut();
         if let Some(first) = asking.iter().position(|asking| &*asking.key == key) {
@@ -211,13 +217,13 @@ impl<'a> Lookup<'a> {
             if misfits.is_empty() { vec![problem] } else { misfits }
         })?;
         let Some(value) = merged else { return Ok(None) };
-        // Parts that fitted nothing alone may make a whole of which more is secret.
+        // Parts that have no matching type alone may form a whole in which more is secret.
         let value = declaration.of.sealed(&value, self.data.modules());
         declaration.check(&value, key, self)?;
         Ok(Some(value))
     }
 
-    /// The values of a key, most specific first; under `first` only as many as decide.
+    /// The values of a key, most specific first. With the strategy `first`, only as many as are needed to decide.
     fn collect(&self, key: &str, class: Option<&str>, merge: &Merge) -> Result<Vec<Value>, Vec<Diagnostic>> {
         let mut found: Vec<(Source, Value)> = Vec::new();
         for source in self.sources_of(class)? {
@@ -233,7 +239,7 @@ impl<'a> Lookup<'a> {
         Ok(found.into_iter().map(|(_, value)| value).collect())
     }
 
-    /// Whether the values of a key can be had and do not contradict, whatever their merge then comes to.
+    /// Whether the values of a key can be computed and do not contradict each other, whatever their merge yields.
     pub fn is_decided(&self, key: &str, merge: &Merge) -> bool {
         let Ok(declaration) = self.data.declaration(key) else { return false };
         if self.enter(key).is_err() {
@@ -244,12 +250,12 @@ impl<'a> Lookup<'a> {
         values.is_ok()
     }
 
-    /// The files that may speak of a class, or of keys where there is none; most specific first.
+    /// The files that may have keys of a class, or top-level keys if `class` is `None`; most specific first.
     fn sources_of(&self, class: Option<&str>) -> Result<Vec<Source>, Vec<Diagnostic>> {
         self.sources.with_profiles(self.data, self.reader, (self.node, self.facts), &(self.profiles)(class))
     }
 
-    /// What one file says of a key, no matter who asks.
+    /// The value that one file has for a key, computed on its own.
     fn evaluate_alone(&self, source: &Source, key: &str) -> Result<Option<Value>, Vec<Diagnostic>> {
         self.enter(key).map_err(|problem| vec![problem])?;
         let value = self.evaluate(source, key);
@@ -257,7 +263,7 @@ impl<'a> Lookup<'a> {
         value
     }
 
-    /// What one file says of a key.
+    /// The value that one file has for a key.
     fn evaluate(&self, source: &Source, key: &str) -> Result<Option<Value>, Vec<Diagnostic>> {
         let Some((file, formula)) = source.file().and_then(|file| Some((file, file.values.get(key)?))) else {
             return Ok(None);
@@ -266,7 +272,7 @@ impl<'a> Lookup<'a> {
             asking.at = file.origins.get(key).cloned();
         }
         let scope = DataScope { lookup: self, writer: source.writer };
-        // What the declaration calls secret is so from here on: merges, errors and explanations see no more of it.
+        // What the declaration marks as secret is sealed from here on: merges, errors and explanations never see it open.
         let sealed = |value: Value| match self.data.declaration(key) {
             Ok(declaration) => declaration.of.sealed(&value, self.data.modules()),
             Err(_) => value,
@@ -278,7 +284,7 @@ impl<'a> Lookup<'a> {
     }
 }
 
-/// The whole chain, each link with its place.
+/// The error for keys that depend on each other: the whole chain, each link with its place.
 fn recursion(key: &str, chain: &[Asking]) -> Diagnostic {
     let keys = chain.iter().map(|asking| format!("`{}`", asking.key)).chain([format!("`{key}`")]);
     let message = format!("keys depend on each other: {}", keys.collect::<Vec<_>>().join(" → "));

@@ -1,6 +1,6 @@
-//! What the server counts of its own work, for monitoring: requests, polls, compiles, reports.
+//! Counts the server's own work for monitoring: requests, polls, compiles and reports.
 //!
-//! No label takes its value from facts, reports, or the path that a request names: their number is bounded by the program.
+//! No label takes its value from facts, reports or the path of a request, so the program bounds the number of labels.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-pub mod process; // what the system says of this process
+pub mod process; // the process, as the system sees it
 
-/// The upper ends of the histograms, in seconds: from an unchanged poll to a page that nobody waits for.
+/// The upper bounds of the histogram buckets, in seconds: from an unchanged poll to a page that is too slow to wait for.
 const ENDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
-/// Labels by their names.
+/// The label names with their values.
 pub type Labels<const N: usize> = [(&'static str, String); N];
 
-/// For whom a request was.
+/// The port that a request came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     Nodes,
@@ -29,15 +29,15 @@ pub enum Side {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Polled {
     Catalog,
-    /// That the node has it.
+    /// The node has this catalog already.
     Unchanged,
-    /// That the facts are wanted.
+    /// The node is asked for its facts.
     FactsWanted,
-    /// That the catalog does not compile.
+    /// The catalog does not compile.
     Broken,
-    /// That there is none for another reason.
+    /// There is no catalog for another reason.
     Refused,
-    /// Not, by a fault of the server.
+    /// There was no answer, because of an error of the server.
     Failed,
 }
 
@@ -45,15 +45,15 @@ pub enum Polled {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reported {
     Stored,
-    /// It was stored before.
+    /// It had been stored before.
     Known,
-    /// It was not stored, since it is over a limit or contradicts itself.
+    /// It was not stored, because it exceeds a limit or contradicts itself.
     Refused,
-    /// It was not stored, by a fault of the server.
+    /// It was not stored, because of an error of the server.
     Failed,
 }
 
-/// The counts.
+/// The counters.
 #[derive(Debug)]
 pub struct Measures {
     registry: Registry,
@@ -78,7 +78,7 @@ impl Default for Measures {
             polls: Family::default(),
             reports: Family::default(),
         };
-        // A rate needs a beginning: what has not happened yet is 0, and not missing.
+        // A rate needs a starting point: a counter begins at 0 instead of being absent.
         for polled in Polled::ALL {
             drop(measures.polls.get_or_create(&[("answer", polled.word().to_owned())]));
         }
@@ -118,7 +118,7 @@ impl Measures {
         self
     }
 
-    /// A request was answered; its route is that of the program, and none where it has none.
+    /// Counts an answered request. `route` is the program's name for it; `None` if no route matched.
     pub fn answered(&self, side: Side, route: Option<String>, status: u16, took: Duration) {
         let route = ("route", route.unwrap_or_else(|| "none".to_owned()));
         let port = ("port", side.word().to_owned());
@@ -127,29 +127,29 @@ impl Measures {
         self.durations.get_or_create(&[port, route]).observe(took.as_secs_f64());
     }
 
-    /// A poll was answered.
+    /// Counts an answered poll.
     pub fn polled(&self, polled: Polled) {
         self.polls.get_or_create(&[("answer", polled.word().to_owned())]).inc();
     }
 
-    /// A catalog was compiled, or found not to compile.
+    /// Counts a compile, whether or not it succeeded.
     pub fn compiled(&self, took: Duration) {
         self.compiles.observe(took.as_secs_f64());
     }
 
-    /// A report came.
+    /// Counts a report.
     pub fn reported(&self, reported: Reported) {
         self.reports.get_or_create(&[("outcome", reported.word().to_owned())]).inc();
     }
 
-    /// What was counted.
+    /// The registry that contains all counters.
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 }
 
 impl Side {
-    /// What it is called in labels and in the log.
+    /// Its name in labels and in the log.
     pub fn word(self) -> &'static str {
         match self {
             Self::Nodes => "nodes",

@@ -1,4 +1,4 @@
-//! All manifests of a snapshot, by name. Parsed once for a content: a commit parses only what it changed.
+//! All manifests of a snapshot, by name. A manifest is parsed once for each content: a commit parses only what it changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub struct Modules(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     manifests: BTreeMap<ManifestName, Arc<Parsed>>,
-    /// Names and their beginnings: `profile` and `profile::web` where there is a `profile::web::tls`.
+    /// Names and their prefixes: `profile` and `profile::web` if there is a `profile::web::tls`.
     namespaces: BTreeSet<Arc<str>>,
     defines: BTreeMap<Arc<str>, Arc<[Field]>>,
     problems: Vec<Diagnostic>,
@@ -37,7 +37,7 @@ struct Parsed {
 }
 
 impl Modules {
-    /// Parses a snapshot's manifests; those whose content is the same in `previous` are taken from there.
+    /// Parses a snapshot's manifests. Those with the same content in `previous` are taken from there.
     pub fn read(snapshot: &Snapshot, previous: Option<&Self>) -> Self {
         let mut inner = Inner::default();
         for (path, file) in snapshot.under(FOLDER) {
@@ -76,7 +76,7 @@ impl Modules {
         self.get(name).filter(|manifest| manifest.kind == ManifestKind::Define)
     }
 
-    /// What the first word of a block's header may be: all resource types, and all defines.
+    /// The names that may begin the header of a block: all resource types and all defines.
     pub fn type_names(&self) -> impl Iterator<Item = &str> {
         let defines = self.0.defines.keys().map(|name| &**name);
         definitions().iter().map(|def| def.name).chain(defines)
@@ -87,7 +87,8 @@ impl Modules {
         self.0.manifests.values().map(|parsed| &parsed.manifest)
     }
 
-    /// Who gives a class this parameter where it includes it, and where: that goes before the data.
+    /// The manifests that give a class this parameter where they include it, each with the place. Such a value takes
+    /// precedence over the data.
     pub fn givers(&self, class: &str, parameter: &str) -> impl Iterator<Item = (&Manifest, &Origin)> {
         self.manifests().flat_map(move |manifest| {
             let inclusions = manifest.inclusions.iter().filter(move |inclusion| &*inclusion.class == class);
@@ -98,12 +99,12 @@ impl Modules {
         })
     }
 
-    /// Whether a name is a manifest's or the beginning of one.
+    /// Whether a name is that of a manifest, or a prefix of one.
     pub fn is_namespace(&self, name: &str) -> bool {
         self.0.namespaces.contains(name)
     }
 
-    /// Everything wrong with them, each manifest on its own.
+    /// The problems of each manifest on its own.
     pub fn problems(&self) -> Vec<Diagnostic> {
         let own = self.0.manifests.values().flat_map(|parsed| parsed.problems.iter());
         self.0.problems.iter().chain(own).cloned().collect()
@@ -146,7 +147,7 @@ impl Inner {
         self.problems.extend(problems);
     }
 
-    /// A role is a list of profiles and nothing else.
+    /// Checks that roles contain nothing but profiles.
     fn check_roles(&mut self) {
         let roles = self.manifests.values().map(|parsed| &parsed.manifest);
         for role in roles.filter(|manifest| manifest.name.as_str().starts_with("role::")) {
@@ -164,7 +165,8 @@ impl Inner {
         }
     }
 
-    /// In data, the segment after a class is its parameter or a class below it: it cannot be both.
+    /// Finds parameters whose name is also that of a class below: in data, the segment after a class is either, and
+    /// cannot be both.
     fn find_ambiguous_parameters(&mut self) {
         for parsed in self.manifests.values().filter(|p| p.manifest.kind == ManifestKind::Class) {
             for parameter in &parsed.manifest.parameters {
@@ -182,7 +184,7 @@ impl Inner {
     }
 }
 
-/// The defines that a type names and that are not there, each as an error at `origin`.
+/// The defines that a type refers to but that do not exist, each as an error at `origin`.
 fn unknown_defines<'a>(
     of: &Type,
     known: impl Fn(&str) -> bool,
@@ -199,7 +201,7 @@ fn unknown_defines<'a>(
 }
 
 impl Modules {
-    /// The defines that a type names and that are not there, each as an error at `origin`.
+    /// The defines that a type refers to but that do not exist, each as an error at `origin`.
     pub fn unknown_defines(&self, of: &Type, origin: &Origin) -> Vec<Diagnostic> {
         let defines = &self.0.defines;
         unknown_defines(of, |name| defines.contains_key(name), defines.keys(), origin)

@@ -1,14 +1,15 @@
-//! Whom an address stands for, and who may hold a connection.
+//! Network addresses as clients, and limits on who may hold a connection.
 
 use std::net::IpAddr;
 
-pub mod allowance; // how often each may ask
-pub mod door; // how many connections each may hold
-pub mod files; // how many the system lets the process hold
+pub mod allowance; // how often each client may ask
+pub mod door; // how many connections each client may hold
+pub mod files; // how many files the system allows the process
 pub mod port; // a port with TLS and a door
-pub mod stream; // a connection that can be told to make room
+pub mod stream; // a connection that can be closed to make room
 
-/// What is counted as one: an IPv4 address, but of IPv6 the network of 2⁶⁴ that anyone who has one address has.
+/// The address that counts as one client: an IPv4 address, or the /64 network of an IPv6 address, since anyone who has
+/// one of its addresses has all of them.
 pub fn of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),

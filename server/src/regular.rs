@@ -1,5 +1,5 @@
-//! Files that are read or written whole: settings, keys, what an operator names. Who opens a pipe in the place of one waits for its
-//! writer, for ever; and a device may never end.
+//! Files that are read or written whole: settings, keys, and files that an operator names. Only regular files are
+//! opened: opening a pipe would wait for its writer for ever, and a device may never end.
 
 use std::fs::{File, FileType};
 use std::io::{self, Read as _, Write as _};
@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags};
 /// The bytes of a file.
 ///
 /// # Errors
-/// Where it cannot be read, is something else than a file, or holds more than `limit` bytes.
+/// Returns an error if it cannot be read, is not a regular file, or has more than `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -24,7 +24,7 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// The text of a file.
 ///
 /// # Errors
-/// As [`read`], and where it is not text.
+/// As [`read`], and if it is not UTF-8.
 pub fn text(path: &Path, limit: u64) -> io::Result<String> {
     String::from_utf8(read(path, limit)?).map_err(|_| io::Error::other("it is not text in UTF-8"))
 }
@@ -32,9 +32,9 @@ pub fn text(path: &Path, limit: u64) -> io::Result<String> {
 /// Opens a file.
 ///
 /// # Errors
-/// Where it cannot be opened, or is something else.
+/// Returns an error if it cannot be opened, or is not a regular file.
 fn open(path: &Path) -> io::Result<File> {
-    // Before it is opened, since that alone does something to many a device.
+    // Checked before it is opened, since opening alone has effects on many devices.
     refuse(std::fs::metadata(path)?.file_type())?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file: File = rustix::fs::open(path, flags, Mode::empty())?.into();
@@ -45,8 +45,8 @@ fn open(path: &Path) -> io::Result<File> {
 /// Writes a file that only its owner can read, whole or not at all.
 ///
 /// # Errors
-/// Where it cannot be written, or where something else than a file is in its place: a device, a pipe and a link are not
-/// replaced by one.
+/// Returns an error if it cannot be written, or if something other than a regular file is in its place: a device, a
+/// pipe or a link is not replaced.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match std::fs::symlink_metadata(path) {
         Ok(found) => refuse(found.file_type())?,

@@ -1,7 +1,7 @@
-//! A control repository as immutable snapshots: one git commit, or one state of a directory.
+//! A control repository as immutable snapshots: of one git commit, or of one state of a directory.
 //!
-//! Nothing is checked out and nothing is parsed here. A snapshot owns its bytes, so that a compile sees one commit
-//! whatever happens to the repository meanwhile.
+//! Nothing is checked out and nothing is parsed here. A snapshot owns its bytes, so a compile sees one commit, whatever
+//! happens to the repository in the meantime.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ mod error;
 mod follower;
 mod git;
 mod kept;
-pub mod limits; // what a server takes of a repository
+pub mod limits; // limits on what a server reads
 mod mirror;
 mod module_path;
 mod shape;
@@ -36,12 +36,12 @@ pub use source::{History, Source};
 use limits::Refused;
 use shape::Shape;
 
-/// What a snapshot is of: a commit's id, or the hash of a directory's names and contents.
+/// Identifies a snapshot: a commit's id, or the hash of a directory's names and contents.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommitId(Arc<str>);
 
 impl CommitId {
-    /// As text: 40 hex digits of a commit, `dir-` and 40 of a directory.
+    /// As text: the 40 hex digits of a commit, or `dir-` and 40 hex digits for a directory.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -59,12 +59,12 @@ impl fmt::Debug for CommitId {
     }
 }
 
-/// As much of a commit's id as people read.
+/// The first digits of a commit's id, as shown to people.
 pub fn short(commit: &str) -> String {
     commit.chars().take(10).collect()
 }
 
-/// A file of a snapshot: its bytes, and an id that changes with them alone. Cheap to clone.
+/// A file of a snapshot: its bytes, and a hash that changes only with them. Cheap to clone.
 #[derive(Clone)]
 pub struct File {
     bytes: Arc<[u8]>,
@@ -79,13 +79,13 @@ impl File {
         Self { hash: ContentHash::of(&bytes), bytes, refusal: None }
     }
 
-    /// Stands for a file that is beyond a limit: it has no content, and anyone who needs it fails with this reason.
+    /// A file that exceeds a limit: it has no content, and anything that needs it fails with this reason.
     pub fn refused(reason: Arc<str>) -> Self {
         let hash = ContentHash::of(format!("refused: {reason}").as_bytes());
         Self { bytes: Arc::default(), hash, refusal: Some(reason) }
     }
 
-    /// Why its content is not here, where it is beyond a limit.
+    /// Why its content is missing, if it exceeds a limit.
     pub fn refusal(&self) -> Option<&Arc<str>> {
         self.refusal.as_ref()
     }
@@ -95,7 +95,7 @@ impl File {
         &self.bytes
     }
 
-    /// SHA-256 of its content: what is made from it may be kept as long as this stays.
+    /// The SHA-256 of its content: what is made from it stays valid as long as this is the same.
     pub fn hash(&self) -> &ContentHash {
         &self.hash
     }
@@ -118,12 +118,12 @@ struct Inner {
     ignored: Vec<Ignored>,
     remarks: Vec<Diagnostic>,
     refused: Refused,
-    /// Parts of the data of which there is too much, each as a file that fails.
+    /// Parts of the data that exceed a limit, each as a file that fails.
     refused_parts: BTreeMap<Arc<str>, File>,
     shape: Shape,
 }
 
-/// Who committed what, as the commit says: for people.
+/// Who committed it and when, according to the commit, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// The author's name and address.
@@ -134,10 +134,10 @@ pub struct Written {
     pub at: Option<jiff::Timestamp>,
 }
 
-/// What an entry is that only names another.
+/// The name of an entry that only refers to another path.
 const A_LINK: &str = "a symbolic link";
 
-/// An entry of the repository that no snapshot holds.
+/// An entry of the repository that is not in the snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ignored {
     pub path: String,
@@ -145,7 +145,7 @@ pub struct Ignored {
     pub what: &'static str,
 }
 
-/// A part of the data that is beyond a limit.
+/// A part of the data that exceeds a limit.
 #[derive(Debug, Clone, Copy)]
 pub struct RefusedPart<'a> {
     pub part: &'a Arc<str>,
@@ -167,16 +167,16 @@ impl Snapshot {
         Self(Arc::new(Inner { commit, written, files, ignored, remarks, refused, refused_parts, shape }))
     }
 
-    /// With what is worth saying about how it was found.
+    /// Adds remarks on how the snapshot was made.
     fn remarked(mut self, remarks: impl IntoIterator<Item = Diagnostic>) -> Self {
-        // A snapshot that nobody shares yet: the others would not have them.
+        // Nothing shares the snapshot yet; otherwise the other handles would not get them.
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.remarks.extend(remarks);
         }
         self
     }
 
-    /// A snapshot of what is within the limits.
+    /// Makes a snapshot of the files that are within the limits.
     fn within_limits(
         commit: CommitId,
         written: Option<Written>,
@@ -192,13 +192,13 @@ impl Snapshot {
         Self(Arc::new(Inner { commit, written, files, ignored, remarks, refused, refused_parts, shape }))
     }
 
-    /// A snapshot of files in memory, with the hash that a directory of them would have: for tests and tools.
+    /// Makes a snapshot of files in memory, with the hash that a directory of them would have: for tests and tools.
     pub fn of_files<P: Into<Arc<str>>, B: Into<Arc<[u8]>>>(files: impl IntoIterator<Item = (P, B)>) -> Self {
         let files = files.into_iter().map(|(path, bytes)| (path.into(), File::new(bytes))).collect();
         Self::new(directory::commit_of(&files), None, files, Vec::new())
     }
 
-    /// With what modules' files are beside their bytes.
+    /// Sets what is known of modules' files apart from their bytes.
     fn shaped(mut self, shape: Shape) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.shape = shape;
@@ -206,12 +206,12 @@ impl Snapshot {
         self
     }
 
-    /// What it is a snapshot of.
+    /// The id of the commit or directory state.
     pub fn commit(&self) -> &CommitId {
         &self.0.commit
     }
 
-    /// Who committed it; none of a directory.
+    /// Who committed it; `None` for a directory.
     pub fn written(&self) -> Option<&Written> {
         self.0.written.as_ref()
     }
@@ -219,12 +219,12 @@ impl Snapshot {
     /// A file by its path from the repository's root. Reads of a compile go through [`Snapshot::reader`].
     pub fn get(&self, path: &str) -> Option<&File> {
         self.0.files.get(path).or_else(|| {
-            // Of a part that is too large, nobody knows what it would hold.
+            // The content of a part that is too large is unknown.
             if self.0.refused_parts.is_empty() { None } else { self.0.refused_parts.get(limits::part(path)?) }
         })
     }
 
-    /// Why nothing of the commit was read: the file that is too large, where it is one, and in which way.
+    /// Why nothing of the commit was read: the file that is too large, if it is about one, and the reason.
     pub fn refusal(&self) -> Option<(Option<&Arc<str>>, &Arc<str>)> {
         self.0.refused.commit.as_ref().map(|(path, reason)| (path.as_ref(), reason))
     }
@@ -234,7 +234,7 @@ impl Snapshot {
         self.0.refused.parts.iter().map(|(part, (first, reason))| RefusedPart { part, first, reason })
     }
 
-    /// The text of a file; none where it is not there, or no text.
+    /// The text of a file; `None` if it does not exist or is not text.
     pub fn text(&self, path: &str) -> Option<String> {
         std::str::from_utf8(self.get(path)?.bytes()).ok().map(str::to_owned)
     }
@@ -249,7 +249,7 @@ impl Snapshot {
         range.take_while(move |(path, _)| path.starts_with(&prefix))
     }
 
-    /// The symbolic links below a folder of a module's files, each with what it says.
+    /// The symbolic links below a folder of a module's files, each with its target.
     pub fn links_under(&self, folder: &str) -> impl Iterator<Item = (&str, &str)> {
         let prefix = format!("{folder}/");
         let links = self.0.shape.links.iter().map(|(path, target)| (&**path, &**target));
@@ -259,14 +259,14 @@ impl Snapshot {
     /// The empty folders below a folder of a module's files.
     pub fn empty_under(&self, folder: &str) -> impl Iterator<Item = &str> {
         let prefix = format!("{folder}/");
-        // One that `.gitkeep` keeps may hold something by now.
+        // A folder that was kept by `.gitkeep` may contain files by now.
         let is_empty =
             |path: &&str| self.under(path).next().is_none() && self.links_under(path).next().is_none();
         let folders = self.0.shape.folders.iter().map(|path| &**path);
         folders.filter(move |path| path.starts_with(&prefix)).filter(is_empty)
     }
 
-    /// The symbolic link that is at a path, or above it.
+    /// The symbolic link at a path, or at one of its parents.
     pub fn link_at(&self, path: &str) -> Option<&str> {
         let ignored = self.0.ignored.iter().filter(|ignored| ignored.what == A_LINK);
         let links = self.0.shape.links.keys().map(|link| &**link);
@@ -275,12 +275,12 @@ impl Snapshot {
             .find(|link| path.strip_prefix(link).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
     }
 
-    /// Whether a module's file is a program: executable where it is.
+    /// Whether a module's file is executable in the repository.
     pub fn is_program(&self, path: &str) -> bool {
         self.0.shape.programs.contains(path)
     }
 
-    /// Whether modules' files have the same links, empty folders and programs in both.
+    /// Whether both have the same links, empty folders and executable files in modules.
     pub fn has_shape_of(&self, other: &Self) -> bool {
         self.0.shape == other.0.shape
     }
@@ -290,8 +290,8 @@ impl Snapshot {
         self.0.files.iter()
     }
 
-    /// The files that `keep` takes, beside those of `other` that it does not take: for trying what a commit would be
-    /// with another's part. It has the id of this one.
+    /// The files for which `keep` is true, together with those of `other` for which it is not: to see what a commit
+    /// would be with another's part. The result has the id of this one.
     pub fn with(&self, keep: impl Fn(&str) -> bool, other: Option<&Self>) -> Self {
         let own = self.files().filter(|(path, _)| keep(path));
         let others = other.into_iter().flat_map(Self::files).filter(|(path, _)| !keep(path));
@@ -305,17 +305,17 @@ impl Snapshot {
         Self::within_limits(commit, written, files, Vec::new(), refused).shaped(self.0.shape.clone())
     }
 
-    /// What the repository has and no snapshot holds: links, submodules, odd names. To be shown as warnings.
+    /// Entries that no snapshot contains, such as links, submodules and odd names. They are shown as warnings.
     pub fn ignored(&self) -> &[Ignored] {
         &self.0.ignored
     }
 
-    /// What is worth saying about how it was found: a branch that was rewritten, a name that means two things.
+    /// Remarks on how it was made: a branch that was rewritten, or a name with two meanings.
     pub fn remarks(&self) -> &[Diagnostic] {
         &self.0.remarks
     }
 
-    /// A reader that remembers which files were opened through it: one for each compile.
+    /// A reader that remembers which files were opened through it; each compile has one.
     pub fn reader(&self) -> Reader {
         Reader { snapshot: self.clone(), opened: Mutex::default() }
     }
@@ -327,17 +327,17 @@ impl fmt::Debug for Snapshot {
     }
 }
 
-/// Reads a snapshot and remembers what was asked for, so that a compile can prove that it stayed on its node's path.
+/// Reads a snapshot and remembers what was asked for, so that a compile can prove that it read only its node's own files.
 #[derive(Debug)]
 pub struct Reader {
     snapshot: Snapshot,
     opened: Mutex<BTreeMap<Arc<str>, Presence>>,
 }
 
-/// Whether a path that was asked for is there.
+/// Whether a path that was asked for exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
-    /// It is, and was opened.
+    /// It exists, and was opened.
     Opened,
     Absent,
 }
@@ -354,7 +354,7 @@ impl Reader {
         found
     }
 
-    /// Everything that was asked for, in the order of paths.
+    /// Every path that was asked for, in order, with whether it exists.
     pub fn reads(&self) -> Vec<(Arc<str>, Presence)> {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         opened.iter().map(|(path, presence)| (path.clone(), *presence)).collect()

@@ -1,7 +1,7 @@
-//! A request's id: in the head of its answer, in all that is logged of it, and on pages of errors.
+//! A request's id: in the header of its answer, in every log line about it, and on error pages.
 //!
-//! The server gives it, and reads none: an id of a client or of a proxy is text of a stranger, who could send that of another
-//! request. A proxy that wants it for its own log has it in the answer.
+//! The server makes it, and never reads one: an id from a client or a proxy is untrusted text, and could be that of
+//! another request. A proxy that wants the id for its own log finds it in the answer.
 
 use std::fmt;
 use std::future::Future;
@@ -16,7 +16,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::measure::{Measures, Side};
 
-/// The header of answers that has it.
+/// The header of answers that contains it.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 tokio::task_local! {
@@ -30,17 +30,17 @@ struct Request {
     span: Span,
 }
 
-/// Has a request answered: counted, and known by an id.
+/// Answers a request: counts it, and gives it an id.
 ///
 /// # Errors
-/// Those of the routes.
+/// The errors of the routes.
 pub async fn answered<B>(
     side: Side,
     measures: Option<Arc<Measures>>,
     answer: impl Future<Output = Result<ServiceResponse<B>, actix_web::Error>>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
     let (began, id) = (Instant::now(), new_id());
-    // At any level of the log, the lines of a request say of which.
+    // At the highest level, so that the lines of a request name it whatever the filter is.
     let span =
         tracing::error_span!("request", %id, port = %side.word(), node = Empty, user = Empty, commit = Empty);
     let request = Request { id: id.clone(), span: span.clone() };
@@ -61,10 +61,10 @@ pub async fn answered<B>(
     answer
 }
 
-/// Random, so that nobody learns from it how many requests others send.
+/// Random, so that nobody can tell from it how many requests others send.
 fn new_id() -> Arc<str> {
     let mut bytes = [0; 8];
-    // Without random numbers no request has a name of its own, and each is answered all the same.
+    // Without random numbers the id is not unique, but the request is answered.
     let _ = getrandom::fill(&mut bytes);
     HEXLOWER.encode(&bytes).into()
 }
@@ -73,28 +73,28 @@ fn value(id: &str) -> HeaderValue {
     HeaderValue::from_str(id).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// The id of the request that is being answered; none elsewhere.
+/// The id of the request that is being answered; `None` elsewhere.
 pub fn id() -> Option<Arc<str>> {
     CURRENT.try_with(|request| request.id.clone()).ok()
 }
 
-/// Says for all that is logged of the request from now on which node it is of, or about.
+/// Adds to the log lines of this request, from now on, the node that it comes from or is about.
 pub fn is_of_node(name: impl fmt::Display) {
     record("node", name);
 }
 
-/// Says for all that is logged of the request from now on which user asks.
+/// Adds to the log lines of this request, from now on, the user who asks.
 pub fn is_of_user(name: impl fmt::Display) {
     record("user", name);
 }
 
-/// Says for all that is logged of the request from now on which commit it is answered from, or about.
+/// Adds to the log lines of this request, from now on, the commit that it is answered from or is about.
 pub fn is_of_commit(id: impl fmt::Display) {
     record("commit", id);
 }
 
 fn record(field: &str, value: impl fmt::Display) {
-    // There is none where a test asks without a server.
+    // There is no request if a test calls this without a server.
     let _ = CURRENT.try_with(|request| {
         request.span.record(field, display(value));
     });

@@ -1,4 +1,4 @@
-//! From a configuration to a running server, and back: any error stops the start; afterwards errors are logged.
+//! Starts and stops a server. Any error stops the start; afterwards errors are logged.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use crate::store::user::{Role, Scope};
 use crate::store::{self, Store};
 use crate::{admin, api, check, dashboard};
 
-mod audit_head; // where the audit log stands, told to the journal
-mod data_dir; // one server's alone, with what was made in it
-mod metrics_token; // the file of a setting
+mod audit_head; // the head of the audit log, written to the journal
+mod data_dir; // the data directory, used by one server at a time
+mod metrics_token; // the token's file
 mod foundation; // the CA and the store, made once
 
-pub mod hook; // a push takes effect at once
-pub mod ready; // systemd is told
+pub mod hook; // a git hook, so that a push takes effect at once
+pub mod ready; // notification of systemd
 
 pub use data_dir::DataDirError;
 pub use foundation::FoundationError;
@@ -42,13 +42,13 @@ mod judgement;
 #[cfg(test)]
 mod tests;
 
-/// How long requests may take to end when the server stops.
+/// How many seconds requests may take to end when the server stops.
 const SHUTDOWN: u64 = 10;
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data directory is unusable, or another server's.
+    /// The data directory is unusable, or in use by another server.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
     /// An address is unusable.
@@ -57,12 +57,12 @@ pub enum StartError {
     /// The control repository cannot be read.
     #[error(transparent)]
     Repo(#[from] RepoError),
-    /// What is named is something else.
+    /// The path or URL is not a control repository.
     #[error(
         "{0} is not a control repository: it has no inventory/, modules/ or hieradata/; `holdfast init DIR` makes one"
     )]
     NoControlRepository(String),
-    /// The CA or the store is missing, damaged, or another's.
+    /// The CA or the store is missing, damaged, or belongs to another server.
     #[error(transparent)]
     Foundation(#[from] FoundationError),
     /// The CA does not work.
@@ -82,14 +82,14 @@ pub enum StartError {
     System(#[from] std::io::Error),
 }
 
-/// Where a server is, and how to get in for the first time.
+/// The addresses of a server, and the link for the first login.
 #[derive(Debug, serde::Serialize)]
 pub struct Greeting {
     pub nodes: SocketAddr,
     pub dashboard: String,
     /// SHA-256 of the CA's certificate, in hex.
     pub ca: String,
-    /// The first operator's link, at the first start.
+    /// The first operator's login link, on the first start only.
     pub login: Option<admin::Link>,
 }
 
@@ -97,7 +97,7 @@ pub struct Greeting {
 pub struct Server {
     pub store: Store,
     pub identity: Arc<Identity>,
-    /// What is in force.
+    /// The running state.
     pub live: Arc<Live>,
     operators: admin::Context,
     nodes: SocketAddr,
@@ -109,14 +109,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server: when this returns, it answers.
+    /// Starts a server. When this returns, it answers requests.
     ///
     /// # Errors
-    /// The first thing that is in the way.
+    /// Returns the first error that prevents the start.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let token = config.metrics_token_file.as_deref().map(metrics_token::read).transpose()?;
         let lock = data_dir::take(&config.data_dir)?;
-        // First, and before anything is made: a mistyped repository or address must leave nothing behind.
+        // Checked before anything is created: a mistyped repository or address must leave nothing behind.
         let source = open_source(&config).await?;
         let source = if config.data_dir.join("server.db").exists() {
             source
@@ -142,7 +142,7 @@ impl Server {
         let doors = [Door::new(shares.nodes), Door::new(shares.people)];
         let for_nodes = port_of_nodes(for_nodes, doors[0].clone(), state, certificate.clone())?;
         let for_people = port_of_people(for_people, doors[1].clone(), pages, certificate.clone())?;
-        // An open page listens for as long as it is open: nothing is lost when it is cut off.
+        // An open page listens for as long as it is open, so nothing is lost if it is cut off.
         let handles = vec![for_nodes.open(config.workers, SHUTDOWN)?, for_people.open(config.workers, 1)?];
         let operators = admin::Context {
             identity: identity.clone(),
@@ -173,10 +173,10 @@ impl Server {
         })
     }
 
-    /// A login link for the first operator; none where there are users already.
+    /// A login link for the first operator; `None` if there are users already.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn first_login(&self) -> store::Result<Option<admin::Link>> {
         const NAME: &str = "admin";
         if !self.store.users().await?.is_empty() {
@@ -190,17 +190,17 @@ impl Server {
         }
     }
 
-    /// Where nodes connect.
+    /// The address that nodes connect to.
     pub fn nodes_address(&self) -> SocketAddr {
         self.nodes
     }
 
-    /// The dashboard as a browser finds it.
+    /// The URL of the dashboard.
     pub fn dashboard_url(&self) -> &str {
         &self.operators.dashboard
     }
 
-    /// Stops: requests end first, and nothing that was seen is lost.
+    /// Stops the server: requests end first, and everything that waits in memory is written.
     pub async fn stop(self) {
         for handle in &self.handles {
             handle.stop(true).await;
@@ -214,7 +214,7 @@ impl Server {
     }
 }
 
-/// What is odd about this machine's clock; the server starts all the same, since the clock may be set meanwhile.
+/// Logs what is odd about this machine's clock. The server starts anyway, since the clock may be corrected later.
 async fn tell_of_the_clock(clock: Clock, store: &Store) -> store::Result<()> {
     let now = Timestamp::now();
     let written = store.last_written().await?;
@@ -238,7 +238,7 @@ fn port_of_nodes(
     Ok(Port {
         listener,
         tls: tls::for_nodes(state.identity.authority(), certificate)?,
-        // A stranger's connection ends with its answer, and one that was revoked with its refusal.
+        // A stranger's connection ends with its answer, and that of a revoked node with its refusal.
         protocols: &[HTTP_1],
         door,
         state: Data::new(state),
@@ -271,7 +271,7 @@ fn identity_config(config: &Config, nodes: SocketAddr) -> identity::Config {
     }
 }
 
-/// `host:port` as URLs and join strings have it.
+/// `host:port` as in URLs and join strings.
 fn authority_part(host: &str, port: u16) -> String {
     if host.parse::<std::net::Ipv6Addr>().is_ok() {
         format!("[{host}]:{port}")
@@ -305,8 +305,8 @@ async fn open_source(config: &Config) -> Result<Source, StartError> {
     Ok(opened.map_err(std::io::Error::other)??)
 }
 
-/// A source that has something to be put in force, at a first start: a mistyped branch must leave nothing behind either, nor
-/// the path of what is not a control repository.
+/// Checks on the first start that a source has something to put in force. A mistyped branch, or a path that is not a
+/// control repository, must leave nothing behind.
 async fn readable(source: Source, repo: String) -> Result<Source, StartError> {
     let read = web::block(move || {
         source.has_head()?;
@@ -318,8 +318,8 @@ async fn readable(source: Source, repo: String) -> Result<Source, StartError> {
     source.ok_or(StartError::NoControlRepository(repo))
 }
 
-/// Puts the last good commit in force that the store knows and the repository still has, and has what came since looked at
-/// at once; where there is none, the newest.
+/// Puts the last good commit in force that the store knows and the repository still has, and has newer commits looked
+/// at at once. If there is none, takes the newest.
 async fn put_in_force(
     live: &Arc<Live>,
     store: &Store,
@@ -353,7 +353,7 @@ async fn keep_writing(live: Arc<Live>) {
     live.keep_writing().await;
 }
 
-/// A few at a time, so that nobody waits for it.
+/// Deletes outdated rows, a few at a time, so that nothing has to wait for it.
 async fn forget_what_is_past(store: Store) {
     const FEW: u32 = 500;
     loop {

@@ -1,24 +1,24 @@
-//! What the server remembers: SQLite behind async functions, one file a table.
+//! What the server remembers: SQLite behind async functions, one file for each table.
 //!
-//! One thread writes and takes what waits together into one transaction; readers have connections of their own that
-//! cannot write. No type of the driver is in a signature outside this folder, so that another database can stand
-//! beside this one. It knows nothing of HTTP and decides nothing about rights.
+//! One thread writes, and combines what waits into one transaction; readers have connections of their own that cannot
+//! write. No type of the driver is in a signature outside this folder, so another database can be added beside this
+//! one. The store knows nothing of HTTP and decides nothing about permissions.
 
 use std::path::Path;
 use std::sync::Arc;
 
-mod health; // whether it can be used
+mod health; // whether it works
 mod migrate;
 mod pool;
-mod restored; // what a restored one learns again
+mod restored; // what a restored store learns again
 mod writer;
 
 pub mod audit; // who did what: append-only, hash-chained
-pub mod catalog; // the last two served to each node, and what they name
+pub mod catalog; // the last two catalogs of each node, and the content that they refer to
 pub mod certificate; // issued to nodes
 pub mod commit; // commits that arrived, good or broken
 pub mod event; // what runs changed
-pub mod facts; // what nodes last said about themselves
+pub mod facts; // the last facts of each node
 pub mod fleet; // all nodes at once, for pages
 pub mod founding; // which CA it belongs to
 pub mod node; // nodes, by generation
@@ -27,13 +27,13 @@ pub mod session; // sessions and one-time login links
 pub mod token; // one-time tokens of join strings
 pub mod user; // who may log in
 
-/// So many reads of pages wait at most.
+/// The most reads of pages that may wait.
 const PAGES_WAITING: usize = 64;
 
-/// Why the store did not do it.
+/// Why the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database refused, or the disk did.
+    /// The database or the disk failed.
     #[error("the store: {0}")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The store did not take the work, or has been closed.
@@ -42,10 +42,10 @@ pub enum Error {
     /// Too many pages wait for the store already.
     #[error("too many pages are being read at the moment; try again")]
     Busy,
-    /// The work has a bug; what it did is taken back.
+    /// The work panicked; its changes were rolled back.
     #[error("internal error in the store; see the log")]
     Panicked,
-    /// A row holds what this program never wrote.
+    /// A row contains a value that this program never wrote.
     #[error("the store holds `{value}` as a {what}: it was changed by something else")]
     Corrupt {
         /// The kind of value.
@@ -57,7 +57,7 @@ pub enum Error {
         "{0} was removed or replaced under the running server: stop the server, restore the file, and start it again"
     )]
     Gone(String),
-    /// The database was made by other migrations.
+    /// The database has migrations that this program does not know.
     #[error("{0}")]
     Migration(String),
 }
@@ -69,7 +69,7 @@ impl From<rusqlite::Error> for Error {
 }
 
 impl Error {
-    /// Whether the disk or the system is at fault, and not what the file holds.
+    /// Whether the disk or the system is at fault, and not the content of the file.
     pub fn is_of_the_disk(&self) -> bool {
         use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
         let Self::Database(source) = self else { return false };
@@ -85,7 +85,7 @@ impl Error {
 /// What functions of the store return.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The store; copies are handles to the same one.
+/// The store. Clones are handles to the same store.
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Inner>,
@@ -93,8 +93,7 @@ pub struct Store {
     lane: Lane,
 }
 
-/// Who reads: pages have readers of their own, so that nodes and anyone who asks whether the server is ready never wait
-/// behind them.
+/// Who reads. Pages have readers of their own, so that nodes and the readiness check never wait behind them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lane {
     Nodes,
@@ -109,10 +108,10 @@ struct Inner {
 }
 
 impl Store {
-    /// Opens the database file, makes it where there is none, and brings its tables up to date.
+    /// Opens the database file, creates it if it does not exist, and brings its tables up to date.
     ///
     /// # Errors
-    /// Where the file cannot be opened, or was made by a newer or another program.
+    /// Returns an error if the file cannot be opened, or was made by a newer version or by another program.
     pub fn open(file: &Path) -> Result<Self> {
         let connection = pool::open_for_writing(file)?;
         migrate::up(&connection)?;
@@ -126,18 +125,18 @@ impl Store {
         Ok(Self { shared: Arc::new(shared), lane: Lane::Nodes })
     }
 
-    /// A handle to the same store that reads as pages do: after one another, and not without end.
+    /// A handle to the same store that reads as pages do: one read after another, each with a limit.
     #[must_use]
     pub fn for_pages(&self) -> Self {
         Self { shared: self.shared.clone(), lane: Lane::Pages }
     }
 
-    /// Ends it: what was written is in the database file, and nothing more is taken.
+    /// Closes the store: everything that was written is in the database file, and nothing more is accepted.
     pub async fn close(&self) {
         self.shared.writer.close().await;
     }
 
-    /// Runs `work` in a transaction of its own making: all of it happens, or nothing.
+    /// Runs `work` in a transaction of its own: all of it happens, or nothing does.
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&rusqlite::Connection) -> Result<T> + Send + 'static,
@@ -157,7 +156,7 @@ impl Store {
     }
 }
 
-/// Milliseconds since 1970, as the tables hold times.
+/// Milliseconds since 1970, as the tables store times.
 fn millis(at: jiff::Timestamp) -> i64 {
     at.as_millisecond()
 }
@@ -168,12 +167,12 @@ fn time(millis: i64) -> Result<jiff::Timestamp> {
         .map_err(|_| Error::Corrupt { what: "time", value: millis.to_string() })
 }
 
-/// A value that has its own grammar, from a table.
+/// A value with a grammar of its own, from a table.
 fn parsed<T: std::str::FromStr>(what: &'static str, text: &str) -> Result<T> {
     text.parse().map_err(|_| Error::Corrupt { what, value: text.to_owned() })
 }
 
-/// A word of a closed list, as the wire and the tables spell it.
+/// A word of a closed list, spelled as in the wire format and the tables.
 fn word<T: serde::Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
@@ -187,21 +186,21 @@ fn from_word<T: serde::de::DeserializeOwned>(what: &'static str, word: String) -
         .map_err(|_| Error::Corrupt { what, value: word })
 }
 
-/// What is read whole and rarely.
+/// A compressed value, for what is read whole and rarely.
 struct Packed {
     body: Vec<u8>,
-    /// How many bytes it is unpacked.
+    /// Its size before compression, in bytes.
     unpacked: i64,
 }
 
-/// Packs what [`unpack`] reads.
+/// Compresses a value for [`unpack`].
 fn pack<T: serde::Serialize>(value: &T) -> Result<Packed> {
     let json = serde_json::to_vec(value).map_err(|error| Error::Database(Box::new(error)))?;
     let body = zstd::encode_all(&*json, 3).map_err(|error| Error::Database(Box::new(error)))?;
     Ok(Packed { body, unpacked: i64::try_from(json.len()).unwrap_or(i64::MAX) })
 }
 
-/// What [`pack`] packed.
+/// Restores a value that [`pack`] compressed.
 fn unpack<T: serde::de::DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T> {
     let corrupt = |error: String| Error::Corrupt { what, value: error };
     let reader = zstd::Decoder::new(body).map_err(|error| corrupt(error.to_string()))?;
@@ -209,6 +208,6 @@ fn unpack<T: serde::de::DeserializeOwned>(what: &'static str, body: &[u8]) -> Re
 }
 
 #[cfg(test)]
-mod plans; // how pages find what they show
+mod plans; // query plans of the pages
 #[cfg(test)]
 pub(crate) mod tests;
