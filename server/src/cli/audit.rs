@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     socket: Socket,
 }
 
-/// A time, or how long ago it was.
+/// A point in time, given as such or as how long ago it was.
 fn since(text: &str) -> Result<Timestamp, String> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
@@ -52,13 +52,13 @@ fn since(text: &str) -> Result<Timestamp, String> {
     Timestamp::now().checked_sub(ago).map_err(|_| wrong())
 }
 
-/// A hash as the journal has it.
+/// A hash as the journal shows it.
 fn hash(text: &str) -> Result<String, String> {
     let is_hash = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     is_hash.then(|| text.to_ascii_lowercase()).ok_or_else(|| "a hash has 64 hexadecimal digits".to_owned())
 }
 
-/// Prints the log, or what a check of it came to.
+/// Prints the log, or the result of a check of it.
 pub fn run(arguments: &Arguments) -> Result<(), Failed> {
     let Arguments { since, verify, head, socket } = arguments;
     if *verify {
@@ -91,7 +91,7 @@ fn check(socket: &Socket, head: Option<String>) -> Result<(), Failed> {
     }
 }
 
-/// All of them: the server gives a part at a time.
+/// All entries: the server sends a part at a time.
 fn entries(socket: &Socket, since: Option<Timestamp>) -> Result<Vec<AuditEntry>, Failed> {
     let mut all: Vec<AuditEntry> = Vec::new();
     loop {

@@ -13,7 +13,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Does it.
+    /// Runs the command.
     pub fn run(self) -> Result<(), Failed> {
         let Self::Show(socket) = self;
         match (socket.ask(&Request::CaShow)?, socket.format) {

@@ -76,18 +76,18 @@ pub(super) fn run(args: &Args) -> Ended {
     if checked.is_clean() && !(args.strict && has_warnings) { Ended::Well } else { Ended::Badly }
 }
 
-/// What the verdict was found beside.
+/// What the commit was judged against.
 #[derive(Debug, Clone, Copy)]
 enum Beside<'a> {
-    /// A commit that is taken to be in force.
+    /// A commit that is presumably in force.
     Commit(&'a str),
-    /// Nothing: which is in force is not known here, and has a say.
+    /// Nothing: the commit in force is unknown here, and the verdict depends on it.
     Unknown,
-    /// Whatever is in force, it is the same.
+    /// The verdict does not depend on the commit in force.
     Whatever,
 }
 
-/// What the server would do with it.
+/// What the server would do with this commit.
 fn verdict(checked: &Checked, beside: Beside<'_>) -> String {
     let (refused, kept) = (!checked.is_usable(), checked.nodes.len());
     let first = match beside {
@@ -129,7 +129,7 @@ fn compiled(checked: &Checked, nodes: usize) -> String {
     }
 }
 
-/// Of an entry of the inventory that is wrong nobody knows what machine it is.
+/// It is unknown which machine an invalid entry of the inventory is about.
 fn uncounted(checked: &Checked) -> &'static str {
     match has_inventory_wrong(checked) {
         true => "; nodes with errors in the inventory are not counted",
@@ -144,7 +144,7 @@ fn has_inventory_wrong(checked: &Checked) -> bool {
     checked.fatal.iter().any(is_of_inventory)
 }
 
-/// What an operator must see of a commit though nothing is wrong with it.
+/// What the operator must see about a commit even if nothing is wrong with it: the machines that it removes.
 fn left((leaving, name): &(Leaving, String)) -> Vec<String> {
     leaving.lines().into_iter().map(|line| format!("beside {name}: {line}")).collect()
 }

@@ -71,7 +71,7 @@ pub(super) fn run(args: &Args) -> Ended {
     }
 }
 
-/// What is in a bundle, and whether an agent takes it.
+/// What a bundle contains, and whether an agent accepts it.
 fn written(path: &Path, compiled: &Compiled, with_secrets: bool) -> String {
     let resources = &compiled.catalog.resources;
     let has_secrets =

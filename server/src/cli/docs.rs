@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args) -> Ended {
     if args.check { tell(&differing) } else { write(root, &differing) }
 }
 
-/// A README that is not as the manifests say.
+/// A README that differs from what the manifests yield.
 struct Stale {
     path: String,
     text: String,
@@ -82,7 +82,7 @@ fn write(directory: &Path, differing: &[Stale]) -> Ended {
     Ended::Well
 }
 
-/// Whole or not at all.
+/// Replaces a file as a whole, or not at all.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let fresh = path.with_extension("md.new");
     std::fs::write(&fresh, text)?;

@@ -1,5 +1,5 @@
-//! `holdfast init`: a small control repository to start from, with the standard modules, which `holdfast check` finds
-//! nothing wrong with.
+//! `holdfast init`: makes a small control repository to start from, with the standard modules. `holdfast check` finds
+//! nothing wrong with it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ macro_rules! files {
     ($($path:literal),+ $(,)?) => { &[$(($path, include_str!(concat!("init/", $path)))),+] };
 }
 
-/// The repository's files. The folder `init` beside this file holds them as they are written.
+/// The files of the repository, as they are in the folder `init` beside this file.
 const FILES: &[(&str, &str)] = files![
     "README.md",
     "holdfast.toml",

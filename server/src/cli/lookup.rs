@@ -13,7 +13,7 @@ use crate::lookup::{KEYS_FILE, Lookup, LookupError, hierarchy};
 use super::repository::{Asked, Question, Refused, show_on_stderr};
 use super::{Ended, Format, print};
 
-mod note; // what is said beside the answer
+mod note; // notes beside the answer
 
 /// Looks up a key of the data for one machine.
 #[derive(Debug, clap::Args)]
@@ -90,7 +90,7 @@ fn answer(args: &Args, asked: &Asked) -> Ended {
     let has_nothing = matches!(&found, Ok(found) if found.as_ref().is_none_or(Value::is_null));
     let has_null = matches!(&found, Ok(Some(_)));
     let absent = has_nothing.then(|| absent(asked, &args.key, has_null));
-    // Of a key that nobody declares there is nothing to tell but that, which programs read as well.
+    // For a key that is not declared there is nothing else to explain, and programs must be able to read that too.
     let is_declared = !matches!(found, Err(LookupError::Undeclared { .. }));
     let standing = if is_declared { note::standing(asked, &args.key) } else { None };
     if args.explain && (is_declared || args.format == Format::Json) {
@@ -118,7 +118,7 @@ fn explain(
     }
 }
 
-/// Says what was found, and the value where nobody asked for more.
+/// Reports the result, and the value itself if no explanation was asked for.
 fn told(
     args: &Args,
     asked: &Asked,
@@ -151,17 +151,17 @@ fn told(
     }
 }
 
-/// What is wrong with how a key is declared, or with the levels: an answer other than the declared one would be wrong.
+/// Errors in the declaration of a key or in the levels: the answer might differ from what is declared.
 fn broken_declarations(asked: &Asked, key: &str) -> Vec<Diagnostic> {
     let declared = match key
         .rsplit_once("::")
         .and_then(|(class, name)| Some((asked.program.modules().get(class)?, name)))
     {
         None => (KEYS_FILE.to_owned(), 0..u32::MAX),
-        // of a file that cannot be read, nobody knows what it declares
+        // of a file that cannot be read, it is unknown what it declares
         Some((manifest, _)) if !manifest.complete => (manifest.file.to_string(), 0..u32::MAX),
         Some((manifest, name)) => {
-            // from the parameter's own line to whatever stands next in the file
+            // from the parameter's own line to whatever comes next in the file
             let from = manifest.parameter(name).map_or(0, |parameter| parameter.origin.start);
             let parameters = manifest.parameters.iter().map(|parameter| &parameter.origin);
             let others = manifest.blocks.iter().map(|block| &block.origin);
@@ -179,7 +179,7 @@ fn broken_declarations(asked: &Asked, key: &str) -> Vec<Diagnostic> {
     asked.program.problems().into_iter().filter(concerns).collect()
 }
 
-/// What holds where no level has the key, or the most specific one says null.
+/// What applies if no level has the key, or the most specific one has null.
 fn absent(asked: &Asked, key: &str, has_null: bool) -> Absent {
     let program = &asked.program;
     let declared = key
@@ -200,7 +200,7 @@ fn absent(asked: &Asked, key: &str, has_null: bool) -> Absent {
     }
 }
 
-/// Says what holds instead of a value of the data.
+/// Reports what applies instead of a value from the data.
 fn without_data(args: &Args, asked: &Asked, null: Option<&Value>, absent: &Absent) -> Ended {
     let place = null.and_then(|found| found.origin.as_ref());
     let why = place.map_or_else(
@@ -225,7 +225,7 @@ fn without_data(args: &Args, asked: &Asked, null: Option<&Value>, absent: &Absen
             return Ended::Wrongly;
         }
     };
-    // an explanation says so itself
+    // the explanation contains it already
     if !args.explain {
         say!("note: {note}");
         show_value(value, args.format);

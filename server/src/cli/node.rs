@@ -1,4 +1,4 @@
-//! `holdfast node`: add nodes, look at them, take them off.
+//! `holdfast node`: adds, shows and removes nodes.
 
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -82,7 +82,7 @@ fn seconds(text: &str) -> Result<u64, String> {
 }
 
 impl Command {
-    /// Does it.
+    /// Runs the command.
     pub fn run(self) -> Result<(), Failed> {
         let (socket, request) = match self {
             Self::Add(Invite { certname, ttl, socket }) => {

@@ -1,11 +1,11 @@
-//! `holdfast poke`: what a git hook runs, so that a push takes effect at once.
+//! `holdfast poke`: a git hook runs it so that a push takes effect at once.
 
 use std::process::ExitCode;
 
 use super::{Failed, Format, Socket, print_json};
 use crate::admin::{Answer, Outcome, Request};
 
-/// The exit code where a commit is in force and a fault in a tenant's data keeps some of its nodes from it.
+/// The exit code if a commit is in force and a fault in a tenant's data keeps some of its nodes back.
 const WITH_FAULTS: u8 = 2;
 
 /// What to look for.

@@ -1,5 +1,5 @@
-//! A control repository as commands without a server see it: a directory as it is, or one of its commits; a node of
-//! it, and that node's facts.
+//! A control repository as commands without a server see it: a directory as it is, or one of its commits, with a node
+//! of it and that node's facts.
 
 use std::io::{IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::repo::{Directory, GitRepository, Snapshot};
 
 use super::{Format, print_bytes};
 
-/// So many names are suggested.
+/// The most names to suggest.
 const SUGGESTED: usize = 5;
 
 /// Which node of which repository.
@@ -39,25 +39,25 @@ pub(super) struct Question {
     facts: Option<PathBuf>,
 }
 
-/// A node, ready to be asked about.
+/// A node with everything that is needed to answer questions about it.
 pub(super) struct Asked {
     pub(super) program: Program,
     pub(super) node: Arc<Node>,
     pub(super) facts: Facts,
-    /// The branch's name, or that there is none.
+    /// The branch's name, or the name for a directory without one.
     pub(super) environment: String,
 }
 
-/// What keeps a question from being asked.
+/// Why a question cannot be answered.
 pub(super) enum Refused {
-    /// One line says it.
+    /// For a reason that fits on one line.
     Because(String),
-    /// Something is wrong at a place.
+    /// For problems that have places.
     Problems(Snapshot, Vec<Diagnostic>),
 }
 
 impl Refused {
-    /// Says it on stderr.
+    /// Prints it on standard error.
     pub(super) fn tell(&self) {
         match self {
             Self::Because(why) => say!("error: {why}"),
@@ -123,9 +123,10 @@ impl Question {
     }
 }
 
-/// A directory as it is, or one of its commits. A directory inside a repository stands for the whole, as it does for git.
+/// Opens a directory as it is, or one of its commits. A directory inside a repository means the whole repository, as
+/// for git.
 pub(super) fn open(directory: &Path, revision: Option<&str>) -> Result<Snapshot, String> {
-    // One that is not there is no place inside of a repository, though its path is.
+    // A directory that does not exist is not inside a repository, even if its path is.
     if let Err(error) = std::fs::metadata(directory) {
         return Err(format!("cannot read {}: {error}", directory.display()));
     }
@@ -157,12 +158,12 @@ pub(super) fn open(directory: &Path, revision: Option<&str>) -> Result<Snapshot,
     Ok(snapshot)
 }
 
-/// The control repository that a directory is, or is in.
+/// The control repository that a directory is, or is inside of.
 pub(super) fn root(directory: &Path) -> Option<&Path> {
     directory.ancestors().find(|path| is_root(path))
 }
 
-/// Where the commits are of which a directory is one, as it is or by a revision.
+/// The git repository of a directory, whether the directory is read as it is or by a revision.
 pub(super) fn git_of(directory: &Path, revision: Option<&str>) -> Option<PathBuf> {
     let whole = std::path::absolute(directory).ok()?;
     let is_it = |path: &&Path| if revision.is_some() { GitRepository::is_at(path) } else { is_root(path) };
@@ -170,7 +171,7 @@ pub(super) fn git_of(directory: &Path, revision: Option<&str>) -> Option<PathBuf
     GitRepository::is_at(root).then(|| root.to_owned())
 }
 
-/// The folders of which a control repository has one at least.
+/// The folders of a control repository; it has at least one of them.
 const PARTS: [&str; 3] = ["inventory", "modules", "hieradata"];
 
 fn is_root(directory: &Path) -> bool {
@@ -181,7 +182,7 @@ fn is_bare(directory: &Path) -> bool {
     directory.join("HEAD").is_file() && GitRepository::is_at(directory)
 }
 
-/// Shows problems as data: on stdout, in the format asked for.
+/// Prints problems as data: on standard output, in the requested format.
 pub(super) fn show(snapshot: &Snapshot, problems: &[Diagnostic], format: Format) {
     let mut out = Vec::new();
     let written = match format {
@@ -199,10 +200,10 @@ pub(super) fn show(snapshot: &Snapshot, problems: &[Diagnostic], format: Format)
     }
 }
 
-/// Shows problems as talk: on stderr.
+/// Prints problems as messages: on standard error.
 pub(super) fn show_on_stderr(snapshot: &Snapshot, problems: &[Diagnostic]) {
     let words = text(snapshot, problems, std::io::stderr().is_terminal());
-    // As with all talk: nobody may be listening.
+    // As with all messages, standard error may be closed.
     let _ = std::io::stderr().lock().write_all(words.as_bytes());
     diagnose::hint(problems).into_iter().for_each(|hint| say!("{hint}"));
 }

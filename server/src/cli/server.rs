@@ -53,7 +53,7 @@ pub struct Arguments {
     format: Format,
 }
 
-/// `:8140` is every address of the machine.
+/// Parses an address. `:8140` means every address of the machine.
 fn address(text: &str) -> Result<SocketAddr, String> {
     let wrong = |_| format!("`{text}` is not an address with a port: give ADDRESS:PORT or :PORT");
     match text.strip_prefix(':') {
@@ -62,7 +62,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-/// Runs the server. What ends it is in its log, where that is for programs.
+/// Runs the server. If the log is in JSON, the error that ends it is in the log.
 pub fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
     let (format, install_hook) = (arguments.format, arguments.install_hook);
     let config = arguments.config()?;
@@ -93,12 +93,12 @@ fn begin(config: Config, formats: (Format, log::Format), install_hook: bool) -> 
 }
 
 impl Arguments {
-    /// The file, under what the command line says.
+    /// The configuration: the file, overridden by the command line.
     fn config(self) -> Result<Config, Failed> {
         let mut config = Config::read(self.config.as_deref())?;
         config.repo = self.repo.unwrap_or(config.repo);
         config.branch = self.branch.unwrap_or(config.branch);
-        // Whole: a hook runs elsewhere.
+        // Absolute, since a hook runs in another directory.
         config.data_dir = std::path::absolute(self.data_dir.unwrap_or(config.data_dir))?;
         config.listen = self.listen.unwrap_or(config.listen);
         config.dashboard = self.dashboard.unwrap_or(config.dashboard);
@@ -125,7 +125,7 @@ async fn serve(config: Config, formats: (Format, log::Format)) -> Result<(), Fai
     Ok(())
 }
 
-/// Where everything is; at the first start, how to get in.
+/// Prints the addresses, and on the first start the link for the first login.
 async fn greet(server: &Server, formats: (Format, log::Format)) -> Result<(), Failed> {
     let greeting = serve::Greeting {
         nodes: server.nodes_address(),
@@ -135,7 +135,7 @@ async fn greet(server: &Server, formats: (Format, log::Format)) -> Result<(), Fa
     };
     match formats {
         (Format::Json, _) => return print_json(&greeting),
-        // It is in one journal with the log, each of whose lines is for programs.
+        // It goes to the same journal as the log, each of whose lines is for programs.
         (Format::Text, log::Format::Json) => {
             print(harmless::json(&serde_json::to_string(&greeting)?));
             return Ok(());

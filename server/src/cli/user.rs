@@ -40,7 +40,7 @@ pub struct One {
 }
 
 impl Command {
-    /// Does it.
+    /// Runs the command.
     pub fn run(self) -> Result<(), Failed> {
         let (socket, request) = match self {
             Self::Add { name, scope, viewer, socket } => {

@@ -1,5 +1,5 @@
-//! What the server has in force when a commit comes, as far as a clone knows it: what its branch has upstream, else the
-//! commit that is checked out. A commit that the server refused is passed over, as the server did.
+//! The commit that the server will have in force when a new commit arrives, as far as a clone can tell: the upstream of
+//! its branch, or else the commit that is checked out. A commit that the server refused is skipped, as the server did.
 
 use std::path::Path;
 
@@ -11,25 +11,25 @@ use crate::repo::{self, GitRepository, Snapshot};
 
 use super::super::repository;
 
-/// So many commits are gone back over.
+/// How many commits to go back at most.
 const FAR: usize = 8;
 
-/// A commit that is taken to be in force.
+/// A commit that is presumably in force.
 pub(super) struct InForce {
-    /// As people name it.
+    /// Its name for people.
     pub(super) name: String,
     program: Program,
     checked: Checked,
 }
 
 impl InForce {
-    /// For the judgement of the next one.
+    /// The commit and its check, for the judgement of the next one.
     pub(super) fn before(&self) -> Before<'_> {
         Before { program: &self.program, checked: &self.checked }
     }
 }
 
-/// What is in force when `now` comes; none where nothing here says it.
+/// The commit in force when `now` arrives; `None` if that cannot be told here.
 pub(super) fn find(directory: &Path, revision: Option<&str>, now: &Snapshot) -> Option<InForce> {
     let root = repository::git_of(directory, revision)?;
     let repository = GitRepository::open(&root, revision.unwrap_or("HEAD")).ok()?;
@@ -44,8 +44,8 @@ pub(super) fn find(directory: &Path, revision: Option<&str>, now: &Snapshot) -> 
     found
 }
 
-/// Whose machines the files take away from the commit that is taken to be in force, and its name. Its inventory alone is
-/// read: nothing of it is judged for this.
+/// The machines that the files remove, compared with the commit that is presumably in force, and the name of that
+/// commit. Only its inventory is read; nothing of it is judged for this.
 pub(super) fn leaving(
     directory: &Path,
     revision: Option<&str>,
@@ -59,8 +59,8 @@ pub(super) fn leaving(
     Some((Leaving::between(&inventory, program.inventory()), name))
 }
 
-/// A commit and those before it, up to one at which every node compiles: whether the server has one of the others hangs on
-/// those before.
+/// A commit and those before it, back to one at which every node compiles. Whether the server took one of the others
+/// depends on those before it.
 fn back_to_a_clean_one(repository: &GitRepository, name: String) -> Vec<(Program, String)> {
     let (mut found, mut next) = (Vec::new(), repository.snapshot_of(&name).ok());
     while let Some(snapshot) = next.take_if(|_| found.len() < FAR) {
@@ -74,7 +74,7 @@ fn back_to_a_clean_one(repository: &GitRepository, name: String) -> Vec<(Program
     found
 }
 
-/// The name of the commit before, in the words of git.
+/// The name of the commit before, in git's notation.
 fn name_of(repository: &GitRepository, revision: Option<&str>, now: &Snapshot) -> Option<String> {
     let upstream = repository.upstream().filter(|name| match revision {
         None => true,
@@ -88,7 +88,7 @@ fn name_of(repository: &GitRepository, revision: Option<&str>, now: &Snapshot) -
         (None, None) => "HEAD".to_owned(),
         (None, Some(revision)) => return Some(format!("{revision}^")),
     };
-    // What it has already is judged as when it came.
+    // A commit that the server already has is judged against the one before it, as when it arrived.
     let base = repository.snapshot_of(&name).ok()?;
     Some(if is_same(&base, now) { format!("{name}^") } else { name })
 }

@@ -1,4 +1,4 @@
-//! The last line of a check is what the server does.
+//! The last line of a check describes what the server does.
 
 use super::*;
 use crate::repo::{GitRepository, Scratch, Snapshot};
@@ -49,7 +49,7 @@ fn a_check_counts_the_nodes_that_it_compiled() {
     assert_eq!(compiled(&nothing, 0), "no node was compiled");
 }
 
-/// Writes files of a work tree, and removes those without a text.
+/// Writes files of a work tree, and deletes those without a text.
 fn write(scratch: &Scratch, files: &[(&str, &str)]) {
     for (path, text) in files {
         let file = scratch.path().join(path);
@@ -103,7 +103,7 @@ fn a_directory_that_is_not_there_is_not_the_one_around_it() {
     }
 }
 
-/// Whether the server takes the files as they are, and beside what.
+/// Whether the server would take the files as they are, and what they were judged against.
 fn judged(scratch: &Scratch, revision: Option<&str>) -> (bool, String) {
     let snapshot = repository::open(scratch.path(), revision).unwrap();
     let program = Program::new(&snapshot, None);
@@ -117,7 +117,7 @@ fn in_a_work_tree_a_check_judges_beside_the_commit_before() {
     let scratch = Scratch::new();
     let good = [INVENTORY, ROLE, (WEB, NEEDS), (ACME, "[profile.web]\nport = 3005\n")];
     commit(&scratch, &good);
-    // A tenant takes away what was needed: that is not a fault of the operators'.
+    // A tenant removes something that is required: that is not the operators' fault.
     write(&scratch, &[(ACME, "")]);
     assert_eq!(judged(&scratch, None), (true, "HEAD".into()));
     commit(&scratch, &[]);
@@ -127,18 +127,18 @@ fn in_a_work_tree_a_check_judges_beside_the_commit_before() {
         "what is committed is judged as when it comes"
     );
     assert_eq!(judged(&scratch, Some("main")), (true, "main^".into()));
-    // An operator's type that a good value does not fit any more.
+    // An operator changes a type so that a good value no longer fits.
     commit(&scratch, &[(ACME, "[profile.web]\nport = 3005\n")]);
     commit(&scratch, &[(WEB, &NEEDS.replace("Port\"", "Integer[1,100]\""))]);
     assert_eq!(judged(&scratch, None), (false, "HEAD^".into()));
-    // The server refused that one: what it has in force is the one before.
+    // The server refused that commit, so it has the one before in force.
     write(&scratch, &[("hieradata/common.toml", "# new\n")]);
     let before = format!(
         "commit {}",
         &GitRepository::open(scratch.path(), "HEAD^").unwrap().head().unwrap().as_str()[..10]
     );
     assert_eq!(judged(&scratch, None), (false, before));
-    // As a clone sees it: what is upstream is in force.
+    // In a clone, the upstream commit is in force.
     scratch.git(&["remote", "add", "origin", "nowhere"]);
     scratch.git(&["update-ref", "refs/remotes/origin/main", "HEAD^"]);
     scratch.git(&["config", "branch.main.remote", "origin"]);

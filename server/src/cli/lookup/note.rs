@@ -1,4 +1,4 @@
-//! What a lookup says beside its answer: that the machine does not use the value, or that a manifest gives another.
+//! Notes beside the answer of a lookup: that the machine does not use the value, or that a manifest gives another.
 
 use holdfast_catalog::origin::Origin;
 
@@ -8,13 +8,13 @@ use crate::explain::Giver;
 
 use super::Asked;
 
-/// How the machine stands to the class of a parameter; none for a declared key.
+/// Whether the machine has the class of a parameter, and how; `None` for a declared key.
 pub(super) fn standing(asked: &Asked, key: &str) -> Option<Standing> {
     let parameter = parameter(key)?;
     Some(Standing::of(&asked.program, &asked.node, &asked.facts, &asked.environment, parameter))
 }
 
-/// The manifests that give the parameter themselves on this machine; where that cannot be told, those that may.
+/// The manifests that give the parameter themselves on this machine; if that cannot be told, those that may.
 pub(super) fn givers(asked: &Asked, key: &str, standing: Option<&Standing>) -> Vec<Giver> {
     match (parameter(key), standing) {
         (_, Some(Standing::Has(Some(gift)))) => {
@@ -35,14 +35,14 @@ pub(super) fn givers(asked: &Asked, key: &str, standing: Option<&Standing>) -> V
     }
 }
 
-/// Whether the machine has the class of a parameter, as far as that can be told; of other keys, that is so.
+/// Whether the machine has the class of a parameter, as far as that can be told; true for all other keys.
 pub(super) fn is_included(asked: &Asked, key: &str, standing: Option<&Standing>) -> bool {
     parameter(key).is_none_or(|(class, _)| {
         asked.program.leads_to(&asked.node.role, class) && !matches!(standing, Some(Standing::Lacks(_)))
     })
 }
 
-/// Lines for people.
+/// The notes, as lines for people.
 pub(super) fn all(asked: &Asked, key: &str, standing: Option<&Standing>) -> Vec<String> {
     let Some((class, name)) = parameter(key) else { return Vec::new() };
     let role = &asked.node.role;
@@ -80,7 +80,7 @@ pub(super) fn all(asked: &Asked, key: &str, standing: Option<&Standing>) -> Vec<
     givers(asked, key, standing).into_iter().map(told).collect()
 }
 
-/// Class and parameter of a key.
+/// The class and the parameter of a key.
 fn parameter(key: &str) -> Option<(&str, &str)> {
     key.split('.').next().unwrap_or(key).rsplit_once("::")
 }
@@ -92,12 +92,12 @@ mod tests {
     use crate::repo::Snapshot;
     use holdfast_catalog::facts::Facts;
 
-    /// What is said of `kiosk::port` where a profile includes the class in this way.
+    /// The notes about `kiosk::port` if a profile includes the class in this way.
     fn said(inclusion: &str) -> Vec<String> {
         said_beside(inclusion, &[])
     }
 
-    /// The same in a repository that has these files too.
+    /// Like [`said`], in a repository that has further files.
     fn said_beside(inclusion: &str, more: &[(&str, &str)]) -> Vec<String> {
         let profile = format!("doc = \"Kiosk.\"\n[class.kiosk]\n{inclusion}");
         let files = [

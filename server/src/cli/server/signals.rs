@@ -1,4 +1,4 @@
-//! Signals that the server knows. Only those that ask it to stop end it.
+//! The signals that the server handles. Only those that ask it to stop end it.
 
 use tokio::signal::unix::{self, SignalKind, signal};
 
@@ -6,11 +6,11 @@ use tokio::signal::unix::{self, SignalKind, signal};
 #[derive(Debug, PartialEq, Eq)]
 pub enum Wish {
     Stop,
-    /// To look at the repository at once: by the signal of this name.
+    /// To look at the repository at once; with the name of the signal.
     Look(&'static str),
 }
 
-/// The signals that are listened to.
+/// The signals that the server listens for.
 pub struct Signals {
     terminate: unix::Signal,
     interrupt: unix::Signal,
@@ -19,10 +19,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// From now on.
+    /// Listens for signals from now on.
     ///
     /// # Errors
-    /// Where the system gives no signals.
+    /// Returns an error if the system does not deliver signals.
     pub fn listen() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -32,7 +32,7 @@ impl Signals {
         })
     }
 
-    /// The next wish.
+    /// Waits for the next signal that asks for something.
     pub async fn next(&mut self) -> Wish {
         let [first, second] = &mut self.users;
         tokio::select! {
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
     use rustix::process::{Signal, getpid, kill_process};
 
-    /// Signals are the process's: all of it is one test.
+    /// Signals belong to the whole process, so one test covers them all.
     #[tokio::test]
     async fn f45_a_signal_ends_the_server_only_where_it_asks_for_that() {
         let mut signals = Signals::listen().unwrap();
