@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 
 use super::{Answer, Request, SOCKET};
 
-/// Why a running server was not reached, or did not do it.
+/// Why a running server could not be reached, or did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// No server, or no right to speak to it.
+    /// There is no server, or no permission to connect to it.
     #[error("cannot reach the server at {}: {source}; {hint}", path.display())]
     Unreachable {
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
-        /// What to do, or what is so all the same.
+        /// What to do, or what holds regardless.
         hint: &'static str,
     },
     #[error("the server closed the connection: {0}; see its log")]
@@ -39,7 +39,7 @@ fn hint(error: &io::Error, request: &Request) -> &'static str {
 /// Asks the server of this data directory.
 ///
 /// # Errors
-/// Where it cannot be reached, or refuses.
+/// Returns an error if it cannot be reached, or refuses the request.
 pub fn ask(data_dir: &Path, request: &Request) -> Result<Answer, ClientError> {
     let path = data_dir.join(SOCKET);
     let unreachable = |source| {

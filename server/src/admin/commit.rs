@@ -1,13 +1,13 @@
-//! Which commit is meant by what was typed: a whole id, the first digits of one, or something that is not one.
+//! Which commit was meant by what was typed: a full id, the first digits of one, or something that is not an id.
 
 use holdfast_catalog::harmless;
 
 use super::{Context, Refused};
 
-/// As long as the id of a commit is.
+/// The length of a commit's id.
 const DIGITS: usize = 40;
 
-/// The id of the commit that is meant.
+/// The id of the commit that was meant.
 pub(super) async fn meant(context: &Context, typed: &str) -> Result<String, Refused> {
     let live = &context.live;
     let shown = || harmless::line(typed).chars().take(80).collect::<String>();

@@ -1,4 +1,4 @@
-//! The server's side of the socket: who may connect, and one request at a time for each.
+//! The server's side of the socket: who may connect, and how requests are read.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,28 +10,28 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::{Answer, Context, Request, answer};
 
-/// The longest request.
+/// The longest request, in bytes.
 const MAX_REQUEST: u64 = 64 * 1024;
 
-/// How long a caller may take to ask.
+/// How long a caller may take to send its request.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Makes the socket for its owner alone; one that a past server left is replaced.
+/// Creates the socket for its owner only; one that an earlier server left behind is replaced.
 ///
 /// # Errors
-/// Where it cannot be made.
+/// Returns an error if it cannot be created.
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    // The directory is the owner's alone, so nobody connects between these two.
+    // Only the owner may enter the directory, so nobody can connect between these two lines.
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)
 }
 
-/// Answers for as long as the server runs.
+/// Answers requests for as long as the server runs.
 pub async fn serve(listener: UnixListener, context: Context) {
     loop {
         match listener.accept().await {

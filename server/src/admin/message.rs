@@ -1,4 +1,4 @@
-//! What is said over the operators' socket: one request and one answer a connection.
+//! The messages on the operators' socket: one request and one answer for each connection.
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::count::counted;
@@ -13,20 +13,20 @@ use crate::store::audit::{AuditRow, Checked};
 use crate::store::node::Place;
 use crate::store::user::{Role, Scope};
 
-/// What an operator asks.
+/// What an operator asks for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// A new node of the inventory.
+    /// Add a node of the inventory.
     NodeAdd {
         certname: Certname,
-        /// How many seconds its join string works.
+        /// For how many seconds its join string works.
         lifetime: u64,
     },
-    /// The node again, where the inventory has it now, as another generation.
+    /// Add the node again, at its present place in the inventory, as another generation.
     NodeMove {
         certname: Certname,
-        /// How many seconds its join string works.
+        /// For how many seconds its join string works.
         lifetime: u64,
     },
     NodeList {
@@ -42,21 +42,20 @@ pub enum Request {
     NodeRemove {
         certname: Certname,
     },
-    /// A new user, and a link for the first login.
+    /// Add a user, and make a link for the first login.
     UserAdd {
         /// The name to log in with.
         name: String,
-        /// What the user may do.
         role: Role,
         /// Which nodes the user sees.
         scope: Scope,
     },
-    /// Another link for a user who cannot log in.
+    /// Make another link for a user who cannot log in.
     UserLink {
         name: String,
     },
     UserList,
-    /// Remove a user, and all sessions.
+    /// Remove a user, and end all of the user's sessions.
     UserRemove {
         name: String,
     },
@@ -64,7 +63,7 @@ pub enum Request {
     /// A part of the audit log.
     Audit {
         since: Option<Timestamp>,
-        /// Those after this place.
+        /// Only entries after this place.
         after: i64,
     },
     /// Check the audit log.
@@ -74,16 +73,16 @@ pub enum Request {
     },
     /// Look at the repository now.
     Poke {
-        /// Answer when this commit has been judged.
+        /// If set, answer when this commit has been judged.
         commit: Option<String>,
     },
 }
 
-/// Which nodes: those that fit all that is said.
+/// Which nodes: those that match all conditions.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeFilter {
-    /// One of these states; any where there are none.
+    /// One of these states; any state if empty.
     pub states: Vec<State>,
     pub reseller: Option<String>,
     /// The customer, as `CUSTOMER` or `RESELLER/CUSTOMER`.
@@ -95,12 +94,12 @@ pub struct NodeFilter {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "answer", content = "value", rename_all = "snake_case")]
 pub enum Answer {
-    /// A node that waits, with its join string.
+    /// A node that may join now, with its join string.
     Invited {
         node: Box<NodeView>,
-        /// For the node's eyes alone.
+        /// Only the node may see it.
         join: String,
-        /// Until when it works.
+        /// When the join string expires.
         expires_at: Timestamp,
     },
     Nodes(Vec<NodeView>),
@@ -115,9 +114,9 @@ pub enum Answer {
         /// SHA-256 of the key that nodes pin, in hex.
         pin: String,
     },
-    /// Entries of the audit log, the oldest first; none after the last.
+    /// Entries of the audit log, oldest first; empty after the last.
     Audit(Vec<AuditEntry>),
-    /// What a check of the audit log came to.
+    /// The result of a check of the audit log.
     AuditChecked(AuditCheck),
     /// What became of a commit.
     Judged(Box<Verdict>),
@@ -131,7 +130,7 @@ pub struct Link {
     pub user: String,
     /// The address to open.
     pub url: String,
-    /// Until when it works.
+    /// When the link expires.
     pub expires_at: Timestamp,
 }
 
@@ -140,19 +139,19 @@ pub struct Link {
 pub struct NodeView {
     pub certname: Certname,
     pub place: Place,
-    /// Its role, where the inventory has it.
+    /// Its role, if it is in the inventory.
     pub role: Option<String>,
-    /// Its generation; none where nobody added it.
+    /// Its generation; `None` if it was never added.
     pub generation: Option<u32>,
-    /// `added`, `enrolled` or `revoked`; none where nobody added it.
+    /// `added`, `enrolled` or `revoked`; `None` if it was never added.
     pub enrolment: Option<store::node::NodeState>,
     pub state: State,
-    /// Why it is called so.
+    /// The reason for the state.
     pub reason: String,
     pub seen_at: Option<Timestamp>,
-    /// The commit that it runs on, as it reported.
+    /// The commit that it reported to run on.
     pub commit: Option<String>,
-    /// What it says to run on, where the server does not know that commit.
+    /// The commit that it reported to run on, if the server does not know that commit.
     pub unknown_commit: Option<String>,
 }
 
@@ -161,11 +160,11 @@ pub struct NodeView {
 pub struct NodeDetail {
     #[serde(flatten)]
     pub node: NodeView,
-    /// When its certificates end.
+    /// Its certificates, with their ends.
     pub certificates: Vec<CertificateView>,
     /// Its last reports, newest first.
     pub reports: Vec<ReportView>,
-    /// Whether there are older ones than those.
+    /// Whether there are older reports than these.
     pub has_older_reports: bool,
 }
 
@@ -188,9 +187,9 @@ pub struct ReportView {
     pub mode: Mode,
     /// Where the catalog came from.
     pub source: Source,
-    /// How many resources ended how.
+    /// The number of resources by outcome.
     pub counts: Counts,
-    /// Why there was no run, or why on an old catalog.
+    /// Why there was no run, or why it used an old catalog.
     pub error: Option<String>,
 }
 
@@ -203,10 +202,10 @@ pub struct AuditEntry {
     pub actor: String,
     pub action: String,
     pub object: String,
-    /// The commit that it happened under.
+    /// The commit that was in force then.
     pub commit: Option<String>,
     pub detail: String,
-    /// Covers it and all entries before it, in hex.
+    /// A hash of this entry and all before it, in hex.
     pub hash: String,
 }
 
@@ -225,23 +224,23 @@ impl From<AuditRow> for AuditEntry {
     }
 }
 
-/// What a check of the audit log came to, for people and scripts.
+/// The result of a check of the audit log, for people and scripts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditCheck {
-    /// How many entries fit together, from the first on.
+    /// How many entries are intact, from the first on.
     pub entries: i64,
-    /// The hash of the last of those, in hex.
+    /// The hash of the last of these, in hex.
     pub head: Option<String>,
-    /// The first place whose entry was changed, or is missing.
+    /// The place of the first entry that was changed or is missing.
     pub broken_at: Option<i64>,
-    /// The hash that had to be among them.
+    /// The hash that must be in the log.
     pub sought: Option<String>,
-    /// The place of the entry that has it.
+    /// The place of the entry with that hash.
     pub found_at: Option<i64>,
 }
 
 impl AuditCheck {
-    /// Of a check, and of the hash that was sought.
+    /// Makes the result of a check, and of the search for a hash.
     pub fn of(checked: Checked, sought: Option<String>) -> Self {
         let Checked { head, broken_at, found } = checked;
         Self {
@@ -253,7 +252,7 @@ impl AuditCheck {
         }
     }
 
-    /// What is wrong with the log; none where nothing is.
+    /// What is wrong with the log; `None` if nothing is.
     pub fn fault(&self) -> Option<String> {
         if let Some(place) = self.broken_at {
             return Some(format!(
@@ -269,7 +268,7 @@ impl AuditCheck {
         ))
     }
 
-    /// That nothing is wrong, in words.
+    /// The words for a log in which nothing is wrong.
     pub fn words(&self) -> String {
         let Some(head) = &self.head else { return "the audit log has no entry".to_owned() };
         let entries = counted(self.entries, "entry fits", "entries fit");

@@ -1,4 +1,5 @@
-//! Names that operators type, held against those that there are: an unknown one is refused, with the nearest.
+//! Compares names that operators type with those that exist: an unknown one is refused, with the most similar one
+//! suggested.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +10,7 @@ use crate::fleet::Member;
 use crate::inventory;
 use crate::store::user::{Scope, UserRow};
 
-/// The names of a fleet.
+/// The names in a fleet.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     resellers: BTreeSet<String>,
@@ -18,8 +19,8 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Those of the commit in force, where a customer needs no machine yet, and those of machines that the inventory
-    /// no longer has.
+    /// The names in the commit in force, where a customer need not have machines yet, and those of machines that are no
+    /// longer in the inventory.
     pub(super) fn of(context: &Context, members: &[Member]) -> Self {
         let mut names = Self::default();
         for member in members {
@@ -45,7 +46,7 @@ impl Names {
         }
     }
 
-    /// Nothing that a user could ever see.
+    /// Refuses a scope in which a user could never see anything.
     pub(super) fn check_scope(&self, scope: &Scope) -> Result<(), Refused> {
         match scope {
             Scope::Everything => Ok(()),
@@ -54,7 +55,7 @@ impl Names {
         }
     }
 
-    /// A filter that nothing can ever fit.
+    /// Refuses a filter that nothing can match.
     pub(super) fn check_filter(&self, filter: &NodeFilter) -> Result<(), Refused> {
         filter.reseller.as_deref().map_or(Ok(()), |name| self.reseller(name))?;
         filter.customer.as_deref().map_or(Ok(()), |name| self.customer(name))?;
@@ -72,7 +73,7 @@ impl Names {
         })
     }
 
-    /// `CUSTOMER` or `RESELLER/CUSTOMER`.
+    /// Checks a customer, given as `CUSTOMER` or `RESELLER/CUSTOMER`.
     fn customer(&self, name: &str) -> Result<(), Refused> {
         if self.places.contains(name) || self.of_customer(name).next().is_some() {
             return Ok(());
@@ -93,7 +94,7 @@ impl Names {
     }
 }
 
-/// There is no such user, and perhaps another was meant.
+/// The refusal for an unknown user, with the most similar name suggested.
 pub(super) fn no_user(name: &str, users: &[UserRow]) -> Refused {
     let near = nearest(name, users.iter().map(|user| user.name.as_str()));
     Refused::NoUser(shown(name), near.map(|near| meant(&[near])).unwrap_or_default())
@@ -108,7 +109,7 @@ fn meant(names: &[&str]) -> String {
     format!("; did you mean `{}`?", names.join("` or `"))
 }
 
-/// What was typed may be anything.
+/// The name with control characters escaped and cut to a length: what was typed may be anything.
 fn shown(name: &str) -> String {
     name.escape_debug().take(80).collect()
 }

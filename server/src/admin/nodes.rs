@@ -1,4 +1,4 @@
-//! Operators look at nodes: all of them, some, or one, each with how it is; and what a mistyped name may have meant.
+//! Requests about nodes: all of them, some, or one, each with its state; and suggestions for a mistyped name.
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::spelling::nearest;
@@ -12,13 +12,13 @@ use crate::store::certificate::CertificateRow;
 use crate::store::report::ReportRow;
 use crate::store::user::Scope;
 
-/// So many names are suggested.
+/// The most names to suggest.
 const SUGGESTED: usize = 3;
 
-/// So many reports of a machine are shown, the newest.
+/// The most reports of a machine to show, newest first.
 const REPORTS: u32 = 20;
 
-/// All machines, what needs attention first.
+/// All machines, those that need attention first.
 pub(super) async fn members(context: &Context) -> store::Result<Vec<Member>> {
     let look = Look {
         scope: Scope::Everything,
@@ -31,7 +31,7 @@ pub(super) async fn members(context: &Context) -> store::Result<Vec<Member>> {
     Ok(members)
 }
 
-/// The machines that fit a filter.
+/// The machines that match a filter.
 pub(super) async fn list(context: &Context, filter: &NodeFilter) -> Result<Answer, Refused> {
     let members = members(context).await?;
     Names::of(context, &members).check_filter(filter)?;
@@ -48,7 +48,7 @@ pub(super) async fn show(context: &Context, certname: Certname) -> Result<Answer
     let (certificates, reports) = match &member.row {
         Some(row) => {
             let store = &context.store;
-            // One more than is shown tells whether there are older ones.
+            // One more than is shown, to tell whether there are older ones.
             (store.certificates(row.node.id).await?, store.reports_of(row.node.id, REPORTS + 1).await?)
         }
         None => (Vec::new(), Vec::new()),
@@ -109,7 +109,7 @@ impl From<ReportRow> for ReportView {
     }
 }
 
-/// There is no such node, and perhaps another was meant.
+/// The refusal for an unknown node, with similar names suggested.
 pub(super) async fn unknown(context: &Context, certname: Certname) -> Refused {
     match members(context).await {
         Ok(members) => {
@@ -120,19 +120,19 @@ pub(super) async fn unknown(context: &Context, certname: Certname) -> Refused {
     }
 }
 
-/// Whether the inventory in force has a machine.
+/// Whether a machine is in the inventory in force.
 pub(super) fn is_in_inventory(context: &Context, certname: &Certname) -> bool {
     context.live.machines().iter().any(|(machine, _)| machine == certname)
 }
 
-/// The inventory has no such machine, and perhaps another was meant.
+/// The refusal for a machine that is not in the inventory, with similar names suggested.
 pub(super) fn not_in_inventory(context: &Context, certname: Certname) -> Refused {
     let machines = context.live.machines();
     let meant = meant(certname.as_str(), machines.iter().map(|(certname, _)| certname.as_str()));
     Refused::NotInInventory(certname, meant)
 }
 
-/// `did you mean …? `: the names of which this is the first part, or the one that is nearest.
+/// `did you mean …? ` with the names of which this is the first label, or else with the most similar one.
 fn meant<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
     let host = |name: &'a str| name.split('.').next().unwrap_or(name);

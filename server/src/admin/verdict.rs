@@ -1,4 +1,4 @@
-//! What became of a commit, for the person who pushed it: in force, in force but for some nodes, or refused.
+//! What became of a commit, for the person who pushed it: it is in force, in force except for some nodes, or refused.
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::harmless;
@@ -20,15 +20,15 @@ pub struct Verdict {
     pub commit: String,
     /// Whether it is in force.
     pub outcome: Outcome,
-    /// Whether a commit is in force now, this one or the last good one.
+    /// Whether any commit is in force now: this one or the last good one.
     pub stands: bool,
     /// The nodes that it does not reach.
     pub kept: Vec<Kept>,
-    /// The machines that it takes out of the inventory, and those that it gives to another customer, where it is in force.
+    /// The machines that it removes from the inventory or gives to another customer, if it is in force.
     pub leaving: Leaving,
     /// All errors and warnings.
     pub problems: Vec<Diagnostic>,
-    /// The same with the lines in which they stand.
+    /// The problems as text, with the lines that they are about.
     pub shown: String,
 }
 
@@ -36,28 +36,28 @@ pub struct Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It is, and nothing is wrong with it.
+    /// It is in force, and nothing is wrong with it.
     InForce,
-    /// It is, and some nodes keep what they have: by errors in tenants' data, or since the inventory has them no more
-    /// where they were added.
+    /// It is in force, but some nodes keep what they have: because of errors in tenants' data, or because the inventory
+    /// no longer has them where they were added.
     InForceWithFaults,
-    /// It is not, because of operators' files: the last good one stays in force, where there is one.
+    /// It is not in force, because of errors in operators' files. The last good commit, if there is one, stays in force.
     Refused,
 }
 
-/// A node that a commit does not reach: its data has a fault, or the inventory has it no more where it was added.
+/// A node that a commit does not reach: its data has an error, or the inventory no longer has it where it was added.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Kept {
     pub certname: Certname,
-    /// The commit of the catalog that it keeps; none where it never had one.
+    /// The commit of the catalog that it keeps; `None` if it never had one.
     pub commit: Option<String>,
     pub problems: Vec<Diagnostic>,
 }
 
-/// What became of a commit that was judged.
+/// The verdict on a commit that was judged.
 ///
 /// # Errors
-/// Where the store fails.
+/// Returns an error if the store fails.
 pub(super) async fn of(context: &Context, judged: CommitRow, shown: String) -> store::Result<Verdict> {
     let kept = match judged.status {
         CommitStatus::Good => kept(context, &judged.id).await?,
@@ -79,7 +79,7 @@ pub(super) async fn of(context: &Context, judged: CommitRow, shown: String) -> s
 async fn kept(context: &Context, commit: &str) -> store::Result<Vec<Kept>> {
     let in_force = context.live.in_force().filter(|in_force| in_force.commit() == commit);
     let Some(in_force) = in_force else { return Ok(Vec::new()) };
-    // Found where nobody asked before, as after a restart: with many nodes that takes its time.
+    // If it is not known yet, as after a restart, it is computed now, which takes time with many nodes.
     let find = move || in_force.checked().nodes.clone();
     let mut nodes = tokio::task::spawn_blocking(find).await.unwrap_or_default();
     for member in super::nodes::members(context).await? {
@@ -103,7 +103,7 @@ async fn kept(context: &Context, commit: &str) -> store::Result<Vec<Kept>> {
 }
 
 impl Verdict {
-    /// In words.
+    /// The verdict in words.
     pub fn text(&self) -> String {
         let commit = &self.commit;
         let first = match (self.outcome, &self.kept[..]) {
@@ -138,7 +138,8 @@ impl Kept {
         };
         let first = self.problems.first();
         let why = first.map_or_else(String::new, ToString::to_string);
-        // A key of a tenant's data may hold anything: lines of other nodes, say, or what clears a terminal.
+        // A key in a tenant's data may contain anything, such as lines that look like other nodes, or a sequence that
+        // clears the terminal.
         harmless::line(&format!("{} {keeps}: {why}", self.certname)).into_owned()
     }
 }
