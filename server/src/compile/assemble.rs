@@ -1,4 +1,4 @@
-//! From what was declared to a catalog.
+//! Makes a catalog from what was declared.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::lookup::{Inherited, Policies, Subject};
 use super::declared::Declared;
 use super::pass::Pass;
 
-/// The catalog of a node, sealed with the node's key.
+/// Makes the catalog of a node; its id is computed with the node's key.
 pub(super) fn assemble(
     declared: Declared<'_>,
     edges: Vec<Edge>,
@@ -46,7 +46,7 @@ pub(super) fn assemble(
     catalog
 }
 
-/// The policy of each resource: of all ways on which classes lead to it, the one that does most.
+/// The policy of each resource. If classes lead to a resource on several ways, the policy that does most applies.
 fn policies_of_all(policies: &Policies, declared: &Declared<'_>) -> Vec<Policy> {
     if policies.is_empty() {
         return vec![Policy::Enforce; declared.resources.len()];
@@ -64,10 +64,10 @@ fn policies_of_all(policies: &Policies, declared: &Declared<'_>) -> Vec<Policy> 
     declared.resources.iter().map(of).collect()
 }
 
-/// What such a warning says of the one node.
+/// How the message of such a warning ends, for one node.
 pub const NOT_HERE: &str = "which this node does not have";
 
-/// Policies of something that the catalog does not have.
+/// Warnings about policies for something that the catalog does not contain.
 pub(super) fn idle_policies(policies: &Policies, declared: &Declared<'_>) -> Vec<Diagnostic> {
     let idle = |subject: &Subject| match subject {
         Subject::Resource(reference) => declared.find(reference).is_none().then_some(reference.clone()),

@@ -1,4 +1,4 @@
-//! The attributes of a block, layer by layer: `[defaults.TYPE]`, then `"*"`, then what is written.
+//! The attributes of a block, layer by layer: `[defaults.TYPE]`, then `"*"`, then those written in the block.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use super::scope::{Frame, data_places};
 use super::unit::Traced;
 use super::way::{Way, way};
 
-/// An attribute as it is written, or as a map gives it.
+/// An attribute, written out or given by a map.
 pub(super) struct Written {
-    /// Its value; none where it could not be had, which has been reported.
+    /// Its value; `None` if evaluating it failed, which has been reported.
     pub(super) traced: Option<Traced>,
     /// Where its name is.
     pub(super) key_origin: Arc<Origin>,
@@ -49,7 +49,8 @@ fn written(frame: &Frame<'_, '_>, binding: &Binding) -> (Arc<str>, Written) {
     (binding.name.clone(), written)
 }
 
-/// Puts a layer over another. Content is one thing, however it is given: a layer that gives it in one way covers all.
+/// Puts a layer over another. Content counts as one attribute, however it is given: if a layer gives it in one way, it
+/// replaces all ways in which the layers below give it.
 fn cover(below: &mut Layer, above: Layer, sort: Sort<'_>) {
     if let Sort::Type(def) = sort {
         let gives_content = |name: &str| {
@@ -65,7 +66,7 @@ fn cover(below: &mut Layer, above: Layer, sort: Sort<'_>) {
     below.extend(above);
 }
 
-/// The attributes that `"*"` gives.
+/// The attributes from `"*"`.
 fn spread(frame: &Frame<'_, '_>, splat: &Binding) -> Layer {
     let Some(traced) = frame.evaluate(&splat.value) else { return Layer::new() };
     let map = match &traced.value.kind {

@@ -1,4 +1,5 @@
-//! Two resources that manage one thing would undo each other run by run: they are refused, whatever their types.
+//! Finds resources that claim the same thing. They would undo each other in each run, so they are refused, whatever
+//! their types are.
 
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::claim::{Conflict, conflicts};
@@ -8,7 +9,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use super::declared::Declared;
 use super::pass::Pass;
 
-/// Reports each pair of resources that claim one thing.
+/// Reports each pair of resources that claim the same thing.
 pub(super) fn check(declared: &mut Declared<'_>, pass: &Pass<'_>) {
     let claims: Vec<_> = declared.resources.iter_mut().map(|one| std::mem::take(&mut one.claims)).collect();
     for Conflict { first, second, what, help, .. } in conflicts(&claims) {

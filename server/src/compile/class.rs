@@ -1,8 +1,8 @@
-//! Classes: which of them a node has, who includes them, and what they are given.
+//! Classes: which of them a node has, who includes them, and which parameters they are given.
 //!
-//! A class is declared first, opened later (what it includes is read) and filled last. So all that the others give it is
-//! known before anything in it is computed; and since classes take their turns by name, the order in which they are
-//! included is never seen.
+//! A class is declared first, opened later (its inclusions are read) and filled last. So everything that other classes
+//! give it is known before anything in it is computed. Classes are taken in the order of their names, so the order in
+//! which they are included has no effect.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -19,28 +19,28 @@ use super::pass::Pass;
 use super::scope::Frame;
 use super::unit::{Given, Traced, Unit};
 
-/// What was given to classes so late that something was already computed without it, by class and parameter.
+/// Parameters that were given to classes so late that something had been computed without them, by class and parameter.
 pub(super) type Seeds = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Given>>;
 
-/// Goes through the manifests of one node.
+/// A walk through the manifests of one node.
 pub(super) struct Walk<'p, 'a> {
     pub(super) pass: &'p Pass<'a>,
     pub(super) declared: Declared<'a>,
     classes: BTreeMap<Arc<str>, Rc<Unit<'a>>>,
     /// Classes whose inclusions have not been read.
     closed: BTreeSet<Arc<str>>,
-    /// Classes that are open, and of which nothing has been declared.
+    /// Classes that are open, but whose blocks have not been declared.
     empty: BTreeSet<Arc<str>>,
     /// Instances of defines, by container.
     pub(super) instances: BTreeMap<u32, Rc<Unit<'a>>>,
     seeds: &'p Seeds,
-    /// What the next walk must know from the start.
+    /// Whether a class was given a parameter too late, so that another walk must know it from the start.
     pub(super) late: bool,
     given: Seeds,
 }
 
 impl<'p, 'a> Walk<'p, 'a> {
-    /// A walk that has seen nothing, but knows what an earlier one found too late.
+    /// A new walk, which knows what an earlier one found too late.
     pub(super) fn new(pass: &'p Pass<'a>, seeds: &'p Seeds) -> Self {
         Self {
             pass,
@@ -55,13 +55,13 @@ impl<'p, 'a> Walk<'p, 'a> {
         }
     }
 
-    /// Declares the role and the classes that classes include.
+    /// Declares the role, and the classes that it includes directly or through others.
     pub(super) fn role(&mut self, name: &Arc<str>, origin: &Arc<Origin>) {
         self.declare_class(name, origin, None);
         self.open_classes();
     }
 
-    /// Fills all classes, and those that come with what is in them.
+    /// Fills all classes, including those that are declared by the content of others.
     pub(super) fn fill_classes(&mut self) {
         while let Some(name) = self.empty.pop_first() {
             let Some(class) = self.classes.get(&name).cloned() else { continue };
@@ -70,17 +70,18 @@ impl<'p, 'a> Walk<'p, 'a> {
         }
     }
 
-    /// What classes were given, for the next walk where this one found it too late.
+    /// The parameters that classes were given, for the next walk if this one found some of them too late.
     pub(super) fn into_seeds(self) -> Seeds {
         self.given
     }
 
-    /// What was declared, and what classes were given.
+    /// What was declared, and the parameters that classes were given.
     pub(super) fn into_declared(self) -> (Declared<'a>, Seeds) {
         (self.declared, self.given)
     }
 
-    /// What is known before the classes are filled: what they were given so far, and what an earlier walk found in them.
+    /// What is known before classes are filled: the parameters that they were given so far, and those that an earlier
+    /// walk found.
     pub(super) fn into_more_seeds(self) -> Seeds {
         let mut seeds = self.seeds.clone();
         for (class, given) in self.given {
@@ -89,7 +90,7 @@ impl<'p, 'a> Walk<'p, 'a> {
         seeds
     }
 
-    /// Whether a class was known to be given something that nobody gives it in the end.
+    /// Whether this walk started with a parameter that no class gives in the end.
     pub(super) fn seeds_are_stale(&self) -> bool {
         let confirmed = |class: &Arc<str>, parameter: &Arc<str>| {
             self.given.get(class).is_some_and(|given| given.contains_key(parameter))
@@ -97,7 +98,7 @@ impl<'p, 'a> Walk<'p, 'a> {
         self.seeds.iter().any(|(class, given)| given.keys().any(|parameter| !confirmed(class, parameter)))
     }
 
-    /// The class of a name: declared here, if nobody declared it before.
+    /// The class with this name; declares it unless it has been declared before.
     fn declare_class(
         &mut self,
         name: &Arc<str>,
@@ -146,7 +147,7 @@ impl<'p, 'a> Walk<'p, 'a> {
         }
     }
 
-    /// Declares what a unit includes, and says what is wrong with its manifest.
+    /// Declares the classes that a unit includes, and reports the problems of its manifest.
     pub(super) fn open(&mut self, unit: &Rc<Unit<'a>>) {
         for problem in self.pass.program.problems_of(unit.manifest) {
             self.pass.report(problem.clone());
@@ -182,7 +183,7 @@ impl<'p, 'a> Walk<'p, 'a> {
 
     fn give(&mut self, frame: &Frame<'_, 'a>, class: &Unit<'a>, binding: &'a Binding) {
         let Some(parameter) = class.manifest.parameter(&binding.name) else {
-            return; // the program's own problems name it
+            return; // the problems of the program include it
         };
         let traced = frame.evaluate(&binding.value).map(|traced| {
             let value = parameter.of.sealed(&traced.value, &self.pass.program.modules);

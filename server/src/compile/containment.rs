@@ -1,18 +1,19 @@
-//! What contains what, once everything is declared.
+//! Determines what contains what, once everything is declared.
 //!
-//! What one class or instance alone declares lies in it. What several declare lies in the nearest that all ways from the
-//! role to it lead through (their nearest common *dominator*), whatever the order in which they are written. The
-//! order of the catalog, which breaks ties, follows from that: the classes in a container by name, then what it declares itself.
+//! What only one class or instance declares is contained in it. What several declare is contained in the nearest
+//! container that all ways from the role to it lead through (their nearest common *dominator*), whatever the order in
+//! which they are written. The order of the catalog, which breaks ties, follows from that: first the classes in a
+//! container by name, then what its own blocks declare.
 
 use std::collections::BTreeSet;
 
 use super::declared::{Declared, Declarer, Target};
 
-/// The role is declared first.
+/// The index of the role, which is declared first.
 const ROLE: u32 = 0;
 
 impl Declared<'_> {
-    /// Gives everything its container, its place in the catalog, and its tags.
+    /// Gives everything its container, its position in the catalog, and its tags.
     pub(super) fn settle(&mut self) {
         if self.containers.is_empty() {
             return;
@@ -61,7 +62,7 @@ impl Declared<'_> {
         }
     }
 
-    /// Whatever declares something hands its tags on to it.
+    /// Passes the tags of each container on to what it declares.
     fn hand_down_tags(&mut self) {
         for index in &self.outer_first {
             let tags = self.tags_of(&self.containers[*index as usize].declarers);
@@ -78,7 +79,7 @@ impl Declared<'_> {
     }
 }
 
-/// The new indices of containers and resources: in each container first the classes in it, by name, then what its blocks
+/// The new indices of containers and resources: in each container first its classes by name, then what its blocks
 /// declare, in the order written.
 struct Order {
     container: Vec<u32>,
@@ -114,7 +115,7 @@ impl Order {
     }
 }
 
-/// The classes that lie in each container, by name.
+/// The classes in each container, by name.
 fn classes_within(declared: &Declared<'_>) -> Vec<Vec<u32>> {
     let mut within = vec![Vec::new(); declared.containers.len()];
     for (index, class) in (0..).zip(&declared.containers).filter(|(_, inner)| inner.is_class()) {
@@ -127,7 +128,7 @@ fn classes_within(declared: &Declared<'_>) -> Vec<Vec<u32>> {
     within
 }
 
-/// Puts each thing where its new index says.
+/// Moves each thing to its new index.
 fn arranged<T>(things: Vec<T>, places: &[u32]) -> Vec<T> {
     let mut arranged: Vec<(u32, T)> = places.iter().copied().zip(things).collect();
     arranged.sort_unstable_by_key(|(place, _)| *place);
@@ -136,18 +137,18 @@ fn arranged<T>(things: Vec<T>, places: &[u32]) -> Vec<T> {
 
 /// The ways on which declarations lead from the role to each container.
 struct Ways {
-    /// All containers, each after the one that all its ways lead through, and after all that lead to it but for circles.
+    /// All containers, each after the one that all its ways lead through, and after all that lead to it except in a circle.
     outer_first: Vec<u32>,
-    /// The place of each in that order.
+    /// The position of each container in that order.
     place: Vec<u32>,
-    /// The nearest container that all ways lead through; of the role, itself.
+    /// The nearest container that all ways lead through; for the role, itself.
     through: Vec<u32>,
     /// Containers with the same number lead to each other.
     circle: Vec<u32>,
 }
 
 impl Ways {
-    /// After Cooper, Harvey and Kennedy, "A simple, fast dominance algorithm" (2001).
+    /// Follows Cooper, Harvey and Kennedy, "A simple, fast dominance algorithm" (2001).
     fn of(declared: &Declared<'_>) -> Self {
         let count = declared.containers.len();
         let outer_first = outer_first(declared);
@@ -177,7 +178,7 @@ impl Ways {
         ways
     }
 
-    /// The innermost container that holds both, or is one of them and holds the other.
+    /// The innermost container that contains both, or that is one of them and contains the other.
     fn common(&self, mut one: u32, mut other: u32) -> u32 {
         while one != other {
             while self.place[one as usize] > self.place[other as usize] {
@@ -194,13 +195,13 @@ impl Ways {
         Some(self.through[index as usize]).filter(|parent| *parent != index)
     }
 
-    /// Whether two containers lead to each other: then neither can wait for the other.
+    /// Whether two containers lead to each other, in which case neither can wait for the other.
     fn in_a_circle(&self, one: u32, other: u32) -> bool {
         self.circle[one as usize] == self.circle[other as usize]
     }
 }
 
-/// Containers in reverse postorder from the role.
+/// The containers in reverse postorder from the role.
 fn outer_first(declared: &Declared<'_>) -> Vec<u32> {
     let mut inner = vec![Vec::new(); declared.containers.len()];
     for (index, container) in (0..).zip(&declared.containers) {
@@ -228,7 +229,8 @@ fn outer_first(declared: &Declared<'_>) -> Vec<u32> {
     order
 }
 
-/// Which containers lead to each other, by Kosaraju's way: back from each, in the order of the ways from the role.
+/// Which containers lead to each other. Uses Kosaraju's algorithm: walks back from each container, in the order of the
+/// ways from the role.
 fn circles(declared: &Declared<'_>, outer_first: &[u32]) -> Vec<u32> {
     let mut circle = vec![NOWHERE; declared.containers.len()];
     for start in outer_first {

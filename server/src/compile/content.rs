@@ -1,7 +1,6 @@
-//! Three ways to give an attribute of kind content: inline, by `template`, by `source`. Whatever the type, whatever the
-//! attribute is called.
+//! The three ways to give an attribute of kind content, whatever its type and name: inline, by `template`, and by `source`.
 //!
-//! Templates and files are the declaring module's own: a path cannot leave its folder.
+//! Templates and files belong to the declaring module: a path cannot leave its folder.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,13 +21,13 @@ use super::scope::Frame;
 use super::unit::Traced;
 use super::way::Way;
 
-/// Whether a path stays where it starts.
+/// Whether a path cannot leave the folder that it is relative to.
 fn is_relative_and_normal(path: &str) -> bool {
     path.split('/').all(|part| !matches!(part, "" | "." | "..")) && !path.contains(['\0', '\\'])
 }
 
 impl Frame<'_, '_> {
-    /// The content that a template or a source gives.
+    /// The content from a template or a source.
     pub(super) fn content(
         &self,
         def: &TypeDef,
@@ -70,7 +69,7 @@ impl Pass<'_> {
     /// For expressions: the text of a template.
     ///
     /// # Errors
-    /// The first thing that is wrong with it.
+    /// The first problem with the template.
     pub(super) fn render(&self, frame: &Frame<'_, '_>, name: &str) -> Result<Value, Fault> {
         self.render_all(frame, name).map_err(|problems| match problems.into_iter().next() {
             Some(problem) if problem.origin.is_some() => Fault::caused_by(problem),
@@ -97,7 +96,7 @@ impl Pass<'_> {
         text
     }
 
-    /// The value of a file or folder of a module's `files/`.
+    /// The value for a file or a folder in a module's `files/`.
     fn source(&self, module: &str, name: &str) -> Result<Value, Box<Diagnostic>> {
         let problem = |message: String| Box::new(Diagnostic::error(Code::BadSource, message, None));
         if !is_relative_and_normal(name) {
@@ -124,7 +123,8 @@ impl Pass<'_> {
         Ok(Content::tree_value(entries))
     }
 
-    /// All that a folder of a module's files holds, by relative path. Links that lead out of it are left out, and noted.
+    /// Everything in a folder of a module's files, by relative path. Links that lead out of the folder are left out,
+    /// with a warning.
     fn tree(&self, folder: &str) -> BTreeMap<Arc<str>, Value> {
         let snapshot = &self.program.snapshot;
         let relative = |path: &str| Arc::from(path.get(folder.len() + 1..).unwrap_or_default());
@@ -154,7 +154,7 @@ impl Pass<'_> {
         entries
     }
 
-    /// The text of a file of a module's `files/`, for what is in the catalog itself.
+    /// The text of a file in a module's `files/`, for content that is in the catalog itself.
     fn text(&self, module: &str, name: &str) -> Result<Value, Box<Diagnostic>> {
         let path = format!("modules/{module}/files/{name}");
         let file = is_relative_and_normal(name).then(|| self.reader.open(&path)).flatten();
@@ -179,7 +179,7 @@ impl Program {
     /// A module's template by its name.
     ///
     /// # Errors
-    /// It is not there, or does not parse.
+    /// Returns an error if it does not exist, or does not parse.
     pub(super) fn template(&self, module: &str, name: &str) -> Result<&Arc<Template>, Box<Diagnostic>> {
         let folder = format!("modules/{module}/templates");
         let path = format!("{folder}/{name}");
@@ -208,11 +208,11 @@ impl Program {
     }
 }
 
-/// Endings of other tools' templates.
+/// File name extensions of templates, here and in other tools.
 const OTHER_TEMPLATES: [&str; 4] = [".erb", ".epp", ".j2", ".hbs"];
 
 impl Program {
-    /// What a name that no template of a module has may have meant.
+    /// Adds to a problem which template may have been meant by an unknown name.
     fn template_meant(&self, module: &str, name: &str, problem: Diagnostic) -> Diagnostic {
         let folder = format!("modules/{module}/templates/");
         let has = |name: &str| self.templates.contains_key(&*format!("{folder}{name}"));
@@ -238,7 +238,7 @@ impl Program {
     }
 }
 
-/// The partials of a program, each noted as opened.
+/// The partials of a program; each one that is used is recorded as opened.
 struct Opened<'p, 'a>(&'p Pass<'a>);
 
 impl Partials for Opened<'_, '_> {

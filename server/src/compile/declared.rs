@@ -15,10 +15,10 @@ use crate::language::manifest::{Manifest, RelationWord};
 use super::pass::Pass;
 use super::reference::Reference;
 
-/// The most bytes of text that a catalog's attributes may hold; the wire takes a little more.
+/// The most bytes of text in the attributes of a catalog; the wire format allows a little more.
 const MAX_BYTES: usize = 48 * 1024 * 1024;
 
-/// What a reference leads to.
+/// What a reference refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
     /// A resource, by its index.
@@ -27,10 +27,10 @@ pub(super) enum Target {
     Container(u32),
 }
 
-/// Who declares something, and where.
+/// A place at which something is declared.
 #[derive(Debug, Clone)]
 pub(super) struct Declarer {
-    /// The class or the instance of a define.
+    /// The class or the instance of a define that declares it.
     pub(super) container: u32,
     pub(super) origin: Arc<Origin>,
 }
@@ -38,20 +38,20 @@ pub(super) struct Declarer {
 /// A class or an instance of a define.
 pub(super) struct Container {
     pub(super) reference: ResourceRef,
-    /// Who declares it; nobody, for the role.
+    /// The places that declare it; none for the role.
     pub(super) declarers: Vec<Declarer>,
-    /// The container that holds all who declare it; known once everything is declared ([`super::containment`]).
+    /// The container that contains everything that declares it; set once everything is declared ([`super::containment`]).
     pub(super) parent: Option<u32>,
-    /// Where it is declared first.
+    /// The place that declares it first.
     pub(super) origin: Arc<Origin>,
-    /// Its own tags; once everything is declared, also those of all who declare it.
+    /// Its own tags; once everything is declared, also those of all containers that declare it.
     pub(super) tags: BTreeSet<Arc<str>>,
-    /// What its blocks declare, in the order written, until everything has its place.
+    /// What its blocks declare, in the order written; used until everything has its container.
     pub(super) members: Vec<Target>,
 }
 
 impl Container {
-    /// A container that holds nothing so far.
+    /// A container that is empty so far.
     pub(super) fn new(reference: ResourceRef, origin: Arc<Origin>, by: Option<Declarer>) -> Self {
         Self {
             reference,
@@ -63,7 +63,7 @@ impl Container {
         }
     }
 
-    /// Whether it is a class, and no instance of a define.
+    /// Whether it is a class, and not an instance of a define.
     pub(super) fn is_class(&self) -> bool {
         &*self.reference.type_name == "class"
     }
@@ -73,19 +73,19 @@ impl Container {
 pub(super) struct Resource {
     pub(super) reference: ResourceRef,
     pub(super) origin: Arc<Origin>,
-    /// Who declares it, the first one first.
+    /// The places that declare it, the first one first.
     pub(super) declarers: Vec<Declarer>,
-    /// The container that holds all who declare it; known once everything is declared.
+    /// The container that contains everything that declares it; set once everything is declared.
     pub(super) container: u32,
     pub(super) attributes: Attributes,
-    /// For each attribute, where it is written, then the data that gave its value.
+    /// For each attribute, the place where it is written, then the places in the data that its value came from.
     pub(super) sources: BTreeMap<Arc<str>, Vec<Origin>>,
     pub(super) tags: BTreeSet<Arc<str>>,
     pub(super) implied: Vec<Implied>,
     pub(super) claims: Vec<Claim>,
 }
 
-/// An edge that a metaparameter asks for.
+/// An edge that is requested by a metaparameter.
 pub(super) struct Relation {
     pub(super) from: Target,
     pub(super) word: RelationWord,
@@ -99,30 +99,30 @@ pub(super) struct Declared<'a> {
     pub(super) containers: Vec<Container>,
     pub(super) resources: Vec<Resource>,
     pub(super) relations: Vec<Relation>,
-    /// All containers, each after those that declare it; known once everything is declared.
+    /// All containers, each after those that declare it; set once everything is declared.
     pub(super) outer_first: Vec<u32>,
     pub(super) index: HashMap<ResourceRef, Target>,
     off: HashSet<ResourceRef>,
-    /// Manifests of classes and defines that are switched off: what they would have declared is off too.
+    /// Manifests of classes and defines that are switched off, and with them everything that they would have declared.
     off_manifests: Vec<&'a Manifest>,
     bytes: usize,
-    /// Whether some block could not be read, so that what it would have declared is unknown.
+    /// Whether some block could not be read, so that it is unknown what it would have declared.
     pub(super) incomplete: bool,
     full: bool,
 }
 
 impl<'a> Declared<'a> {
-    /// What a reference leads to.
+    /// Finds what a reference refers to; `None` if nothing of that name is declared.
     pub(super) fn find(&self, reference: &ResourceRef) -> Option<Target> {
         self.index.get(reference).copied()
     }
 
-    /// All references that lead somewhere.
+    /// The references of everything that is declared.
     pub(super) fn references(&self) -> impl Iterator<Item = &ResourceRef> {
         self.index.keys()
     }
 
-    /// Whether a class is declared, or an instance of a define.
+    /// Whether the class of a manifest, or an instance of its define, is declared.
     pub(super) fn has(&self, manifest: &Manifest) -> bool {
         let name = manifest.name.as_str();
         self.containers.iter().any(|container| match container.is_class() {
@@ -131,7 +131,7 @@ impl<'a> Declared<'a> {
         })
     }
 
-    /// Adds a container.
+    /// Adds a container, and returns its index.
     pub(super) fn contain(&mut self, container: Container) -> u32 {
         let index = u32::try_from(self.containers.len()).unwrap_or(u32::MAX);
         self.index.insert(container.reference.clone(), Target::Container(index));
@@ -139,12 +139,12 @@ impl<'a> Declared<'a> {
         index
     }
 
-    /// Notes that a container is declared once more.
+    /// Records that a container is declared once more.
     pub(super) fn join(&mut self, container: u32, by: Option<Declarer>) {
         self.containers[container as usize].declarers.extend(by);
     }
 
-    /// The instance of this index and those that it is in, from the inside out, up to the class that they are in.
+    /// The instance with this index and the instances around it, from the inside out, up to the class that contains them.
     pub(super) fn instances_around(&self, container: u32) -> impl Iterator<Item = &Container> {
         let instance =
             |index: u32| self.containers.get(index as usize).filter(|container| !container.is_class());
@@ -153,7 +153,7 @@ impl<'a> Declared<'a> {
         })
     }
 
-    /// Adds a resource, or joins it with one that says the same.
+    /// Adds a resource, or joins it with an equal one.
     pub(super) fn declare(&mut self, pass: &Pass<'_>, def: &TypeDef, resource: Resource) -> Target {
         if let Some(Target::Resource(index)) = self.find(&resource.reference) {
             let first = &mut self.resources[index as usize];
@@ -174,19 +174,19 @@ impl<'a> Declared<'a> {
         target
     }
 
-    /// Notes that a resource is switched off here.
+    /// Records that a resource is switched off here.
     pub(super) fn switch_off(&mut self, reference: ResourceRef) {
         self.off.insert(reference);
     }
 
-    /// Notes that all that a manifest would have declared is switched off here.
+    /// Records that everything that a manifest would have declared is switched off here.
     pub(super) fn switch_off_manifest(&mut self, manifest: &'a Manifest) {
         if !self.off_manifests.iter().any(|other| other.name == manifest.name) {
             self.off_manifests.push(manifest);
         }
     }
 
-    /// Whether a reference is to something that is declared but switched off here.
+    /// Whether a reference is to something that is declared in the manifests but switched off here.
     pub(super) fn is_off(&self, pass: &Pass<'a>, reference: &ResourceRef) -> bool {
         self.off.contains(reference) || {
             let mut seen: HashSet<&str> = HashSet::new();
@@ -194,7 +194,7 @@ impl<'a> Declared<'a> {
         }
     }
 
-    /// Whether no more can be taken; says so once.
+    /// Whether the limits of a catalog are reached; reports that once.
     pub(super) fn is_full(&mut self, pass: &Pass<'_>, origin: &Arc<Origin>) -> bool {
         let entries = self.resources.len() >= MAX_RESOURCES || self.containers.len() >= MAX_RESOURCES;
         if !self.full && (entries || self.bytes >= MAX_BYTES) {
@@ -214,8 +214,8 @@ impl<'a> Declared<'a> {
 }
 
 impl Resource {
-    /// Takes in another declaration that says the same: what either writes out is written out, and of two ways to write
-    /// one thing the first by its text stays, so that the order of declarations means nothing.
+    /// Joins another declaration with equal values. What either writes out is written out. If one value is written in
+    /// two ways, the one whose text sorts first is kept, so the order of the declarations has no effect.
     fn join(&mut self, other: Self) {
         let text = |value: &Value| value.to_json_masked().to_string();
         for (name, value) in other.attributes {
@@ -232,7 +232,7 @@ impl Resource {
     }
 }
 
-/// Two declarations of one resource may join only where they say the same.
+/// The differences between two declarations of one resource. They may be joined only if there are none.
 fn differences(def: &TypeDef, first: &Resource, second: &Resource) -> Vec<Diagnostic> {
     let names: BTreeSet<_> = first.attributes.keys().chain(second.attributes.keys()).collect();
     let (here, there) = (&first.attributes, &second.attributes);
@@ -261,7 +261,7 @@ fn differences(def: &TypeDef, first: &Resource, second: &Resource) -> Vec<Diagno
     names.iter().filter(differs).map(|name| problem(name)).collect()
 }
 
-/// Whether a manifest declares a resource of this title, as far as its text says.
+/// Whether a manifest declares a resource of this title, as far as that can be read from its text.
 fn would_declare<'a>(
     pass: &Pass<'a>,
     manifest: &'a Manifest,
@@ -283,7 +283,7 @@ fn would_declare<'a>(
     })
 }
 
-/// The bytes of text in a value.
+/// The number of bytes of text in a value.
 fn text_bytes(value: &Value) -> usize {
     match &value.kind {
         Kind::String(text) => text.len(),

@@ -1,4 +1,4 @@
-//! Instances of defines: a block whose first word is a define's name.
+//! Instances of defines: blocks whose first word is the name of a define.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -18,11 +18,11 @@ use super::scope::Frame;
 use super::unit::{Given, Unit};
 use super::unknown::unknown_parameter;
 
-/// How many defines may be in each other.
+/// How deeply instances of defines may be nested.
 const MAX_DEPTH: usize = 64;
 
 impl<'a> Walk<'_, 'a> {
-    /// Declares an instance of a define and everything in it.
+    /// Declares an instance of a define, and everything in it.
     pub(super) fn define(
         &mut self,
         frame: &Frame<'_, 'a>,
@@ -76,7 +76,7 @@ impl<'a> Walk<'_, 'a> {
         given
     }
 
-    /// Defines that lead back to themselves, or are too deep in each other.
+    /// Whether defines lead back to themselves, or are nested too deeply; reports it.
     fn runs_away(
         &self,
         unit: &Unit<'a>,
@@ -95,7 +95,7 @@ impl<'a> Walk<'_, 'a> {
             .then(|| Diagnostic::error(Code::Limit, message, Origin::clone(&block.origin)))
     }
 
-    /// A second declaration of one instance must say the same as the first; what is not said is what it is by default.
+    /// Checks that a second declaration of an instance is equal to the first; a parameter that is left out has its default.
     fn again(
         &self,
         block: &Block,

@@ -1,4 +1,5 @@
-//! Edges: containment, what metaparameters ask for, and what types imply; with the place of each, for cycles.
+//! Edges: from containment, from metaparameters, and those that types imply. Each has the place that asked for it, for
+//! reporting cycles.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -19,7 +20,7 @@ use super::order::{Added, Order};
 use super::pass::Pass;
 use super::reference::Refresh;
 
-/// How many cycles are shown.
+/// The most cycles to report.
 const MAX_CYCLES: usize = 5;
 
 /// The edges of a catalog, each with the place that asked for it.
@@ -30,7 +31,7 @@ pub(super) struct Edges<'d, 'a> {
 }
 
 impl<'d, 'a> Edges<'d, 'a> {
-    /// Containment and relations; what is wrong with references and cycles is reported.
+    /// Makes the edges of containment and of relations. Problems with references are reported.
     pub(super) fn explicit(declared: &'d Declared<'a>, pass: &Pass<'a>) -> Self {
         let mut edges = Self { declared, edges: Vec::new(), places: Vec::new() };
         edges.contain();
@@ -44,10 +45,10 @@ impl<'d, 'a> Edges<'d, 'a> {
         edges
     }
 
-    /// Adds what types imply, but for what closes a cycle, and answers with all edges, sorted.
+    /// Adds the edges that types imply, except those that close a cycle, and returns all edges, sorted.
     ///
-    /// Of implied edges that close a cycle with each other, those that mean more are kept, then those that come first by name:
-    /// what is kept does not hang on the order in which resources are written.
+    /// Of implied edges that close a cycle together, those that mean more are kept, then those that come first by name:
+    /// the result does not depend on the order in which resources are written.
     pub(super) fn with_implied(mut self, pass: &Pass<'a>) -> Vec<Edge> {
         let Some(order) = self.ordered(pass) else { return Vec::new() };
         let mut order = Order::new(&order, self.edges.iter().map(|edge| (edge.from, edge.to)));
@@ -72,7 +73,7 @@ impl<'d, 'a> Edges<'d, 'a> {
         self.edges
     }
 
-    /// What an implied edge of the resource `index` comes to here.
+    /// The edges that an implied edge of the resource `index` becomes in this catalog.
     fn ends_of(&self, index: NodeIndex, implied: &Implied) -> Vec<Edge> {
         let find = |reference| match self.declared.find(reference) {
             Some(Target::Resource(found)) => Some(found),
@@ -109,7 +110,7 @@ impl<'d, 'a> Edges<'d, 'a> {
         }
     }
 
-    /// The edge between a resource and what hangs on it.
+    /// The edge between a resource and one that depends on it.
     fn hang(&self, base: NodeIndex, dependent: NodeIndex, bond: Bond) -> Edge {
         let goes = |node: NodeIndex| goes(&self.declared.resources[node as usize].attributes);
         match bond.edge(goes(base), goes(dependent)) {
@@ -118,7 +119,7 @@ impl<'d, 'a> Edges<'d, 'a> {
         }
     }
 
-    /// What is a part of another resource is nothing where that is not there, or does not take it.
+    /// Reports a resource that is part of another one if that one is missing, or does not accept the part.
     fn check_parts(&self, resource: &Resource, pass: &Pass<'a>) {
         for implied in &resource.implied {
             let Implied::PartOf(whole, taken_by) = implied else { continue };
@@ -164,13 +165,14 @@ impl<'d, 'a> Edges<'d, 'a> {
         self.places.push((origin.clone(), word));
     }
 
-    /// An edge at the same place and for the same reason as another.
+    /// Adds an edge with the place and the reason of another.
     pub(super) fn push_as(&mut self, other: usize, (from, to, kind): (NodeIndex, NodeIndex, EdgeKind)) {
         self.edges.push(Edge { from, to, kind });
         self.places.push(self.places[other].clone());
     }
 
-    /// Each thing lies between the ends of its container, and ends before each of those that declare it.
+    /// Adds the edges of containment: each thing is between the begin and the end of its container, and ends before
+    /// each of those that declare it.
     fn contain(&mut self) {
         let declared = self.declared;
         let mut empty = vec![true; declared.containers.len()];
@@ -226,7 +228,7 @@ impl<'d, 'a> Edges<'d, 'a> {
         self.declared
     }
 
-    /// Where a target begins and ends in the graph.
+    /// The nodes of the graph at which a target begins and ends.
     pub(super) fn ends(&self, target: Target) -> (NodeIndex, NodeIndex) {
         match target {
             Target::Resource(index) => (index, index),
@@ -249,7 +251,7 @@ impl<'d, 'a> Edges<'d, 'a> {
         }
     }
 
-    /// A reference without a target: fine where it may be missing, or where its target is switched off here.
+    /// Reports a reference without a target, unless it is optional or its target is switched off here.
     fn missing(&self, relation: &Relation, pass: &Pass<'a>) {
         let target = &relation.to.target;
         if !relation.to.must_exist() || self.declared.incomplete || self.declared.is_off(pass, target) {
@@ -258,7 +260,7 @@ impl<'d, 'a> Edges<'d, 'a> {
         let message = format!("`{target}` is not declared for this node");
         let names: Vec<String> = self.declared.references().map(ToString::to_string).collect();
         let of_type = names.iter().filter(|name| name.starts_with(&format!("{}[", target.type_name)));
-        // `nginx.service` is the unit of what is declared as `nginx`
+        // `nginx.service` is the unit of the service that is declared as `nginx`
         let stem = target.title.rsplit_once('.').map(|(stem, _)| format!("{}[{stem}]", target.type_name));
         let near = names
             .iter()
@@ -277,7 +279,7 @@ impl<'d, 'a> Edges<'d, 'a> {
         );
     }
 
-    /// All nodes in an order that respects the edges; none where there is a cycle, each of which is reported.
+    /// All nodes in an order that respects the edges; `None` if there are cycles, which are reported.
     fn ordered(&self, pass: &Pass<'_>) -> Option<Vec<NodeIndex>> {
         let resources = u32::try_from(self.declared.resources.len()).unwrap_or(u32::MAX);
         let mut edges = self.edges.clone();

@@ -1,24 +1,24 @@
-//! Which elements of a list, or entries of a map, keep an attribute from being read: each is tried alone.
+//! Finds the elements of a list, or the entries of a map, that make an attribute invalid: each is checked alone.
 
 use std::sync::Arc;
 
 use holdfast_catalog::resource::{AttributeError, AttributeKind, Attributes, TypeDef};
 use holdfast_catalog::value::{Kind, Map, Value};
 
-/// In a longer list, the whole is named.
+/// The most elements to check alone; in a longer list, only the whole is reported.
 const TRIED: usize = 1_000;
-/// So many are told.
+/// The most elements to report.
 const TOLD: usize = 5;
 
-/// The elements that are wrong by themselves in the way in which the whole is, each with what is wrong with it; none where
-/// only the whole is.
+/// The elements that alone are wrong in the same way as the whole, each with its error; empty if only the whole is wrong.
 pub(super) fn wrong<'v>(
     def: &TypeDef,
     title: &str,
     error: &AttributeError,
     value: &'v Value,
 ) -> Vec<(&'v Value, AttributeError)> {
-    // Alone, an element lacks what else the resource says: that is told of the whole, or not at all.
+    // Checked alone, an element lacks the rest of the resource: what follows from that is reported for the whole, or
+    // not at all.
     let is_of_kind = error.is_of_kind && matches!(value.kind, Kind::List(_));
     let is_same = |other: &AttributeError| match is_of_kind {
         true => other.is_of_kind,
@@ -44,7 +44,7 @@ pub(super) fn wrong<'v>(
     }
 }
 
-/// What is wrong with one element, where the words are of the list around it.
+/// Rewrites the error of one element, whose words are about the list around it.
 fn of_element(def: &TypeDef, item: &Value, error: AttributeError) -> AttributeError {
     let kind = def.attributes.iter().find(|attribute| attribute.name == error.attribute);
     let Some(kind) = kind.map(|attribute| attribute.kind).filter(|_| error.is_of_kind) else {

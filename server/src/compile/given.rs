@@ -1,5 +1,5 @@
-//! What a parameter of a class is for a node by data and default alone: what a person asks for, without the manifests that
-//! may give it themselves.
+//! The value that a parameter of a class has for a node from data and default only, leaving aside the manifests that
+//! may give it themselves: for people who ask about a key.
 
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::value::Value;
@@ -12,10 +12,11 @@ use super::pass::Pass;
 use super::program::Program;
 use super::unit::Unit;
 
-/// The value of a class's parameter: from the data, else its default, else null. None where there is no such parameter.
+/// The value of a class's parameter: from the data, or else its default, or else null. `None` if there is no such
+/// parameter.
 ///
 /// # Errors
-/// It cannot be had: the data is wrong, or so is the default, or it must be given and is not.
+/// Returns an error if the data or the default is wrong, or if the parameter is required and has no value.
 pub fn parameter(
     program: &Program,
     node: &Node,

@@ -1,27 +1,27 @@
-//! An order that is kept while edges are added: how implied edges are told from those that would make a cycle.
+//! An order that is maintained while edges are added. It tells which implied edges would close a cycle.
 //!
-//! It knows nothing of resources. After Pearce and Kelly, "A dynamic topological sort algorithm" (2006): only what
-//! is between the two ends of a new edge is ever looked at, so edges that follow the written order cost nothing.
+//! It knows nothing about resources. It follows Pearce and Kelly, "A dynamic topological sort algorithm" (2006): only
+//! what is between the two ends of a new edge is examined, so edges that follow the written order cost nothing.
 
 use holdfast_catalog::graph::NodeIndex;
 
-/// Nodes in an order that respects every edge so far.
+/// Nodes in an order that respects every edge added so far.
 pub(super) struct Order {
     before: Vec<Vec<NodeIndex>>,
     after: Vec<Vec<NodeIndex>>,
     place: Vec<u32>,
 }
 
-/// Whether an edge was taken.
+/// Whether an edge was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Added {
     Yes,
-    /// It would have closed a cycle.
+    /// No: it would have closed a cycle.
     Cycle,
 }
 
 impl Order {
-    /// From nodes in an order that respects `edges`.
+    /// Starts with `order`, which must respect `edges`.
     pub(super) fn new(order: &[NodeIndex], edges: impl IntoIterator<Item = (NodeIndex, NodeIndex)>) -> Self {
         let mut place = vec![0; order.len()];
         for (at, node) in (0..).zip(order) {
@@ -75,7 +75,8 @@ impl Order {
         found
     }
 
-    /// What comes before the new edge takes the earlier of the places that both sides had, each in its own order.
+    /// Puts the nodes of both sides into the places that they had together: those before the new edge first, each side
+    /// in its own order.
     fn reorder(&mut self, mut backward: Vec<NodeIndex>, mut forward: Vec<NodeIndex>) {
         backward.sort_by_key(|node| self.place[*node as usize]);
         forward.sort_by_key(|node| self.place[*node as usize]);

@@ -1,5 +1,5 @@
-//! Where the value of a parameter or a `let` comes from: given where the class or define is declared, else data (for
-//! classes), else the default, else null; and whether it is of its type.
+//! Where the value of a parameter or a `let` comes from: what is given where the class or define is declared, else the
+//! data (for classes), else the default, else null. Also checks that it has the declared type.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use super::pass::Pass;
 use super::scope::Frame;
 use super::unit::{Named, Slot, Traced, Unit};
 
-/// How many names may need each other in a row.
+/// How many names may depend on each other in a chain.
 const MAX_DEPTH: usize = 64;
 
 impl<'a> Pass<'a> {
-    /// The value of a parameter or a `let`, computed when it is first asked for.
+    /// The value of a parameter or a `let`, computed when it is first needed.
     ///
     /// # Errors
-    /// It cannot be had; the reason has been reported, or is that it depends on itself.
+    /// Returns an error if it has no value; the reason has been reported, or is that it depends on itself.
     pub(super) fn value_of(&self, unit: &Unit<'a>, at: usize, named: Named<'a>) -> Result<Traced, Fault> {
         match unit.slot(at) {
             Slot::Ready(traced) => return Ok(traced),
@@ -116,7 +116,7 @@ impl<'a> Pass<'a> {
         None
     }
 
-    /// What stands for a value that data might give, where a compile is only tried.
+    /// A sample in place of a value from the data, if the program is only tried with samples.
     fn sampled(&self, unit: &Unit<'a>, parameter: &Parameter) -> Option<Value> {
         let may_be = self.program.is_sampled && unit.manifest.kind == ManifestKind::Class;
         let value = || sample(&parameter.of, &parameter.name, &self.program.modules);
@@ -140,7 +140,7 @@ impl<'a> Pass<'a> {
             let texts = |file: &str| self.program.snapshot.text(file);
             let problem = misfit.diagnostic(&subject, Some(fallback), &texts);
             if self.has_problem_at(problem.origin.as_ref()) {
-                continue; // such as a number beyond 64 bits, in whose place stands another
+                continue; // such as a number beyond 64 bits, which was replaced by another value
             }
             let elsewhere = problem.origin.as_ref() != Some(&*parameter.origin);
             self.report(match elsewhere {
@@ -155,7 +155,7 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// That a parameter has no value; `null` is where it is given none.
+/// The error for a parameter without a value; `null` is the place that gives it null.
 fn missing(unit: &Unit<'_>, parameter: &Parameter, null: Option<&Arc<Origin>>) -> Diagnostic {
     let name = &unit.manifest.name;
     let (place, help) = match unit.manifest.kind {

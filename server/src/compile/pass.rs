@@ -1,4 +1,4 @@
-//! What the compile of one node shares: the node, its facts and its data, what went wrong, and what was read.
+//! What the compile of one node shares: the node, its facts and its data, the problems so far, and what was read.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -20,35 +20,34 @@ use crate::repo::{File, Reader};
 use super::program::Program;
 use super::unit::{Named, Unit};
 
-/// The most problems that are kept for one node.
+/// The most problems to keep for one node.
 const MAX_PROBLEMS: usize = 500;
 
-/// One node's compile.
+/// The compile of one node.
 pub(super) struct Pass<'a> {
     pub(super) program: &'a Program,
     pub(super) facts: &'a Facts,
     pub(super) node_value: Value,
     pub(super) reader: &'a Reader,
     pub(super) lookup: &'a Lookup<'a>,
-    /// Names whose values are being computed, innermost last.
+    /// The names whose values are being computed, innermost last.
     pub(super) running: RefCell<Vec<Named<'a>>>,
     /// How many templates are being rendered inside each other.
     pub(super) rendering: Cell<usize>,
-    /// Files of modules that the catalog names, by hash.
+    /// The files of modules that the catalog refers to, by hash.
     pub(super) contents: RefCell<BTreeMap<ContentHash, (Arc<str>, File)>>,
-    /// What is worth a look, and stops nothing.
     pub(super) warnings: RefCell<Vec<Diagnostic>>,
     problems: RefCell<Vec<Diagnostic>>,
     beyond: RefCell<Beyond>,
     facts_read: RefCell<BTreeSet<Arc<str>>>,
 }
 
-/// Problems that are not kept, each once: a number that holds.
+/// Counts the problems that are not kept, each once, so that the number is correct.
 #[derive(Default)]
 struct Beyond {
     hasher: RandomState,
     different: HashSet<u64>,
-    /// Whether what runs now runs quietly.
+    /// Whether problems are being ignored at the moment.
     quiet: bool,
 }
 
@@ -85,11 +84,11 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Notes a problem.
+    /// Records a problem.
     pub(super) fn report(&self, problem: Diagnostic) {
         let mut problems = self.problems.borrow_mut();
         if problem.others == Some(0) {
-            return; // it is counted already, and only hands on that something cannot be had
+            return; // it is counted already, and only passes on that there is no value
         }
         match problems.len() < MAX_PROBLEMS {
             true => problems.push(problem),
@@ -97,26 +96,26 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Notes a fault of an expression, with the caret under the part that is wrong.
+    /// Records a fault of an expression, with the caret under the part that is wrong.
     pub(super) fn report_fault(&self, fault: &Fault) {
         let file = fault.origin.as_ref().and_then(|origin| self.program.snapshot.get(&origin.file));
         let text = file.and_then(|file| std::str::from_utf8(file.bytes()).ok());
         self.report(fault.diagnostic(text));
     }
 
-    /// Whether something is wrong there already: what can be said without a node is said better.
+    /// Whether there is a problem at this place already. What can be found without a node has the better message.
     pub(super) fn has_problem_at(&self, place: Option<&Origin>) -> bool {
         let here =
             |problem: &Diagnostic| problem.code != Code::BadAttribute && problem.origin.as_ref() == place;
         self.problems.borrow().iter().any(here)
     }
 
-    /// How many problems there are.
+    /// The number of problems so far.
     pub(super) fn problems_so_far(&self) -> usize {
         self.problems.borrow().len()
     }
 
-    /// The first problem since there were `before`: why something cannot be had.
+    /// The first problem since there were `before` of them: the reason why something has no value.
     pub(super) fn why_since(&self, before: usize) -> Diagnostic {
         let why = self.problems.borrow().get(before).cloned();
         why.unwrap_or_else(|| Diagnostic {
@@ -125,7 +124,7 @@ impl<'a> Pass<'a> {
         })
     }
 
-    /// Runs something whose problems do not matter.
+    /// Runs something whose problems are to be ignored.
     pub(super) fn quietly<T>(&self, run: impl FnOnce() -> T) -> T {
         let before = self.problems_so_far();
         let outside = std::mem::replace(&mut self.beyond.borrow_mut().quiet, true);
@@ -135,7 +134,7 @@ impl<'a> Pass<'a> {
         result
     }
 
-    /// All problems, in the order of their places, each once.
+    /// Takes all problems, in the order of their places, each once.
     pub(super) fn take_problems(&self) -> Vec<Diagnostic> {
         let mut problems = sorted(self.problems.take());
         let count = self.beyond.borrow().different.len();
@@ -146,7 +145,7 @@ impl<'a> Pass<'a> {
         problems
     }
 
-    /// Notes that a fact was read.
+    /// Records that a fact was read.
     pub(super) fn note_fact(&self, path: &str) {
         let mut read = self.facts_read.borrow_mut();
         if !read.contains(path) {
@@ -154,12 +153,12 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The facts that were read, as dotted paths.
+    /// Takes the facts that were read, as dotted paths.
     pub(super) fn facts_read(&self) -> BTreeSet<Arc<str>> {
         self.facts_read.take()
     }
 
-    /// What the data says of a class's parameter.
+    /// The value of a class's parameter in the data.
     pub(super) fn parameter_from_data(
         &self,
         unit: &Unit<'_>,
@@ -169,10 +168,10 @@ impl<'a> Pass<'a> {
         self.lookup.get(&key).map_err(|error| error.diagnostics(Some(&parameter.origin)))
     }
 
-    /// `lookup(key)` in a manifest.
+    /// The result of `lookup(key)` in a manifest.
     ///
     /// # Errors
-    /// Nobody declares the key, no level has it, or the data is wrong.
+    /// Returns an error if the key is not declared, no level has it, or the data is wrong.
     pub(super) fn lookup(&self, key: &str) -> Result<Value, Fault> {
         match self.lookup.get_or_null(key) {
             Ok(Some(value)) => Ok(value),
@@ -186,7 +185,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Computes all parameters of a unit, so that each is checked whether it is used or not.
+    /// Computes all parameters of a unit, so that each is checked whether or not it is used.
     pub(super) fn settle_parameters(&self, unit: &Unit<'a>) {
         let manifest = unit.manifest;
         for (at, parameter) in manifest.parameters.iter().enumerate() {

@@ -1,6 +1,6 @@
-//! A snapshot, read once for all its nodes: manifests, templates, hierarchy, inventory, and what is wrong with each.
+//! A snapshot, read once for all its nodes: manifests, templates, hierarchy, inventory, and the problems of each.
 //!
-//! Data files are read when the first node needs them. What a commit did not change is taken from the one before.
+//! Data files are read when the first node needs them. What a commit does not change is taken from the commit before.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -34,13 +34,13 @@ pub struct Program {
     data: Data,
     /// For each role, which of its profiles lead to which classes.
     reaches: BTreeMap<Arc<str>, Reach>,
-    /// What is wrong with each manifest, by file.
+    /// The problems of each manifest, by file.
     in_manifests: HashMap<Arc<str>, Vec<Diagnostic>>,
-    /// What is wrong with everything else that operators write, but the data.
+    /// The problems of everything else that operators write, except the data.
     elsewhere: Vec<Diagnostic>,
-    /// What of its files may be shown, once something is wrong.
+    /// The lines of its files that may be shown, made when there is something to report.
     excerpts: OnceLock<Excerpts>,
-    /// Whether what has no value has a sample of its type.
+    /// Whether a parameter without a value gets a sample of its type.
     pub(super) is_sampled: bool,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Reach {
     by_class: BTreeMap<Arc<str>, Vec<Arc<str>>>,
 }
 
-/// What the first word of a block's header names.
+/// What the first word of a block's header refers to.
 #[derive(Clone, Copy)]
 pub(super) enum Sort<'a> {
     Type(&'static TypeDef),
@@ -59,7 +59,7 @@ pub(super) enum Sort<'a> {
 }
 
 impl Program {
-    /// Reads a snapshot. `previous` is what is in force now: what did not change is taken from it.
+    /// Reads a snapshot. `previous` is the program in force: what did not change is taken from it.
     pub fn new(snapshot: &Snapshot, previous: Option<&Self>) -> Self {
         let (settings, mut elsewhere) = Settings::read(snapshot);
         let settings = Arc::new(settings);
@@ -89,8 +89,8 @@ impl Program {
         program
     }
 
-    /// Whether two commits have the same modules, hierarchy and declared keys: then a data file means the same in both,
-    /// and a node whose own files did not change compiles as it did.
+    /// Whether two commits have the same modules, hierarchy and declared keys. If so, a data file means the same in
+    /// both, and a node whose own files did not change compiles as before.
     pub fn same_rules(one: &Snapshot, other: &Snapshot) -> bool {
         let hash = |(path, file): (&Arc<str>, &File)| (path.clone(), file.hash().clone());
         let of_all = |snapshot: &Snapshot| {
@@ -116,7 +116,7 @@ impl Program {
         self.in_manifests = by_file;
     }
 
-    /// The same with a sample of its type for each parameter that has no value: for trying what is wrong whatever the value.
+    /// Gives each parameter without a value a sample of its type, to find what is wrong whatever the values are.
     pub fn sampled(self) -> Self {
         Self { is_sampled: true, ..self }
     }
@@ -126,7 +126,7 @@ impl Program {
         &self.snapshot
     }
 
-    /// The machines that there are.
+    /// The inventory of machines.
     pub fn inventory(&self) -> &Inventory {
         &self.inventory
     }
@@ -141,7 +141,7 @@ impl Program {
         &self.modules
     }
 
-    /// What is wrong with what operators write, data aside, whichever node uses it.
+    /// The problems of what operators write, except the data, whichever node uses it.
     pub fn problems(&self) -> Vec<Diagnostic> {
         let templates = self.templates.values().filter_map(|template| template.as_ref().err());
         let all = self.in_manifests.values().flatten().chain(&self.elsewhere).chain(templates);
@@ -155,7 +155,7 @@ impl Program {
             && self.modules.manifests().any(|manifest| !manifest.complete && manifest.file == origin.file)
     }
 
-    /// What is worth a look in files that go to machines.
+    /// Warnings about files that go to machines.
     pub fn warnings(&self) -> Vec<Diagnostic> {
         let crlf = |(path, file): (&Arc<str>, &File)| {
             let text = std::str::from_utf8(file.bytes()).ok()?;
@@ -168,7 +168,7 @@ impl Program {
         files_in(&self.snapshot, ModuleFolder::Templates).filter_map(crlf).chain(compared).collect()
     }
 
-    /// Files of modules that hold both sides of a merge.
+    /// Files of modules that contain an unresolved merge conflict.
     fn undecided(&self) -> Vec<Diagnostic> {
         let conflict = |(path, file): (&Arc<str>, &File)| {
             let text = std::str::from_utf8(file.bytes()).ok()?;
@@ -177,7 +177,7 @@ impl Program {
         files_in(&self.snapshot, ModuleFolder::Files).filter_map(conflict).collect()
     }
 
-    /// Problems whose words quote no secret: what leaves a compile goes through here.
+    /// The problems with texts that quote no secret. Everything that leaves a compile goes through here.
     pub(crate) fn redacted(&self, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
         if problems.is_empty() {
             return problems;
@@ -186,12 +186,12 @@ impl Program {
         problems.into_iter().map(|problem| excerpts.redacted(problem)).collect()
     }
 
-    /// What is wrong with one manifest.
+    /// The problems of one manifest.
     pub(super) fn problems_of(&self, manifest: &Manifest) -> &[Diagnostic] {
         self.in_manifests.get(&manifest.file).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The profiles of a role that lead to a class; all of them, where no class is named.
+    /// The profiles of a role that lead to a class; if no class is named, all its profiles.
     pub fn profiles(&self, role: &str, class: Option<&str>) -> Vec<Arc<str>> {
         let Some(reach) = self.reaches.get(role) else { return Vec::new() };
         match class {
@@ -200,23 +200,23 @@ impl Program {
         }
     }
 
-    /// Whether a role includes a class, itself or by others.
+    /// Whether a role includes a class, directly or through others.
     pub fn leads_to(&self, role: &str, class: &str) -> bool {
         let role = self.modules.class(&format!("role::{role}"));
         role.is_some_and(|role| led_to(&self.modules, role).contains(class))
     }
 
-    /// The classes that a class leads to by what is written, itself among them; none where there is no such class.
+    /// The classes that a class leads to in the manifests, including itself; empty if there is no such class.
     pub fn led_to(&self, class: &str) -> BTreeSet<&str> {
         self.modules.class(class).map(|class| led_to(&self.modules, class)).unwrap_or_default()
     }
 
-    /// What the first word of a block's header names.
+    /// What the first word of a block's header refers to; `None` if it is unknown.
     pub(super) fn sort(&self, word: &str) -> Option<Sort<'_>> {
         TypeDef::find(word).map(Sort::Type).or_else(|| self.modules.define(word).map(Sort::Define))
     }
 
-    /// A type that nobody knows.
+    /// The error for an unknown type.
     pub(super) fn unknown_type(&self, word: &str, origin: &Arc<Origin>) -> Diagnostic {
         let manifest = self.modules.get(word);
         let message = match manifest {
@@ -232,7 +232,7 @@ impl Program {
         problem.did_you_mean(word, self.modules.type_names().chain(keys))
     }
 
-    /// A class that nobody knows.
+    /// The error for an unknown class.
     pub(super) fn unknown_class(&self, name: &str, origin: &Arc<Origin>) -> Diagnostic {
         let message = match self.modules.get(name) {
             Some(_) => format!("`{name}` is a define, not a class"),
@@ -266,13 +266,13 @@ fn read_templates(
     files_in(snapshot, ModuleFolder::Templates).map(read).collect()
 }
 
-/// What all modules have in one of their folders.
+/// The files of all modules in one of their folders.
 fn files_in(snapshot: &Snapshot, folder: ModuleFolder) -> impl Iterator<Item = (&Arc<str>, &File)> {
     snapshot.under(modules::FOLDER).filter(move |(path, _)| ModulePath::is_in(folder, path))
 }
 
-/// Which profiles of each role lead to which classes, by what is written: a class that is switched off on some node
-/// still belongs to the profile that would include it, so no value depends on another's.
+/// Which profiles of each role lead to which classes, according to the manifests. A class that is switched off on a
+/// node still belongs to the profile that would include it, so no value depends on another.
 fn reaches(modules: &Modules) -> BTreeMap<Arc<str>, Reach> {
     let role = |manifest: &Arc<Manifest>| {
         let role = manifest.name.as_str().strip_prefix("role::")?;
@@ -291,7 +291,7 @@ fn reaches(modules: &Modules) -> BTreeMap<Arc<str>, Reach> {
     modules.manifests().filter_map(role).collect()
 }
 
-/// The classes that a manifest leads to, itself among them.
+/// The classes that a manifest leads to, including itself.
 fn led_to<'a>(modules: &'a Modules, manifest: &'a Manifest) -> BTreeSet<&'a str> {
     let mut seen = BTreeSet::from([manifest.name.as_str()]);
     let mut waiting = vec![manifest];

@@ -8,34 +8,34 @@ use holdfast_catalog::resource::{ResourceRef, TypeDef};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::language::manifest::RelationWord;
 
-/// A reference as it is written.
+/// A reference, as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reference {
     pub(super) target: ResourceRef,
-    /// How a notification reaches it.
+    /// How a notification reaches its target.
     pub(super) refresh: Refresh,
-    /// Whether what it names must be declared.
+    /// Whether its target must be declared.
     pub(super) need: Need,
 }
 
 /// How a notification reaches its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refresh {
-    /// As the target likes.
+    /// By the target's default.
     Usual,
     Reload,
 }
 
-/// Whether what a reference names must be declared.
+/// Whether the target of a reference must be declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
     Declared,
-    /// The edge is there only if it is.
+    /// The edge exists only if the target is declared.
     IfDeclared,
 }
 
 impl Reference {
-    /// Parses a reference; none where it is anything else.
+    /// Parses a reference; `None` if the text is not one.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (text, need) = match text.strip_suffix("]?").or_else(|| text.strip_suffix("]:reload?")) {
             Some(_) => (&text[..text.len() - 1], Need::IfDeclared),
@@ -48,13 +48,13 @@ impl Reference {
         ResourceRef::parse(text).map(|target| Self { target, refresh, need })
     }
 
-    /// Whether what it names must be declared.
+    /// Whether its target must be declared.
     pub(super) fn must_exist(&self) -> bool {
         self.need == Need::Declared
     }
 }
 
-/// Reads a reference as `word` may hold it.
+/// Reads a reference, in the form that `word` allows.
 pub(super) fn read_reference(
     text: &str,
     origin: &Arc<Origin>,
@@ -83,7 +83,7 @@ pub(super) fn read_reference(
     Ok(reference)
 }
 
-/// What a reference means that is written with a capital or with quotes: `Package['nginx']`.
+/// The reference that was meant if one is written with a capital letter or quotes, as in Puppet: `Package['nginx']`.
 fn as_in_puppet(written: &ResourceRef) -> Option<ResourceRef> {
     let title = ['\'', '"']
         .into_iter()

@@ -1,6 +1,6 @@
-//! Blocks: `[TYPE."NAME"]` to resources or instances of defines, one by one, by kinds of attributes alone.
+//! Blocks: turns `[TYPE."NAME"]` into resources or instances of defines, one by one, using only the kinds of attributes.
 //!
-//! No resource type is named here: what an attribute takes is in the type's definition.
+//! No resource type is named here: the definition of a type says which values an attribute takes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -28,7 +28,7 @@ use super::unit::Unit;
 use super::unknown::unknown_attribute;
 use super::way::{Way, way};
 
-/// The turns of a loop: which element made what.
+/// The iterations of a loop, to tell which element made which resource.
 #[derive(Default)]
 struct Turns {
     made: BTreeMap<Arc<str>, Value>,
@@ -48,7 +48,7 @@ impl Turns {
         }
     }
 
-    /// Says so, once for a loop.
+    /// Reports that, once for each loop.
     fn tell(&mut self, pass: &Pass<'_>, block: &Block, title: &str, each: &Value) {
         if std::mem::replace(&mut self.told, true) {
             return;
@@ -77,17 +77,17 @@ impl Turns {
     }
 }
 
-/// Whether a title is made of the element already.
+/// Whether the title contains the element already.
 fn names_each(title: &Formula) -> bool {
     title.unknown(&Map::new()).iter().any(|fault| fault.unknown.as_deref() == Some("each"))
 }
 
 impl<'a> Walk<'_, 'a> {
-    /// Declares what a block says, once or for each entry of its loop.
+    /// Declares the content of a block, once or for each entry of its loop.
     pub(super) fn block(&mut self, unit: &Rc<Unit<'a>>, block: &'a Block) {
         let Some(sort) = self.pass.program.sort(&block.type_name) else {
             self.declared.incomplete = true;
-            return; // the program's own problems name it
+            return; // the problems of the program include it
         };
         let Some(for_each) = &block.for_each else {
             return self.instance(unit, block, sort, None);
@@ -179,7 +179,7 @@ impl<'a> Walk<'_, 'a> {
         Some(self.declared.declare(self.pass, def, resource))
     }
 
-    /// Notes the edges that a block's metaparameters ask for.
+    /// Records the edges that a block's metaparameters ask for.
     fn relate(&mut self, frame: &Frame<'_, 'a>, block: &'a Block, from: Target) {
         for relation in &block.relations {
             for (text, origin) in frame.words(&relation.to) {
@@ -194,14 +194,14 @@ impl<'a> Walk<'_, 'a> {
     }
 }
 
-/// A resource's attributes as they are made.
+/// The attributes of a resource while they are computed.
 #[derive(Default)]
 struct Made {
     attributes: Attributes,
     sources: BTreeMap<Arc<str>, Vec<Origin>>,
-    /// Which attribute was given by which word, where the two differ.
+    /// Which attribute was given by which word, if the two differ.
     ways: BTreeMap<&'static str, Arc<str>>,
-    /// Attributes that cannot be had; what is wrong with them has been reported.
+    /// Attributes that have no value because of errors, which have been reported.
     failed: BTreeSet<Arc<str>>,
 }
 
@@ -249,7 +249,7 @@ impl Made {
             Ok(known) => return known,
             Err(errors) => synonym::help(def, &self.attributes, errors),
         };
-        // What is missing because its word is another tool's has been said.
+        // A missing title is not reported if the block has the word that another tool uses for it, which has been.
         let follows = |error: &&AttributeError| error.attribute == "title" && !block.meant.is_empty();
         for error in errors.iter().filter(|error| !self.failed.contains(error.attribute) && !follows(error)) {
             let parts =
@@ -288,7 +288,8 @@ impl Made {
     }
 }
 
-/// The same at a part of the value: there, where it stands in the attribute itself; beside it, where data gives it.
+/// Moves the problem to a part of the value. If that part is in the attribute itself, it becomes the place; if it comes
+/// from data, it becomes a related place.
 fn at_part(problem: Diagnostic, part: &Value) -> Diagnostic {
     let Some(place) = part.origin.as_deref() else { return problem };
     if problem.origin.as_ref().is_some_and(|whole| covers(whole, place)) {
@@ -297,12 +298,12 @@ fn at_part(problem: Diagnostic, part: &Value) -> Diagnostic {
     if place.level.is_none() {
         return problem;
     }
-    // the other elements are from there too
+    // the other elements come from there too
     let related = problem.related.into_iter().filter(|(other, _)| other.file != place.file).collect();
     Diagnostic { related, ..problem }.related(place.clone(), "the value is from here")
 }
 
-/// Whether a place holds another.
+/// Whether a place contains another.
 fn covers(place: &Origin, inner: &Origin) -> bool {
     place.file == inner.file && place.start <= inner.start && inner.end <= place.end
 }
@@ -318,7 +319,7 @@ fn two_ways(name: &str, other: &str, origin: &Arc<Origin>, first: Option<&Vec<Or
 }
 
 impl Frame<'_, '_> {
-    /// The value of `when`.
+    /// The value of `when`; `None` if it fails or is not a boolean.
     pub(super) fn condition(&self, when: &Binding) -> Option<bool> {
         let value = self.evaluate(&when.value)?.value;
         let problem = match &value.kind {
@@ -340,7 +341,7 @@ impl Frame<'_, '_> {
         None
     }
 
-    /// The entries of `for_each`, each as `each`.
+    /// The entries of `for_each`, each as the value of `each`.
     fn entries(&self, for_each: &Binding) -> Option<Vec<Value>> {
         let value = self.evaluate(&for_each.value)?.value;
         let problem = match &value.kind {

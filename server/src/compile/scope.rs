@@ -1,7 +1,7 @@
-//! What names mean in a manifest and in the templates that it uses.
+//! What names mean in a manifest, and in the templates that it uses.
 //!
-//! A define sees its own parameters and nothing of where it is declared. What is read on the way is remembered: facts
-//! for the record of the compile, places in the data for the attribute that is being made.
+//! A define sees its own parameters, and nothing from the place where it is declared. What is read is recorded: facts
+//! for the record of the compile, and places in the data for the attribute that is being computed.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::pass::Pass;
 use super::unit::{Traced, Unit};
 use super::words::FUNCTIONS;
 
-/// The most places that are kept for one attribute.
+/// The most places to keep for one attribute.
 const MAX_SOURCES: usize = 16;
 
 /// The names of a unit at one of its blocks.
@@ -29,12 +29,12 @@ pub(super) struct Frame<'f, 'a> {
 }
 
 impl<'f, 'a> Frame<'f, 'a> {
-    /// The names of `unit`, with `each` in a loop.
+    /// The names of `unit`; in a loop with `each`.
     pub(super) fn new(pass: &'f Pass<'a>, unit: &'f Unit<'a>, each: Option<&'f Value>) -> Self {
         Self { pass, unit, each, trace: RefCell::default() }
     }
 
-    /// A formula's value. What is wrong is reported, and there is none.
+    /// The value of a formula; `None` if it fails, which is reported.
     pub(super) fn evaluate(&self, formula: &Formula) -> Option<Traced> {
         if let Formula::Constant(value) = formula {
             return Some(Traced { value: value.clone(), sources: Vec::new() });
@@ -53,7 +53,7 @@ impl<'f, 'a> Frame<'f, 'a> {
         }
     }
 
-    /// What was read since the frame was made.
+    /// The places in the data that were read since the frame was made.
     pub(super) fn into_sources(self) -> Vec<Arc<Origin>> {
         self.trace.into_inner()
     }
@@ -117,7 +117,7 @@ impl Scope for Frame<'_, '_> {
     }
 }
 
-/// The places in the data where a value, or its parts, were set.
+/// Collects the places in the data where a value, or its parts, were set.
 pub(super) fn data_places(value: &Value, into: &mut Vec<Arc<Origin>>) {
     if into.len() >= MAX_SOURCES {
         return;

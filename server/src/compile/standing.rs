@@ -1,5 +1,5 @@
-//! How a node stands to a parameter of a class: whether it has the class, and what its manifests give the parameter
-//! themselves. Both may depend on expressions, so that only the node's own compile can tell.
+//! Determines whether a node has the class of a parameter, and what its manifests themselves give the parameter. Both
+//! may depend on expressions, so only the node's own compile can tell.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use super::declared::Declared;
 use super::pass::Pass;
 use super::program::Program;
 
-/// How a node stands to a parameter of a class.
+/// The relation between a node and a parameter of a class.
 #[derive(Debug)]
 pub enum Standing {
-    /// It has the class, with what a manifest gives; without, the data is asked.
+    /// The node has the class. `Some` if a manifest gives the parameter a value; otherwise the data does.
     Has(Option<Gift>),
-    /// It does not have the class, with what keeps it from that where that is one thing.
+    /// The node does not have the class. `Some` if there is a single reason.
     Lacks(Option<Absence>),
-    /// Its compile has errors, so that what it would have is unknown.
+    /// The compile of the node has errors, so it is unknown what it would have.
     Unknown,
 }
 
@@ -38,7 +38,8 @@ pub enum Absence {
 }
 
 impl Absence {
-    /// Looks at those who would declare the class, and at those who would declare these, up to one that the node has.
+    /// Looks at the manifests that would declare the class, and at those that would declare these, up to one that the
+    /// node has.
     fn of(program: &Program, declared: &Declared<'_>, class: &str) -> Option<Self> {
         let (mut lacking, mut seen) = (vec![class], BTreeSet::from([class]));
         while let Some(name) = lacking.pop() {
@@ -54,7 +55,7 @@ impl Absence {
         None
     }
 
-    /// What keeps what a manifest would declare from a node that has the manifest.
+    /// What keeps a node that has the manifest from what the manifest would declare.
     fn between(manifest: &Manifest, name: &str) -> Option<Self> {
         let mut inclusions = manifest.inclusions.iter().filter(|inclusion| *inclusion.class == *name);
         if let Some(when) = inclusions.find_map(|inclusion| inclusion.when.as_ref()) {
@@ -75,16 +76,16 @@ fn declares(manifest: &Manifest, name: &str) -> bool {
         || manifest.blocks.iter().any(|block| *block.type_name == *name)
 }
 
-/// A value that a manifest gives a class itself.
+/// A value that a manifest itself gives a class.
 #[derive(Debug)]
 pub struct Gift {
     pub origin: Arc<Origin>,
-    /// The value; none where it cannot be had.
+    /// The value; `None` if evaluating it failed.
     pub value: Option<Value>,
 }
 
 impl Standing {
-    /// How a node stands to the parameter `name` of `class`.
+    /// Determines the relation between a node and the parameter `name` of `class`.
     pub fn of(
         program: &Program,
         node: &Node,
@@ -109,7 +110,7 @@ impl Standing {
         }
         let given = given.get_mut(class).and_then(|given| given.remove(name));
         match given {
-            // null is no value: the data is asked
+            // null counts as no value: then the data is used
             Some(given) if given.value().is_none_or(|value| !value.is_null()) => {
                 let value = given.value().cloned();
                 Self::Has(Some(Gift { origin: given.origin, value }))

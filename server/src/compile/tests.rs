@@ -1,7 +1,7 @@
-//! Golden cases: each a folder with a small repository, laid over `golden/base`, and what it must give. `without.txt` lists
-//! files of the base that it does not have.
+//! Golden cases. Each is a folder with a small repository, which is laid over `golden/base`, and the expected result.
+//! `without.txt` lists the files of the base to leave out.
 //!
-//! `HOLDFAST_BLESS=1` rewrites what they must give; nothing else does.
+//! With `HOLDFAST_BLESS=1` the expected results are rewritten; nothing else does that.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -54,7 +54,7 @@ fn repository(case: &Path) -> Snapshot {
     Snapshot::of_files(files)
 }
 
-/// A repository of these files over the base.
+/// The base, with these files laid over it.
 fn over_base(overlay: &[(&str, &str)]) -> Snapshot {
     let mut files = Files::new();
     read_folder(&golden().join("base"), "", &mut files);
@@ -69,7 +69,7 @@ fn cases(kind: &str) -> Vec<PathBuf> {
     cases
 }
 
-/// Compares with what is kept; with `HOLDFAST_BLESS=1`, keeps.
+/// Compares with the expected result; with `HOLDFAST_BLESS=1`, replaces it.
 fn matches(case: &Path, file: &str, actual: &str, wrong: &mut String) {
     let path = case.join(file);
     if std::env::var_os("HOLDFAST_BLESS").is_some_and(|value| value == "1") {
@@ -121,7 +121,7 @@ fn a_catalog_is_what_its_manifests_and_data_say() {
     assert!(wrong.is_empty(), "{wrong}\nHOLDFAST_BLESS=1 rewrites what is expected");
 }
 
-/// The catalog of the base's node, with the facts that the repository keeps.
+/// Compiles the catalog of the base's node, with the facts that the repository has.
 fn compiled(snapshot: &Snapshot) -> Result<Compiled, Vec<Diagnostic>> {
     let program = Program::new(snapshot, None);
     let certname = Certname::parse("web1.acme.example").unwrap();
@@ -163,7 +163,7 @@ fn a_partial_is_the_modules_whatever_the_folder_below_its_templates_is_called() 
     assert!(json.contains("the partial"), "{json}");
 }
 
-/// What a hostile node may put into each fact.
+/// Hostile values for each fact.
 const HOSTILE: [&str; 8] = [
     "../customers/other",
     "${lookup('root_password')}",
@@ -175,7 +175,7 @@ const HOSTILE: [&str; 8] = [
     "class[nginx]",
 ];
 
-/// A manifest, templates and data that use facts wherever they can.
+/// A manifest, templates and data that use facts wherever possible.
 fn uses_facts() -> Snapshot {
     over_base(&[
         (
@@ -203,7 +203,7 @@ content = "${greeting}"
     ])
 }
 
-/// Facts with a hostile value where no path holds it, or everywhere.
+/// Facts with a hostile value: only where it cannot become part of a path, or everywhere.
 fn hostile_facts(hostile: &str, os: &str) -> Facts {
     let release = Value::from([("major", os.into())]);
     let os = Value::from([("name", os.into()), ("family", os.into()), ("release", release)]);
@@ -298,7 +298,7 @@ fn a_source_folder_brings_its_links_empty_folders_and_programs_and_says_what_it_
 
     let said: Vec<_> = compiled.warnings.iter().map(|warning| warning.message.as_str()).collect();
     assert!(said.len() == 2 && said[0].contains("t/bin/away") && said[1].contains("t/out"), "{said:?}");
-    // A check without nodes knows those that no folder could hold.
+    // A check without nodes finds those links that cannot work in any folder.
     let links = check(&Program::new(&snapshot, None)).warnings;
     assert!(links.iter().any(|warning| warning.message.contains("link to `/etc/passwd`")), "{links:?}");
 }

@@ -1,7 +1,7 @@
-//! A class, or an instance of a define, while it is compiled: its parameters and `let`s, each computed when it is
-//! first asked for and then kept.
+//! A class, or an instance of a define, while it is compiled: its parameters and `let`s, each of which is computed when
+//! it is first needed and then kept.
 //!
-//! What values mean is [`super::scope`]'s; where a value comes from is [`super::parameter`]'s.
+//! What names mean is in [`super::scope`]; where a value comes from is in [`super::parameter`].
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,58 +15,57 @@ use crate::language::manifest::{Binding, Manifest, Parameter};
 
 /// A class, or an instance of a define.
 pub(super) struct Unit<'a> {
-    /// What it is an instance of.
+    /// The manifest of its class or define.
     pub(super) manifest: &'a Arc<Manifest>,
     /// Its index among the catalog's containers.
     pub(super) container: u32,
-    /// Its title; none for a class.
+    /// Its title; `None` for a class.
     pub(super) title: Option<Arc<str>>,
     /// Where it is declared.
     pub(super) origin: Arc<Origin>,
-    /// How many defines it is in.
+    /// The number of instances of defines around it.
     pub(super) depth: usize,
-    /// Parameters that were given where it was declared.
+    /// The parameters that were given where it was declared.
     pub(super) given: RefCell<BTreeMap<Arc<str>, Given>>,
     slots: RefCell<Vec<Slot>>,
 }
 
-/// A value and the data that it was made from.
+/// A value, with the places that it came from.
 #[derive(Debug, Clone)]
 pub(super) struct Traced {
     pub(super) value: Value,
-    /// Places in the data that went into it.
+    /// The places in the data that it came from.
     pub(super) sources: Vec<Arc<Origin>>,
 }
 
 /// A parameter that is given where a class or define is declared.
 #[derive(Debug, Clone)]
 pub(super) struct Given {
-    /// Its value; none where it could not be had, which has been reported.
+    /// Its value; `None` if evaluating it failed, which has been reported.
     pub(super) traced: Option<Traced>,
     /// Where it is written.
     pub(super) origin: Arc<Origin>,
 }
 
 impl Given {
-    /// The value.
     pub(super) fn value(&self) -> Option<&Value> {
         self.traced.as_ref().map(|traced| &traced.value)
     }
 }
 
-/// A named value of a unit, and how far it is.
+/// The state of a named value of a unit.
 #[derive(Debug, Clone)]
 pub(super) enum Slot {
-    /// Nobody has asked for it.
+    /// It has not been needed yet.
     Waiting,
-    /// It is being computed: who asks now asks in a circle.
+    /// It is being computed: if it is needed now, it depends on itself.
     Running,
     Ready(Traced),
-    /// It cannot be had, for this reason, which has been reported.
+    /// It has no value, for this reason, which has been reported.
     Failed(Box<Diagnostic>),
 }
 
-/// What a name of a manifest stands for.
+/// What a name in a manifest refers to.
 #[derive(Clone, Copy)]
 pub(super) enum Named<'a> {
     Parameter(&'a Parameter),
@@ -75,7 +74,7 @@ pub(super) enum Named<'a> {
 }
 
 impl<'a> Unit<'a> {
-    /// A unit of which nothing is computed yet.
+    /// A unit in which nothing has been computed yet.
     pub(super) fn new(
         manifest: &'a Arc<Manifest>,
         container: u32,
@@ -95,7 +94,7 @@ impl<'a> Unit<'a> {
         }
     }
 
-    /// The parameter or `let` of a name, with the number of its slot.
+    /// The parameter or `let` of this name, with the index of its slot.
     pub(super) fn named(&self, name: &str) -> Option<(usize, Named<'a>)> {
         let manifest: &'a Manifest = self.manifest;
         let parameter = manifest.parameters.iter().position(|parameter| &*parameter.name == name);
@@ -106,7 +105,7 @@ impl<'a> Unit<'a> {
         Some((manifest.parameters.len() + at, Named::Let(&manifest.lets[at])))
     }
 
-    /// A slot as it is now.
+    /// The current state of a slot.
     pub(super) fn slot(&self, at: usize) -> Slot {
         self.slots.borrow()[at].clone()
     }
@@ -116,12 +115,12 @@ impl<'a> Unit<'a> {
         self.named(parameter).is_some_and(|(at, _)| !matches!(self.slots.borrow()[at], Slot::Waiting))
     }
 
-    /// Moves a slot on.
+    /// Sets the state of a slot.
     pub(super) fn settle(&self, at: usize, slot: Slot) {
         self.slots.borrow_mut()[at] = slot;
     }
 
-    /// What it is called in messages: `class[nginx]`, `nginx::vhost[shop]`.
+    /// Its name in messages: `class[nginx]`, `nginx::vhost[shop]`.
     pub(super) fn name(&self) -> String {
         match &self.title {
             Some(title) => format!("{}[{title}]", self.manifest.name),
@@ -131,7 +130,6 @@ impl<'a> Unit<'a> {
 }
 
 impl Named<'_> {
-    /// The name.
     pub(super) fn name(&self) -> &Arc<str> {
         match self {
             Self::Parameter(parameter) => &parameter.name,
@@ -139,7 +137,7 @@ impl Named<'_> {
         }
     }
 
-    /// Where it is defined.
+    /// The place of its definition.
     pub(super) fn origin(&self) -> &Arc<Origin> {
         match self {
             Self::Parameter(parameter) => &parameter.origin,

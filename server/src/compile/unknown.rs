@@ -1,4 +1,4 @@
-//! Names in blocks that their type, class or define does not have, each with what may be meant.
+//! Errors about names in blocks that their type, class or define does not have, each with a suggestion.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use holdfast_catalog::resource::TypeDef;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::language::manifest::{Manifest, cure};
 
-/// An attribute that the type does not have.
+/// The error for an attribute that the type does not have.
 pub(super) fn unknown_attribute(def: &'static TypeDef, name: &str, origin: &Arc<Origin>) -> Diagnostic {
     let message = format!("`{}` has no attribute `{name}`", def.name);
     let problem =
@@ -23,7 +23,7 @@ pub(super) fn unknown_attribute(def: &'static TypeDef, name: &str, origin: &Arc<
     }
 }
 
-/// A parameter that a class or define does not have.
+/// The error for a parameter that a class or define does not have.
 pub(super) fn unknown_parameter(manifest: &Manifest, name: &str, origin: &Arc<Origin>) -> Diagnostic {
     let message = format!("`{}` has no parameter `{name}`", manifest.name);
     let names = manifest.parameters.iter().map(|parameter| &*parameter.name);

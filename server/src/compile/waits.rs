@@ -1,7 +1,7 @@
-//! What all who declare a thing are told to wait for, the thing itself waits for too.
+//! If everything that declares a thing waits for the same resource, the thing itself waits for it too.
 //!
-//! A thing that several declare lies beside them, so it waits for nothing that one of them alone waits for. A relation that
-//! all of them have is meant for it as well, unless it must itself come first.
+//! A thing that several containers declare is contained in none of them, so it does not wait for what only one of them
+//! waits for. A relation that they all have is meant for the thing as well, unless the thing must itself come first.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +11,18 @@ use super::declared::{Declarer, Target};
 use super::edges::Edges;
 use super::order::{Added, Order};
 
-/// What something waits for, how, and by which edge.
+/// The nodes that something waits for, each with the kind and the index of the edge.
 type Waits = BTreeMap<NodeIndex, (EdgeKind, usize)>;
 
 impl Edges<'_, '_> {
-    /// Adds what is common to all who declare a thing. To be asked when all relations are there.
+    /// Adds the waits that all declarers of a thing have in common. Call this once all relations have been added.
     pub(super) fn add_common_waits(&mut self) {
         let found = self.common_waits();
         if found.is_empty() {
             return;
         }
         let Ok(order) = Graph::new(self.nodes(), self.so_far()).order(|node| node) else {
-            return; // which is told when the edges are put in order
+            return; // the cycle is reported when the edges are put in order
         };
         let mut order = Order::new(&order, self.so_far().iter().map(|edge| (edge.from, edge.to)));
         for (first, waits) in found {
@@ -34,7 +34,7 @@ impl Edges<'_, '_> {
         }
     }
 
-    /// For each thing that several declare, what all of them wait for inside of what holds it.
+    /// For each thing with several declarers, what all of them wait for within the container of the thing.
     fn common_waits(&self) -> Vec<(NodeIndex, Waits)> {
         let declared = self.declared();
         let mut of_containers = self.waits_of_containers();
@@ -57,7 +57,7 @@ impl Edges<'_, '_> {
         found
     }
 
-    /// What each container waits for by relations.
+    /// What each container waits for because of relations.
     fn waits_of_containers(&self) -> BTreeMap<u32, Waits> {
         let resources = u32::try_from(self.declared().resources.len()).unwrap_or(u32::MAX);
         let mut all: BTreeMap<u32, Waits> = BTreeMap::new();
@@ -69,7 +69,7 @@ impl Edges<'_, '_> {
         all
     }
 
-    /// What all of these wait for, each with what lies around it inside of `within`.
+    /// What all these declarers wait for, themselves or through containers around them within `within`.
     fn common(&self, declarers: &[Declarer], within: Option<u32>, waits: &BTreeMap<u32, Waits>) -> Waits {
         let mut common: Option<Waits> = None;
         for by in declarers {
@@ -97,7 +97,7 @@ impl Edges<'_, '_> {
     }
 }
 
-/// How much a kind asks for: to come first, a reload, a refresh.
+/// How much a kind of edge demands, in increasing order: to come first, a reload, a refresh.
 fn strength(kind: EdgeKind) -> u8 {
     match kind {
         EdgeKind::Order | EdgeKind::Contain | EdgeKind::After | EdgeKind::Provide | EdgeKind::Need => 0,
@@ -115,7 +115,7 @@ fn keep_stronger(all: &mut Waits, more: impl IntoIterator<Item = (NodeIndex, (Ed
     }
 }
 
-/// What is in both, each as the one says that asks for less.
+/// What is in both; if their kinds differ, the one that demands less.
 fn in_both(one: &Waits, other: &Waits) -> Waits {
     let both = one.iter().filter_map(|(from, how)| Some((*from, *how, *other.get(from)?)));
     both.map(|(from, one, other)| (from, if strength(other.0) < strength(one.0) { other } else { one }))

@@ -1,8 +1,8 @@
-//! How a word of a block gives its attribute: as it is, by `template` or by `source`.
+//! How a word in a block gives its attribute: as it is, by `template` or by `source`.
 
 use holdfast_catalog::resource::TypeDef;
 
-/// How a word of a block gives its attribute.
+/// How a word in a block gives its attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     Plain,
@@ -12,7 +12,7 @@ pub(super) enum Way {
     Source,
 }
 
-/// The attribute that a word gives, and how; none where the type has no such word.
+/// The attribute that a word gives, and how; `None` if the type has no such word.
 pub(super) fn way(def: &TypeDef, word: &str) -> Option<(&'static str, Way)> {
     if let Some(attribute) = def.attribute(word) {
         return Some((attribute.name, Way::Plain));

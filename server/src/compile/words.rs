@@ -1,8 +1,8 @@
-//! The functions that only manifests have.
+//! The functions that are available only in manifests.
 
 use crate::language::Word;
 
-/// The functions that only manifests have.
+/// The functions that are available only in manifests.
 pub(crate) const WORDS: &[Word] = &[
     Word {
         name: "lookup",

@@ -1,5 +1,6 @@
-//! Comparisons that are never true, by what is written: a parameter beside a literal that none of its values is, such as an
-//! integer beside a string, or a word that its `Enum` does not have. CEL has them false, and says nothing.
+//! Finds comparisons that are never true, from the manifests alone: a parameter is compared with a literal that its
+//! type does not allow, such as an integer with a string, or with a word that is not in its `Enum`. In CEL they are
+//! false without an error.
 
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ pub(super) fn check(program: &Program, manifest: &Manifest) -> Vec<Diagnostic> {
     texts.flat_map(told).collect()
 }
 
-/// The type of a name, where it is known before any value is.
+/// The type of a name, if it is known without any values.
 fn type_of(manifest: &Manifest, path: &str) -> Option<Type> {
     match path {
         "node.stage" => Some(Type::Enum(Stage::NAMES.iter().map(|name| Arc::from(*name)).collect())),
@@ -43,15 +44,15 @@ fn type_of(manifest: &Manifest, path: &str) -> Option<Type> {
     }
 }
 
-/// That no value of a type equals a literal; the place is not set.
+/// The warning that no value of a type equals a literal, without a place; `None` if one may.
 fn never(program: &Program, of: &Type, compared: &Compared) -> Option<Diagnostic> {
     let literal = &compared.value;
-    // null is asked for also where it cannot be; a secret's type says nothing of the text
+    // comparing with null is allowed even if null is not; the type of a secret says nothing about its text
     if literal.is_null() || of.names_secrets() {
         return None;
     }
     let fits = |value: &Value| of.check(value, program.modules()).is_empty();
-    // numbers are equal by what they say, whatever their type
+    // numbers are equal by value, whatever their types
     let other = match literal.kind {
         Kind::Float(float) if float.fract() == 0.0 => Some(Value::from(float as i64)),
         Kind::Int(int) => Some(Value::from(int as f64)),

@@ -1,4 +1,4 @@
-//! What can be said of a manifest beside the others, without a node: names that nothing has.
+//! Finds names in a manifest that do not exist, by the other manifests and without a node.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::super::way::{Way, way};
 use super::super::words::FUNCTIONS;
 use super::{Program, Sort};
 
-/// Everything wrong with the names in a manifest.
+/// All problems with the names in a manifest.
 pub(super) fn check(program: &Program, manifest: &Manifest) -> Vec<Diagnostic> {
     let mut checker = Checker { program, manifest, problems: Vec::new() };
     checker.inclusions();
@@ -118,7 +118,7 @@ impl Checker<'_> {
     }
 }
 
-/// The strings of a binding that holds no expression.
+/// The strings of a binding without expressions.
 fn constant_words(binding: &Binding) -> Vec<(Arc<str>, Arc<Origin>)> {
     let Formula::Constant(value) = &binding.value else { return Vec::new() };
     let place = |value: &Value| value.origin.clone().unwrap_or_else(|| binding.origin.clone());
@@ -132,7 +132,7 @@ fn constant_words(binding: &Binding) -> Vec<(Arc<str>, Arc<Origin>)> {
     }
 }
 
-/// The names that a manifest's expressions see, without values.
+/// The names that the expressions of a manifest can use, without values.
 #[derive(Clone)]
 struct Names(Vec<Arc<str>>);
 

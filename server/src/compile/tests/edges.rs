@@ -1,4 +1,5 @@
-//! Implied edges: which of two comes first, by what is asked of both; and what is kept where they close a cycle.
+//! Implied edges: which of two resources comes first, depending on what is declared for both, and which edges are kept
+//! if they close a cycle.
 
 use holdfast_catalog::graph::{Edge, EdgeKind};
 
@@ -27,7 +28,7 @@ const CRON: &str = "command = \"true\"; schedule = \"@daily\"; user = \"dave\"";
 const CHECKOUT: &str = "remote = \"https://h/x\"; revision = \"main\"; user = \"dave\"";
 const KEY_OF_DAVE: &str = "user = \"dave\"; key = \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMqXgRLKG73K+sIxs5oj3E2nhu/4FHxOcrmAd4Wv7ki7\"";
 
-/// A resource: what is asked of it where it is to be there, and where it is to go.
+/// A resource in two forms: as it is declared if it is to be present, and if it is to be absent.
 struct Asked {
     header: &'static str,
     there: &'static str,
@@ -44,10 +45,10 @@ const fn asked(header: &'static str, there: &'static str) -> Asked {
     Asked { header, there, gone: "ensure = \"absent\"" }
 }
 
-/// Asserts the edge between a base and what hangs on it, where both are to be there, and where both are to go.
+/// Asserts the edge between a resource and one that depends on it, if both are to be present, and if both are to be absent.
 fn both(base: &Asked, dependent: &Asked, there: &str, gone: &str) {
     for (goes, edge) in [(false, there), (true, gone)] {
-        // Which is written first makes no difference.
+        // The order in which they are written makes no difference.
         let blocks = [base.block(goes), dependent.block(goes)];
         for manifest in [blocks.concat(), format!("{}{}", blocks[1], blocks[0])] {
             assert_eq!(implied(&manifest), [edge], "{manifest}");
@@ -80,7 +81,7 @@ fn a_path_hangs_on_what_is_around_it_and_on_whose_it_is() {
         gone: "ensure = \"absent\"; group = \"dave\"",
     };
     both(&group, &grouped, "group[dave] provide file[/srv/a]", "file[/srv/a] after group[dave]");
-    // A user brings a group of its own name.
+    // A user implies a group of the same name.
     both(&user, &grouped, "user[dave] provide file[/srv/a]", "file[/srv/a] after user[dave]");
 }
 
@@ -91,7 +92,7 @@ fn groups_and_their_members_wait_for_each_other_one_way() {
     both(&group, &in_group, "group[ops] provide user[dave]", "user[dave] after group[ops]");
     let of_user = Asked { there: "members = [\"dave\"]", ..asked("group.ops", "") };
     both(&user, &of_user, "user[dave] provide group[ops]", "user[dave] after group[ops]");
-    // Where both say it, the user cannot be made without the group, and the group can without the user.
+    // If both are declared, the user cannot be made without the group, but the group can be made without the user.
     both(&of_user, &in_group, "group[ops] provide user[dave]", "user[dave] after group[ops]");
     let gone_group = "[group.old]\nensure = \"absent\"\n[user.dave]\ngid = \"users\"\n";
     assert_eq!(implied(gone_group), ["user[dave] after group[old]"], "it may have been the user's own");

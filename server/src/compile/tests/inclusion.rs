@@ -1,8 +1,8 @@
-//! The order in which classes are included never matters: what it is permuted in gives the same catalog, containers and id,
+//! The order in which classes are included never matters: every permutation gives the same catalog, containers and id,
 //! or the same errors.
 //!
-//! `HOLDFAST_SEEDS=20000` tries more than the sample of every test, in the estate a hundredth of that; `HOLDFAST_SEED=7`
-//! tries one again.
+//! `HOLDFAST_SEEDS=20000` tries more than each test's sample (for the estate, a hundredth of that number);
+//! `HOLDFAST_SEED=7` repeats a single one.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -21,7 +21,7 @@ mod shuffle;
 
 use repository::Repository;
 
-/// Random repositories, and ways in which the estate is written, of every test.
+/// How many random repositories, and permutations of the estate, each test tries.
 const SAMPLE: u64 = 150;
 const ESTATE_SAMPLE: u64 = 4;
 
@@ -33,7 +33,7 @@ fn seeds(sample: u64, share: u64) -> Range<u64> {
     }
 }
 
-/// What a node gets, but for the commit and the places: the catalog, or what is wrong.
+/// What a node gets, apart from the commit and the places: the catalog or the problems.
 fn outcome(program: &Program, node: &Node) -> Result<Json, Vec<String>> {
     let facts = facts_of(program.snapshot(), &node.certname).unwrap().unwrap_or_else(Facts::none);
     match compile(program, node, &facts, "main", KEY) {
@@ -56,7 +56,7 @@ fn placeless(catalog: &Catalog) -> Json {
     json
 }
 
-/// All that a problem says, but for the lines.
+/// All texts of a problem, without line numbers.
 fn words(problem: &Diagnostic) -> String {
     let related = problem.related.iter().map(|(origin, words)| format!("{words} in {}", origin.file));
     let related: BTreeSet<_> = related.collect();
@@ -117,7 +117,7 @@ fn the_order_of_includes_never_matters_in_random_repositories() {
     assert!(good + bad < 100 || (good > 30 && bad > 30), "{good} compile and {bad} do not");
 }
 
-/// A catalog that is asked who waits for whom.
+/// A catalog, for asking which resource waits for which.
 struct Waits(Catalog);
 
 impl Waits {
@@ -129,7 +129,7 @@ impl Waits {
         }
     }
 
-    /// Where a resource or class begins and ends.
+    /// The nodes at which a resource or class begins and ends.
     fn ends(&self, name: &str) -> (NodeIndex, NodeIndex) {
         let at = |name: &str| self.0.resources.iter().position(|r| r.reference.to_string() == name);
         let class = |name: &str| self.0.containers.iter().position(|c| c.reference.to_string() == name);

@@ -1,4 +1,4 @@
-//! Repositories by chance: classes and defines that include, give, share and order, now and then wrongly.
+//! Random repositories: classes and defines that include, give, share and order, some of them with errors.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ const CLASSES: usize = 9;
 const DEFINES: usize = 3;
 const CONDITIONS: [&str; 4] = ["${on}", "${p > 1}", "${facts.virtual == 'kvm'}", "${p < 7 || on}"];
 
-/// What a repository holds, whatever the order in which it is written.
+/// What a repository contains, apart from the order in which it is written.
 pub(super) struct Repository {
     role: Vec<Inclusion>,
     manifests: Vec<Manifest>,
@@ -25,7 +25,7 @@ struct Manifest {
 
 struct Inclusion {
     class: String,
-    /// `when` and what is given: with them, it is a table.
+    /// `when` and the parameters given; if not empty, the inclusion is a table.
     says: String,
 }
 
@@ -39,7 +39,7 @@ impl Repository {
         Self { role, manifests, data: data(random) }
     }
 
-    /// Its files, with what is included in an order by chance.
+    /// Its files, with inclusions in random order.
     pub(super) fn files(&self, random: &mut Random) -> Vec<(Arc<str>, Vec<u8>)> {
         let mut names: Vec<_> = self.role.iter().map(|inclusion| &inclusion.class).collect();
         random.shuffle(&mut names);
@@ -62,7 +62,7 @@ impl Manifest {
             on = { type = \"Boolean\", default = true, doc = \"A switch.\" }\n";
         let mut inclusions = Vec::new();
         for class in 0..CLASSES {
-            // Mostly those that come after it, so that few repositories are all circles.
+            // Mostly classes after this one, so that few repositories consist only of circles.
             let likely = if class > index { 4 } else { 25 };
             if class != index && random.one_in(likely) {
                 inclusions.push(Inclusion::random(profile(class), random));
@@ -157,7 +157,7 @@ fn block(name: &str, random: &mut Random) -> String {
 
 fn shared(random: &mut Random) -> String {
     if random.one_in(5) {
-        // Equal, though not written alike.
+        // Equal, but written differently.
         let groups = [["a", "b"], ["b", "a"]][random.below(2)];
         return format!("[user.s{}]\ntitle = \"shared\"\ngroups = {groups:?}\n", random.below(1_000_000));
     }

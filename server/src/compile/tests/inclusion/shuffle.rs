@@ -1,10 +1,10 @@
-//! A manifest with what it includes in another order, and some of it in the other form.
+//! Rewrites a manifest with its inclusions in another order, and some of them in the other form.
 
 use holdfast_catalog::random::Random;
 
 const START: &str = "include = [";
 
-/// The manifest, its `include` and its tables `[class.NAME]` moved about.
+/// The manifest, with its `include` and its tables `[class.NAME]` in random order.
 pub(super) fn manifest(text: &str, random: &mut Random) -> String {
     let mut tables = tables(text);
     let mut classes: Vec<String> = Vec::new();
@@ -33,7 +33,7 @@ pub(super) fn manifest(text: &str, random: &mut Random) -> String {
     tables.concat()
 }
 
-/// What is before the first header, then each table with the tables within it.
+/// The text before the first header, then each table with its nested tables.
 fn tables(text: &str) -> Vec<String> {
     let mut tables = vec![String::new()];
     let mut header = None;
