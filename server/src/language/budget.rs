@@ -1,4 +1,4 @@
-//! How much one evaluation may do, and all of one compile together: expressions end, and soon.
+//! Limits the work of one evaluation, and of all evaluations in one compile: expressions always end, and soon.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -11,21 +11,22 @@ use crate::language::fault::Fault;
 
 mod pattern;
 
-/// Steps of one evaluation: parts walked, elements made, stretches of text copied. Some 50 ms.
+/// Steps of one evaluation: parts walked, elements made, pieces of text copied. They take about 50 ms.
 const STEPS: usize = 1_000_000;
-/// Bytes of text that count as one step: what walks a text takes a nanosecond or three for each.
+/// Bytes of text that count as one step: walking through a text takes one to three nanoseconds for each byte.
 const BYTES_A_STEP: usize = 16;
-/// Steps for a fault that nobody is told of: its words were made nevertheless.
+/// Steps for a fault that is absorbed and never shown, since its message was made nevertheless.
 const STEPS_A_FAULT: usize = 64;
-/// The longest text that an expression may make.
+/// The longest text that an expression may make, in bytes.
 const MAX_TEXT: usize = 1024 * 1024;
-/// Different patterns of one evaluation.
+/// The most different patterns in one evaluation.
 const MAX_PATTERNS: usize = 64;
 
-/// Steps of all evaluations of one node's compile. Some 2 s, a hundred times what a role of 2,000 resources takes.
+/// Steps of all evaluations in one node's compile. They take about 2 s, a hundred times what a role of 2,000 resources
+/// needs.
 pub const STEPS_OF_A_COMPILE: usize = 40_000_000;
 
-/// What is left for all evaluations of one node's compile, which share it.
+/// What is left for all evaluations in one node's compile, which share it.
 #[derive(Debug, Clone)]
 pub struct Allowance {
     left: Rc<Cell<usize>>,
@@ -39,29 +40,29 @@ impl Default for Allowance {
 }
 
 impl Allowance {
-    /// With so many steps.
+    /// An allowance of this many steps.
     pub fn of(most: usize) -> Self {
         Self { left: Rc::new(Cell::new(most)), most }
     }
 
-    /// How many were taken.
+    /// How many steps were spent.
     pub fn spent(&self) -> usize {
         self.most - self.left.get()
     }
 
-    /// How many there were.
+    /// How many steps there were at the start.
     #[cfg(test)]
     pub(crate) fn most(&self) -> usize {
         self.most
     }
 
-    /// Takes all of them.
+    /// Spends all steps that are left.
     #[cfg(test)]
     pub(crate) fn exhaust(&self) {
         self.left.set(0);
     }
 
-    /// Takes some steps; false where so many are not left.
+    /// Spends some steps; returns false if there are not enough left.
     fn spend(&self, steps: usize) -> bool {
         let left = self.left.get().checked_sub(steps);
         self.left.set(left.unwrap_or(0));
@@ -69,7 +70,7 @@ impl Allowance {
     }
 }
 
-/// What is left.
+/// What is left for one evaluation.
 #[derive(Debug)]
 pub(in crate::language) struct Budget {
     steps: usize,
@@ -82,8 +83,8 @@ impl Budget {
         Self { steps: STEPS, shared, patterns: BTreeMap::new() }
     }
 
-    /// Takes what a pattern costs: building it, unless it came before in this evaluation, and looking for it in a text
-    /// of so many bytes.
+    /// Spends what a pattern costs: building it, unless it was used before in this evaluation, and searching for it in
+    /// a text of this many bytes.
     pub(super) fn pattern(&mut self, written: &str, bytes: usize) -> Result<(), Fault> {
         if let Some(size) = self.patterns.get(written) {
             return self.spend(size.matching(bytes));
@@ -97,7 +98,7 @@ impl Budget {
         self.spend(size.building().saturating_add(size.matching(bytes)))
     }
 
-    /// Takes some steps.
+    /// Spends some steps.
     pub(in crate::language) fn spend(&mut self, steps: usize) -> Result<(), Fault> {
         if !self.shared.spend(steps) {
             let all =
@@ -119,29 +120,29 @@ impl Budget {
         }
     }
 
-    /// Takes what a text of so many bytes costs.
+    /// Spends what making a text of this many bytes costs.
     pub(in crate::language) fn text(&mut self, bytes: usize) -> Result<(), Fault> {
         bounded_text(bytes)?;
         self.spend(bytes / BYTES_A_STEP)
     }
 
-    /// Takes what a walk over a text of so many bytes costs.
+    /// Spends what walking through a text of this many bytes costs.
     pub(super) fn walk(&mut self, bytes: usize) -> Result<(), Fault> {
         self.spend(bytes / BYTES_A_STEP)
     }
 
-    /// Takes what it costs to find that a key is not in a map, and which one is near.
+    /// Spends what it costs to find that a map does not have a key, and which key is similar.
     pub(super) fn missing(&mut self, operand: &Value, key: &str) -> Result<(), Fault> {
         let keys = operand.as_map().map_or(0, |map| map.len());
         self.spend(keys.saturating_mul(1 + key.len().min(64)))
     }
 
-    /// Takes what a fault costs that is absorbed.
+    /// Spends what a fault that is absorbed costs.
     pub(super) fn fault(&mut self) -> Result<(), Fault> {
         self.spend(STEPS_A_FAULT)
     }
 
-    /// Takes what looking at a value from outside costs: its length, and not what its elements weigh.
+    /// Spends what looking at a value from outside costs: its length, without the weight of its elements.
     pub(super) fn glance(&mut self, value: &Value) -> Result<(), Fault> {
         match &value.kind {
             Kind::List(list) => self.spend(list.len()),
@@ -151,9 +152,9 @@ impl Budget {
         }
     }
 
-    /// Takes what comparing each element of a list with each other costs.
+    /// Spends what comparing each element of a list with each other costs.
     pub(super) fn pairs(&mut self, value: &Value) -> Result<(), Fault> {
-        /// What can be compared in the time of a step.
+        /// How many comparisons take as long as one step.
         const COMPARED: usize = 32;
         let list = value.as_list().unwrap_or_default();
         let before = self.steps;
@@ -161,8 +162,8 @@ impl Budget {
         self.spend((before - self.steps).saturating_mul(list.len()) / COMPARED)
     }
 
-    /// Takes what a value weighs: each part is counted as often as it is seen, since a value that is shared a thousand
-    /// times is a thousand values to anyone who writes it down.
+    /// Spends the weight of a value. Each part counts as often as it occurs: a value that is shared a thousand times is
+    /// a thousand values when it is written out.
     pub(super) fn weigh(&mut self, value: &Value) -> Result<(), Fault> {
         match &value.kind {
             Kind::List(list) => {

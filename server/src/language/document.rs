@@ -1,7 +1,7 @@
-//! TOML text to a tree in which everything knows its place: values, keys, headers, in the order written.
+//! Parses TOML text into a tree in which everything has its place: values, keys and headers, in the order written.
 //!
-//! It knows nothing of manifests, data or the inventory: those read the tree. Syntax errors are recovered from, so
-//! that one reading shows them all.
+//! It knows nothing about manifests, data or the inventory, which read the tree. It recovers from syntax errors, so one
+//! reading reports them all.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -31,40 +31,40 @@ pub use traps::unknown_key;
 pub struct Document {
     /// Path from the repository's root.
     pub file: Arc<str>,
-    /// The text, for carets under parts of a value.
+    /// The text, needed to place carets under parts of a value.
     pub text: Arc<str>,
     /// The entries of the top level, in the order written.
     pub root: Table,
-    /// Whether all that the text says is in `root`: else nobody knows what a stretch of it is.
+    /// Whether `root` has everything that is in the text. If not, it is unknown what a part of the text is.
     pub is_whole: bool,
 }
 
 /// A table: its entries in the order written.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
-    /// Its entries, in the order in which their keys first stand.
+    /// Its entries, in the order in which their keys first occur.
     pub entries: Vec<Entry>,
 }
 
-/// A key and what is under it.
+/// A key and its item.
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub key: Arc<str>,
     /// Where the key is.
     pub key_origin: Arc<Origin>,
-    /// What is under it.
+    /// The value or table of the key.
     pub item: Item,
 }
 
-/// What is under a key or in a list.
+/// The value or table of a key, or an element of a list.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// Where it is: a value's span, a table's header, or the key of a table that only dotted keys made.
+    /// Its place: the span of a value, the header of a table, or the key of a table that exists only through dotted keys.
     pub origin: Arc<Origin>,
     pub content: Content,
 }
 
-/// What an item is.
+/// The content of an item.
 #[derive(Debug, Clone)]
 pub enum Content {
     /// A string, a number or a boolean.
@@ -85,9 +85,9 @@ pub enum Form {
 }
 
 impl Document {
-    /// Parses a file. What could be read is in the document even where there are errors.
+    /// Parses a file. If there are errors, the document still contains everything that could be read.
     ///
-    /// `level` is the level of the hierarchy that all its values come from; none for what is not data.
+    /// `level` is the level of the hierarchy that all its values come from; `None` for a file that is not data.
     pub fn parse(file: &Arc<str>, bytes: &[u8], level: Option<&Arc<str>>) -> (Self, Vec<Diagnostic>) {
         let text: Arc<str> = match std::str::from_utf8(bytes) {
             Ok(text) => text.into(),
@@ -123,18 +123,19 @@ impl Document {
         (Self { file: file.clone(), text, root, is_whole: errors.is_empty() }, problems)
     }
 
-    /// One of which nothing could be read.
+    /// A document of which nothing could be read.
     fn unread(file: &Arc<str>, text: Arc<str>) -> Self {
         Self { file: file.clone(), text, root: Table::default(), is_whole: false }
     }
 
-    /// The first byte of the file, for what is wrong with the whole of it.
+    /// The first byte of the file, as the place of problems with the whole file.
     pub fn start(&self) -> Origin {
         Origin::locate(&self.file, &self.text, 0..0)
     }
 }
 
-/// Beyond so many bytes the first error is enough: one for each line of a large file takes hundreds of times its memory.
+/// Above this size in bytes only the first error is reported: recovering at each line of a large file takes hundreds of
+/// times its memory.
 const RECOVERED: usize = 256 * 1024;
 
 fn read(text: &str) -> (Spanned<DeTable<'_>>, Vec<toml::de::Error>) {
@@ -147,14 +148,14 @@ fn read(text: &str) -> (Spanned<DeTable<'_>>, Vec<toml::de::Error>) {
     }
 }
 
-/// A merge that nobody decided.
+/// The error for an unresolved merge conflict.
 pub fn unresolved(origin: Origin) -> Diagnostic {
     Diagnostic::error(Code::Syntax, "unresolved merge conflict", origin)
         .label("one side begins here")
         .help("keep one of the two sides, and remove the lines `<<<<<<<`, `=======` and `>>>>>>>`")
 }
 
-/// Of several errors of a line, the first that knows a cure: the others follow from it.
+/// Keeps, of several errors in a line, the first one that has a help text: the others follow from it.
 fn one_a_line(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let line = |problem: &Diagnostic| problem.origin.as_ref().map(|origin| origin.line);
     let is_syntax = |problem: &Diagnostic| problem.code == Code::Syntax;
@@ -213,8 +214,8 @@ impl Item {
         if let Content::Scalar(Kind::Bool(b)) = self.content { Some(b) } else { None }
     }
 
-    /// Whether something in it could not be read as it is written, such as a number beyond 64 bits, of which these are the
-    /// places: what else could be said of the value would be said of another.
+    /// Whether it contains something that could not be read as written, such as a number beyond 64 bits; `unread` has
+    /// the places. Other problems with such a value would be about the value that replaced it.
     pub fn holds_unread(&self, unread: &Unread) -> bool {
         !unread.0.is_empty()
             && (unread.0.contains(&*self.origin)
@@ -227,7 +228,7 @@ impl Item {
                 })
     }
 
-    /// The noun of its kind, for error texts.
+    /// The noun for its kind, for error messages.
     pub fn noun(&self) -> &'static str {
         match &self.content {
             Content::Scalar(Kind::String(_)) => "a string",
@@ -239,7 +240,7 @@ impl Item {
         }
     }
 
-    /// An error at this item: it is of another kind than `wanted`.
+    /// The error for an item of another kind than `wanted`.
     pub fn not(&self, name: &str, wanted: &str) -> Diagnostic {
         let message = format!("`{name}` is {}, not {wanted}", self.noun());
         Diagnostic::error(Code::WrongType, message, Origin::clone(&self.origin))
@@ -247,18 +248,18 @@ impl Item {
     }
 }
 
-/// The places of values that a document could not read as they are written.
+/// The places of values that a document could not read as written.
 #[derive(Debug, Default)]
 pub struct Unread(HashSet<Origin>);
 
 impl Unread {
-    /// Those that the problems of a document are about.
+    /// The places of the problems of a document.
     pub fn of(problems: &[Diagnostic]) -> Self {
         Self(problems.iter().filter_map(|problem| problem.origin.clone()).collect())
     }
 }
 
-/// From the parser's tree to ours.
+/// Converts the parser's tree to ours.
 struct Walk<'a> {
     places: &'a Places<'a>,
     problems: &'a mut Problems,

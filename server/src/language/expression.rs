@@ -1,6 +1,6 @@
 //! Expressions: the semantics of CEL over [`Value`], with spans, secrets, laziness and limits of our own.
 //!
-//! Not a general CEL: no protobuf messages, no bytes, no timestamps, and `uint` is an integer
+//! This is not a general CEL: it has no protobuf messages, no bytes and no timestamps, and `uint` is an integer
 //! (`docs/decisions/0001-expressions.md`).
 
 use std::ops::Range;
@@ -29,13 +29,13 @@ mod oracle;
 #[cfg(test)]
 mod tests;
 
-/// What can be in an expression, as the definitions say it.
+/// The documentation of everything that can be in an expression.
 pub fn chapters() -> Vec<Chapter> {
     let signs = Chapter::new("Operators", tree::SIGNS.iter().copied());
     [signs, tree::Macro::chapter()].into_iter().chain(function::chapters()).collect()
 }
 
-/// A parsed expression; parse once, evaluate often. Cheap to clone.
+/// A parsed expression, which can be evaluated many times. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Expression {
     source: Arc<str>,
@@ -48,12 +48,12 @@ struct Parsed {
     uses: Uses,
 }
 
-/// What an expression refers to in its scope, found without evaluating it.
+/// What an expression uses from its scope, found without evaluating it.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Uses {
-    /// Names of the scope, each with what is selected from it; names bound by a macro are not among them.
+    /// Names from the scope, each with the fields selected from it; variables of macros are not among them.
     pub paths: Vec<Named>,
-    /// Functions of the scope; those that are built in are not among them.
+    /// Functions of the scope; built-in functions are not among them.
     pub functions: Vec<Called>,
     /// Paths that are compared with a literal, by `==` or `!=`.
     pub compared: Vec<Compared>,
@@ -64,7 +64,7 @@ pub struct Uses {
 pub struct Compared {
     pub path: Arc<str>,
     pub value: Value,
-    /// Where the comparison stands in the expression.
+    /// The place of the comparison in the expression.
     pub span: Range<usize>,
 }
 
@@ -72,12 +72,12 @@ pub struct Compared {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
     pub path: Arc<str>,
-    /// Where it is in the expression.
+    /// Its place in the expression.
     pub span: Range<usize>,
 }
 
 impl Named {
-    /// The name in scope: `facts`.
+    /// The name in the scope: `facts`.
     pub fn root(&self) -> &str {
         self.path.split('.').next().unwrap_or_default()
     }
@@ -87,9 +87,9 @@ impl Named {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Called {
     pub name: Arc<str>,
-    /// Where its name is in the expression.
+    /// The place of the function's name in the expression.
     pub span: Range<usize>,
-    /// The first argument, where it is a string literal: the key that is looked up, the template's name.
+    /// The first argument, if it is a string literal: the key to look up, or the template's name.
     pub text: Option<Arc<str>>,
 }
 
@@ -97,7 +97,7 @@ impl Expression {
     /// Parses what is between `${` and `}`.
     ///
     /// # Errors
-    /// It is not an expression; the span is in `source`.
+    /// Returns an error if it is not an expression; the span is in `source`.
     pub fn parse(source: &str) -> Result<Self, Fault> {
         let mut root = parse::parse(source)?;
         let uses = binding::bind(&mut root)?;
@@ -109,7 +109,7 @@ impl Expression {
         &self.source
     }
 
-    /// What it refers to in its scope.
+    /// What it uses from its scope.
     pub fn uses(&self) -> &Uses {
         &self.parsed.uses
     }
@@ -128,7 +128,7 @@ impl Expression {
         named.chain(unknown_functions.map(|c| evaluate::unknown_function(&c.name, &c.span, scope))).collect()
     }
 
-    /// Its value in a scope. A value that is passed through or selected keeps its origin; a computed one has none.
+    /// Its value in a scope. A value that is passed through or selected keeps its origin; a computed value has none.
     /// What was computed from a secret is a secret.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! What is wrong with a text of the language, and where in it.
 //!
-//! A fault counts bytes inside its own text (an expression, a string, a type). [`Fault::diagnostic`] puts it into
-//! the file, so that the caret points at the very sub-expression.
+//! A fault counts bytes inside its own text (an expression, a string, a type). [`Fault::diagnostic`] converts that to a
+//! place in the file, so that the caret points at the exact sub-expression.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,52 +13,53 @@ use crate::diagnostic::{Code, Diagnostic};
 
 mod quoted;
 
-/// What is wrong and where. Texts are lower case, name the offending value and never hold a secret.
+/// What is wrong, and where. Texts are in lower case, name the offending value and never contain a secret.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
-    /// What sort of thing is wrong.
+    /// The kind of problem.
     pub code: Code,
     /// What is wrong, in one line.
     pub message: String,
-    /// Bytes of the text in which it was found.
+    /// The bytes of the text in which it was found.
     pub span: Range<usize>,
     pub help: Option<String>,
-    /// Where that text stands: the span of the whole string in its file, quotes included.
+    /// The place of that text: the span of the whole string in its file, quotes included.
     pub origin: Option<Arc<Origin>>,
-    /// What was wrong elsewhere, where this text merely used a name whose own value failed.
+    /// The actual problem, if this text only used a name whose own value failed elsewhere.
     pub cause: Option<Box<Diagnostic>>,
-    /// The name that is unknown, where that is what is wrong.
+    /// The unknown name, if that is the problem.
     pub unknown: Option<Arc<str>>,
-    /// Whether a secret took part, of which it says no more.
+    /// Whether the problem involved a secret, so that nothing more is told.
     pub withheld: bool,
 }
 
 impl Fault {
-    /// Something wrong at a span of the text.
+    /// Makes a fault at a span of the text.
     pub fn new(code: Code, message: impl Into<String>, span: Range<usize>) -> Self {
         let (help, origin, cause, unknown) = Default::default();
         Self { code, message: message.into(), span, help, origin, cause, unknown, withheld: false }
     }
 
-    /// For [`Scope`](super::Scope)s: something wrong with the value of a name or of a call; the evaluator knows where.
+    /// For [`Scope`](super::Scope)s: makes a fault about the value of a name or of a call; the evaluator sets the place.
     pub fn of_scope(code: Code, message: impl Into<String>) -> Self {
         Self::new(code, message, 0..0)
     }
 
-    /// For [`Scope`](super::Scope)s: a name's own value failed, at its own place; that is what will be shown.
+    /// For [`Scope`](super::Scope)s: makes a fault for a name whose own value failed, at its own place, which is then
+    /// shown.
     pub fn caused_by(diagnostic: Diagnostic) -> Self {
         let (message, withheld) = (diagnostic.message.clone(), diagnostic.withheld);
         Self { cause: Some(Box::new(diagnostic)), withheld, ..Self::of_scope(Code::NoData, message) }
     }
 
-    /// With what to do.
+    /// Sets what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// With `did you mean …?` where a candidate is near.
+    /// Sets the help to `did you mean …?` if one of the candidates is similar to `word`.
     #[must_use]
     pub fn did_you_mean<'a>(self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
         match nearest(word, candidates) {
@@ -67,21 +68,21 @@ impl Fault {
         }
     }
 
-    /// The same fault in a text that holds this one from byte `offset` on.
+    /// Moves the fault to a text that contains this one from byte `offset` on.
     #[must_use]
     pub fn shifted(mut self, offset: usize) -> Self {
         self.span = self.span.start + offset..self.span.end + offset;
         self
     }
 
-    /// With the place of its text, unless it has one.
+    /// Sets the place of its text, unless that is set already.
     #[must_use]
     pub fn within(mut self, origin: Option<&Arc<Origin>>) -> Self {
         self.origin = self.origin.or_else(|| origin.cloned());
         self
     }
 
-    /// As a diagnostic. `source` is the text of the file that [`Fault::origin`] names: with it, the caret stands
+    /// Converts the fault to a diagnostic. `source` is the text of the file in [`Fault::origin`]: with it, the caret is
     /// under the span; without it, under the whole string.
     pub fn diagnostic(&self, source: Option<&str>) -> Diagnostic {
         let place = self.origin.as_deref().map(|origin| match source {
@@ -91,7 +92,7 @@ impl Fault {
         self.diagnostic_at(place)
     }
 
-    /// As a diagnostic, where the place is known already.
+    /// Converts the fault to a diagnostic at a place that is known already.
     pub(super) fn diagnostic_at(&self, place: Option<Origin>) -> Diagnostic {
         if let Some(cause) = &self.cause {
             let cause = Diagnostic::clone(cause);

@@ -1,6 +1,6 @@
-//! A whole value, as it is written in TOML, whose strings may hold `${…}`.
+//! A whole value, as written in TOML, whose strings may contain `${…}`.
 //!
-//! Parsed once for a commit, evaluated for each node. What holds no expression is shared, not copied.
+//! It is parsed once for each commit and evaluated for each node. Parts without expressions are shared, not copied.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use super::interpolation::{ESCAPED, Interpolation, OPEN};
 use super::problems::MOST;
 use super::scope::Scope;
 
-/// A value with expressions in it. Cheap to clone.
+/// A value that may contain expressions. Cheap to clone.
 #[derive(Debug, Clone)]
 pub enum Formula {
-    /// Nothing in it is special.
+    /// A value without expressions.
     Constant(Value),
     /// A string with expressions.
     Text(Arc<Interpolation>, Option<Arc<Origin>>),
-    /// A list, with expressions at some depth.
+    /// A list with expressions at some depth.
     List(Arc<[Formula]>, Option<Arc<Origin>>),
-    /// A map, with expressions at some depth of its values; its keys hold none.
+    /// A map with expressions at some depth of its values; its keys contain none.
     Map(Arc<BTreeMap<Arc<str>, Formula>>, Option<Arc<Origin>>),
 }
 
@@ -41,7 +41,7 @@ impl Formula {
         if faults.is_empty() { Ok(formula) } else { Err(faults) }
     }
 
-    /// The same of a value as it is in a file, whose keys have places.
+    /// Like [`Formula::parse`], for a value in a file, whose keys have places.
     ///
     /// # Errors
     /// Everything that does not parse, and expressions in keys.
@@ -70,7 +70,7 @@ impl Formula {
                 let entries = map.iter().map(|(key, item)| (literal(key), Self::read(item, faults)));
                 let formula = Self::Map(Arc::new(entries.collect()), origin);
                 if map.keys().any(|key| key.contains(ESCAPED)) {
-                    return formula; // its keys are not those of the value
+                    return formula; // its keys are not the keys of the value
                 }
                 formula
             }
@@ -90,7 +90,7 @@ impl Formula {
         }
     }
 
-    /// Whether its value may be this text, by what of it is written out.
+    /// Whether its value could be this text, by its literal parts.
     pub fn could_be(&self, text: &str) -> bool {
         match self {
             Self::Constant(value) => value.scalar_text().is_some_and(|own| *own == *text),
@@ -114,7 +114,8 @@ impl Formula {
         calls.filter(|call| *call.name == *function).cloned().collect()
     }
 
-    /// Names and functions that `scope` does not have, found without evaluating; the first of very many.
+    /// Names and functions that `scope` does not have, found without evaluating; only the first ones if there are very
+    /// many.
     pub fn unknown(&self, scope: &dyn Scope) -> Vec<Fault> {
         let faults = |(text, origin): (&Interpolation, Option<&Arc<Origin>>)| {
             text.unknown(scope).into_iter().map(|fault| fault.within(origin)).collect::<Vec<_>>()
@@ -122,8 +123,8 @@ impl Formula {
         self.texts().into_iter().flat_map(faults).take(MOST + 1).collect()
     }
 
-    /// Its value in a scope. What an expression computed is where the expression's string stands; what it
-    /// merely passed through keeps its own origin.
+    /// Its value in a scope. The origin of a computed value is the string of its expression; a value that is only
+    /// passed through keeps its own origin.
     ///
     /// # Errors
     /// Everything that is wrong, each with the origin of its string.
@@ -155,12 +156,13 @@ impl Formula {
     }
 }
 
-/// A key as it is meant.
+/// A key with its escapes decoded.
 fn literal(key: &Arc<str>) -> Arc<str> {
     if key.contains(ESCAPED) { key.replace(ESCAPED, OPEN).into() } else { key.clone() }
 }
 
-/// Expressions in keys, at any depth. They are refused: two of them could give one key, and none has an order.
+/// Finds expressions in keys, at any depth. They are refused: two of them could give the same key, and their order is
+/// not defined.
 fn keys(item: &Item, faults: &mut Vec<Fault>) {
     match &item.content {
         Content::List(items) => items.iter().for_each(|item| keys(item, faults)),

@@ -1,4 +1,4 @@
-//! Strings that hold `${…}`: cut into text and expressions once, put together for each scope.
+//! Strings that contain `${…}`: split into text and expressions once, and put together for each scope.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use super::secrecy::Stretches;
 pub(super) const OPEN: &str = "${";
 pub(super) const ESCAPED: &str = "$${";
 
-/// The longest string that may hold expressions.
+/// The longest string that may contain expressions, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// A string with `${…}` or `$${` in it. Spans of its faults are in the string.
+/// A string that contains `${…}` or `$${`. The spans of its faults are in the string.
 #[derive(Debug, Clone)]
 pub struct Interpolation {
     parts: Vec<Part>,
@@ -31,10 +31,10 @@ enum Part {
 }
 
 impl Interpolation {
-    /// Parses a string; `None` where nothing in it is special.
+    /// Parses a string; `None` if it contains neither.
     ///
     /// # Errors
-    /// An expression that is not closed or does not parse.
+    /// Returns an error if an expression is not closed or does not parse.
     pub fn parse(text: &str) -> Result<Option<Self>, Fault> {
         if !text.contains(OPEN) {
             return Ok(None);
@@ -80,7 +80,7 @@ impl Interpolation {
         })
     }
 
-    /// Whether its value may be this text: what is written out is there, in this order.
+    /// Whether its value could be this text: its literal parts occur there, in this order.
     pub fn could_be(&self, text: &str) -> bool {
         let mut rest = text;
         let last = self.parts.len() - 1;
@@ -97,7 +97,8 @@ impl Interpolation {
         rest.is_empty() || matches!(self.parts[last], Part::Expression { .. })
     }
 
-    /// Names and functions that `scope` does not have, found without evaluating; the first of very many.
+    /// Names and functions that `scope` does not have, found without evaluating; only the first ones if there are very
+    /// many.
     pub fn unknown(&self, scope: &dyn Scope) -> Vec<Fault> {
         let faults = |(expression, offset): (&Expression, usize)| {
             expression.unknown(scope).into_iter().map(move |fault| fault.shifted(offset))
@@ -105,11 +106,10 @@ impl Interpolation {
         self.expressions().flat_map(faults).take(MOST + 1).collect()
     }
 
-    /// Its value in a scope: of any type where one `${…}` is the whole string, otherwise a text, sensitive by
-    /// stretch.
+    /// Its value in a scope: of any type if one `${…}` is the whole string, otherwise a text that is sensitive by parts.
     ///
     /// # Errors
-    /// The first thing that is wrong: null, a list or a map inside text among them.
+    /// The first thing that is wrong, such as null, a list or a map inside text.
     pub fn evaluate(&self, scope: &dyn Scope) -> Result<Value, Fault> {
         if let [Part::Expression { expression, offset }] = &self.parts[..] {
             let value = expression.evaluate(scope).map_err(|fault| within(fault, *offset))?;
@@ -134,12 +134,12 @@ impl Interpolation {
     }
 }
 
-/// A fault of the expression in this string; one of another text keeps its own bytes.
+/// Moves a fault of the expression into this string; a fault in another text keeps its own bytes.
 fn within(fault: Fault, offset: usize) -> Fault {
     if fault.origin.is_some() { fault } else { fault.shifted(offset) }
 }
 
-/// How long the expression is whose `${` is at `opened`, up to its own `}`.
+/// The length of the expression whose `${` is at `opened`, up to its own `}`.
 fn length(rest: &str, opened: usize) -> Result<usize, Fault> {
     let offset = opened + OPEN.len();
     let mut depth = 0_usize;
@@ -161,7 +161,7 @@ fn length(rest: &str, opened: usize) -> Result<usize, Fault> {
     Err(fault.help(format!("a literal `{OPEN}` is written `{ESCAPED}`")))
 }
 
-/// Whether every number in a value is one that data can hold: JSON and the machine know no infinity.
+/// Whether every number in a value can be in data: JSON and machines have no infinity.
 fn is_finite(value: &Value) -> bool {
     match &value.kind {
         Kind::Float(float) => float.is_finite(),

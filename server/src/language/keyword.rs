@@ -1,4 +1,4 @@
-//! The keys of manifests that are not types, and which keys may hold a secret.
+//! The keys of manifests that are not types, and which keys may have a secret.
 
 use holdfast_catalog::manifest_words::{Keyword, METAPARAMETERS};
 use holdfast_catalog::resource::{AttributeKind, definitions};
@@ -38,7 +38,7 @@ pub const TOP: &[Keyword; 7] = &[
         "Attributes of all resources of a type in this manifest, where they say nothing else.",
     ),
 ];
-/// Their names.
+/// The names of these keys.
 pub const TOP_NAMES: [&str; 7] = Keyword::names(TOP);
 
 /// The keys of a parameter.
@@ -53,10 +53,10 @@ pub const PARAMETER: &[Keyword; 4] = &[
     Keyword::new("doc", "a string", "What it is for, in a sentence."),
 ];
 
-/// Ways to give a type's content attribute.
+/// The ways to give the content attribute of a type.
 pub const CONTENT: [&str; 2] = ["template", "source"];
 
-/// Whether what is under a key never is a secret, whatever table the key is in.
+/// Whether the value of a key is never a secret, whatever table the key is in.
 pub fn is_plain(key: &str) -> bool {
     if matches!(key, "default" | "*" | "for_each") {
         return false;
@@ -69,7 +69,7 @@ pub fn is_plain(key: &str) -> bool {
     }
 }
 
-/// Whether a text that is under such an attribute may be a secret.
+/// Whether a text in an attribute of this kind may be a secret.
 pub fn may_be_secret(kind: AttributeKind) -> bool {
     match kind {
         AttributeKind::Secret | AttributeKind::Setting | AttributeKind::TextMap => true,

@@ -1,7 +1,7 @@
-//! Manifests: what a class or a define says, as a tree of parsed formulas and types.
+//! Manifests: the text of a class or a define as a tree of parsed formulas and types.
 //!
-//! One manifest alone: whether the classes, defines and templates that it names exist is for the compile, which
-//! sees them all. Every problem of a manifest is found, not only the first.
+//! Only one manifest at a time: whether the classes, defines and templates that it uses exist is checked by the
+//! compile, which has them all. All problems of a manifest are found, not only the first one.
 
 use std::sync::Arc;
 
@@ -29,30 +29,30 @@ pub(crate) use unknown::cure;
 /// A class or a define, parsed.
 #[derive(Debug, Clone)]
 pub struct Manifest {
-    /// Its full name, by its path: `nginx::vhost`.
+    /// Its full name, which follows from its path: `nginx::vhost`.
     pub name: ManifestName,
     /// Path from the repository's root.
     pub file: Arc<str>,
-    /// The file's text, for carets under parts of a string.
+    /// The text of the file, needed to place carets under parts of a string.
     pub text: Arc<str>,
-    /// Whether all of it could be read; where not, what seems to be missing may be there.
+    /// Whether all of it could be read. If not, something that seems to be missing may be there.
     pub complete: bool,
     pub kind: ManifestKind,
-    /// What it is for.
+    /// What the class or define is for.
     pub doc: Option<Arc<str>>,
     /// Its parameters, in the order written.
     pub parameters: Vec<Parameter>,
     /// The classes that it includes, by `include` or `[class.NAME]`, in the order written.
     pub inclusions: Vec<Inclusion>,
-    /// The names that `[let]` gives, in the order written.
+    /// The names that `[let]` defines, in the order written.
     pub lets: Vec<Binding>,
     /// `[defaults.TYPE]`, in the order written.
     pub defaults: Vec<Defaults>,
-    /// Its resource blocks, in the order written, whatever TOML groups.
+    /// Its resource blocks, in the order written, even where TOML groups them.
     pub blocks: Vec<Block>,
 }
 
-/// What a manifest is.
+/// The kind of a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ManifestKind {
     /// Declared once, with parameters from data.
@@ -65,17 +65,17 @@ pub enum ManifestKind {
 #[derive(Debug, Clone)]
 pub struct Parameter {
     pub name: Arc<str>,
-    /// Where its name is.
+    /// The place of its name.
     pub origin: Arc<Origin>,
-    /// What its values may be.
+    /// The type of its values.
     pub of: Type,
-    /// The type as it is written.
+    /// The type, as written.
     pub type_text: Arc<str>,
-    /// What it is when neither data nor a declaration gives it. Never merged with data.
+    /// Its value if neither the data nor a declaration gives it one. It is never merged with data.
     pub default: Option<Formula>,
-    /// How values of several levels become one; defines have no data, so it is `first` there.
+    /// How values of several levels become one; always `first` for defines, which have no data.
     pub merge: Merge,
-    /// What it is for.
+    /// What the parameter is for.
     pub doc: Option<Arc<str>>,
 }
 
@@ -86,13 +86,13 @@ impl Parameter {
     }
 }
 
-/// A name and what it stands for: an attribute, a `let`, a given parameter.
+/// A name and its value: an attribute, a `let`, or a given parameter.
 #[derive(Debug, Clone)]
 pub struct Binding {
     pub name: Arc<str>,
-    /// Where the name is.
+    /// The place of the name.
     pub key_origin: Arc<Origin>,
-    /// Where the value is.
+    /// The place of the value.
     pub origin: Arc<Origin>,
     pub value: Formula,
 }
@@ -101,20 +101,20 @@ pub struct Binding {
 #[derive(Debug, Clone)]
 pub struct Inclusion {
     pub class: Arc<str>,
-    /// Where the name is.
+    /// The place of the name.
     pub origin: Arc<Origin>,
-    /// Whether it is included; always, where none.
+    /// The condition for including it; without one, it is always included.
     pub when: Option<Binding>,
-    /// Parameters given here: explicit over data over default.
+    /// The parameters given here. They take precedence over the data, and the data over the defaults.
     pub parameters: Vec<Binding>,
 }
 
-/// `[defaults.TYPE]`: attributes of this manifest's resources of one type, unless they say otherwise.
+/// `[defaults.TYPE]`: attributes of this manifest's resources of one type, unless a resource has its own.
 #[derive(Debug, Clone)]
 pub struct Defaults {
-    /// The type or define.
+    /// The name of the type or define.
     pub type_name: Arc<str>,
-    /// Where the type's name is.
+    /// The place of that name.
     pub origin: Arc<Origin>,
     pub attributes: Vec<Binding>,
 }
@@ -124,24 +124,24 @@ pub struct Defaults {
 pub struct Block {
     /// A resource type, or a define's full name.
     pub type_name: Arc<str>,
-    /// Where the type's name is.
+    /// The place of that name.
     pub type_origin: Arc<Origin>,
-    /// The block's name; the resource's title unless `title` says another. May hold expressions.
+    /// The block's name, which is the resource's title unless `title` is set. It may contain expressions.
     pub name: Arc<str>,
-    /// The block's name as a formula, at its place.
+    /// The block's name as a formula, with its place.
     pub name_formula: Formula,
-    /// Where its header stands.
+    /// The place of its header.
     pub origin: Arc<Origin>,
     pub title: Option<Binding>,
     pub when: Option<Binding>,
     pub for_each: Option<Binding>,
-    /// `"*"`: attributes from a map, below the written ones and above the defaults.
+    /// `"*"`: attributes from a map. Written attributes override them, and they override the defaults.
     pub splat: Option<Binding>,
     /// `require`, `before`, `notify`, `subscribe`.
     pub relations: Vec<Relation>,
     /// `tag`: a string or a list of strings.
     pub tag: Option<Binding>,
-    /// What is left: attributes of the type, or parameters of the define; with `template` and `source`.
+    /// The remaining keys: attributes of the type, or parameters of the define, as well as `template` and `source`.
     pub attributes: Vec<Binding>,
     /// Attributes that were meant by words that the type does not have.
     pub meant: Vec<&'static str>,
@@ -158,29 +158,29 @@ pub struct Relation {
 /// The metaparameters that make edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RelationWord {
-    /// That one comes first.
+    /// The other one comes first.
     Require,
     /// This one comes first.
     Before,
-    /// This one comes first, and that one is refreshed when this changes.
+    /// This one comes first, and the other one is refreshed when this one changes.
     Notify,
-    /// That one comes first, and this one is refreshed when that changes.
+    /// The other one comes first, and this one is refreshed when the other one changes.
     Subscribe,
 }
 
 impl Manifest {
-    /// Reads a manifest from its file. Where there are errors, the manifest holds what could be read.
+    /// Reads a manifest from its file. If there are errors, the manifest contains what could be read.
     pub fn parse(name: ManifestName, file: &Arc<str>, bytes: &[u8]) -> (Self, Vec<Diagnostic>) {
         let (document, problems) = Document::parse(file, bytes, None);
         reader::read(name, &document, problems)
     }
 
-    /// A parameter by its name.
+    /// The parameter with this name.
     pub fn parameter(&self, name: &str) -> Option<&Parameter> {
         self.parameters.iter().find(|parameter| &*parameter.name == name)
     }
 
-    /// All that it computes.
+    /// All formulas in the manifest.
     pub fn formulas(&self) -> Vec<&Formula> {
         let mut all: Vec<&Formula> =
             self.parameters.iter().filter_map(|parameter| parameter.default.as_ref()).collect();
@@ -199,7 +199,7 @@ impl Manifest {
         all
     }
 
-    /// Whether it may read the template of its module that has this name, as far as its text says.
+    /// Whether it may use the template of its module with this name, as far as its text shows.
     pub fn may_read_template(&self, name: &str) -> bool {
         let of_defaults = self.defaults.iter().flat_map(|defaults| &defaults.attributes);
         let of_blocks = self.blocks.iter().flat_map(|block| &block.attributes);
@@ -214,7 +214,7 @@ impl Manifest {
 }
 
 impl RelationWord {
-    /// By its name in manifests.
+    /// The metaparameter with this name in manifests.
     pub fn named(word: &str) -> Option<Self> {
         match word {
             "require" => Some(Self::Require),

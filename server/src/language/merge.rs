@@ -1,5 +1,5 @@
-//! How a parameter or key says that its values of several levels become one: `merge = "deep"`, or a table with
-//! options. The merging itself is `lookup::merge`.
+//! How a parameter or key declares that its values of several levels become one: `merge = "deep"`, or a table with
+//! options. The merging itself is in `lookup::merge`.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use super::types::{Shape, Type};
 /// How values of several levels become one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Merge {
-    /// The most specific value alone.
+    /// Only the most specific value.
     #[default]
     First,
     /// Scalars and lists as one flat list without duplicates, most specific first.
     Unique,
-    /// Maps by their top-level keys; the most specific wins.
+    /// Maps, by their top-level keys; the most specific value is used.
     Hash,
     /// Maps and lists at every depth.
     Deep(DeepOptions),
@@ -28,15 +28,15 @@ pub enum Merge {
 /// Options of a deep merge.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeepOptions {
-    /// What marks an element or a key that takes away those of lower levels.
+    /// The prefix of an element or a key that removes those of lower levels.
     pub knockout_prefix: Option<Arc<str>>,
-    /// How merged lists are ordered.
+    /// The order of merged lists.
     pub lists: ListOrder,
     /// How lists of maps are merged.
     pub maps_in_lists: MapsInLists,
 }
 
-/// How merged lists are ordered.
+/// The order of merged lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ListOrder {
     /// The least specific level's elements first.
@@ -48,16 +48,16 @@ pub enum ListOrder {
 /// How lists of maps are merged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum MapsInLists {
-    /// Not: each map is an element like any other.
+    /// They are not merged: each map is an element like any other.
     #[default]
     Whole,
-    /// The first with the first, the second with the second.
+    /// By position: the first with the first, the second with the second.
     ByPosition,
-    /// Those that have the same value under this key.
+    /// Maps that have the same value under this key are merged.
     ByKey(Arc<str>),
 }
 
-/// The ways to merge.
+/// The merge strategies, with their documentation.
 pub const STRATEGY_WORDS: &[Keyword; 4] = &[
     Keyword::new("first", "any value", "The most specific value alone. What holds where nothing is said."),
     Keyword::new(
@@ -68,7 +68,7 @@ pub const STRATEGY_WORDS: &[Keyword; 4] = &[
     Keyword::new("hash", "maps", "One map of all levels' keys; for each, the most specific value."),
     Keyword::new("deep", "maps and lists", "As `hash`, at every depth; lists become one without duplicates."),
 ];
-/// The keys of a merge with options.
+/// The keys of a merge with options, with their documentation.
 pub const OPTION_WORDS: &[Keyword; 4] = &[
     Keyword::new("strategy", "a strategy", "Which; only `deep` has further options."),
     Keyword::new(
@@ -91,7 +91,7 @@ const STRATEGIES: [&str; 4] = Keyword::names(STRATEGY_WORDS);
 const OPTIONS: [&str; 4] = Keyword::names(OPTION_WORDS);
 
 impl Merge {
-    /// A strategy by its name, without options.
+    /// The strategy with this name, without options.
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "first" => Some(Self::First),
@@ -112,7 +112,7 @@ impl Merge {
         }
     }
 
-    /// Reads what is under `merge`; what is wrong goes to `problems`.
+    /// Reads the value of `merge`. Adds what is wrong to `problems`.
     pub fn read(item: &Item, problems: &mut Vec<Diagnostic>) -> Self {
         if let Some(name) = item.as_str() {
             return Self::read_name(name, item, problems);
@@ -155,7 +155,7 @@ impl Merge {
         }
     }
 
-    /// That what it makes of the levels' values can never be of a type; `origin` is where the merge is written.
+    /// The error if the result of the merge can never be of the type `of`; `origin` is the place of the merge.
     pub fn misfit(&self, of: &Type, origin: &Origin) -> Option<Diagnostic> {
         let (list, map) = (of.has_shape(Shape::List), of.has_shape(Shape::Map));
         let (fits, gives) = match self {

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use crate::repo::{ModuleFolder, ModulePath};
 
-/// A class's or define's full name: `nginx`, `profile::web::tls`.
+/// The full name of a class or define: `nginx`, `profile::web::tls`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ManifestName(Arc<str>);
 
 impl ManifestName {
-    /// The name that a file under `modules/` has by its path; none where it is not a manifest's path.
+    /// The name that follows from the path of a file under `modules/`; `None` if it is not the path of a manifest.
     ///
     /// # Errors
-    /// The path is a manifest's, but a part of it is not a name.
+    /// Returns an error if the path is a manifest's, but a part of it is not a valid name.
     pub fn of_path(path: &str) -> Option<Result<Self, String>> {
         let path = ModulePath::of(path).filter(|path| path.folder == ModuleFolder::Manifests)?;
         let (module, inner) = (path.module, path.name.strip_suffix(".toml")?);
@@ -29,7 +29,7 @@ impl ManifestName {
         })
     }
 
-    /// Parses `a::b`.
+    /// Parses a name such as `a::b`; `None` if it is not valid.
     pub fn parse(text: &str) -> Option<Self> {
         is_name(text).then(|| Self(text.into()))
     }
@@ -44,19 +44,19 @@ impl ManifestName {
         &self.0
     }
 
-    /// Its module, where its templates and files are looked for.
+    /// Its module, in which its templates and files are found.
     pub fn module(&self) -> &str {
         self.0.split("::").next().unwrap_or_default()
     }
 }
 
-/// Whether a text is one part of a name: `[a-z][a-z0-9_]*`.
+/// Whether a text is a valid part of a name: `[a-z][a-z0-9_]*`.
 pub fn is_segment(text: &str) -> bool {
     text.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
-/// Whether a text is a name of a class or define.
+/// Whether a text is a valid name of a class or define.
 pub fn is_name(text: &str) -> bool {
     text.split("::").all(is_segment)
 }

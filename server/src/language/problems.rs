@@ -1,5 +1,5 @@
-//! What is wrong with one text, up to a number: anyone who writes a million faults is told of the first hundred, and how
-//! many more there are. The rest costs nothing but the counting.
+//! The problems of one text, up to a limit: if there are a million faults, the first hundred are reported, and the
+//! number of the others. These cost nothing except counting.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use holdfast_catalog::origin::Origin;
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
 
-/// So many are kept.
+/// The most problems to keep.
 pub const MOST: usize = 100;
 
-/// A list that stops growing.
+/// A list of problems with a limit.
 #[derive(Debug, Default)]
 pub struct Problems {
     kept: Vec<Diagnostic>,
@@ -19,7 +19,7 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// One more; made only where it is kept.
+    /// Adds a problem; it is made only if it is kept.
     pub fn note(&mut self, problem: impl FnOnce() -> Diagnostic) {
         if self.kept.len() < MOST {
             self.kept.push(problem());
@@ -28,35 +28,35 @@ impl Problems {
         }
     }
 
-    /// Whether one of this code is among them.
+    /// Whether there is a problem with this code.
     pub fn holds(&self, code: Code) -> bool {
         self.kept.iter().any(|problem| problem.code == code)
     }
 
-    /// Several more.
+    /// Adds several problems.
     pub fn extend(&mut self, problems: impl IntoIterator<Item = Diagnostic>) {
         problems.into_iter().for_each(|problem| self.note(|| problem));
     }
 
-    /// All that were kept, and how many more there are.
+    /// All problems that were kept, with one that gives the number of the others.
     pub fn into_list(mut self) -> Vec<Diagnostic> {
         if self.more > 0 {
             let last = self.kept.last().and_then(|problem| problem.origin.clone());
-            // What is not made has no severity; what one file can have so much of are errors.
+            // Problems that were not made have no known severity, but only errors can occur so often in one file.
             self.kept.push(more(self.more, "in this file", last, Severity::Error));
         }
         self.kept
     }
 }
 
-/// Says how many are not shown, the worst of which is so bad.
+/// Makes the problem that gives the number of those not shown; `worst` is the highest severity among them.
 pub fn more(count: usize, whence: &str, origin: Option<Origin>, worst: Severity) -> Diagnostic {
     let problems = count::counted(count, "more problem", "more problems");
     let said = Diagnostic::error(Code::More, format!("and {problems} {whence}"), origin);
     Diagnostic { severity: worst, others: Some(count), ..said }
 }
 
-/// Problems in the order of their places, each once.
+/// The problems in the order of their places, each once.
 pub fn sorted(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let place = |problem: &Diagnostic| {
         let origin = problem.origin.as_ref();
@@ -67,7 +67,7 @@ pub fn sorted(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     problems
 }
 
-/// A problem without a place of its own is where the name is written.
+/// Gives a problem without a place the place where the name is used.
 pub fn placed(problem: Diagnostic, origin: &Arc<Origin>) -> Diagnostic {
     match problem.origin {
         Some(_) => problem.related(Origin::clone(origin), "used here"),
@@ -75,12 +75,12 @@ pub fn placed(problem: Diagnostic, origin: &Arc<Origin>) -> Diagnostic {
     }
 }
 
-/// How many errors these are, with those that are only counted.
+/// The number of errors, including those that are only counted.
 pub fn total(problems: &[Diagnostic]) -> usize {
     problems.iter().filter(|problem| problem.severity == Severity::Error).map(counted).sum()
 }
 
-/// For how many it is: one that says how many more there are, for those.
+/// The number of problems that this one represents: more than one if it gives the number of others.
 pub fn counted(problem: &Diagnostic) -> usize {
     problem.others.unwrap_or(1)
 }

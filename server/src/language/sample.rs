@@ -1,12 +1,11 @@
-//! Values that fit a type: for examples that are there before anybody has data, and for trying what a compile comes to
-//! where a value is missing.
+//! Sample values of types: for examples before there is any data, and to try a compile in which a value is missing.
 
 use holdfast_catalog::value::{Map, Value};
 
 use super::types::{Bounds, Field, Need};
 use super::{Defines, Expression, Type};
 
-/// A value of the type of a parameter; none where only a person can think of one.
+/// A value of a parameter's type; `None` if only a person can choose one.
 pub fn sample(of: &Type, name: &str, defines: &dyn Defines) -> Option<Value> {
     let value = guess(of, name, defines)?;
     of.check(&value, defines).is_empty().then_some(value)
@@ -42,7 +41,7 @@ fn guess(of: &Type, name: &str, defines: &dyn Defines) -> Option<Value> {
     })
 }
 
-/// The first text that fits.
+/// The first of some texts that fits the type.
 fn text(of: &Type, name: &str, defines: &dyn Defines) -> Option<Value> {
     let hash = "a".repeat(64);
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBmriSfW+V1MmzrTx36EjqnRUGNJq7ApIxdD9EkO8gmt";
@@ -55,7 +54,7 @@ fn list(inner: &Type, name: &str, count: usize, defines: &dyn Defines) -> Option
     Some(vec![one; count.min(8)].into())
 }
 
-/// Those that must be there.
+/// Values for the required entries.
 fn entries(fields: &[Field], defines: &dyn Defines) -> Option<Value> {
     let required = fields.iter().filter(|field| field.need == Need::Required);
     let entry = |field: &Field| Some((field.name.clone(), guess(&field.of, &field.name, defines)?));

@@ -1,4 +1,4 @@
-//! What names mean where an expression or a template stands.
+//! What names mean in an expression or a template.
 
 use std::sync::Arc;
 
@@ -7,17 +7,18 @@ use holdfast_catalog::value::Value;
 use super::budget::Allowance;
 use super::fault::Fault;
 
-/// The names and functions that an expression or a template sees. Asked lazily, name by name: what is not used
-/// is never evaluated. Interior mutability is the implementer's affair (memoising a `let`, recording reads).
+/// The names and functions that an expression or a template can use. It is asked lazily, name by name: what is not used
+/// is never evaluated. Interior mutability is up to the implementation (to keep the value of a `let`, or to record
+/// reads).
 pub trait Scope {
-    /// The value of a root name such as `facts`, a parameter or a `let`; `None` where there is no such name.
+    /// The value of a root name such as `facts`, a parameter or a `let`; `None` if there is no such name.
     ///
     /// # Errors
-    /// The name is known, but its own value cannot be had: [`Fault::caused_by`] or [`Fault::of_scope`].
+    /// Returns an error if the name is known, but its own value failed: [`Fault::caused_by`] or [`Fault::of_scope`].
     fn resolve(&self, name: &str) -> Result<Option<Value>, Fault>;
 
-    /// Calls a function that only this scope has, such as `lookup` or `template`; `None` where there is none. The
-    /// built-in functions come first and are not asked for here.
+    /// Calls a function that only this scope has, such as `lookup` or `template`; `None` if there is no such function.
+    /// Built-in functions take precedence and are not looked for here.
     fn call(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, Fault>> {
         let _ = (name, arguments);
         None
@@ -26,18 +27,18 @@ pub trait Scope {
     /// All root names, for `did you mean` and for checks that evaluate nothing.
     fn names(&self) -> Vec<Arc<str>>;
 
-    /// The names of the functions that [`Scope::call`] knows.
+    /// The names of the functions that [`Scope::call`] has.
     fn functions(&self) -> &[&str] {
         &[]
     }
 
-    /// What all evaluations of one compile share; by default, each evaluation is for itself.
+    /// The allowance that all evaluations of one compile share; by default, each evaluation has its own.
     fn allowance(&self) -> Allowance {
         Allowance::default()
     }
 
-    /// Told of every read of a name that came from [`Scope::resolve`], by its dotted path, as long as it is
-    /// written: `facts.os.family`. `None` where nothing is there. The value has its origin. For recording alone.
+    /// Called for every read of a name from [`Scope::resolve`], with its dotted path as written, such as
+    /// `facts.os.family`. `value` is `None` if nothing is there; otherwise it has its origin. Only for recording.
     fn read(&self, path: &str, value: Option<&Value>) {
         let _ = (path, value);
     }

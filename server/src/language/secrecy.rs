@@ -1,4 +1,4 @@
-//! How secrecy flows through computing: by stretch where texts are put together, whole otherwise.
+//! How secrecy propagates in computations: by parts if texts are put together, otherwise as a whole.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use crate::diagnostic::Code;
 
 use super::fault::Fault;
 
-/// What is in every error that a secret took part in, instead of its own words.
+/// The text of every error that involves a secret, in place of its own words.
 pub(super) const WITHHELD: &str = "a sensitive value; the error is not shown";
 
-/// The value with its secrets in the open, for computing; what comes of it must be [`sealed`].
+/// The value with its secrets in plain, for computing; the result must be [`sealed`].
 pub(super) fn exposed(value: &Value) -> Value {
     let kind = match &value.kind {
         Kind::Sensitive(secret) => return secret.expose(),
@@ -26,7 +26,7 @@ pub(super) fn exposed(value: &Value) -> Value {
     Value { kind, origin: value.origin.clone() }
 }
 
-/// A scalar in the open; lists and maps are not walked, and stay as they are.
+/// The value with a secret scalar in plain; lists and maps stay as they are.
 pub(super) fn opened(value: &Value) -> Value {
     match &value.kind {
         Kind::Sensitive(secret) => secret.expose(),
@@ -34,7 +34,7 @@ pub(super) fn opened(value: &Value) -> Value {
     }
 }
 
-/// Whether a scalar is secret from end to end.
+/// Whether a scalar is secret in all its parts.
 pub(super) fn is_all_secret(value: &Value) -> bool {
     match &value.kind {
         Kind::Sensitive(secret) => secret.as_pieces().is_none_or(|pieces| pieces.iter().all(|p| p.secret)),
@@ -50,14 +50,15 @@ pub(super) fn sealed(value: Value) -> Value {
             let entries = map.iter().map(|(key, item)| (key.clone(), sealed(item.clone())));
             Value::from(entries.collect::<Map>())
         }
-        // Also the open stretches of a text: which text it is depends on the secret.
+        // Includes the plain parts of a text, since which text it is depends on the secret.
         Kind::Sensitive(secret) => Kind::Sensitive(Sensitive::scalar(secret.expose().kind)).into(),
         scalar => Kind::Sensitive(Sensitive::scalar(scalar)).into(),
     };
     Value { kind: kind.kind, origin: value.origin }
 }
 
-/// The same, with the keys of its maps masked but for those that a type names: others may be what was meant to be secret.
+/// Like [`sealed`], with the keys of its maps masked, except those that a type names: the others may be what was meant
+/// to be secret.
 pub(super) fn sealed_whole(value: Value, is_named: &dyn Fn(&str) -> bool) -> Value {
     let kind = match value.kind {
         Kind::List(list) => {
@@ -73,10 +74,10 @@ pub(super) fn sealed_whole(value: Value, is_named: &dyn Fn(&str) -> bool) -> Val
     Value { kind: kind.kind, origin: value.origin }
 }
 
-/// Seals the value if a secret decided about it.
+/// Seals the value if it depends on a secret.
 ///
 /// # Errors
-/// Where it is a list or a map: how long it is and which keys it has is seen by anyone who looks at it, and says what was
+/// Returns an error if it is a list or a map: its length and its keys are visible, and would reveal what the secret
 /// decided.
 pub(super) fn sealed_if(secret: bool, value: Value) -> Result<Value, Fault> {
     match value.kind {
@@ -86,7 +87,7 @@ pub(super) fn sealed_if(secret: bool, value: Value) -> Result<Value, Fault> {
     }
 }
 
-/// What a secret decided about cannot be kept secret.
+/// The error for a value that depends on a secret and cannot be kept secret.
 pub(super) fn shown_by(what: &str) -> Fault {
     let message =
         format!("a sensitive value decides what {what} holds, and its length or keys would show how");
@@ -94,7 +95,7 @@ pub(super) fn shown_by(what: &str) -> Fault {
         .help("texts, numbers and booleans stay secret: choose one of those")
 }
 
-/// A text that is being put together and knows which of its stretches are secret.
+/// A text that is being put together, which tracks the parts of it that are secret.
 #[derive(Debug, Default)]
 pub(super) struct Stretches {
     text: String,
@@ -102,17 +103,17 @@ pub(super) struct Stretches {
 }
 
 impl Stretches {
-    /// How many bytes it has.
+    /// Its length in bytes.
     pub(super) fn len(&self) -> usize {
         self.text.len()
     }
 
-    /// Appends what may be shown.
+    /// Appends a text that is not secret.
     pub(super) fn push_str(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
-    /// Appends a scalar; `false` where it is null, a list or a map.
+    /// Appends a scalar; returns `false` if the value is null, a list or a map.
     #[must_use]
     pub(super) fn push(&mut self, value: &Value) -> bool {
         match &value.kind {
@@ -132,7 +133,7 @@ impl Stretches {
         true
     }
 
-    /// Makes everything from a byte on secret: a secret decided that it is there.
+    /// Makes everything from the byte `start` on secret, because a secret decided that it is there.
     pub(super) fn seal_from(&mut self, start: usize) {
         self.secret.retain(|range| range.end <= start);
         if start < self.text.len() {
@@ -148,7 +149,7 @@ impl Stretches {
         }
     }
 
-    /// The text: a string, or a sensitive one that knows its stretches.
+    /// The result: a string, or a sensitive one with its secret parts.
     pub(super) fn finish(self) -> Value {
         if self.secret.is_empty() {
             return self.text.into();

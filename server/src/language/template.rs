@@ -1,8 +1,9 @@
-//! Handlebars templates over [`Value`]: strict, lazy, with secrets by stretch and without HTML escaping.
+//! Handlebars templates over [`Value`]: strict, lazy, with secrets by parts and without HTML escaping.
 //!
-//! The language that the tools know: output, `if`, `unless`, `each`, `with`, partials, sub-expressions, `~`, comments,
-//! raw blocks. No decorators, no inline or dynamic partials. The crate `handlebars` reads the tags; matching blocks, white
-//! space and rendering are ours. Knows no files: sources and partials are given to it.
+//! The language is the commonly known one: output, `if`, `unless`, `each`, `with`, partials, sub-expressions, `~`,
+//! comments and raw blocks; without decorators, and without inline or dynamic partials. The crate `handlebars` reads
+//! the tags; matching of blocks, white space and rendering are our own. It does not read files: sources and partials
+//! are passed to it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,19 +35,19 @@ pub struct Template {
     parts: Vec<tree::Part>,
 }
 
-/// Where partials come from: `{{> vhost}}` is `_vhost.hbs` of the same module.
+/// Finds partials: `{{> vhost}}` is `_vhost.hbs` of the same module.
 pub trait Partials {
-    /// The partial `name` as the template `from` (its file) says it; `None` where there is none.
+    /// The partial `name`, as used in the template `from` (the path of its file); `None` if there is none.
     ///
     /// # Errors
-    /// It does not compile.
+    /// Returns an error if the partial does not compile.
     fn find(&self, name: &str, from: &str) -> Result<Option<Arc<Template>>, Diagnostic>;
 
     /// The names of all partials that `from` can use, for `did you mean`.
     fn names(&self, from: &str) -> Vec<String>;
 }
 
-/// Where there are no partials.
+/// No partials.
 impl Partials for () {
     fn find(&self, _: &str, _: &str) -> Result<Option<Arc<Template>>, Diagnostic> {
         Ok(None)
@@ -57,23 +58,23 @@ impl Partials for () {
     }
 }
 
-/// File and text of a template.
+/// The file and the text of a template.
 type Key = (Arc<str>, Arc<str>);
 
-/// Compiled templates, each text compiled once, across commits and nodes. Share one among all compiles.
+/// Compiled templates, each text compiled only once, across commits and nodes. All compiles share one.
 #[derive(Debug, Default)]
 pub struct Templates {
     compiled: Mutex<HashMap<Key, Arc<Template>>>,
 }
 
-/// How many are kept; beyond that, old commits' texts are let go with the rest.
+/// The most templates to keep. Beyond that, all are dropped, and with them the texts of old commits.
 const KEPT: usize = 4096;
 
 impl Templates {
-    /// The template in `file` with this text.
+    /// The template in `file` with this text, compiled if necessary.
     ///
     /// # Errors
-    /// It does not parse; the place is in the file.
+    /// Returns an error if it does not parse; the place is in the file.
     pub fn compile(&self, file: &Arc<str>, source: &Arc<str>) -> Result<Arc<Template>, Diagnostic> {
         let key = (file.clone(), source.clone());
         let known = |templates: &Self| {
@@ -93,21 +94,21 @@ impl Templates {
 }
 
 impl Template {
-    /// Compiles a template; `file` is its path in the repository, for errors.
+    /// Compiles a template; `file` is its path in the repository, for error messages.
     ///
     /// # Errors
-    /// It does not parse; the place is in the file.
+    /// Returns an error if it does not parse; the place is in the file.
     pub fn compile(file: &Arc<str>, source: &Arc<str>) -> Result<Self, Diagnostic> {
         let parts = parse::parse(source).map_err(|fault| diagnostic(&fault, file, source))?;
         Ok(Self { file: file.clone(), source: source.clone(), parts })
     }
 
-    /// Its file.
+    /// The path of its file.
     pub fn file(&self) -> &Arc<str> {
         &self.file
     }
 
-    /// The text in a scope: a string, or a sensitive text whose secret stretches are known.
+    /// Renders the text in a scope: a string, or a sensitive text with its secret parts.
     ///
     /// # Errors
     /// Everything that is wrong, each with its place in the template.
@@ -120,7 +121,7 @@ impl Template {
     }
 }
 
-/// What a template can hold, as the definitions say it. Examples know `site`, which has `name = "shop"`.
+/// The documentation of everything that can be in a template. The examples use `site`, which has `name = "shop"`.
 pub fn chapters() -> Vec<Chapter> {
     vec![Chapter::new("Blocks", tree::BlockSort::WORDS.iter().copied()), function::chapter()]
 }

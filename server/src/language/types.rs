@@ -1,7 +1,7 @@
-//! Types of parameters and data, in Puppet's notation with names of the field.
+//! Types of parameters and data, in Puppet's notation, with additional names from system administration.
 //!
-//! A type says what a value may be and changes nothing about it, except that [`Type::sealed`] makes secret what
-//! the type says is secret.
+//! A type says which values are allowed and does not change them, except that [`Type::sealed`] makes secret what the
+//! type declares as secret.
 
 use std::sync::Arc;
 
@@ -23,70 +23,70 @@ mod show;
 pub use format::Format;
 pub use secret::{NoAlternative, Shape};
 
-/// All types, as their definitions say it: an example is a type, with a value of it as an expression.
+/// The documentation of all types. An example is a type, with a value of it as an expression.
 pub fn chapters() -> Vec<Chapter> {
     parse::chapters()
 }
 
-/// What a value may be. Cheap to clone.
+/// The set of values that are allowed. Cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Type {
     Any,
     Undef,
-    /// Anything but null, and of the inner type.
+    /// Any value of the inner type except null.
     NotUndef(Arc<Type>),
     /// A string, a number or a boolean.
     Scalar,
     Boolean,
-    /// A string of so many characters.
+    /// A string with a number of characters within bounds.
     String(Size),
-    /// A whole number within bounds.
+    /// An integer within bounds.
     Integer(Bounds<i64>),
-    /// A number with a fraction, within bounds.
+    /// A float within bounds.
     Float(Bounds<f64>),
-    /// Any number, within bounds.
+    /// Any number within bounds.
     Number(Bounds<f64>),
-    /// A list of so many elements of one type.
+    /// A list of elements of one type, with a length within bounds.
     Array(Arc<Type>, Size),
-    /// A list of a type for each place.
+    /// A list with a type for each position.
     Tuple(Arc<[Type]>),
-    /// A map of so many entries, with the type of its keys and of its values.
+    /// A map with a number of entries within bounds, and the types of its keys and values.
     Hash(Arc<[Type; 2]>, Size),
     /// A map with these entries and no others.
     Struct(Arc<[Field]>),
     /// Null, or the inner type.
     Optional(Arc<Type>),
     Variant(Arc<[Type]>),
-    /// One of these words.
+    /// One of these strings.
     Enum(Arc<[Arc<str>]>),
-    /// A string that one of these patterns finds something in.
+    /// A string that one of these patterns matches.
     Pattern(Arc<[Pattern]>),
-    /// The inner type, and secret.
+    /// The inner type, as a secret.
     Sensitive(Arc<Type>),
-    /// A string, or a number, of a meaning.
+    /// A string or a number with a certain meaning.
     Format(Format),
-    /// A map of the parameters of a define.
+    /// A map with the parameters of a define.
     Define(Arc<str>),
 }
 
-/// The least and the greatest, both included.
+/// The smallest and the largest value, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Bounds<T> {
     pub min: Option<T>,
     pub max: Option<T>,
 }
 
-/// How many characters, elements or entries.
+/// The number of characters, elements or entries.
 pub type Size = Bounds<usize>;
 
 impl<T: PartialOrd> Bounds<T> {
-    /// Whether a number is within.
+    /// Whether a number is within the bounds.
     pub fn holds(&self, number: &T) -> bool {
         self.min.as_ref().is_none_or(|min| number >= min) && self.max.as_ref().is_none_or(|max| number <= max)
     }
 }
 
-/// A regular expression, equal to another of the same text.
+/// A regular expression; equal to another one with the same text.
 #[derive(Debug, Clone)]
 pub struct Pattern(Regex);
 
@@ -100,7 +100,7 @@ impl PartialEq for Pattern {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
     pub name: Arc<str>,
-    /// What its value may be.
+    /// The type of its value.
     pub of: Type,
     /// Whether it may be left out.
     pub need: Need,
@@ -115,16 +115,16 @@ pub enum Need {
     Optional,
 }
 
-/// What defines there are: a define's name is a type.
+/// The defines that exist: the name of a define is a type.
 pub trait Defines {
-    /// The parameters of a define; a parameter with a default is optional. `None` where there is no such define.
+    /// The parameters of a define, where one with a default is optional; `None` if there is no such define.
     fn parameters(&self, define: &str) -> Option<Arc<[Field]>>;
 
-    /// The names of all, for `did you mean`.
+    /// The names of all defines, for `did you mean`.
     fn names(&self) -> Vec<Arc<str>>;
 }
 
-/// Where there are no defines.
+/// No defines.
 impl Defines for () {
     fn parameters(&self, _: &str) -> Option<Arc<[Field]>> {
         None
@@ -138,20 +138,20 @@ impl Defines for () {
 /// A value, or a part of one, that is not of its type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Misfit {
-    /// Where in the value: `shop.root`, `[2]`; empty for the value itself.
+    /// The path of the part in the value: `shop.root`, `[2]`; empty for the value itself.
     pub path: String,
-    /// What is wrong, with the value where it is not a secret, without the path.
+    /// What is wrong, without the path; it includes the value unless that is a secret.
     pub message: String,
     pub help: Option<String>,
-    /// Where the part stands.
+    /// The place of the part.
     pub origin: Option<Arc<Origin>>,
-    /// The key of the part, where that is what is wrong.
+    /// The key of the part, if the key is wrong.
     pub key: Option<Arc<str>>,
 }
 
 impl Misfit {
-    /// As a diagnostic about `subject` (such as "parameter `vhosts`"); `fallback` is the place where the part has
-    /// none of its own. `texts` are the files: with them, a caret is under a key that is wrong.
+    /// Converts it to a diagnostic about `subject` (such as "parameter `vhosts`"). `fallback` is the place to use if
+    /// the part has none of its own. `texts` are the files, needed to place a caret under a wrong key.
     pub fn diagnostic(&self, subject: &str, fallback: Option<&Origin>, texts: &Texts<'_>) -> Diagnostic {
         let origin = self.origin.as_deref().or(fallback).cloned();
         let origin = origin.map(|origin| self.key_place(&origin, texts).unwrap_or(origin));
@@ -162,7 +162,7 @@ impl Misfit {
         diagnostic
     }
 
-    /// Where the key stands whose value is at `value`: before it, or in its header.
+    /// The place of the key whose value is at `value`: before the value, or in its header.
     fn key_place(&self, value: &Origin, texts: &Texts<'_>) -> Option<Origin> {
         let (key, text) = (self.key.as_ref()?, texts(&value.file)?);
         let start = value.start as usize;
@@ -178,19 +178,19 @@ impl Misfit {
     }
 }
 
-/// The text of a file, by its path.
+/// Returns the text of a file, by its path.
 pub type Texts<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 impl Type {
     /// Parses Puppet's notation: `Array[Host, 1]`.
     ///
     /// # Errors
-    /// What is wrong, with its span in `text` and the nearest type's name.
+    /// What is wrong, with its span in `text` and the name of the most similar type.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         parse::parse(text)
     }
 
-    /// Whether null is of this type: a parameter of such a type is null where nothing gives it a value.
+    /// Whether null is of this type. A parameter of such a type is null if it is given no value.
     pub fn takes_null(&self) -> bool {
         match self {
             Self::Any | Self::Undef | Self::Optional(_) => true,
@@ -200,7 +200,7 @@ impl Type {
         }
     }
 
-    /// The defines that it names, for checking that they exist.
+    /// The defines that it refers to, to check that they exist.
     pub fn defines(&self) -> Vec<Arc<str>> {
         match self {
             Self::Define(name) => vec![name.clone()],
@@ -208,7 +208,7 @@ impl Type {
         }
     }
 
-    /// The types directly inside.
+    /// The types directly inside this one.
     pub fn inner(&self) -> Box<dyn Iterator<Item = &Self> + '_> {
         match self {
             Self::NotUndef(inner)
@@ -222,8 +222,8 @@ impl Type {
         }
     }
 
-    /// Everything in a value that is not of this type, each part with its own origin. A secret is checked by what
-    /// it holds, and never quoted.
+    /// Everything in a value that is not of this type, each part with its own origin. The content of a secret is
+    /// checked too, and never quoted.
     pub fn check(&self, value: &Value, defines: &dyn Defines) -> Vec<Misfit> {
         check::check(self, value, defines)
     }

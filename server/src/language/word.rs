@@ -1,6 +1,6 @@
-//! What a definition says about a word of the language: the reference is made of it, and every example is run.
+//! The documentation of a word of the language. The reference is made from it, and every example is run.
 
-/// A function, a macro, a helper or a type, for people.
+/// The documentation of a function, a macro, a helper or a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Word {
     pub name: &'static str,
@@ -8,16 +8,16 @@ pub struct Word {
     pub usage: &'static str,
     /// What it does or means.
     pub doc: &'static str,
-    /// A use of it.
+    /// An example.
     pub example: &'static str,
-    /// What the example gives.
+    /// The result of the example.
     pub gives: &'static str,
 }
 
-/// Words that belong together.
+/// A group of words.
 #[derive(Debug, Clone)]
 pub struct Chapter {
-    /// What they have in common.
+    /// The title of the group.
     pub title: &'static str,
     /// The words, in the order in which they are defined.
     pub words: Vec<Word>,

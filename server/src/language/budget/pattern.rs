@@ -1,42 +1,42 @@
-//! What a regular expression costs: reading it by the states that it grows to, matching it by its positions and the
-//! length of the text. Both are counted on the pattern itself, before anything is built, so that a compile costs the same
-//! whatever was kept from the one before.
+//! What a regular expression costs: building it by the number of its states, matching it by its positions and the
+//! length of the text. Both are computed from the pattern itself, before anything is built, so a compile costs the same
+//! whatever was cached by an earlier one.
 
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Hir, HirKind};
 
-/// Steps for a state of the built pattern: some 0.2 µs each.
+/// Steps for each state of the built pattern, which takes about 0.2 µs.
 const STEPS_A_STATE: usize = 4;
 
-/// Larger ones are refused when they are built, and that ends soon.
+/// A larger pattern is refused while it is built, which does not take long.
 const MOST_STATES: usize = 30_000;
 
-/// Positions and bytes that count as one step, where the text is searched the slow way.
+/// Positions and bytes that count as one step, if the text is searched with the slow engine.
 const VISITS_A_STEP: usize = 8;
 
-/// How large a pattern is.
+/// The size of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Size {
-    /// States that it is built of.
+    /// The number of states that it is built of.
     states: usize,
-    /// Characters and classes that it consists of, each counted as often as it is repeated.
+    /// The number of characters and classes in it, each counted as often as it is repeated.
     positions: usize,
 }
 
 impl Size {
-    /// The size of a pattern as it is written; of what does not parse, that of its text.
+    /// The size of a pattern, from its text; for one that does not parse, the size of the text.
     pub(super) fn of(written: &str) -> Self {
         let parsed = ParserBuilder::new().nest_limit(250).build().parse(written);
         let grown = parsed.map_or(Self { states: 0, positions: 0 }, |hir| of(&hir));
         Self { states: grown.states.saturating_add(written.len()).min(MOST_STATES), ..grown }
     }
 
-    /// Steps for building it.
+    /// The steps for building it.
     pub(super) fn building(self) -> usize {
         self.states * STEPS_A_STATE
     }
 
-    /// Steps for looking for it in a text of so many bytes.
+    /// The steps for searching for it in a text of this many bytes.
     pub(super) fn matching(self, bytes: usize) -> usize {
         self.positions.min(MOST_STATES).saturating_mul(bytes) / VISITS_A_STEP
     }
@@ -53,7 +53,7 @@ impl Size {
     }
 }
 
-/// Depth is bounded by the parser.
+/// The recursion is bounded, since the parser limits the depth.
 fn of(hir: &Hir) -> Size {
     let one = Size { states: 1, positions: 1 };
     match hir.kind() {

@@ -1,8 +1,8 @@
-//! What a merge leaves where it could not decide.
+//! Finds unresolved merge conflicts.
 
 use std::ops::Range;
 
-/// Where a text holds both sides of a merge that nobody decided: the line that begins it.
+/// The first line of an unresolved merge conflict, which is a text with both sides.
 pub fn conflict(text: &str) -> Option<Range<usize>> {
     let mut begin = None;
     let mut middle = false;
@@ -18,7 +18,7 @@ pub fn conflict(text: &str) -> Option<Range<usize>> {
     None
 }
 
-/// The first line that only a merge writes, for a text that cannot be read.
+/// The first line that looks like a marker of a merge conflict, for a text that cannot be read.
 pub(super) fn marker(text: &str) -> Option<Range<usize>> {
     let is_marker =
         |line: &str| ["<<<<<<< ", ">>>>>>> ", "||||||| "].iter().any(|mark| line.starts_with(mark));

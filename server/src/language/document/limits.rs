@@ -1,4 +1,4 @@
-//! What a file may not be, whatever it says: found before the parser is asked, which some texts cost too much.
+//! Limits that every file must meet. They are checked before the parser runs, since some texts would cost it too much.
 
 use holdfast_catalog::origin::Origin;
 
@@ -6,13 +6,13 @@ use crate::diagnostic::{Code, Diagnostic};
 
 use super::places::Places;
 
-/// Tables with a header. The parser moves what it has where a header comes again or late, once for each.
+/// The most tables with a header. If a header comes again or late, the parser moves what it has so far, once for each.
 const MAX_HEADERS: usize = 20_000;
 
-/// Segments of a dotted key, or of a header: each is a table inside the one before.
+/// The most segments of a dotted key or of a header: each is a table inside the one before.
 const MAX_SEGMENTS: usize = 128;
 
-/// The first thing that is too much.
+/// The first limit that the text exceeds.
 pub(super) fn beyond(text: &str, places: &Places<'_>) -> Option<Diagnostic> {
     let (mut headers, mut at, mut within) = (0, 0, None);
     for line in text.split_inclusive('\n') {
@@ -42,17 +42,17 @@ pub(super) fn beyond(text: &str, places: &Places<'_>) -> Option<Diagnostic> {
     None
 }
 
-/// What is before the value, if the line begins with a key at all: a quoted key ends it early, which does not matter,
-/// since it is the parts between dots that count.
+/// The part of a line before the value, if the line begins with a key at all. A quoted key ends it early, which does
+/// not matter, since only the parts between dots are counted.
 fn key(line: &str) -> &str {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ' | '\t' | '[');
     line.split(|c| !plain(c)).next().unwrap_or_default()
 }
 
-/// The three quotes of a text of many lines.
+/// The triple quotes of a multi-line string.
 type Quotes = &'static str;
 
-/// Which text goes on after a line that begins within one, or outside of all.
+/// The multi-line string that continues after a line, given the one in which the line begins; `None` outside of strings.
 fn after(line: &str, mut within: Option<Quotes>) -> Option<Quotes> {
     let mut rest = line;
     loop {
@@ -78,7 +78,7 @@ fn after(line: &str, mut within: Option<Quotes>) -> Option<Quotes> {
     }
 }
 
-/// How far it is past the quotes that end a text; of a row of many, the last are meant.
+/// The position after the quotes that end a string; in a row of more quotes than needed, the last ones count.
 fn closing(text: &str, quotes: &str, many: bool) -> Option<usize> {
     let escapes = quotes.starts_with('"');
     let mut at = 0;

@@ -1,4 +1,4 @@
-//! Byte spans of one TOML file as origins, and the parser's errors as diagnostics.
+//! Converts byte spans of one TOML file to origins, and the parser's errors to diagnostics.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,17 +16,17 @@ pub(super) struct Places<'a> {
     text: &'a str,
     level: Option<&'a Arc<str>>,
     lines: Vec<usize>,
-    /// How many characters begin before each block of the text.
+    /// The number of characters that begin before each block of the text.
     characters: Vec<usize>,
-    /// Bytes that were looked at for columns.
+    /// The number of bytes that were examined to find columns.
     #[cfg(test)]
     looked_at: std::cell::Cell<usize>,
 }
 
-/// Bytes of a block: a place is found by counting in one alone, however long its line is.
+/// The size of a block in bytes. To find a place, only one block is counted, however long its line is.
 const BLOCK: usize = 256;
 
-/// What is looked at of a line for a cure.
+/// How much of a line is examined to suggest a fix, in bytes.
 const LOOKED_AT: usize = 1000;
 
 impl<'a> Places<'a> {
@@ -75,8 +75,8 @@ impl<'a> Places<'a> {
         counted + beginning_in(rest)
     }
 
-    /// How the table of this span is written. A header's span begins with its bracket, an inline table's with its
-    /// brace; a table that dotted keys made has the span of its key.
+    /// How the table with this span is written. The span of a header begins with its bracket, that of an inline table
+    /// with its brace; a table that exists through dotted keys has the span of its key.
     pub(super) fn form(&self, span: &Range<usize>, key: &Range<usize>) -> Form {
         match self.text.as_bytes().get(span.start) {
             _ if span == key => Form::Dotted,
@@ -112,7 +112,7 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// Without the keys that are written twice since their whole table is.
+    /// Removes duplicate keys that are only duplicates because their whole table is written twice.
     pub(super) fn without_repetitions(&self, mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
         let is_header =
             |line: usize| self.text[self.lines[line - 1]..].trim_start_matches([' ', '\t']).starts_with('[');
@@ -129,7 +129,7 @@ impl<'a> Places<'a> {
         problems
     }
 
-    /// Where a key or a header stands that is written twice: the same line above, of a key within its table.
+    /// The place where a duplicate key or header was written first: the same line above, within its table for a key.
     fn first_of(&self, message: &str, second: &Origin) -> Option<Arc<Origin>> {
         if !message.contains("duplicate key") {
             return None;
@@ -162,7 +162,7 @@ impl<'a> Places<'a> {
     }
 }
 
-/// How many characters begin in a stretch of text.
+/// The number of characters that begin in a part of the text.
 fn beginning_in(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
 }

@@ -1,6 +1,6 @@
-//! What people trip over in TOML, and the cure.
+//! Common mistakes in TOML, and how to fix them.
 //!
-//! TOML itself accepts most of these, or refuses them in words that help nobody; a manifest must not.
+//! TOML itself accepts most of these, or refuses them with a message that does not help; for a manifest, they are errors.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use crate::language::name::is_name;
 /// Whether a message may quote what is under a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quoting {
-    /// It may: no secret is there.
+    /// It may: there is no secret.
     Allowed,
-    /// It may be a secret.
+    /// It may not: there may be a secret.
     Withheld,
 }
 
 impl Quoting {
-    /// What may be quoted of a line of a file: all but values of data, and of manifests those that are not a secret.
+    /// Whether a line of a file may be quoted: not if it is a value in data, nor if it may be a secret in a manifest.
     pub(super) fn of(file: &str, level: Option<&Arc<str>>, line: &str) -> Self {
         let key = line.split('=').next().unwrap_or_default().trim();
         match level.is_none() && (!file.starts_with("modules/") || is_plain(key)) {
@@ -35,12 +35,12 @@ impl Quoting {
     }
 }
 
-/// A backslash that begins nothing, in our words: the parser lists the letters that may follow it, which are masked where
-/// one is a secret's.
+/// The message for an invalid escape, in our own words: the parser's message lists the letters that may follow a
+/// backslash, which would be masked if one of them equals a secret.
 pub(super) const NO_ESCAPE: &str =
     "in double quotes, a backslash begins an escape, and there is no such escape";
 
-/// The cure for a syntax error, by the parser's words and the line.
+/// The fix for a syntax error, from the parser's message and the line.
 pub(super) fn cure(message: &str, line: &str, found: &str, quoting: Quoting) -> Option<String> {
     if message.contains("duplicate key") {
         return Some(match quoting {
@@ -79,7 +79,7 @@ pub(super) fn cure(message: &str, line: &str, found: &str, quoting: Quoting) -> 
     cure_of_value(key.trim(), value, quoting)
 }
 
-/// The cure for a value that is not one of TOML.
+/// The fix for a value that TOML does not have.
 fn cure_of_value(key: &str, value: &str, quoting: Quoting) -> Option<String> {
     if value.starts_with("${") {
         return Some(format!("expressions go in strings{}", quoting.of_value(value)));
@@ -111,7 +111,7 @@ fn cure_of_value(key: &str, value: &str, quoting: Quoting) -> Option<String> {
         .then(|| format!("strings are quoted{}", quoting.of_value(value)))
 }
 
-/// A number that begins with a zero: permission bits where it looks like them, and a number else.
+/// The fix for a number with a leading zero: permission bits if it looks like them, otherwise a decimal number.
 fn leading_zero(key: &str, value: &str, quoting: Quoting) -> String {
     let is_octal = value.bytes().all(|b| b.is_ascii_digit() && b < b'8');
     if is_octal && (key.contains("mode") || key.contains("umask") || value.len() == 4) {
@@ -125,7 +125,7 @@ fn leading_zero(key: &str, value: &str, quoting: Quoting) -> String {
     format!("a number has no leading zeros{written}; quote it if it is a string, such as permission bits")
 }
 
-/// YAML's colon.
+/// The fix for a colon, as in YAML.
 fn colon(line: &str) -> Option<String> {
     let (key, _) = line.split_once(':')?;
     let key = key.trim();
@@ -133,8 +133,9 @@ fn colon(line: &str) -> Option<String> {
     is_key.then(|| format!("TOML uses `=`: {key} = …, and a [header] where YAML indents"))
 }
 
-/// An unknown key inside the table `inside`, with the nearest of `known`; where the key is one of the file's own
-/// top level (`outer`), the trap of TOML is named: everything after a header belongs to it.
+/// The error for an unknown key inside the table `inside`, with the most similar of `known` suggested. If the key
+/// belongs to the top level of the file (`outer`), the help names the common mistake: in TOML, everything after a
+/// header belongs to that header.
 pub fn unknown_key<'a>(
     entry: &Entry,
     inside: &str,

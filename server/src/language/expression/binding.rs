@@ -1,5 +1,5 @@
-//! What names and functions of a tree refer to, settled once: variables of macros, paths into the scope, functions
-//! that are built in. Answers with what remains for the scope.
+//! Resolves the names and functions in a tree, once: variables of macros, paths into the scope, and built-in functions.
+//! Returns what remains for the scope.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::{Called, Compared, Named, Uses};
 use crate::diagnostic::Code;
 use crate::language::fault::Fault;
 
-/// Binds a tree.
+/// Binds the names in a tree.
 pub(super) fn bind(root: &mut Node) -> Result<Uses, Fault> {
     let mut binder = Binder { locals: Vec::new(), uses: Uses::default() };
     binder.node(root)?;
@@ -63,7 +63,7 @@ impl Binder {
         }
     }
 
-    /// Notes a path that is compared with a literal.
+    /// Records a path that is compared with a literal.
     fn compared(&mut self, operator: Binary, operands: &[Node; 2], span: &Range<usize>) {
         if !matches!(operator, Binary::Equal | Binary::Unequal) {
             return;
@@ -80,12 +80,12 @@ impl Binder {
         nodes.iter_mut().try_for_each(|node| self.node(node))
     }
 
-    /// What is before a dot: where the whole is a path, its parts are not names of their own.
+    /// Binds the operand of a selection, unless the whole selection is a path: then its parts are not names of their own.
     fn operand(&mut self, select: &mut Select) -> Result<(), Fault> {
         if select.path.is_none() { self.node(&mut select.operand) } else { Ok(()) }
     }
 
-    /// The dotted path of a name of the scope and what is selected from it.
+    /// The dotted path of a name in the scope with the fields selected from it; `None` if the node is not such a path.
     fn path(&self, node: &Node) -> Option<Arc<str>> {
         match &node.ast {
             Ast::Name(name) => (!self.locals.contains(&name.name)).then(|| name.name.clone()),

@@ -1,4 +1,4 @@
-//! The walk over the tree: one evaluation in one scope.
+//! Walks the tree: one evaluation in one scope.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(in crate::language) use failing::{
 /// One evaluation.
 pub(super) struct Evaluator<'a> {
     scope: &'a dyn Scope,
-    /// The variables of the macros around, outermost first.
+    /// The variables of the macros around the current node, outermost first.
     locals: Vec<Value>,
     budget: Budget,
 }
@@ -39,7 +39,7 @@ impl<'a> Evaluator<'a> {
         Self { scope, locals: Vec::new(), budget: Budget::new(scope.allowance()) }
     }
 
-    /// The value of a whole expression: an optional without a value is null.
+    /// The value of a whole expression; an optional without a value becomes null.
     pub(super) fn root(&mut self, node: &Node) -> Result<Value, Fault> {
         match self.outcome(node)? {
             Outcome::Value(value) => Ok(value),
@@ -47,7 +47,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// The value of a part.
+    /// The value of a part of the expression.
     fn value(&mut self, node: &Node) -> Result<Value, Fault> {
         match self.outcome(node)? {
             Outcome::Value(value) => Ok(value),
@@ -118,7 +118,7 @@ impl<'a> Evaluator<'a> {
         Ok(map)
     }
 
-    /// A value that may be left out where it is written with `?`.
+    /// A value, which may be left out if it is marked with `?`.
     fn given(&mut self, node: &Node, mode: Mode) -> Result<Option<Value>, Fault> {
         match (mode, self.outcome(node)?) {
             (Mode::Strict, Outcome::Value(value)) => Ok(Some(value)),
@@ -179,7 +179,7 @@ impl<'a> Evaluator<'a> {
         let key = self.value(index)?;
         let secret = matches!(key.kind, Kind::Sensitive(_)) || matches!(value.kind, Kind::Sensitive(_));
         if optional && matches!(key.kind, Kind::Sensitive(_)) {
-            // Whether it is there would say what the key is, and an optional cannot keep that.
+            // Whether there is a value would reveal the key, and an optional cannot be secret.
             return Err(placed(shown_by("an optional"), &index.span));
         }
         let key = opened(&key);
@@ -252,7 +252,7 @@ impl<'a> Evaluator<'a> {
         combine(operator, &left, &right, &mut self.budget).map_err(|fault| placed(fault, span))
     }
 
-    /// `&&` and `||`: what decides wins over an error on the other side.
+    /// `&&` and `||`: an operand that decides takes precedence over an error in the other one.
     fn logic(&mut self, logic: Logic, operands: &[Node; 2]) -> Result<Value, Fault> {
         let left = self.truth(&operands[0]);
         match &left {
@@ -315,7 +315,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// What can be asked of an optional: `a.?b.orValue(c)`.
+    /// Calls the functions on optionals, such as `a.?b.orValue(c)`.
     fn optional_call(&mut self, call: &Call, span: &Range<usize>) -> Result<Option<Outcome>, Fault> {
         let (Some(Node { .. }), true) =
             (call.arguments.first(), call.builtin.is_some_and(|builtin| builtin.is_optional()))
@@ -346,7 +346,7 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// A boolean, and whether a secret decided about it.
+/// A boolean, and whether it depends on a secret.
 #[derive(Debug, Clone, Copy)]
 struct Truth {
     holds: bool,
@@ -360,7 +360,7 @@ impl Truth {
     }
 }
 
-/// A key of a map.
+/// The value as a key of a map.
 fn key_of(value: &Value) -> Result<Arc<str>, Fault> {
     match &value.kind {
         Kind::String(key) => Ok(key.clone()),

@@ -1,7 +1,7 @@
-//! The functions that are built in: one table, for expressions and for the helpers of templates.
+//! The built-in functions: one table, for expressions and for the helpers of templates.
 //!
-//! A function may be written before or after its first argument: `size(x)` is `x.size()`. Here are pure functions
-//! alone; `lookup`, `template` and their like belong to scopes.
+//! A function may be written before or after its first argument: `size(x)` is the same as `x.size()`. Only pure
+//! functions are here; `lookup`, `template` and the like belong to scopes.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -24,35 +24,36 @@ mod text;
 
 pub(in crate::language) use text::compile as pattern;
 
-/// A function.
+/// A built-in function.
 #[derive(Debug)]
 pub(in crate::language) struct Builtin {
     pub(in crate::language) name: &'static str,
-    /// How it is written, for errors and the reference.
+    /// How it is written, for error messages and the reference.
     pub(in crate::language) usage: &'static str,
     pub(in crate::language) takes: RangeInclusive<usize>,
     run: Run,
     doc: &'static str,
-    /// A use of it, and what that gives as JSON.
+    /// An example, and its result as JSON.
     example: [&'static str; 2],
 }
 
-/// How a function is run.
+/// How a function treats its arguments.
 #[derive(Debug)]
 enum Run {
-    /// On values in the open; if one was secret, so is all that comes out.
+    /// It gets plain values; if one of them was secret, the whole result is.
     Open(fn(&Arguments) -> Result<Value, Fault>),
-    /// As [`Run::Open`]; the second argument is a pattern.
+    /// Like [`Run::Open`]; the second argument is a pattern.
     Pattern(fn(&Arguments) -> Result<Value, Fault>),
-    /// As [`Run::Open`]; each element is compared with each other.
+    /// Like [`Run::Open`]; each element is compared with each other.
     Pairs(fn(&Arguments) -> Result<Value, Fault>),
-    /// On values as they are: it looks at their structure alone, or keeps stretches itself.
+    /// It gets values as they are, secrets included: it looks only at their structure, or keeps secret parts of texts
+    /// itself.
     AsTheyAre(fn(&Arguments) -> Result<Value, Fault>),
-    /// As they are, through all levels.
+    /// Like [`Run::AsTheyAre`], through all levels of the value.
     Throughout(fn(&Arguments) -> Result<Value, Fault>),
-    /// As they are, with what may have no value.
+    /// Like [`Run::AsTheyAre`]; the result may have no value.
     Optional(fn(&Arguments) -> Result<Option<Value>, Fault>),
-    /// Asked of what may have no value: the evaluator's affair.
+    /// It takes an optional, and is handled by the evaluator.
     OfOptional,
 }
 
@@ -80,7 +81,7 @@ impl Builtin {
     }
 }
 
-/// What can be asked of an optional, and how one is made.
+/// The functions that make optionals or take them.
 const OPTIONALS: &[Builtin] = &[
     Builtin::new("optional.of", "optional.of(x)", 1..=1, Run::Optional(|a| Ok(Some(a.value(0).clone()))))
         .doc("An optional with a value.")
@@ -110,7 +111,8 @@ const OPTIONALS: &[Builtin] = &[
         .example("{'a': 1}.?b.or({'c': 3}.?c).orValue(0)", "3"),
 ];
 
-/// Whether there is a value would say what the secret is, and an optional cannot keep it.
+/// `optional.ofNonZeroValue`. Refuses secrets: whether there is a value would reveal something, and an optional cannot
+/// be secret.
 fn of_non_zero(value: &Value) -> Result<Option<Value>, Fault> {
     if matches!(value.kind, Kind::Sensitive(_)) {
         let message = "`optional.ofNonZeroValue` of a sensitive value would show whether it is empty";
@@ -132,7 +134,7 @@ fn is_zero(value: &Value) -> bool {
     }
 }
 
-/// All functions, by what they are for.
+/// All functions, by topic.
 const TABLES: &[(&str, &[Builtin])] = &[
     ("Texts", text::TABLE),
     ("Lists and maps", list::TABLE),
@@ -145,17 +147,17 @@ fn table() -> impl Iterator<Item = &'static Builtin> {
     TABLES.iter().flat_map(|(_, table)| *table)
 }
 
-/// What their definitions say, by what they are for.
+/// The documentation of the functions, by topic.
 pub(super) fn chapters() -> impl Iterator<Item = Chapter> {
     TABLES.iter().map(|(title, table)| Chapter::new(title, table.iter().map(Builtin::word)))
 }
 
-/// The function of a name.
+/// Finds a function by its name.
 pub(in crate::language) fn find(name: &str) -> Option<&'static Builtin> {
     table().find(|builtin| builtin.name == name)
 }
 
-/// The names of all.
+/// The names of all functions.
 pub(in crate::language) fn names() -> impl Iterator<Item = &'static str> {
     table().map(|builtin| builtin.name)
 }
@@ -169,7 +171,8 @@ pub(in crate::language) fn call(
     called(builtin, arguments, budget, sealed_result)
 }
 
-/// The same for a loop that hides all that it writes: there nobody sees into how many parts a secret was split.
+/// Like [`call`], for a loop whose whole output is secret: there, the number of parts that a secret is split into does
+/// not show.
 pub(in crate::language) fn call_hidden(
     builtin: &Builtin,
     arguments: &[Value],
@@ -231,8 +234,8 @@ fn called(
     Ok(value.into())
 }
 
-/// What a function made of secrets. A list of them shows its length: `sort` keeps that of its argument, which is seen as
-/// it is; another's would say something about what was split, compared or counted.
+/// Seals the result of a function of secrets. A list shows its length. That of `sort` is the length of its argument,
+/// which is visible anyway; any other would reveal something about the secret that was split, compared or counted.
 fn sealed_result(builtin: &Builtin, arguments: &[Value], value: Value) -> Result<Value, Fault> {
     let is_as_long = |list: &[Value]| match builtin.run {
         Run::Pairs(_) => false,
@@ -261,14 +264,14 @@ fn withheld(builtin: &Builtin, fault: Fault) -> Fault {
     Fault { withheld: true, ..said }
 }
 
-/// The arguments of a call, read by type.
+/// The arguments of a call, with access by type.
 struct Arguments<'a> {
     name: &'static str,
     values: &'a [Value],
 }
 
 impl Arguments<'_> {
-    /// An argument that the table says is there.
+    /// An argument that exists according to the table.
     fn value(&self, at: usize) -> &Value {
         self.values.get(at).unwrap_or(&Value::NULL)
     }

@@ -1,4 +1,4 @@
-//! Literals of CEL: numbers, and texts in their eight spellings.
+//! Literals of CEL: numbers, and strings in their eight notations.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::diagnostic::Code;
 use crate::language::fault::Fault;
 
-/// A text that begins here, and its length in the source; `None` where there is none.
+/// A string that begins here, and its length in the source; `None` if there is none.
 pub(super) fn text(rest: &str) -> Result<Option<(Arc<str>, usize)>, Fault> {
     let Some(quoted) = Quoted::open(rest) else { return Ok(None) };
     if quoted.prefix.contains(['b', 'B']) {
@@ -19,7 +19,7 @@ pub(super) fn text(rest: &str) -> Result<Option<(Arc<str>, usize)>, Fault> {
     Ok(Some((text, length)))
 }
 
-/// The bytes that a text takes from here on, its escapes unread; `None` where none begins.
+/// The number of bytes of the string that begins here, without decoding its escapes; `None` if none begins.
 pub(in crate::language) fn length(rest: &str) -> Result<Option<usize>, Fault> {
     Quoted::open(rest).map(|quoted| Ok(quoted.close(rest)?.end + quoted.quote.len())).transpose()
 }
@@ -41,7 +41,7 @@ impl<'a> Quoted<'a> {
         self.prefix.contains(['r', 'R'])
     }
 
-    /// The bytes between the quotes.
+    /// The range of the bytes between the quotes.
     fn close(&self, rest: &str) -> Result<Range<usize>, Fault> {
         let start = self.prefix.len() + self.quote.len();
         let mut at = start;
@@ -85,7 +85,7 @@ fn unescape(rest: &str, body: Range<usize>) -> Result<String, Fault> {
     Ok(text)
 }
 
-/// The character that an escape stands for, and its length after the backslash.
+/// The character for an escape, and the length of the escape after the backslash.
 fn escape(rest: &str) -> Option<(char, usize)> {
     let coded = |from: usize, digits: usize, radix: u32| {
         let code = rest.get(from..from + digits)?;
@@ -115,7 +115,7 @@ fn escape(rest: &str) -> Option<(char, usize)> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Number {
     Int(u64),
-    /// One with a fraction or an exponent.
+    /// A number with a fraction or an exponent.
     Float(f64),
 }
 

@@ -1,4 +1,4 @@
-//! Operators over values in the open. Faults have no span: the evaluator knows it.
+//! Operators on plain values. Faults have no span, since only the evaluator knows it.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -124,7 +124,7 @@ fn mismatch(operator: Binary, left: &Value, right: &Value) -> Fault {
     }
 }
 
-/// A value with its noun, for error texts: `the string "x"`, `null`; long ones are cut.
+/// A value with its noun, for error messages: `the string "x"`, `null`. A long value is shortened.
 pub(in crate::language) fn described(value: &Value) -> String {
     let shown = || value.beginning(60);
     match &value.kind {
@@ -134,7 +134,8 @@ pub(in crate::language) fn described(value: &Value) -> String {
     }
 }
 
-/// Whether two values are equal: numbers by what they say, whatever their type; of other types never.
+/// Whether two values are equal. Numbers are compared by value, whatever their types; values of different types are
+/// never equal.
 pub(in crate::language) fn equal(left: &Value, right: &Value) -> bool {
     match (&left.kind, &right.kind) {
         (Kind::Int(_) | Kind::Float(_), Kind::Int(_) | Kind::Float(_)) => {
@@ -150,7 +151,7 @@ pub(in crate::language) fn equal(left: &Value, right: &Value) -> bool {
     }
 }
 
-/// The order of two values; the outer none where they have none, the inner one for what is not a number.
+/// The order of two values. The outer `Option` is `None` if such values have no order, the inner one if one of them is NaN.
 pub(crate) fn compare(left: &Value, right: &Value) -> Option<Option<Ordering>> {
     match (&left.kind, &right.kind) {
         (Kind::Int(a), Kind::Int(b)) => Some(Some(a.cmp(b))),
@@ -163,7 +164,7 @@ pub(crate) fn compare(left: &Value, right: &Value) -> Option<Option<Ordering>> {
     }
 }
 
-/// An integer against a float, without rounding either.
+/// Compares an integer with a float, without rounding either.
 fn mixed(int: i64, float: f64) -> Option<Ordering> {
     const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     if float.is_nan() {
@@ -175,13 +176,13 @@ fn mixed(int: i64, float: f64) -> Option<Ordering> {
     if float < -BEYOND {
         return Some(Ordering::Greater);
     }
-    // In range, so that the cast cuts off the fraction and nothing else.
+    // Within the range, so that the cast removes only the fraction.
     let whole = float.trunc() as i64;
     let rest = 0.0_f64.partial_cmp(&float.fract())?;
     Some(int.cmp(&whole).then(rest))
 }
 
-/// Sorts by the first of each pair, equal ones as they came; `false` where some have no order among each other.
+/// Sorts by the first of each pair; the sort is stable. Returns `false` if some keys have no order among each other.
 pub(super) fn sort<T>(keyed: &mut [(Value, T)]) -> bool {
     let total = |a: &Value, b: &Value| compare(a, b).flatten();
     let Some((first, _)) = keyed.first() else { return true };
@@ -208,12 +209,12 @@ fn contains(item: &Value, container: &Value) -> Result<bool, Fault> {
     }
 }
 
-/// The element of a list or the entry of a map; none where it is missing.
+/// The element of a list or the entry of a map; `None` if it is missing.
 pub(in crate::language) fn index<'a>(operand: &'a Value, index: &Value) -> Result<Option<&'a Value>, Fault> {
     match (&operand.kind, &index.kind) {
         (Kind::Map(map), Kind::String(key)) => Ok(map.get(key)),
         (Kind::List(list), Kind::Int(at)) => Ok(usize::try_from(*at).ok().and_then(|at| list.get(at))),
-        // As in CEL, a number without a fraction is an index, whatever its type.
+        // As in CEL, any number without a fraction is an index, whatever its type.
         (Kind::List(list), Kind::Float(at)) if at.fract() == 0.0 && *at >= 0.0 => Ok(list.get(*at as usize)),
         (Kind::Map(_), _) => Err(wrong_index("a key of a map is a string", index)),
         (Kind::List(_), _) => Err(wrong_index("an index of a list is an integer", index)),
@@ -225,7 +226,7 @@ fn wrong_index(rule: &str, index: &Value) -> Fault {
     Fault::new(Code::WrongType, format!("{rule}, not {}", described(index)), 0..0)
 }
 
-/// What is missing, with the nearest key.
+/// The error for a missing element or key, with the most similar key suggested.
 pub(in crate::language) fn missing(operand: &Value, index: &Value) -> Fault {
     let fault = |message: String| Fault::new(Code::MissingKey, message, 0..0);
     match (&operand.kind, &index.kind) {

@@ -1,9 +1,9 @@
-//! The same expressions, evaluated here and by the crate `cel`: what both know must mean the same.
+//! Evaluates the same expressions here and with the crate `cel`: what both support must give the same results.
 //!
-//! Expressions are grown from random bytes, typed for the most part, so that few of them fail early. Left out: what
-//! deviates on purpose (`docs/decisions/0001-expressions.md`); extensions that the crate lacks (tested by example);
-//! a list plus a map, which the crate joins against the specification; integers near 2^63 against floats, which it
-//! rounds and we do not.
+//! Expressions are generated from random bytes, mostly well typed, so that few of them fail early. Left out are:
+//! deliberate deviations (`docs/decisions/0001-expressions.md`); extensions that the crate lacks (tested by example); a
+//! list plus a map, which the crate joins against the specification; and integers near 2^63 compared with floats, which
+//! the crate rounds and we do not.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use super::Expression;
 
-/// What a grown expression comes to.
+/// The type of a generated expression.
 #[derive(Clone, Copy)]
 enum Kind {
     Int,
@@ -23,7 +23,7 @@ enum Kind {
     Any,
 }
 
-/// Grows expressions from bytes; without bytes, the smallest ones.
+/// Generates expressions from bytes; without bytes, the smallest ones.
 struct Grower<'a> {
     bytes: std::slice::Iter<'a, u8>,
 }
@@ -145,7 +145,7 @@ fn names() -> Map {
     names.into_iter().map(|(key, value)| (Arc::from(key), value)).collect()
 }
 
-/// As JSON, none for an error.
+/// The result as JSON; `None` for an error.
 fn ours(source: &str) -> Option<serde_json::Value> {
     Some(Expression::parse(source).ok()?.evaluate(&names()).ok()?.to_json_masked())
 }
@@ -153,7 +153,7 @@ fn ours(source: &str) -> Option<serde_json::Value> {
 fn theirs(source: &str) -> Option<serde_json::Value> {
     let mut context = cel::Context::default();
     for (name, value) in names() {
-        // Through serde, not through JSON, whose numbers would become unsigned there.
+        // Through serde, not through JSON, which would make the numbers unsigned.
         context.add_variable_from_value(name.to_string(), cel::to_value(&value).ok()?);
     }
     cel::Program::compile(source).ok()?.execute(&context).ok()?.json().ok()

@@ -1,8 +1,8 @@
-//! What a part of an expression comes to.
+//! The result of evaluating a part of an expression.
 
 use holdfast_catalog::value::Value;
 
-/// What a part of an expression comes to: CEL's optionals are not values of ours.
+/// The result of evaluating a part of an expression. CEL's optionals are not among our values.
 #[derive(Debug)]
 pub(in crate::language) enum Outcome {
     Value(Value),

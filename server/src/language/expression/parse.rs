@@ -1,4 +1,4 @@
-//! Tokens to a tree: a Pratt parser over CEL's grammar. Knows no names; [`super::binding`] does.
+//! Parses tokens into a tree: a Pratt parser for CEL's grammar. It does not resolve names; [`super::binding`] does.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::language::fault::Fault;
 
 mod call;
 
-/// How deep an expression may be nested.
+/// How deeply an expression may be nested.
 pub(super) const MAX_DEPTH: usize = 64;
 
-/// The tree of an expression.
+/// Parses an expression.
 pub(super) fn parse(source: &str) -> Result<Node, Fault> {
     let tokens = token::tokens(source)?;
     if tokens.len() == 1 {
@@ -46,7 +46,7 @@ impl Parser {
         self.tokens[self.at].1.clone()
     }
 
-    /// Takes a token; the last one stays.
+    /// Takes a token; the last one is never consumed.
     fn next(&mut self) -> (Token, Range<usize>) {
         let token = self.tokens[self.at].clone();
         self.at = (self.at + 1).min(self.tokens.len() - 1);
@@ -154,7 +154,7 @@ impl Parser {
         node(span, depth, if not { Ast::Not(operand) } else { Ast::Negate(operand) })
     }
 
-    /// `-5`, whose sign belongs to the number, so that the least integer can be written.
+    /// Parses `-5`: the sign belongs to the number, so that the smallest integer can be written.
     fn negative(&mut self, start: usize, number: u64) -> Result<Node, Fault> {
         let span = start..self.span().end;
         self.next();
@@ -190,7 +190,7 @@ impl Parser {
         if self.take("?") { Mode::Optional } else { Mode::Strict }
     }
 
-    /// What follows a dot.
+    /// Parses what follows a dot.
     fn member(&mut self, operand: Node) -> Result<Node, Fault> {
         let mode = self.mode();
         let (field, quoted) = match self.peek() {
@@ -209,7 +209,8 @@ impl Parser {
         node(span, depth, Ast::Select(select))
     }
 
-    /// Items with commas between them, one after the last allowed, and the byte after the bracket.
+    /// Parses items that are separated by commas, with an optional one at the end. Returns them with the byte after the
+    /// bracket.
     fn list<T>(
         &mut self,
         close: &str,
@@ -303,7 +304,7 @@ enum Infix {
     Logic(Logic),
 }
 
-/// How strongly an operator binds.
+/// The precedence of an operator, and what it does.
 fn operator(token: &Token) -> Option<(u8, Infix)> {
     let sign = match token {
         Token::Sign(sign) => sign,

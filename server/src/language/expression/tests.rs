@@ -1,4 +1,4 @@
-//! Behaviour of expressions, by example; `oracle.rs` compares with another implementation.
+//! Tests of expressions by example; `oracle.rs` compares with another implementation.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::language::{Allowance, Fault, Scope};
 
 mod secrecy;
 
-/// A scope that records what was asked of it.
+/// A scope that records which names were resolved.
 #[derive(Default)]
 struct Recording {
     names: Map,
@@ -74,14 +74,14 @@ fn gives(source: &str, value: impl Into<Value>) {
     assert_eq!(evaluate(source).unwrap_or_else(|f| panic!("{source}: {f}")), value.into(), "{source}");
 }
 
-/// Compares through JSON, for structures.
+/// Compares as JSON, for structures.
 #[track_caller]
 fn gives_json(source: &str, json: &str) {
     let value = evaluate(source).unwrap_or_else(|f| panic!("{source}: {f}"));
     assert_eq!(value.shown(), json, "{source}");
 }
 
-/// The message, what it points at, and the help.
+/// The message, the text that it points at, and the help.
 #[track_caller]
 fn fails(source: &str) -> (String, String, String) {
     let fault = evaluate(source).expect_err(source);
@@ -302,7 +302,7 @@ fn hostile_expressions_end() {
     assert_eq!(evaluate("'x'.matches('(a{1000}){1000}')").unwrap_err().code, Code::BadValue);
 }
 
-/// Each costs what it walks: a text of 32 kB in a loop of 2,000 is 64 MB, whatever is asked of it.
+/// Each call costs what it walks through: a text of 32 kB in a loop of 2,000 is 64 MB, whatever is asked of it.
 #[test]
 fn a26_what_walks_a_long_text_or_a_long_list_costs_as_much() {
     let long = "x".repeat(32 * 1024);
@@ -380,7 +380,7 @@ proptest! {
     }
 }
 
-/// A scope whose evaluations share what a test gives them.
+/// A scope whose evaluations share an allowance.
 struct Shared(Allowance);
 
 impl Scope for Shared {

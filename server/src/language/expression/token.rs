@@ -1,4 +1,4 @@
-//! Text to tokens, each with its bytes. Knows no grammar.
+//! Splits text into tokens, each with its bytes. It does not know the grammar.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,26 +10,26 @@ use crate::language::fault::Fault;
 /// The longest expression, in bytes.
 const MAX_LENGTH: usize = 16 * 1024;
 
-/// What a token is.
+/// A token.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token {
     Name(Arc<str>),
-    /// A name in backticks, allowed after a dot alone.
+    /// A name in backticks, allowed only after a dot.
     Quoted(Arc<str>),
-    /// A whole number without its sign, so that the least one can be written.
+    /// An integer without its sign, so that the smallest one can be written.
     Int(u64),
     /// A number with a fraction or an exponent.
     Float(f64),
-    /// A text, its escapes undone.
+    /// A string with its escapes decoded.
     Text(Arc<str>),
     /// An operator or a bracket.
     Sign(&'static str),
-    /// After the last one.
+    /// The end of the text.
     End,
 }
 
 impl Token {
-    /// How errors call it.
+    /// Its name in error messages.
     pub(super) fn noun(&self) -> String {
         match self {
             Self::Name(name) | Self::Quoted(name) => format!("`{name}`"),
@@ -41,13 +41,13 @@ impl Token {
     }
 }
 
-/// Longer ones first.
+/// All operators and brackets, longer ones first.
 const SIGNS: &[&str] = &[
     "&&", "||", "==", "!=", "<=", ">=", "?", ":", "!", "<", ">", "+", "-", "*", "/", "%", ".", ",", "(", ")",
     "[", "]", "{", "}",
 ];
 
-/// The tokens of an expression, [`Token::End`] last.
+/// The tokens of an expression, with [`Token::End`] last.
 pub(super) fn tokens(source: &str) -> Result<Vec<(Token, Range<usize>)>, Fault> {
     if source.len() > MAX_LENGTH {
         let message = format!("the expression is longer than {MAX_LENGTH} bytes");
@@ -70,7 +70,7 @@ pub(super) fn tokens(source: &str) -> Result<Vec<(Token, Range<usize>)>, Fault> 
     }
 }
 
-/// How many bytes of white space and comments come first.
+/// The number of bytes of white space and comments at the start.
 fn blank(rest: &str) -> usize {
     let mut at = rest.len() - rest.trim_start().len();
     while rest[at..].starts_with("//") {
@@ -110,7 +110,7 @@ fn one(rest: &str) -> Result<(Token, usize), Fault> {
     }
 }
 
-/// Names of facts elsewhere, and what they are here.
+/// Names of facts in other tools, and their names here.
 const FACTS: &[(&str, &str)] = &[
     ("fqdn", "facts.networking.fqdn"),
     ("hostname", "facts.networking.hostname"),
@@ -121,7 +121,7 @@ const FACTS: &[(&str, &str)] = &[
     ("lsbdistcodename", "facts.os.release.codename"),
 ];
 
-/// A name with its module, as Puppet has them; `at` is its first `::`.
+/// The error for a name with its module, as in Puppet; `at` is its first `::`.
 fn scoped(source: &str, at: usize) -> Fault {
     let is_part = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_' || *b == b':';
     let start = at - source[..at].bytes().rev().take_while(|b| is_part(b)).count();
@@ -142,18 +142,18 @@ fn scoped(source: &str, at: usize) -> Fault {
     }
 }
 
-/// What comes after a pipe elsewhere, without brackets.
+/// Filters of other tools that may be written after a pipe without brackets.
 const FILTERS: &[&str] = &[
     "bool", "default", "first", "int", "join", "keys", "last", "length", "list", "lower", "sort", "string",
     "to_json", "trim", "unique", "upper", "values",
 ];
 
-/// How many bytes of a name come first.
+/// The number of bytes of a name at the start.
 fn word(rest: &str) -> usize {
     rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count()
 }
 
-/// Whether what follows a bar is a function, as after a pipe of Jinja's.
+/// Whether the text after a bar is a function, as in a Jinja filter.
 fn piped(next: &str) -> bool {
     let length = word(next);
     (length > 0 && next[length..].starts_with('(')) || FILTERS.contains(&&next[..length])

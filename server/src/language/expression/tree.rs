@@ -1,4 +1,4 @@
-//! The tree of an expression: what the parser makes and the evaluator walks.
+//! The tree of an expression, which the parser makes and the evaluator walks.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use crate::language::word::{Chapter, Word};
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) span: Range<usize>,
-    /// Levels below and with it; bounded, so that no walk can run out of stack.
+    /// The number of levels, this node included; bounded, so that no walk can overflow the stack.
     pub(super) depth: usize,
     pub(super) ast: Ast,
 }
 
-/// What a part is.
+/// The kinds of parts.
 #[derive(Debug)]
 pub(super) enum Ast {
     Literal(Value),
@@ -35,7 +35,7 @@ pub(super) enum Ast {
     Not(Box<Node>),
     Negate(Box<Node>),
     Binary(Binary, Box<[Node; 2]>),
-    /// `&&` and `||`, with errors absorbed: the value is the one that decides.
+    /// `&&` and `||`, with errors absorbed: the result is the operand that decides.
     Logic(Logic, Box<[Node; 2]>),
     Choose(Box<[Node; 3]>),
     Call(Call),
@@ -45,9 +45,9 @@ pub(super) enum Ast {
 #[derive(Debug)]
 pub(super) struct Name {
     pub(super) name: Arc<str>,
-    /// Its place among the variables of the macros around it; none where it is a name of the scope.
+    /// Its index among the variables of the macros around it; `None` for a name in the scope.
     pub(super) local: Option<usize>,
-    /// What [`Scope::read`](super::super::Scope::read) is told, where this is all of the path.
+    /// The path for [`Scope::read`](super::super::Scope::read), if this node is the end of one.
     pub(super) path: Option<Arc<str>>,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Select {
     pub(super) path: Option<Arc<str>>,
 }
 
-/// Whether what is missing is an error or no value.
+/// Whether a missing value is an error, or an optional without a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     Strict,
@@ -90,7 +90,7 @@ const fn word(
     Word { name, usage, doc, example, gives }
 }
 
-/// What has a sign of its own.
+/// The operators that have a sign of their own.
 pub(super) const SIGNS: &[Word] = &[
     word(
         "+",
@@ -150,10 +150,10 @@ impl Logic {
 pub(super) struct Call {
     pub(super) name: Arc<str>,
     pub(super) name_span: Range<usize>,
-    /// Whether the first argument is before the dot.
+    /// Whether the first argument is written before the dot.
     pub(super) form: Form,
     pub(super) arguments: Vec<Node>,
-    /// None where it is a function of the scope.
+    /// `None` for a function of the scope.
     pub(super) builtin: Option<&'static Builtin>,
 }
 
@@ -163,7 +163,7 @@ pub(super) enum Form {
     Member,
 }
 
-/// A macro over a range: `range.map(v, body)`, with its variables and its filter.
+/// A macro over a range, with its variables and its filter: `range.map(v, body)`.
 #[derive(Debug)]
 pub(super) struct Macro {
     pub(super) sort: MacroSort,
@@ -188,7 +188,7 @@ pub(super) enum MacroSort {
     OptFlatMap,
 }
 
-/// The shape of a macro: how many variables, and how many arguments after them.
+/// The form of a macro: the number of its variables, and of the arguments after them.
 struct Shape {
     sort: MacroSort,
     variables: usize,
@@ -298,22 +298,22 @@ const SHAPES: &[Shape] = &[
 ];
 
 impl Macro {
-    /// Whether a member call of this name is a macro.
+    /// Whether a member call with this name is a macro.
     pub(super) fn is_name(name: &str) -> bool {
         SHAPES.iter().any(|shape| shape.word.name == name)
     }
 
-    /// The names of all.
+    /// The names of all macros.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
         SHAPES.iter().map(|shape| shape.word.name)
     }
 
-    /// What their definitions say.
+    /// The documentation of the macros.
     pub(super) fn chapter() -> Chapter {
         Chapter::new("Over every element", SHAPES.iter().map(|shape| shape.word))
     }
 
-    /// What a macro of this name with so many arguments is, and how many of them are variables.
+    /// The macro of this name that takes this many arguments, and how many of them are variables.
     pub(super) fn shape(name: &str, arguments: usize) -> Option<(MacroSort, usize)> {
         let fits = |shape: &&Shape| shape.word.name == name && shape.variables + shape.rest == arguments;
         SHAPES.iter().find(fits).map(|shape| (shape.sort, shape.variables))

@@ -1,11 +1,11 @@
-//! Where in the file a stretch of a TOML string stands: quotes, escapes and folded lines undone, step by step.
+//! Finds the place in the file of a part of a TOML string, taking quotes, escapes and line folding into account.
 
 use std::ops::Range;
 
 use holdfast_catalog::origin::Origin;
 
-/// The place of bytes `span` of the string that is at `whole` in `source`; `whole` itself where the text there
-/// is not a TOML string.
+/// The place of the bytes `span` of the string that is at `whole` in `source`; `whole` itself if the text there is not
+/// a TOML string.
 pub(super) fn place(whole: &Origin, source: &str, span: Range<usize>) -> Origin {
     let range = whole.start as usize..whole.end as usize;
     let found = source.get(range).and_then(|raw| {
@@ -18,7 +18,7 @@ pub(super) fn place(whole: &Origin, source: &str, span: Range<usize>) -> Origin 
     let end = (base + found.end).max(base + found.start);
     let before = source.get(base..base + found.start).unwrap_or_default();
     let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    // From the string's own place on: a file may hold many strings.
+    // Counted from the string's own place, since a file may contain many strings.
     let (line, column) = match before.rfind('\n') {
         Some(newline) => {
             let lines = before.bytes().filter(|byte| *byte == b'\n').count();
@@ -29,7 +29,7 @@ pub(super) fn place(whole: &Origin, source: &str, span: Range<usize>) -> Origin 
     Origin { start: narrow(base + found.start), end: narrow(end), line, column, ..whole.clone() }
 }
 
-/// The inside of a TOML string as it is written.
+/// The inside of a TOML string, as written.
 struct Quoted<'a> {
     inner: &'a str,
     start: usize,
@@ -50,7 +50,7 @@ impl<'a> Quoted<'a> {
         )
     }
 
-    /// For each byte of the decoded text, and for its end, the byte of the raw text where it is written.
+    /// For each byte of the decoded text, and for its end, the position in the raw text.
     fn offsets(&self) -> Vec<usize> {
         let mut offsets = Vec::with_capacity(self.inner.len() + 1);
         let mut at = 0;
@@ -67,7 +67,7 @@ impl<'a> Quoted<'a> {
         offsets
     }
 
-    /// How many bytes an escape takes, and how many it stands for.
+    /// The length of an escape in bytes, and the length of what it decodes to.
     fn escape(&self, at: usize) -> (usize, usize) {
         let rest = &self.inner[at + 1..];
         let digits = match rest.as_bytes().first() {
@@ -90,7 +90,7 @@ impl<'a> Quoted<'a> {
 mod tests {
     use super::*;
 
-    /// The raw text under a stretch of the decoded one.
+    /// The raw text of a part of the decoded one.
     fn under(raw: &str, span: Range<usize>) -> String {
         let source = format!("ü = 1\nkey = {raw}\n");
         let whole = Origin::locate(&"a.toml".into(), &source, 13..13 + raw.len());

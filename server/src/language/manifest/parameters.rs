@@ -54,7 +54,8 @@ fn read_one(reading: &mut Reading<'_>, entry: &Entry, kind: ManifestKind) -> Opt
     Some(Parameter { name, origin, of, type_text, default: default.flatten(), merge, doc })
 }
 
-/// A type that is missing or wrong is an error; the parameter stays, so that its uses are not errors.
+/// Reads the type of a parameter. If it is missing or wrong, that is reported and the parameter is kept, so that its
+/// uses are not errors.
 fn type_of(reading: &mut Reading<'_>, entry: &Entry, table: &Table) -> (Type, Arc<str>) {
     let read = match table.get("type") {
         Some(of) => read_type(&of.item, reading.document, &mut reading.problems),
@@ -86,7 +87,7 @@ fn merge_of(reading: &mut Reading<'_>, table: &Table, kind: ManifestKind) -> Mer
     merge
 }
 
-/// Whether a name can be said in an expression and stands for nothing else.
+/// Whether a name can be used in an expression and has no other meaning there.
 pub(super) fn check_name(reading: &mut Reading<'_>, entry: &Entry) -> bool {
     let word = &*entry.key;
     let taken = METAPARAMETERS.contains(&word) || RESERVED.contains(&word);

@@ -1,4 +1,4 @@
-//! A manifest's top level: the closed list of its keys.
+//! Reads the top level of a manifest, which has a closed list of keys.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(super) fn read(
     document: &Document,
     problems: Vec<Diagnostic>,
 ) -> (Manifest, Vec<Diagnostic>) {
-    // Such as a number beyond 64 bits, in whose place stands another.
+    // Such as a number beyond 64 bits, which was replaced by another value.
     let broken = problems.clone();
     let mut reading = Reading { document, problems, has_left_out: false };
     let (kind, unknown_kind) = document.root.get("kind").map_or((ManifestKind::Class, None), kind);
@@ -52,17 +52,17 @@ pub(super) fn read(
     if let Some(problem) = unknown_kind.or(forgotten)
         && manifest.complete
     {
-        // Taken for what it is meant to be: all else that could be said of it follows from that one line.
+        // Read as the kind that was meant; all other problems would only follow from that one line.
         manifest.complete = false;
         return (manifest, vec![problem]);
     }
-    // What else seems wrong with a file that cannot be read follows from that.
+    // If the file cannot be read, other problems only follow from that.
     let problems = if manifest.complete { reading.problems } else { broken };
     manifest.complete &= !reading.has_left_out;
     (manifest, problems)
 }
 
-/// A manifest that does not say what it is, and uses the name that only defines have.
+/// The error for a manifest without `kind` that uses the name that only defines have.
 fn forgotten_kind(document: &Document, manifest: &Manifest) -> Option<Diagnostic> {
     let may_be_define = manifest.name.as_str().contains("::") && document.root.get("kind").is_none();
     if !may_be_define {
@@ -115,7 +115,7 @@ fn top_level(reading: &mut Reading<'_>, entry: &Entry, manifest: &mut Manifest) 
     }
 }
 
-/// Keys of the top level below `[let]`: they would be names, and mean nothing.
+/// Reports keys of the top level below `[let]`, where they would be names without any effect.
 fn strayed(reading: &mut Reading<'_>, lets: &Table) {
     for entry in lets.entries.iter().filter(|entry| TOP_NAMES.contains(&&*entry.key)) {
         let message = format!("`{}` is a reserved word", entry.key);
@@ -144,7 +144,7 @@ fn unknown_top_level(reading: &mut Reading<'_>, entry: &Entry) {
 
 const KINDS: [&str; 2] = ["class", "define"];
 
-/// What a manifest says that it is; where that is unknown, what it may have meant, with the problem.
+/// Reads the kind of a manifest. If it is unknown, returns what was probably meant, with the problem.
 fn kind(entry: &Entry) -> (ManifestKind, Option<Diagnostic>) {
     let Some(word) = entry.item.as_str() else {
         return (ManifestKind::Class, Some(entry.item.not("kind", "\"class\" or \"define\"")));
@@ -178,7 +178,7 @@ fn check_kind(reading: &mut Reading<'_>, manifest: &Manifest) {
     }
 }
 
-/// One name stands for one thing.
+/// Checks that no `let` has the name of a parameter.
 fn check_lets(reading: &mut Reading<'_>, manifest: &Manifest) {
     for binding in &manifest.lets {
         let Some(parameter) = manifest.parameter(&binding.name) else { continue };
@@ -272,7 +272,7 @@ fn defaults(reading: &mut Reading<'_>, entry: &Entry) -> Option<Defaults> {
     Some(Defaults { type_name: entry.key.clone(), origin: entry.key_origin.clone(), attributes })
 }
 
-/// A `let`: its name must be one that an expression can say.
+/// Reads a `let`; its name must be usable in an expression.
 fn named(reading: &mut Reading<'_>, entry: &Entry) -> Option<Binding> {
     parameters::check_name(reading, entry).then(|| reading.binding(entry)).flatten()
 }

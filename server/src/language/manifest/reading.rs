@@ -1,4 +1,4 @@
-//! What reading a manifest has at hand, whichever part of it is read.
+//! What is needed to read a manifest, whichever part is being read.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use crate::language::fault::Fault;
 use crate::language::formula::Formula;
 use crate::language::types::Type;
 
-/// What is being read, and what was wrong so far.
+/// The document that is being read, and the problems so far.
 pub(super) struct Reading<'a> {
     pub document: &'a Document,
     pub problems: Vec<Diagnostic>,
-    /// Whether a block is left out, since which resources it declares cannot be read.
+    /// Whether a block was left out because it is unknown which resources it declares.
     pub has_left_out: bool,
 }
 
@@ -31,7 +31,7 @@ impl Reading<'_> {
         })
     }
 
-    /// A value as it is written.
+    /// Parses a value, as written.
     pub(super) fn item(&mut self, item: &Item) -> Option<Formula> {
         self.read(Formula::of_item(item))
     }
@@ -72,7 +72,7 @@ impl Reading<'_> {
     }
 }
 
-/// A type and its text, as it is under `type`.
+/// Reads the type under the key `type`, with its text.
 pub(crate) fn read_type(
     item: &Item,
     document: &Document,

@@ -1,4 +1,4 @@
-//! Resource blocks: `[TYPE."NAME"]`, with attributes and metaparameters told apart.
+//! Reads resource blocks, `[TYPE."NAME"]`, and separates attributes from metaparameters.
 
 use holdfast_catalog::manifest_words::METAPARAMETERS;
 use holdfast_catalog::origin::Origin;
@@ -20,7 +20,7 @@ pub(super) fn read(reading: &mut Reading<'_>, entry: &Entry) -> Vec<Block> {
     table.entries.iter().filter_map(|named| read_block(reading, entry, named)).collect()
 }
 
-/// Whether a table's key can be a type's or define's name. Which defines exist is not known here.
+/// Checks whether the key of a table can be the name of a type or define. Which defines exist is not known here.
 pub(super) fn check_type(reading: &mut Reading<'_>, entry: &Entry) -> bool {
     let ok = TypeDef::find(&entry.key).is_some() || (entry.key.contains("::") && is_name(&entry.key));
     if !ok {
@@ -85,7 +85,8 @@ fn read_block(reading: &mut Reading<'_>, type_entry: &Entry, entry: &Entry) -> O
     is_clear.then_some(block)
 }
 
-/// `[package.python3.11]`: a block without a header of its own that holds nothing but headers, none an attribute.
+/// Whether a block has no header of its own and contains only headers that are not attributes, as in
+/// `[package.python3.11]`.
 fn splits_a_name(type_name: &str, table: &Table) -> bool {
     let known = |name: &str| TypeDef::find(type_name).is_none_or(|def| def.attribute(name).is_some());
     let is_header =
@@ -93,10 +94,10 @@ fn splits_a_name(type_name: &str, table: &Table) -> bool {
     !table.entries.is_empty() && table.entries.iter().all(|entry| is_header(entry) && !known(&entry.key))
 }
 
-/// What decides which resources a block declares: without one of these, it would declare others.
+/// The keys that decide which resources a block declares: without them, it would declare others.
 const DECISIVE: [&str; 3] = ["title", "when", "for_each"];
 
-/// Reads an attribute into a block; false where it cannot be read.
+/// Reads an attribute into a block; returns false if it cannot be read.
 fn read_attribute(reading: &mut Reading<'_>, block: &mut Block, entry: &Entry) -> bool {
     let is_meta = METAPARAMETERS.contains(&&*entry.key);
     if !is_meta && !check_attribute(reading, &block.type_name, entry) {
@@ -117,8 +118,8 @@ fn read_attribute(reading: &mut Reading<'_>, block: &mut Block, entry: &Entry) -
     true
 }
 
-/// Whether a type has such an attribute, and what is wrong with how it is written; a define's parameters are not known
-/// here.
+/// Checks whether a type has such an attribute and whether its value is written correctly. The parameters of a define
+/// are not known here.
 pub(super) fn check_attribute(reading: &mut Reading<'_>, type_name: &str, entry: &Entry) -> bool {
     let Some(def) = TypeDef::find(type_name) else { return true };
     if let Some(attribute) = def.attribute(&entry.key) {
@@ -129,7 +130,7 @@ pub(super) fn check_attribute(reading: &mut Reading<'_>, type_name: &str, entry:
     unknown::has(def, &entry.key)
 }
 
-/// TOML has numbers where people mean text: `version = 2.10` is 2.1, `mode = 0o644` is 420.
+/// Reports numbers where a text is meant, since TOML changes them: `version = 2.10` is 2.1, and `mode = 0o644` is 420.
 fn check_number(reading: &mut Reading<'_>, kind: AttributeKind, entry: &Entry) {
     let takes_numbers = matches!(
         kind,
@@ -152,7 +153,8 @@ fn check_number(reading: &mut Reading<'_>, kind: AttributeKind, entry: &Entry) {
     reading.problems.push(problem.help(format!("quote it: {} = \"{digits}\"", entry.key)));
 }
 
-/// What follows `[exec.x.environment]` belongs to that, an attribute of the resource too.
+/// Reports words of the type in a table such as `[exec.x.environment]`: everything after that header belongs to the
+/// table, even an attribute of the resource.
 fn check_sub_table(reading: &mut Reading<'_>, def: &TypeDef, entry: &Entry) {
     let Content::Table(table, Form::Header) = &entry.item.content else { return };
     let is_word = |name: &str| def.attribute(name).is_some() || METAPARAMETERS.contains(&name);

@@ -1,4 +1,4 @@
-//! What a manifest says, and each mistake with its cure.
+//! What is read from a manifest, and the help for each mistake.
 
 use super::*;
 use crate::diagnostic::Code;

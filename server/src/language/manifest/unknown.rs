@@ -1,4 +1,4 @@
-//! Words of a block that its type does not have: misspelt ones, and those that people bring from other tools.
+//! Words in a block that its type does not have: misspelled ones, and those from other tools.
 
 use holdfast_catalog::manifest_words::{METAPARAMETERS, RESERVED};
 use holdfast_catalog::origin::Origin;
@@ -10,7 +10,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::language::document::{Document, Entry, unknown_key};
 use crate::language::keyword::{CONTENT, TOP_NAMES};
 
-/// What a word of no attribute leads to.
+/// The help for a word that is not an attribute.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Cure {
     pub help: String,
@@ -18,14 +18,15 @@ pub(crate) struct Cure {
     pub meant: Option<&'static str>,
 }
 
-/// Every word that a type's block takes.
+/// Every word that is allowed in a block of this type.
 fn words(def: &'static TypeDef) -> impl Iterator<Item = &'static str> {
     let content = def.content_attribute().map_or(&[][..], |_| &CONTENT);
     let names = def.attributes.iter().map(|attribute| attribute.name);
     names.chain(content.iter().copied()).chain(METAPARAMETERS.iter().copied())
 }
 
-/// What to do about a word that a type does not have. `parts` are the words of the same block that make a schedule.
+/// The help for a word that a type does not have; `None` if there is none. `parts` are the words of the same block that
+/// form a schedule.
 pub(crate) fn cure(def: &'static TypeDef, word: &str, parts: &[(Part, &str)]) -> Option<Cure> {
     let said = |help: String, meant: Option<&str>| {
         let meant = meant.and_then(|meant| def.attribute(meant)).map(|attribute| attribute.name);
@@ -42,12 +43,12 @@ pub(crate) fn cure(def: &'static TypeDef, word: &str, parts: &[(Part, &str)]) ->
     }
 }
 
-/// Whether a type has an attribute, or a way to give its content, of this name.
+/// Whether a type has an attribute, or a way to give its content, with this name.
 pub(super) fn has(def: &'static TypeDef, word: &str) -> bool {
     words(def).any(|known| known == word) && !METAPARAMETERS.contains(&word)
 }
 
-/// Says what is wrong with words that a type does not have; answers with the attributes that were meant.
+/// Reports words that a type does not have, and returns the attributes that were meant.
 pub(super) fn tell(
     reading: &mut Reading<'_>,
     def: &'static TypeDef,
@@ -61,7 +62,7 @@ pub(super) fn tell(
     let (of_schedule, others): (Vec<&Entry>, Vec<&Entry>) =
         unknown.iter().partition(|entry| part(entry).is_some());
     let mut meant = Vec::new();
-    // The parts of a schedule are one mistake.
+    // The parts of a schedule are reported as one mistake.
     if let [first, rest @ ..] = &of_schedule[..] {
         let cure = cure(def, &first.key, &parts);
         meant.extend(cure.as_ref().and_then(|cure| cure.meant));
@@ -88,7 +89,7 @@ fn problem(entry: &Entry, def: &TypeDef, cure: Option<Cure>) -> Diagnostic {
     Diagnostic { code: Code::UnknownAttribute, help, ..problem }
 }
 
-/// A value as it is in the file.
+/// A value, as written in the file.
 fn written<'a>(document: &'a Document, entry: &Entry) -> &'a str {
     let place = &entry.item.origin;
     document.text.get(place.start as usize..place.end as usize).unwrap_or_default()

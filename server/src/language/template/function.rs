@@ -1,4 +1,4 @@
-//! Helpers: what a template can compute. The functions of expressions, and what templates have no operators for.
+//! Helpers: the functions of expressions, and functions for what templates have no operators for.
 
 use crate::language::expression::function::{self, Builtin};
 use crate::language::expression::operator::Binary;
@@ -7,24 +7,24 @@ use crate::language::word::{Chapter, Word};
 /// A helper.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Helper {
-    /// A function that expressions have too.
+    /// A function that expressions also have.
     Function(&'static Builtin),
-    /// `(eq a b)`, `(add a b)` and their like.
+    /// `(eq a b)`, `(add a b)` and so on.
     Operator(Binary),
     And,
     Or,
     Not,
-    /// `(has a.b)`: whether it is there.
+    /// `(has a.b)`: whether there is a value.
     Has,
-    /// `(default a.b x)`: `x` where `a.b` is missing or null.
+    /// `(default a.b x)`: `x` if `a.b` is missing or null.
     Default,
     Get,
 }
 
-/// A name, what it is, how it is written, what it does, and a use with what that gives.
+/// The name of a helper, the helper, how it is written, what it does, and an example with its result.
 type Own = (&'static str, Helper, &'static str, &'static str, [&'static str; 2]);
 
-/// What templates have no operators for.
+/// The helpers for what templates have no operators for.
 const OWN: &[Own] = &[
     (
         "eq",
@@ -115,7 +115,7 @@ const OWN: &[Own] = &[
     ("get", Helper::Get, "(get map key)", "An entry whose key is computed.", ["{{get site 'name'}}", "shop"]),
 ];
 
-/// What their definitions say. Examples know `site`, which has `name = "shop"` and nothing else.
+/// The documentation of the helpers. The examples use `site`, which has `name = "shop"` and nothing else.
 pub(super) fn chapter() -> Chapter {
     let word = |&(name, _, usage, doc, [example, gives]): &Own| Word { name, usage, doc, example, gives };
     Chapter::new("Helpers", OWN.iter().map(word))
@@ -127,7 +127,7 @@ impl Helper {
         own.or_else(|| function::find(name).map(Self::Function))
     }
 
-    /// Whether it takes so many arguments.
+    /// Whether it takes this many arguments.
     pub(super) fn takes(self, count: usize) -> bool {
         match self {
             Self::Function(builtin) => builtin.takes.contains(&count),
@@ -138,7 +138,7 @@ impl Helper {
     }
 }
 
-/// The names of all.
+/// The names of all helpers.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     OWN.iter().map(|own| own.0).chain(function::names())
 }

@@ -1,4 +1,4 @@
-//! The crate `handlebars` as an oracle: what both understand, both render alike.
+//! Compares with the crate `handlebars`: what both understand, both render the same.
 
 use handlebars::Handlebars;
 use holdfast_catalog::value::{Map, Value};
@@ -48,8 +48,8 @@ fn theirs(source: &str) -> String {
     handlebars.render_template(source, &data.to_json_masked()).unwrap_or_else(|e| panic!("{source:?}: {e}"))
 }
 
-/// Pieces that both understand; what only one does is left out on purpose (strictness, escaping, own helpers, and white
-/// space control, where the crate eats more than Handlebars says).
+/// Pieces that both understand. What only one of them does is left out on purpose: strictness, escaping, our own
+/// helpers, and white space control, where the crate removes more than Handlebars does.
 fn piece() -> impl Strategy<Value = String> {
     let leaves = [
         "text ",

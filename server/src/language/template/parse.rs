@@ -1,4 +1,4 @@
-//! Pieces to a tree: blocks are matched; the insides of tags are the reader's.
+//! Builds the tree from pieces: it matches blocks; the insides of tags are read by [`super::reader`].
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(super) fn parse(source: &str) -> Result<Vec<Part>, Fault> {
     }
 }
 
-/// Adds what a tag says.
+/// Adds a tag to the tree.
 fn read(source: &str, tag: &Tag, open: &mut Vec<Open>) -> Result<(), Fault> {
     let inside = || Inside::of(source, tag.inside.clone());
     match tag.sort {
@@ -53,11 +53,11 @@ fn read(source: &str, tag: &Tag, open: &mut Vec<Open>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A block that is open, or the whole template.
+/// A block that is not closed yet, or the whole template.
 struct Open {
     block: Option<Head>,
     body: Vec<Part>,
-    /// What was before `{{else}}`, once that has come.
+    /// The body before `{{else}}`, once that has been read.
     before_else: Option<Vec<Part>>,
 }
 
@@ -66,9 +66,9 @@ struct Head {
     tag: Range<usize>,
     argument: Argument,
     names: Vec<Arc<str>>,
-    /// Opened by `{{else if}}`, and closed with the block that it belongs to.
+    /// Opened by `{{else if}}`, and closed together with the block that it belongs to.
     chained: bool,
-    /// `{{^name}}`: body and inverse change places.
+    /// `{{^name}}`: the body and the inverse are swapped.
     inverse: bool,
 }
 
@@ -99,7 +99,7 @@ fn otherwise(open: &mut Vec<Open>, inside: &Inside, tag: &Tag) -> Result<(), Fau
         return Err(fault("the block has an `{{else}}` already"));
     }
     innermost.before_else = Some(std::mem::take(&mut innermost.body));
-    // `else` itself; `{{^}}` says the same without it.
+    // `else` itself; `{{^}}` means the same without the word.
     let chained = inside.place(1).start..inside.span.end;
     if !chained.is_empty() {
         let chained = Inside::of(inside.source, chained)?;

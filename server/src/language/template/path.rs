@@ -1,4 +1,4 @@
-//! Words of a tag: numbers, `true`, `false`, `null`, and paths such as `../a.[b c].0`.
+//! The words of a tag: numbers, `true`, `false`, `null`, and paths such as `../a.[b c].0`.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::tree::{Argument, ArgumentKind, Path, Position, Root, Segment};
 use crate::diagnostic::Code;
 use crate::language::fault::Fault;
 
-/// What a word of a tag means.
+/// Parses a word of a tag.
 pub(super) fn value_or_path(word: &str, span: Range<usize>) -> Result<Argument, Fault> {
     let literal = match word {
         "true" => Some(Value::from(true)),
@@ -26,7 +26,7 @@ pub(super) fn value_or_path(word: &str, span: Range<usize>) -> Result<Argument, 
     Ok(Argument { span, kind })
 }
 
-/// `../a.[b c].0`, `@index`, `this.x`.
+/// Parses a path: `../a.[b c].0`, `@index`, `this.x`.
 fn path(word: &str, start: usize) -> Result<Path, Fault> {
     let span = start..start + word.len();
     let is_data = word.starts_with('@');

@@ -1,7 +1,8 @@
-//! The insides of tags, read by the crate `handlebars`: its tree of a tag becomes ours, each argument with its place.
+//! Reads the insides of tags with the crate `handlebars`, and converts the crate's tree of a tag to ours, with the
+//! place of each argument.
 //!
-//! The crate is given a tag at a time: a whole template takes it a time that grows with the square of the length, and
-//! what it makes of white space differs from Handlebars (decision 0005).
+//! The crate gets one tag at a time: for a whole template its time grows with the square of the length, and its
+//! handling of white space differs from Handlebars (decision 0005).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,14 +20,14 @@ use crate::language::fault::Fault;
 
 mod masked;
 
-/// What `{{#each map as |value key|}}` says.
+/// The head of a block: `{{#each map as |value key|}}`.
 pub(super) struct Opening {
     pub(super) sort: BlockSort,
     pub(super) argument: Argument,
     pub(super) names: Vec<Arc<str>>,
 }
 
-/// `{{path}}`, `{{helper argument …}}`.
+/// Reads an output: `{{path}}`, `{{helper argument …}}`.
 pub(super) fn output(inside: &Inside) -> Result<Argument, Fault> {
     let Some(TemplateElement::Expression(read)) = element("{{", &masked::call(inside), "}}") else {
         return Err(refusal::of_output(inside));
@@ -36,7 +37,7 @@ pub(super) fn output(inside: &Inside) -> Result<Argument, Fault> {
     places.end(argument)
 }
 
-/// `{{#if argument}}`, `{{#each argument as |value key|}}`.
+/// Reads the head of a block: `{{#if argument}}`, `{{#each argument as |value key|}}`.
 pub(super) fn block(inside: &Inside) -> Result<Opening, Fault> {
     let name = inside.first_word()?;
     let Some((_, sort)) = BlockSort::ALL.iter().find(|(known, _)| *known == name) else {
@@ -56,7 +57,7 @@ pub(super) fn block(inside: &Inside) -> Result<Opening, Fault> {
     places.end(Opening { sort: *sort, argument, names })
 }
 
-/// `{{> name context key=value}}`.
+/// Reads a partial: `{{> name context key=value}}`.
 pub(super) fn partial(inside: &Inside, indent: &str) -> Result<Partial, Fault> {
     let name = match inside.kind(0) {
         Some(TokenKind::Word) => inside.text(0),
@@ -78,20 +79,20 @@ pub(super) fn partial(inside: &Inside, indent: &str) -> Result<Partial, Fault> {
     places.end(Partial { name, name_span, context, given, indent })
 }
 
-/// The one element that the crate reads.
+/// The element that the crate reads; `None` if it does not read exactly one.
 fn element(open: &str, inside: &str, close: &str) -> Option<TemplateElement> {
     let mut elements = Template::compile(&format!("{open}{inside}{close}")).ok()?.elements;
     elements.pop().filter(|_| elements.is_empty())
 }
 
-/// A walk over the crate's tree of a tag and, beside it, the tag's tokens.
+/// A walk over the crate's tree of a tag, in parallel with the tag's tokens.
 struct Places<'a> {
     inside: &'a Inside<'a>,
     at: usize,
 }
 
 impl Places<'_> {
-    /// A path, a helper with its arguments, or either in parentheses.
+    /// Reads a path, a helper with its arguments, or either in parentheses.
     fn call(&mut self, read: &HelperTemplate) -> Result<Argument, Fault> {
         if let Parameter::Subexpression(inner) = &read.name {
             return self.subexpression(inner);
@@ -131,7 +132,7 @@ impl Places<'_> {
         Ok(Argument { span: start..end, ..argument })
     }
 
-    /// A string, a number, a path.
+    /// Reads a string, a number or a path.
     fn value(&mut self) -> Result<Argument, Fault> {
         let (text, span) = (self.inside.text(self.at), self.inside.place(self.at));
         if self.inside.kind(self.at) == Some(TokenKind::Text) {
@@ -142,7 +143,7 @@ impl Places<'_> {
         value_or_path(text, span)
     }
 
-    /// `as |value key|`.
+    /// Reads `as |value key|`.
     fn names(&mut self) -> Result<Vec<Arc<str>>, Fault> {
         self.take(TokenKind::Word)?;
         self.take(TokenKind::Bar)?;
@@ -158,7 +159,7 @@ impl Places<'_> {
         self.inside.kind(self.at + 1) == Some(TokenKind::Equals)
     }
 
-    /// `key=value …`, in the order in which they are written.
+    /// Reads `key=value …`, in the order written.
     fn named(&mut self, read: &HashMap<String, Parameter>) -> Result<Vec<(Arc<str>, Argument)>, Fault> {
         let mut given: Vec<(Arc<str>, Argument)> = Vec::new();
         while self.is_named() {
@@ -182,12 +183,12 @@ impl Places<'_> {
         Ok(self.at - 1)
     }
 
-    /// What was read, if that is all of the tag.
+    /// Returns what was read, if nothing is left in the tag.
     fn end<T>(&self, read: T) -> Result<T, Fault> {
         if self.at == self.inside.tokens.len() { Ok(read) } else { Err(self.out_of_step()) }
     }
 
-    /// The crate takes for one word what is two, or the other way round.
+    /// The fault for when the crate reads as one word what we read as two, or the other way round.
     fn out_of_step(&self) -> Fault {
         refusal::unreadable(self.inside)
     }

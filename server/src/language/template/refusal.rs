@@ -1,4 +1,4 @@
-//! Why a tag is not one of ours, and what to write instead.
+//! Why a tag is invalid, and what to write instead.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::tree::BlockSort;
 use crate::diagnostic::Code;
 use crate::language::fault::Fault;
 
-/// Why the crate did not read an output.
+/// Why the crate could not read an output.
 pub(super) fn of_output(inside: &Inside) -> Fault {
     let found = match inside.kind(0) {
         Some(TokenKind::Open) => argument(inside, 0),
@@ -22,7 +22,7 @@ pub(super) fn of_output(inside: &Inside) -> Fault {
     }
 }
 
-/// Why the crate did not read a block whose name is known.
+/// Why the crate could not read a block with a known name.
 pub(super) fn of_block(inside: &Inside) -> Fault {
     if inside.tokens.len() == 1 {
         return without_value(inside);
@@ -42,7 +42,7 @@ pub(super) fn of_block(inside: &Inside) -> Fault {
     }
 }
 
-/// Why a partial was not read, or has more than a context and names.
+/// Why a partial could not be read, or has more than a context and named values.
 pub(super) fn of_partial(inside: &Inside) -> Fault {
     let mut at = 1;
     while at < inside.tokens.len() {
@@ -59,17 +59,17 @@ pub(super) fn of_partial(inside: &Inside) -> Fault {
     unreadable(inside)
 }
 
-/// A tag that Handlebars has no meaning for.
+/// The fault for a tag that has no meaning in Handlebars.
 pub(super) fn unreadable(inside: &Inside) -> Fault {
     Fault::new(Code::Syntax, "this is not a tag of Handlebars", inside.place(0).start..inside.span.end)
 }
 
-/// A block such as `{{#if}}`.
+/// The fault for a block without a value, such as `{{#if}}`.
 pub(super) fn without_value(inside: &Inside) -> Fault {
     Fault::new(Code::Syntax, format!("`{}` takes a value", inside.text(0)), inside.place(0))
 }
 
-/// A block with more than one value; a helper without its parentheses is the usual slip.
+/// The fault for a block with more than one value; usually a helper is missing its parentheses.
 pub(super) fn several_values(inside: &Inside) -> Fault {
     let (block, end) = (inside.text(0), argument(inside, 1).unwrap_or(2));
     let span = inside.place(1).start..inside.span.end;
@@ -82,7 +82,7 @@ pub(super) fn several_values(inside: &Inside) -> Fault {
     }
 }
 
-/// The end of a helper with its arguments, or of a path.
+/// The index after a helper with its arguments, or after a path.
 fn call(inside: &Inside, at: usize) -> Result<usize, Fault> {
     match inside.kind(at) {
         Some(TokenKind::Word) => {}
@@ -103,7 +103,7 @@ fn call(inside: &Inside, at: usize) -> Result<usize, Fault> {
     Ok(end)
 }
 
-/// The end of an argument.
+/// The index after an argument.
 fn argument(inside: &Inside, at: usize) -> Result<usize, Fault> {
     match inside.kind(at) {
         Some(TokenKind::Word) => value_or_path(inside.text(at), inside.place(at)).map(|_| at + 1),
@@ -119,7 +119,7 @@ fn argument(inside: &Inside, at: usize) -> Result<usize, Fault> {
     }
 }
 
-/// A word that is not a helper, before what may be an operator, a pipe or the bracket of a call.
+/// The fault for a word that is not a helper, followed by what may be an operator, a pipe or the bracket of a call.
 pub(super) fn of_helper(inside: &Inside, at: usize) -> Fault {
     let (name, span, rest) = (inside.text(at), inside.place(at), inside.from(at + 1));
     let fault = || Fault::new(Code::Syntax, "templates have no operators", span.clone());
@@ -158,7 +158,7 @@ fn unknown_helper(name: &str, span: &Range<usize>) -> Fault {
     }
 }
 
-/// Operators of other languages, longest first, and the helpers that do the same.
+/// Operators of other languages, longest first, with the helpers that do the same.
 const INFIX: [(&str, &str); 8] = [
     ("==", "eq"),
     ("!=", "ne"),
@@ -170,7 +170,7 @@ const INFIX: [(&str, &str); 8] = [
     (">", "gt"),
 ];
 
-/// What to write for an operator between two values.
+/// What to write instead of an operator between two values.
 fn infix(block: &str, left: &str, rest: &str) -> Option<String> {
     let (sign, helper) = INFIX.iter().find(|(sign, _)| rest.starts_with(sign))?;
     let right = rest[sign.len()..].trim();
@@ -185,7 +185,7 @@ fn infix(block: &str, left: &str, rest: &str) -> Option<String> {
     Some(format!("templates have no operators: {{{{#{block} {written}}}}}"))
 }
 
-/// A block whose name is not one of ours.
+/// The fault for an unknown block.
 pub(super) fn unknown_block(name: &str, span: Range<usize>) -> Fault {
     let fault = Fault::new(Code::UnknownFunction, format!("unknown block `{name}`"), span);
     let known = || BlockSort::ALL.iter().map(|(known, _)| *known);

@@ -1,4 +1,4 @@
-//! The walk over the tree of a template: one text in one scope.
+//! Walks the tree of a template: one text in one scope.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use crate::language::secrecy::{Stretches, is_all_secret};
 
 mod compute;
 
-/// How deep partials may use each other.
+/// How deeply partials may be nested.
 const MAX_PARTIALS: usize = 16;
-/// How many errors are told.
+/// The most errors to report.
 const MAX_ERRORS: usize = 20;
 
 pub(super) fn render(
@@ -46,11 +46,11 @@ pub(super) fn render(
     if render.errors.is_empty() { Ok(render.text.finish()) } else { Err(render.errors) }
 }
 
-/// One text being made.
+/// The state of rendering one text.
 struct Render<'a> {
     scope: &'a dyn Scope,
     partials: &'a dyn Partials,
-    /// The template or partial whose parts are walked.
+    /// The template or partial that is being walked.
     template: &'a Template,
     contexts: Vec<Context>,
     text: Stretches,
@@ -59,26 +59,26 @@ struct Render<'a> {
     partial_depth: usize,
     budget: Budget,
     errors: Vec<Diagnostic>,
-    /// That nothing more may be done, wherever that was noticed.
+    /// Set once nothing more may be done, wherever that was noticed.
     exhausted: Option<Exhausted>,
 }
 
-/// That the steps or the text of a template came to their end. It is the longest loop's, and not of the place where the last
+/// The steps or the text of a template reached the limit. The longest loop is to blame, not the place at which the last
 /// step was taken.
 struct Exhausted {
     fault: Fault,
-    /// The longest loop around, told at its own place, and how many elements it has.
+    /// The problem for the longest loop around that place, and the number of its elements.
     told: Option<Diagnostic>,
     elements: usize,
 }
 
-/// What a block or a partial brings into view.
+/// The names that a block or a partial adds.
 #[derive(Default)]
 struct Context {
-    /// `this`; none where the block around decides.
+    /// `this`; `None` if it is that of the block around.
     this: Option<Value>,
     names: Vec<(Arc<str>, Value)>,
-    /// Key and index in `each`.
+    /// The key, the index and the number of elements in `each`.
     position: Option<(Value, usize, usize)>,
 }
 
@@ -105,7 +105,7 @@ impl Render<'_> {
         }
     }
 
-    /// Each error once, however often its place is come by.
+    /// Records an error, each once, however often its place is reached.
     fn error(&mut self, fault: &Fault) {
         let diagnostic = self.template.diagnostic(fault);
         if !self.errors.contains(&diagnostic) {
@@ -133,7 +133,7 @@ impl Render<'_> {
         }
     }
 
-    /// The template's own text; lines of a partial that stands alone on its line are indented like it.
+    /// Writes text of the template itself. Lines of a partial whose tag is alone on its line get the same indentation.
     fn write(&mut self, text: &str) {
         if self.indent.is_empty() {
             self.text.push_str(text);
@@ -193,7 +193,7 @@ impl Render<'_> {
             return Ok(());
         }
         let (count, start) = (items.len(), self.text.len());
-        // How many parts a secret was split into says something about it.
+        // The number of parts that a secret was split into would reveal something about it.
         let is_secret = matches!(&value.kind, Kind::List(list) if list.iter().all(is_all_secret));
         for (at, (key, item)) in items.into_iter().enumerate() {
             if let Err(fault) = self.budget.spend(1) {
@@ -201,7 +201,8 @@ impl Render<'_> {
                 break;
             }
             let named = block.names.iter().cloned().zip([item.clone(), key.clone()]).collect();
-            // A block that names its elements leaves `this` as it is in view, but `this` is still the element.
+            // A block that names its elements leaves the names of the outer `this` visible, but `this` is still the
+            // element.
             let context = Context { this: Some(item), names: named, position: Some((key, at, count)) };
             self.inside(context, &block.body);
             if self.errors.len() >= MAX_ERRORS || self.exhausted.is_some() {
@@ -215,7 +216,7 @@ impl Render<'_> {
         Ok(())
     }
 
-    /// Where the loop had no end, names it, unless one inside of it is longer.
+    /// If a loop reached the limit, blames it, unless a loop inside it is longer.
     fn blame(&mut self, block: &Block, value: &Value, count: usize) {
         let written = written(self.template, &block.argument);
         let template = self.template;
@@ -312,7 +313,7 @@ fn no_text(value: &Value, written: &str, span: &Range<usize>) -> Fault {
     }
 }
 
-/// How the argument of a tag is written, for errors.
+/// The argument of a tag, as written, for error messages.
 fn written<'a>(template: &'a Template, argument: &Argument) -> &'a str {
     template.source.get(argument.span.clone()).unwrap_or_default()
 }

@@ -1,11 +1,11 @@
-//! A template's text to stretches of text and tags, with Handlebars' rules for white space.
+//! Splits a template into text and tags, by Handlebars' rules for white space.
 
 use std::ops::Range;
 
 use crate::diagnostic::Code;
 use crate::language::fault::Fault;
 
-/// What a tag does, by its first character.
+/// What a tag does, as its first character shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TagSort {
     Output,
@@ -29,15 +29,15 @@ pub(super) enum Piece {
 pub(super) struct Tag {
     pub(super) sort: TagSort,
     pub(super) span: Range<usize>,
-    /// What is inside, without the braces and the character that tells its sort.
+    /// What is inside, without the braces and the character that shows what the tag does.
     pub(super) inside: Range<usize>,
-    /// Whether it stands alone on its line, and the white space before it there.
+    /// If the tag is alone on its line, the white space before it.
     pub(super) indent: Option<Range<usize>>,
     strip_before: bool,
     strip_after: bool,
 }
 
-/// The pieces of a template, white space settled.
+/// The pieces of a template, with white space removed by the rules.
 pub(super) fn pieces(source: &str) -> Result<Vec<Piece>, Fault> {
     let mut pieces = Vec::new();
     let (mut start, mut at) = (0, 0);
@@ -45,7 +45,7 @@ pub(super) fn pieces(source: &str) -> Result<Vec<Piece>, Fault> {
         let open = at + found;
         let slashes = source[start..open].bytes().rev().take_while(|b| *b == b'\\').count();
         if slashes > 0 {
-            // One backslash makes the braces text; of two, one is text and the tag stays one.
+            // One backslash makes the braces text; of two, one is text, and the braces are a tag.
             pieces.push(Piece::Text(start..open - 1));
             start = open;
         } else {
@@ -70,7 +70,7 @@ pub(super) fn pieces(source: &str) -> Result<Vec<Piece>, Fault> {
     Ok(pieces)
 }
 
-/// `{{{{raw}}}}text{{{{/raw}}}}`, whose text is not read.
+/// Reads `{{{{raw}}}}text{{{{/raw}}}}`, whose text is not interpreted.
 fn raw_block(source: &str, open: usize, pieces: &mut Vec<Piece>) -> Result<usize, Fault> {
     let fault = || Fault::new(Code::Syntax, "the raw block is not closed", open..open + 4);
     let name_end = open + source[open..].find("}}}}").ok_or_else(fault)?;
@@ -115,8 +115,8 @@ fn tag(source: &str, open: usize) -> Result<Tag, Fault> {
     Ok(Tag { sort, span, inside, indent: None, strip_before: tilde == 1, strip_after })
 }
 
-/// Where a tag closes, the length of what closes it, and whether that has a `~`; in its strings braces are text,
-/// and elsewhere two of them are the next tag's.
+/// The position at which a tag closes, the length of the closing braces, and whether they have a `~`. In its strings,
+/// braces are text; elsewhere, two opening braces begin the next tag.
 fn find_close(body: &str, close: &str, sort: TagSort) -> Option<(usize, usize, bool)> {
     let [plain, stripping] = [format!("{close}}}}}"), format!("{close}~}}}}")];
     let mut quote = None;
@@ -134,7 +134,7 @@ fn find_close(body: &str, close: &str, sort: TagSort) -> Option<(usize, usize, b
     None
 }
 
-/// Takes away the white space that `~` strips, and the lines that hold nothing but a tag that writes nothing.
+/// Removes the white space that `~` strips, and lines that contain only a tag without output.
 fn settle(source: &str, pieces: &mut [Piece]) {
     for at in 0..pieces.len() {
         let Piece::Tag(tag) = &mut pieces[at] else { continue };
@@ -159,7 +159,7 @@ fn settle(source: &str, pieces: &mut [Piece]) {
     }
 }
 
-/// The line of a tag, its end included, if nothing else is there.
+/// The line of a tag with its line end, if nothing else is on it.
 fn own_line(source: &str, span: &Range<usize>) -> Option<Range<usize>> {
     let blank = |c: char| c.is_whitespace() && c != '\n';
     let start = source[..span.start].trim_end_matches(blank).len();

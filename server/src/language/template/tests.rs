@@ -1,4 +1,4 @@
-//! Behaviour of templates, by example.
+//! Tests of templates by example.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::diagnostic::Diagnostic;
 
 use super::{Partials, Template, Templates};
 
-/// Partials by name.
+/// Partials, by name.
 struct Texts(Vec<(&'static str, &'static str)>);
 
 impl Partials for Texts {
@@ -66,7 +66,7 @@ fn gives(source: &str, text: &str) {
     assert_eq!(value.shown(), Value::from(text).shown(), "{source}");
 }
 
-/// The one error, with its place: `line:column message (help)`.
+/// The only error with its place: `line:column message (help)`.
 #[track_caller]
 fn fails(source: &str) -> String {
     let errors = render(source).expect_err(source);
@@ -123,7 +123,7 @@ fn helpers_are_the_functions_and_a_few_operators() {
     gives("{{#if (or off none (ne facts.os.family 'debian'))}}y{{else}}n{{/if}}", "n");
     gives("{{default none 'x'}}{{default facts.cloud.region 'y'}}{{default port 1}}", "xy80");
     gives("{{#if (has facts.os)}}y{{/if}}{{#if (has facts.cloud)}}n{{/if}}", "y");
-    gives("{{#if (has title)}}y{{/if}}{{#if (has none)}}n{{/if}}", "y"); // null is no value
+    gives("{{#if (has title)}}y{{/if}}{{#if (has none)}}n{{/if}}", "y"); // null counts as no value
     gives("{{get sites.b 'root'}} {{math.greatest port 90}} {{add port 1}}", "/b 90 81");
 }
 
@@ -240,7 +240,7 @@ fn a_tag_is_refused_with_what_to_write() {
     }
 }
 
-/// Each of these takes the crate, given it whole, a time by the square of its length, or its stack.
+/// Given one of these as a whole, the crate would take quadratic time or overflow its stack.
 #[test]
 fn hostile_templates_are_read_in_bounds() {
     let many = 20_000;
@@ -308,7 +308,7 @@ fn secrets_stay_stretches_of_the_text() {
         let problems = render(refused).unwrap_err();
         assert!(problems[0].message.contains("would show"), "{refused}: {problems:?}");
     }
-    // Into how many parts it was split is not told.
+    // The number of parts that it was split into does not show.
     for separator in ["t", "n", "nobody"] {
         let looped = format!("a {{{{#each (split secret '{separator}')}}}}<{{{{this}}}}>{{{{/each}}}} z");
         assert_eq!(render(&looped).unwrap().shown(), "a [sensitive] z", "{separator}");

@@ -1,13 +1,13 @@
-//! The words and signs of a tag, each with its place: what errors point at, and what keeps a tag within bounds.
+//! The words and signs of a tag with their places, which errors point at. Also limits the size of a tag.
 
 use std::ops::Range;
 
 use crate::diagnostic::Code;
 use crate::language::fault::Fault;
 
-/// How deep blocks and sub-expressions may be in each other.
+/// How deeply blocks and sub-expressions may be nested.
 pub(super) const MAX_DEPTH: usize = 32;
-/// How many words and signs a tag may have.
+/// The most words and signs in a tag.
 const MAX_TOKENS: usize = 4096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,16 +25,16 @@ pub(super) enum TokenKind {
 #[derive(Debug, Clone)]
 pub(super) struct Token {
     pub(super) kind: TokenKind,
-    /// Bytes of the template.
+    /// The bytes of the template.
     pub(super) span: Range<usize>,
 }
 
-/// What is inside of a tag, without its braces and sign.
+/// The inside of a tag, without its braces and sign.
 #[derive(Debug)]
 pub(super) struct Inside<'a> {
     pub(super) source: &'a str,
     pub(super) tokens: Vec<Token>,
-    /// Bytes of the template.
+    /// The bytes of the template.
     pub(super) span: Range<usize>,
 }
 
@@ -47,7 +47,7 @@ impl<'a> Inside<'a> {
         self.tokens.get(at).map(|token| token.kind)
     }
 
-    /// The place of a token; behind the last, the empty place where the tag ends.
+    /// The place of a token; after the last one, the empty span at the end of the tag.
     pub(super) fn place(&self, at: usize) -> Range<usize> {
         self.tokens.get(at).map_or(self.span.end..self.span.end, |token| token.span.clone())
     }
@@ -56,12 +56,12 @@ impl<'a> Inside<'a> {
         &self.source[self.place(at)]
     }
 
-    /// What is written from a token on.
+    /// The text from a token on.
     pub(super) fn from(&self, at: usize) -> &'a str {
         self.source[self.place(at).start..self.span.end].trim_end()
     }
 
-    /// The word at the beginning.
+    /// The first word.
     pub(super) fn first_word(&self) -> Result<&'a str, Fault> {
         match self.kind(0) {
             Some(TokenKind::Word) => Ok(self.text(0)),
@@ -69,12 +69,12 @@ impl<'a> Inside<'a> {
         }
     }
 
-    /// That a name was expected where a token is.
+    /// The fault for a token where a name was expected.
     pub(super) fn no_name(&self, at: usize) -> Fault {
         no_name(self.source, self.place(at))
     }
 
-    /// That nothing may be there from a token on.
+    /// The fault for unexpected text from a token on.
     pub(super) fn unexpected(&self, at: usize) -> Fault {
         let span = self.place(at).start..self.span.end;
         Fault::new(Code::Syntax, "unexpected text after the expression", span)
@@ -125,7 +125,7 @@ fn unclosed(span: Range<usize>) -> Fault {
     Fault::new(Code::Syntax, "the string is not closed", span)
 }
 
-/// The length of a word: up to white space or a sign; names in brackets may hold anything.
+/// The length of a word: up to white space or a sign; names in brackets may contain anything.
 fn word(rest: &str) -> usize {
     let mut bracket = false;
     rest.find(|c: char| {
@@ -135,7 +135,7 @@ fn word(rest: &str) -> usize {
     .unwrap_or(rest.len())
 }
 
-/// That a name was expected at a place; an empty span is the end of the tag.
+/// The fault for a place where a name was expected; an empty span means the end of the tag.
 fn no_name(source: &str, span: Range<usize>) -> Fault {
     let found = match source[span.clone()].chars().next() {
         Some(sign) => format!("`{}`", sign.escape_debug()),

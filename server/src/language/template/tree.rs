@@ -1,4 +1,4 @@
-//! The tree of a template: what the parser makes and the renderer walks.
+//! The tree of a template, which the parser makes and the renderer walks.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl BlockSort {
     pub(super) const ALL: &[(&str, Self)] =
         &[("if", Self::If), ("unless", Self::Unless), ("each", Self::Each), ("with", Self::With)];
 
-    /// What they do.
+    /// The documentation of the blocks.
     pub(super) const WORDS: &[Word] = &[
         Word {
             name: "if",
@@ -84,11 +84,11 @@ pub(super) struct Partial {
     pub(super) name_span: Range<usize>,
     pub(super) context: Option<Argument>,
     pub(super) given: Vec<(Arc<str>, Argument)>,
-    /// White space before it, where it is on a line of its own.
+    /// The white space before it, if it is alone on its line.
     pub(super) indent: Arc<str>,
 }
 
-/// What a tag or a helper is given.
+/// An argument of a tag or a helper.
 #[derive(Debug)]
 pub(super) struct Argument {
     pub(super) span: Range<usize>,
@@ -107,19 +107,19 @@ pub(super) enum ArgumentKind {
 pub(super) struct Path {
     pub(super) root: Root,
     pub(super) segments: Vec<Segment>,
-    /// As the scope is told of a read.
+    /// The path for the scope's record of reads.
     pub(super) dotted: Arc<str>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Root {
-    /// A name: of a block, of the context, of the scope.
+    /// A name: in a block, in the context, or in the scope.
     Name(Arc<str>),
-    /// A name of the scope: `@root.name`.
+    /// A name in the scope: `@root.name`.
     Scope(Arc<str>),
-    /// The context, so many contexts further out.
+    /// A context, this many levels further out.
     Context(usize),
-    /// `@index` and its like, so many contexts further out.
+    /// `@index` and so on, this many levels further out.
     Position(Position, usize),
 }
 

@@ -1,4 +1,4 @@
-//! A value against a type: everything that does not fit, each part with its own place.
+//! Checks a value against a type: finds everything that does not fit, each part with its own place.
 
 use holdfast_catalog::spelling::nearest;
 use holdfast_catalog::value::{Kind, Map, Value};
@@ -26,7 +26,7 @@ struct Walk<'a> {
     defines: &'a dyn Defines,
     path: Vec<Step<'a>>,
     misfits: Vec<Misfit>,
-    /// How many more there were: of a long list, all may be wrong.
+    /// The number of misfits beyond the limit, since every element of a long list may be wrong.
     more: usize,
 }
 
@@ -91,7 +91,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The entries of a `Struct`, or the parameters of a define.
+    /// Checks the entries of a `Struct`, or the parameters of a define.
     fn fields(&mut self, fields: &[Field], map: &'a Map, whole: &'a Value, noun: &str) {
         let unknown: Vec<&str> = map.keys().map(|key| &**key).filter(|key| !knows(fields, key)).collect();
         for field in fields {
@@ -103,7 +103,7 @@ impl<'a> Walk<'a> {
                     }
                     self.path.pop();
                 }
-                // A key that is misspelt is said once, where it is.
+                // A misspelled key is reported once, at its place.
                 None if nearest(&field.name, unknown.iter().copied()).is_some() => {}
                 None if field.need == Need::Required => {
                     let message = format!("the {noun} `{}` is missing; it is {}", field.name, field.of);
@@ -128,7 +128,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Where just one of the alternatives is of the value's shape, what is wrong inside is said.
+    /// Checks a `Variant`. If exactly one alternative has the value's shape, reports what is wrong inside.
     fn variant(&mut self, of: &Type, types: &[Type], value: &'a Value) {
         let mut inside = Vec::new();
         for alternative in types {
@@ -193,8 +193,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What is there; of a secret its kind alone, for that it is secret is not what is wrong. What is built otherwise than its
-/// type says and holds a secret may have it in its keys.
+/// Describes the value found. Of a secret, only its kind: being secret is not what is wrong with it. A value with
+/// another shape than its type may have the secret in its keys.
 fn found(value: &Value) -> String {
     match &value.kind {
         Kind::Sensitive(_) => format!("{}, which is secret and not shown", exposed(value).noun()),
@@ -211,7 +211,7 @@ fn did_you_mean(near: &str) -> String {
     format!("did you mean `{near}`?")
 }
 
-/// Whether a value in the open is of a type without parts.
+/// Whether a plain value is of a type without parts.
 fn fits(of: &Type, value: &Value) -> bool {
     match (of, &value.kind) {
         (Type::Scalar, Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::String(_)) => true,
@@ -233,7 +233,7 @@ fn fits(of: &Type, value: &Value) -> bool {
     }
 }
 
-/// What to do about a value that does not fit; it is as it came, so that what it shows is masked.
+/// The help for a value that does not fit. The value is still sealed, so what it shows of secrets is masked.
 fn help(of: &Type, value: &Value) -> Option<String> {
     match (of, &value.kind) {
         (Type::Enum(words), Kind::String(text)) => {

@@ -1,24 +1,24 @@
-//! Types with the names of the field: `Host`, `Port`, `Duration` …
+//! Types with names from administration: `Host`, `Port`, `Duration` …
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use holdfast_catalog::value::{Kind, Value};
 
-/// A string, or a number, of a meaning.
+/// A string or a number with a certain meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// A host's name or an address.
+    /// A host name or an IP address.
     Host,
     Ip,
     Ipv4,
     Ipv6,
-    /// A network with its prefix.
+    /// A network with its prefix length.
     Cidr,
     /// A TCP or UDP port.
     Port,
     /// A host and a port.
     HostPort,
-    /// An absolute path, normal: no `.`, `..`, `//` or trailing slash.
+    /// An absolute and normal path: without `.`, `..`, `//` or a trailing slash.
     AbsolutePath,
     /// Seconds, or a text such as `5m`.
     Duration,
@@ -29,7 +29,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// All of them.
+    /// All formats.
     pub const ALL: &[Self] = &[
         Self::Host,
         Self::Ip,
@@ -45,7 +45,7 @@ impl Format {
         Self::Email,
     ];
 
-    /// The format of a name.
+    /// The format with this name.
     pub fn find(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|format| format.name() == name)
     }
@@ -103,7 +103,7 @@ impl Format {
         }
     }
 
-    /// Whether a value in the open is one.
+    /// Whether a plain value has this format.
     pub fn holds(self, value: &Value) -> bool {
         match (self, &value.kind) {
             (Self::Port, Kind::Int(port)) => (1..=65_535).contains(port),
@@ -134,7 +134,8 @@ impl Format {
     }
 }
 
-/// Labels of letters, digits and hyphens; underscores too, which some names of services have.
+/// Whether a text is a host name: labels of letters, digits and hyphens, and underscores, which names of some services
+/// have.
 fn is_host(text: &str) -> bool {
     let is_label = |label: &str| {
         let edges_fit = !label.starts_with('-') && !label.ends_with('-');
@@ -144,7 +145,7 @@ fn is_host(text: &str) -> bool {
     if text.parse::<IpAddr>().is_ok() {
         return true;
     }
-    // What has digits alone at its end was meant as an address.
+    // If the last label has only digits, an address was meant.
     let looks_like_address =
         text.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
     text.len() <= 253 && !looks_like_address && text.split('.').all(is_label)
@@ -174,7 +175,7 @@ fn is_normal_path(text: &str) -> bool {
     !text.contains('\0') && (rest.is_empty() || rest.split('/').all(is_segment))
 }
 
-/// Digits and one of the units.
+/// Whether a text is digits and one of the units.
 fn has_unit(text: &str, units: &[&str]) -> bool {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     (1..=15).contains(&digits) && units.contains(&&text[digits..])

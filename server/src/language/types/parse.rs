@@ -1,4 +1,4 @@
-//! Puppet's notation to a type.
+//! Parses Puppet's notation of types.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::{Field, Need, Type};
 use crate::diagnostic::Code;
 use crate::language::fault::Fault;
 
-/// How deep types may be in each other.
+/// How deeply types may be nested.
 const MAX_DEPTH: usize = 16;
 
 mod build;
@@ -47,7 +47,7 @@ impl Token<'_> {
     }
 }
 
-/// What is in the brackets of a type.
+/// An argument in the brackets of a type.
 enum Argument {
     Type(Type),
     Word(Arc<str>),
@@ -161,7 +161,7 @@ impl<'a> Reader<'a> {
         Ok((argument, span.start..self.at))
     }
 
-    /// `'key' => Type, Optional['other'] => Type }`.
+    /// Parses `'key' => Type, Optional['other'] => Type }`.
     fn fields(&mut self) -> Result<Vec<Field>, Fault> {
         let mut fields: Vec<Field> = Vec::new();
         while !self.take("}")? {
@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Types begin with a capital letter, or are the name of a define.
+/// Whether a word is the name of a type: types begin with a capital letter, or are the name of a define.
 fn is_type_name(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_uppercase()) || word.contains("::")
 }

@@ -1,7 +1,7 @@
-//! What a type says is secret, and what of a value may become so.
+//! Which parts of a type are secret, and which parts of a value become secret by its type.
 //!
-//! Where a value does not have the shape of a type that holds secrets, nobody knows which part of it was meant to be
-//! the secret: then all of it is.
+//! If a value does not have the shape of a type that contains secrets, it is unknown which part was meant to be the
+//! secret, so all of it is.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use holdfast_catalog::value::{Kind, Map, Value};
 use super::{Defines, Field, Type};
 use crate::language::secrecy;
 
-/// How a value is built.
+/// The shape of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// A string, a number, a boolean or a secret.
@@ -20,7 +20,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// The shape of a value; none of null.
+    /// The shape of a value; `None` for null.
     pub fn of(value: &Value) -> Option<Self> {
         match &value.kind {
             Kind::Null => None,
@@ -37,12 +37,12 @@ impl Type {
         self.holds(defines, &mut Vec::new())
     }
 
-    /// Whether the type itself says `Sensitive` somewhere; defines are not looked into.
+    /// Whether the type itself contains `Sensitive`, without looking into defines.
     pub fn names_secrets(&self) -> bool {
         matches!(self, Self::Sensitive(_)) || self.inner().any(Self::names_secrets)
     }
 
-    /// Whether its values can be maps, or hold some, whose keys are those of anyone who writes them.
+    /// Whether its values can be maps with arbitrary keys, or contain such maps.
     pub fn has_open_keys(&self) -> bool {
         matches!(self, Self::Any | Self::Hash(..)) || self.inner().any(Self::has_open_keys)
     }
@@ -60,7 +60,7 @@ impl Type {
         }
     }
 
-    /// Whether values of it may be built like this.
+    /// Whether values of it may have this shape.
     pub fn has_shape(&self, shape: Shape) -> bool {
         match self {
             Self::Any => true,
@@ -73,8 +73,10 @@ impl Type {
         }
     }
 
-    /// The alternatives of a `Variant` that say what is secret in a value; none where nothing is, and `Err` where no
-    /// alternative is for such a value, so that all of it may be.
+    /// The alternatives of a `Variant` that determine what is secret in a value; empty if nothing is.
+    ///
+    /// # Errors
+    /// Returns an error if no alternative fits such a value, so that all of it may be secret.
     pub fn secret_alternatives<'t>(
         types: &'t [Self],
         value: &Value,
@@ -82,7 +84,7 @@ impl Type {
     ) -> Result<Vec<&'t Self>, NoAlternative> {
         let Some(shape) = Shape::of(value) else { return Ok(Vec::new()) };
         let shaped: Vec<&Self> = types.iter().filter(|inner| inner.has_shape(shape)).collect();
-        // A part of a map may become whole when levels are merged, a scalar is what it is.
+        // A part of a map may become complete when levels are merged; a scalar stays what it is.
         let taken: Vec<&Self> = match shape {
             Shape::Scalar => shaped.into_iter().filter(|of| of.check(value, defines).is_empty()).collect(),
             Shape::List | Shape::Map => shaped,
@@ -93,8 +95,8 @@ impl Type {
         Ok(taken.into_iter().filter(|inner| inner.holds_secrets(defines)).collect())
     }
 
-    /// The value with every part secret that the type calls `Sensitive`, and all of a part that is not built as the
-    /// type says.
+    /// The value with every part sealed that the type declares as `Sensitive`, and every part that does not have the
+    /// type's shape.
     pub fn sealed(&self, value: &Value, defines: &dyn Defines) -> Value {
         if value.is_null() || !self.holds_secrets(defines) {
             return value.clone();
@@ -131,7 +133,7 @@ impl Type {
         Value { origin: value.origin.clone(), ..sealed }
     }
 
-    /// Whether it names a key of the maps that its values are or hold.
+    /// Whether it names a key of the maps that its values are or contain.
     fn names(&self, key: &str, defines: &dyn Defines, seen: &mut Vec<Arc<str>>) -> bool {
         let is_named = |fields: &[Field]| fields.iter().any(|field| &*field.name == key);
         match self {
@@ -148,16 +150,16 @@ impl Type {
     }
 }
 
-/// A value that is built otherwise than its type says, sealed with all of its keys.
+/// Seals a value that does not have the shape of its type, with all of its keys.
 fn whole(value: &Value) -> Value {
     secrecy::sealed_whole(value.clone(), &|_| false)
 }
 
-/// No alternative of a `Variant` is for a value that is built like this.
+/// No alternative of a `Variant` fits a value of this shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoAlternative;
 
-/// An entry that nobody knows may be a secret whose name is misspelt.
+/// Seals the entries of a map. An unknown entry may be a secret with a misspelled name.
 fn sealed_fields(fields: &[Field], map: &Map, defines: &dyn Defines) -> Value {
     let seal = |(key, item): (&Arc<str>, &Value)| {
         let field = fields.iter().find(|field| field.name == *key);

@@ -1,4 +1,4 @@
-//! A type in Puppet's notation; what is written parses to the same type.
+//! Writes a type in Puppet's notation; the result parses to the same type.
 
 use std::fmt::{Display, Formatter, Result};
 
@@ -45,12 +45,12 @@ impl Display for Type {
     }
 }
 
-/// A regular expression on one line: a sign that has no shape of its own reads as another, or as none.
+/// A regular expression on one line: control characters are escaped, since they are invisible or look like others.
 fn escaped(pattern: &str) -> String {
     pattern.replace('\n', "\\n").replace('\r', "\\r").replace('\t', "\\t")
 }
 
-/// A word, in quotes where it could be taken for something else.
+/// A word, in quotes if it could be read as something else.
 struct Word<'a>(&'a str);
 
 impl Display for Word<'_> {

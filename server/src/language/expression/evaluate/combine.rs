@@ -1,4 +1,4 @@
-//! Operators over values of which some are secret.
+//! Operators over values that may be secret.
 
 use holdfast_catalog::value::{Kind, Value};
 
@@ -8,7 +8,7 @@ use crate::language::expression::operator::{self, Binary};
 use crate::language::fault::Fault;
 use crate::language::secrecy::{Stretches, exposed, sealed};
 
-/// Applies an operator, whatever is secret: texts keep their stretches, other results are secret as a whole.
+/// Applies an operator to values that may be secret. Texts keep their secret parts; other results are secret as a whole.
 pub(in crate::language) fn combine(
     operator: Binary,
     left: &Value,
@@ -20,7 +20,7 @@ pub(in crate::language) fn combine(
     if operator == Binary::Add && whole {
         return operator::apply(operator, left, right);
     }
-    // A secret inside a list or a map counts only where the operator looks into it.
+    // A secret inside a list or a map matters only if the operator looks inside.
     let looks_inside = matches!(operator, Binary::Equal | Binary::Unequal | Binary::In);
     let is_secret = |value: &Value| match value.kind {
         Kind::Sensitive(_) => true,
@@ -39,11 +39,11 @@ pub(in crate::language) fn combine(
     operator::apply(operator, &open.0, &open.1).map(sealed).map_err(|fault| withheld_if(true, fault))
 }
 
-/// What an operator costs beyond its step.
+/// Spends what an operator costs beyond its step.
 fn charge(operator: Binary, left: &Value, right: &Value, budget: &mut Budget) -> Result<(), Fault> {
     match (operator, &left.kind, &right.kind) {
         (Binary::Add, Kind::String(a), Kind::String(b)) => budget.text(a.len() + b.len()),
-        // They are compared up to where they differ.
+        // They are compared up to the first difference.
         (_, Kind::String(a), Kind::String(b)) => budget.walk(a.len().min(b.len())),
         _ => {
             budget.weigh(left)?;

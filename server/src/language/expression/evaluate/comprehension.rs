@@ -13,7 +13,7 @@ use crate::language::fault::Fault;
 use crate::language::secrecy::{exposed, sealed_if, shown_by};
 use holdfast_catalog::value::Map;
 
-/// What the variables of a macro are in one round.
+/// The values of a macro's variables in one iteration.
 type Round = Vec<Value>;
 
 impl Evaluator<'_> {
@@ -26,7 +26,7 @@ impl Evaluator<'_> {
                 return Err(fault.help("say what to use instead: .orValue([])"));
             }
         };
-        // Each round is made before the first is run, however soon they end.
+        // All iterations are prepared before the first one runs, even if it is the last.
         self.budget.glance(&range).map_err(|fault| placed(fault, span))?;
         let rounds = rounds(&range, inner)?;
         let result = match inner.sort {
@@ -45,7 +45,7 @@ impl Evaluator<'_> {
         Ok(result.into())
     }
 
-    /// Runs with the variables of one round in scope.
+    /// Runs `run` with the variables of one iteration in scope.
     fn round<T>(
         &mut self,
         round: Round,
@@ -58,14 +58,14 @@ impl Evaluator<'_> {
         result
     }
 
-    /// Whether the macro's filter lets a round through; a secret cannot decide, for what is left shows how.
+    /// Whether the macro's filter accepts an iteration. A secret must not decide that, since the result would reveal it.
     fn passes(&mut self, filter: Option<&Node>) -> Result<bool, Fault> {
         let Some(filter) = filter else { return Ok(true) };
         let truth = self.truth(filter)?;
         if truth.secret { Err(placed(shown_by("what is left"), &filter.span)) } else { Ok(truth.holds) }
     }
 
-    /// `all` and `exists`, with errors absorbed as by `&&` and `||`.
+    /// `all` and `exists`, which absorb errors as `&&` and `||` do.
     fn quantified(&mut self, inner: &Macro, rounds: Vec<Round>, deciding: bool) -> Result<Value, Fault> {
         let (mut secret, mut failed) = (false, None);
         for round in rounds {
@@ -122,7 +122,7 @@ impl Evaluator<'_> {
         Ok(list.into())
     }
 
-    /// A map with the same keys; over a list, its indexes would be keys, which are strings.
+    /// A map with the same keys. Over a list, the indexes would be the keys, but keys are strings.
     fn transformed(&mut self, inner: &Macro, range: &Value, rounds: Vec<Round>) -> Result<Value, Fault> {
         if range.as_list().is_some() {
             let fault = Fault::new(
@@ -145,7 +145,7 @@ impl Evaluator<'_> {
         Ok(map.into())
     }
 
-    /// `transformMapEntry`: each round gives a map, and no two the same key.
+    /// `transformMapEntry`: each iteration gives a map; no two may have the same key.
     fn entries(&mut self, inner: &Macro, rounds: Vec<Round>) -> Result<Value, Fault> {
         let mut map = Map::new();
         for round in rounds {
@@ -174,7 +174,7 @@ impl Evaluator<'_> {
             let item = round[0].clone();
             let key = self.round(round, |this| this.value(&inner.body))?;
             secret |= matches!(key.kind, Kind::Sensitive(_));
-            // They are compared among each other, as long as they are.
+            // The keys are compared with each other, up to their full length.
             self.budget.weigh(&key).map_err(|fault| placed(fault, span))?;
             keyed.push((exposed(&key), item));
         }
@@ -183,7 +183,7 @@ impl Evaluator<'_> {
             let fault = Fault::new(Code::WrongType, message, inner.body.span.clone());
             return Err(fault.help("sort only by numbers, or only by strings"));
         }
-        // Each element is sealed by itself: which list or map came first would show.
+        // Each element is sealed on its own, since the order of lists and maps would reveal something.
         let sealed = keyed.into_iter().map(|(_, item)| sealed_if(secret, item));
         let list: Vec<Value> = sealed.collect::<Result<_, _>>().map_err(|fault| placed(fault, span))?;
         Ok(list.into())
@@ -211,7 +211,8 @@ impl Evaluator<'_> {
     }
 }
 
-/// The variables' values in each round: elements, or keys; with two variables indexes and elements, keys and values.
+/// The values of the variables in each iteration: elements or keys; with two variables, indexes and elements or keys
+/// and values.
 fn rounds(range: &Value, inner: &Macro) -> Result<Vec<Round>, Fault> {
     let two = inner.variables.len() == 2;
     match &range.kind {

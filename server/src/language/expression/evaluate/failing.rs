@@ -1,4 +1,4 @@
-//! Faults of an evaluation: given their place, and without secrets.
+//! Faults of an evaluation, which get a place and reveal no secrets.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,12 +18,13 @@ pub(in crate::language) fn placed(fault: Fault, span: &Range<usize>) -> Fault {
     if fault.span == (0..0) { Fault { span: span.clone(), ..fault } } else { fault }
 }
 
-/// A scope knows nothing of this text's bytes, unless the fault is another text's altogether.
+/// Gives a fault of the scope its place, since the scope does not know the bytes of this text; a fault that is in
+/// another text keeps its own.
 pub(in crate::language) fn of_scope(fault: Fault, span: &Range<usize>) -> Fault {
     if fault.origin.is_some() { fault } else { Fault { span: span.clone(), ..fault } }
 }
 
-/// What failed on a secret says no more than that.
+/// Reduces a fault that involved a secret to the fact that it failed.
 pub(super) fn withheld_if(secret: bool, fault: Fault) -> Fault {
     if !secret || fault.code == Code::Limit {
         return fault;
@@ -31,13 +32,13 @@ pub(super) fn withheld_if(secret: bool, fault: Fault) -> Fault {
     Fault { message: format!("this failed on {WITHHELD}"), help: None, withheld: true, ..fault }
 }
 
-/// Whether `&&`, `||`, `all` and `exists` go on past a fault where something else decides: not past a limit, and not past
-/// what a secret must not decide.
+/// Whether `&&`, `||`, `all` and `exists` continue after a fault if something else decides. They do not after a limit
+/// was reached, nor if a secret must not decide.
 pub(super) fn is_absorbed(fault: &Fault) -> bool {
     !matches!(fault.code, Code::Limit | Code::Secret)
 }
 
-/// What has no such field, and what it has.
+/// The error for a missing field; the message lists the fields that exist.
 pub(super) fn no_field(operand: &Value, field: &Arc<str>, span: &Range<usize>) -> Fault {
     let fault = match &operand.kind {
         Kind::Map(_) => operator::missing(operand, &field.clone().into()),
@@ -48,7 +49,7 @@ pub(super) fn no_field(operand: &Value, field: &Arc<str>, span: &Range<usize>) -
     placed(fault, span)
 }
 
-/// A name of an expression that the scope does not have.
+/// The error for a name in an expression that the scope does not have.
 pub(in crate::language) fn unknown_in_expression(
     name: &str,
     span: &Range<usize>,
@@ -64,7 +65,7 @@ pub(in crate::language) fn unknown_in_expression(
     }
 }
 
-/// A name that the scope does not have.
+/// The error for a name that the scope does not have.
 pub(in crate::language) fn unknown_name(name: &str, span: &Range<usize>, scope: &dyn Scope) -> Fault {
     let names = scope.names();
     let fault = Fault::new(Code::UnknownName, format!("unknown name `{name}`"), span.clone());
@@ -78,7 +79,7 @@ pub(in crate::language) fn unknown_name(name: &str, span: &Range<usize>, scope: 
     }
 }
 
-/// What there is instead of a name that nothing here has.
+/// The names that may be used instead of an unknown one, for the help text.
 fn known(name: &str, names: &[Arc<str>]) -> String {
     const MOST: usize = 12;
     if NODE.contains(&name) && names.iter().any(|known| **known == *"node") {
@@ -93,7 +94,7 @@ fn known(name: &str, names: &[Arc<str>]) -> String {
     format!("the names here are {first}{last}; write a string in quotes: 'text'")
 }
 
-/// A function that neither the language nor the scope has.
+/// The error for a function that neither the language nor the scope has.
 pub(in crate::language) fn unknown_function(name: &str, span: &Range<usize>, scope: &dyn Scope) -> Fault {
     let mut candidates: Vec<&str> = function::names().collect();
     candidates.extend(scope.functions());

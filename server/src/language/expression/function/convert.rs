@@ -1,4 +1,4 @@
-//! From one type to another, into encodings and digests.
+//! Conversions between types, encodings and digests.
 
 use holdfast_catalog::hash;
 use holdfast_catalog::value::{Kind, Value};
@@ -53,7 +53,7 @@ fn int(a: &Arguments) -> Result<Value, Fault> {
     let value = a.value(0);
     let int = match &value.kind {
         Kind::Int(i) => Some(*i),
-        // Strictly inside, so that the cast cuts off the fraction and nothing else.
+        // Strictly within the range, so that the cast removes only the fraction.
         Kind::Float(x) if x.abs() < 9_223_372_036_854_775_808.0 => Some(*x as i64),
         Kind::String(text) => text.parse().ok(),
         _ => None,
@@ -102,7 +102,7 @@ fn bool(a: &Arguments) -> Result<Value, Fault> {
     bool.map(Value::from).ok_or_else(|| a.bad(format!("cannot make a boolean of {}", described(value))))
 }
 
-/// CEL's name of the type, as a string.
+/// The name of the type in CEL, as a string.
 fn type_of(a: &Arguments) -> Result<Value, Fault> {
     Ok(match a.value(0).kind {
         Kind::Null => "null_type",
@@ -116,7 +116,7 @@ fn type_of(a: &Arguments) -> Result<Value, Fault> {
     .into())
 }
 
-/// Compact JSON; the arguments of an open function hold no secret, so that nothing is masked.
+/// Compact JSON. The arguments of an open function contain no secrets, so nothing is masked.
 fn json(a: &Arguments) -> Result<Value, Fault> {
     Ok(a.value(0).to_json_masked().to_string().into())
 }

@@ -49,7 +49,7 @@ struct Clause {
 }
 
 impl Clause {
-    /// The clause after a `%`, and its length.
+    /// Reads the clause after a `%`, and returns it with its length.
     fn read(rest: &str) -> Option<(Self, usize)> {
         let digits = rest.strip_prefix('.').map(|r| r.bytes().take_while(u8::is_ascii_digit).count());
         let (precision, at) = match digits {
@@ -63,7 +63,7 @@ impl Clause {
         Some((Self { letter, precision }, at + 1))
     }
 
-    /// A value as the clause says; none where it is not for such values.
+    /// Formats a value by the clause; `None` if the clause does not apply to such a value.
     fn write(&self, value: &Value) -> Option<String> {
         let precision = self.precision.unwrap_or(6);
         match (self.letter, &value.kind) {
@@ -90,7 +90,7 @@ fn signed(int: i64, digits: impl Fn(u64) -> String) -> String {
     format!("{sign}{}", digits(int.unsigned_abs()))
 }
 
-/// With a sign and at least two digits in the exponent.
+/// Scientific notation, with a sign and at least two digits in the exponent.
 fn exponent(x: f64, precision: usize) -> String {
     let text = format!("{x:.precision$e}");
     let Some((mantissa, power)) = text.split_once('e') else { return text };
@@ -101,7 +101,7 @@ fn exponent(x: f64, precision: usize) -> String {
     written
 }
 
-/// As `%s` writes it: lists and maps in brackets, their texts without quotes.
+/// The form of `%s`: lists and maps in brackets, their texts without quotes.
 fn plain(value: &Value) -> String {
     match &value.kind {
         Kind::List(list) => {

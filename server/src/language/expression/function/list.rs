@@ -89,7 +89,7 @@ fn flatten(a: &Arguments) -> Result<Value, Fault> {
     Ok(flat.into())
 }
 
-/// The most elements that are compared each with each.
+/// The most elements of which each is compared with each other.
 const MAX_DISTINCT: usize = 5_000;
 
 fn distinct(a: &Arguments) -> Result<Value, Fault> {
@@ -148,7 +148,7 @@ fn values(a: &Arguments) -> Result<Value, Fault> {
     Ok(a.map(0)?.values().cloned().collect::<Vec<_>>().into())
 }
 
-/// The first, or the second where the first is null.
+/// The first argument, or the second if the first is null.
 fn default(a: &Arguments) -> Result<Value, Fault> {
     Ok(a.value(usize::from(a.value(0).is_null())).clone())
 }

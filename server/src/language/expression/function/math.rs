@@ -117,7 +117,7 @@ fn float(a: &Arguments) -> Result<f64, Fault> {
     }
 }
 
-/// Of the arguments, or of the elements of one list.
+/// The extreme of the arguments, or of the elements if there is one list.
 fn extreme(a: &Arguments, wanted: Ordering) -> Result<Value, Fault> {
     let of = match a.values {
         [one] => one.as_list().unwrap_or(a.values),
@@ -161,7 +161,7 @@ fn sign(a: &Arguments) -> Result<Value, Fault> {
     }
 }
 
-/// Shifts; 64 bits and more leave nothing.
+/// Shifts an integer; shifting by 64 bits or more gives 0.
 fn shift(a: &Arguments, by: fn(i64, u32) -> i64) -> Result<Value, Fault> {
     let (int, bits) = (a.int(0)?, a.int(1)?);
     match u32::try_from(bits) {

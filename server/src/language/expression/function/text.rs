@@ -1,4 +1,4 @@
-//! Functions over texts. Positions count characters, as in CEL.
+//! Functions on texts. Positions count characters, as in CEL.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -102,7 +102,7 @@ fn matches(a: &Arguments) -> Result<Value, Fault> {
     }
 }
 
-/// A pattern of a bounded size; the last few are kept, since one expression is evaluated for many nodes.
+/// A pattern of bounded size. Recent ones are cached, since one expression is evaluated for many nodes.
 fn pattern(written: &str) -> Result<Regex, String> {
     const KEPT: usize = 64;
     thread_local! {
@@ -121,7 +121,7 @@ fn pattern(written: &str) -> Result<Regex, String> {
     Ok(pattern)
 }
 
-/// A pattern, or what is wrong with it in one line.
+/// Compiles a pattern; the error is one line.
 pub(in crate::language) fn compile(written: &str) -> Result<Regex, String> {
     const MAX_SIZE: usize = 512 * 1024;
     RegexBuilder::new(written).size_limit(MAX_SIZE).build().map_err(|why| {
@@ -131,7 +131,7 @@ pub(in crate::language) fn compile(written: &str) -> Result<Regex, String> {
     })
 }
 
-/// The byte at which a character begins, or the end; none beyond that.
+/// The byte at which a character begins, or the end of the text; `None` beyond that.
 fn byte_of(text: &str, index: i64) -> Option<usize> {
     let index = usize::try_from(index).ok()?;
     let ends = std::iter::once(text.len());
@@ -165,7 +165,7 @@ fn index_of(a: &Arguments) -> Result<Value, Fault> {
 fn last_index_of(a: &Arguments) -> Result<Value, Fault> {
     let (text, part) = (a.text(0)?, a.text(1)?);
     let last = position(a, 2, characters(text))?;
-    // What begins at `last` or before ends here or before; between two halves of a character nothing ends.
+    // A match that begins at `last` or earlier ends at this byte or earlier; rounded down to a whole character.
     let end = text.floor_char_boundary(last.saturating_add(part.len()));
     let found = text[..end].rfind(&**part);
     Ok(found.map_or(-1, |byte| characters(&text[..byte])).into())
@@ -197,8 +197,8 @@ fn split(a: &Arguments) -> Result<Value, Fault> {
     Ok(parts.into())
 }
 
-/// Joins scalars. Secrets that follow each other become one stretch: how many there are says something about the text
-/// that was split into them.
+/// Joins scalars. Secrets that follow each other become one secret part, since their number would reveal something
+/// about the text that was split into them.
 fn join(a: &Arguments) -> Result<Value, Fault> {
     let empty = Value::from("");
     let separator = a.values.get(1).unwrap_or(&empty);

@@ -1,4 +1,4 @@
-//! Calls: functions before and behind their argument, `has`, macros.
+//! Calls: functions before or after their first argument, `has`, and macros.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::language::expression::function;
 use crate::language::expression::tree::{Ast, Call, Form, Macro, Name, Node};
 use crate::language::fault::Fault;
 
-/// `name(…)`.
+/// Parses `name(…)`.
 pub(super) fn global(
     name: Arc<str>,
     name_span: Range<usize>,
@@ -30,7 +30,7 @@ pub(super) fn global(
     }
 }
 
-/// `operand.name(…)`: a macro, a function with a dot in its name, or one that is written behind.
+/// Parses `operand.name(…)`: a macro, a function with a dot in its name, or a function after its first argument.
 pub(super) fn member(
     operand: Node,
     name: Arc<str>,
@@ -64,7 +64,7 @@ fn call(
     node(span, depth, Ast::Call(Call { name, name_span, form, arguments, builtin: None }))
 }
 
-/// `range.map(x, …)`.
+/// Parses `range.map(x, …)`.
 fn comprehension(
     range: Node,
     name: &str,

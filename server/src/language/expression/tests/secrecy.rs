@@ -1,4 +1,4 @@
-//! What comes of secrets.
+//! What expressions reveal of secrets: nothing.
 
 use super::*;
 
@@ -63,7 +63,7 @@ fn b3_what_would_show_a_secret_by_its_length_its_keys_or_its_presence_is_refused
         assert!(!format!("{fault:?}").contains("hunter2"), "{source}: {fault:?}");
     }
     gives_json("[secret, 'a'].sort().size()", "2");
-    // That something failed and was gone past is the secret's as well.
+    // Whether an error was absorbed depends on the secret, too.
     gives_json("int(secret) > 0 || true", "[sensitive]");
     gives_json("[1, 2].exists(x, x == 2 || int(secret) > 0)", "[sensitive]");
     gives_json("[secret].map(x, x + '!')", r#"["[sensitive]!"]"#);

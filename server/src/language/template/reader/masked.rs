@@ -1,4 +1,4 @@
-//! A tag as the crate is given it: of the same length, without what it reads otherwise than we do.
+//! The text of a tag as passed to the crate: of the same length, without what the crate reads differently.
 
 use super::super::token::{Inside, Token, TokenKind};
 
@@ -7,12 +7,12 @@ pub(super) fn call(inside: &Inside) -> String {
     masked(inside, is_hidden)
 }
 
-/// The inside of a partial, whose name may hold anything.
+/// The inside of a partial, whose name may contain anything.
 pub(super) fn partial(inside: &Inside) -> String {
     masked(inside, |inside, at| at == 0 || is_hidden(inside, at))
 }
 
-/// Tokens between spaces; one that is hidden is a word of as many letters.
+/// The tokens with spaces between them; a hidden one becomes a word of the same length.
 fn masked(inside: &Inside, is_hidden: impl Fn(&Inside, usize) -> bool) -> String {
     let mut masked = String::with_capacity(inside.span.len());
     for (at, Token { kind, span }) in inside.tokens.iter().enumerate() {
@@ -21,7 +21,7 @@ fn masked(inside: &Inside, is_hidden: impl Fn(&Inside, usize) -> bool) -> String
         let text = inside.text(at);
         match kind {
             _ if is_hidden(inside, at) => masked.extend(std::iter::repeat_n('x', span.len())),
-            // A backslash in a string is itself, and in the crate's the beginning of an escape.
+            // A backslash in a string is literal here, but begins an escape in the crate.
             TokenKind::Text => {
                 masked.push_str(&text[..1]);
                 masked.extend(std::iter::repeat_n('x', span.len() - 2));
@@ -34,7 +34,7 @@ fn masked(inside: &Inside, is_hidden: impl Fn(&Inside, usize) -> bool) -> String
     masked
 }
 
-/// Words of ours that the crate does not take where they are.
+/// Whether the crate would not accept this token in its place.
 fn is_hidden(inside: &Inside, at: usize) -> bool {
     let text = inside.text(at);
     let [before, after] = [at.checked_sub(1).and_then(|at| inside.kind(at)), inside.kind(at + 1)];
@@ -43,8 +43,8 @@ fn is_hidden(inside: &Inside, at: usize) -> bool {
     match inside.kind(at) {
         // `{{'x'}}`
         Some(TokenKind::Text) => is_alone,
-        // `.` and `..`; `~` inside a tag; keywords as the names of values; `elsewhere`, which the crate takes for
-        // `else where`; and helpers such as `math.abs`.
+        // `.` and `..`; `~` inside a tag; keywords as names of values; `elsewhere`, which the crate reads as `else
+        // where`; and helpers such as `math.abs`.
         Some(TokenKind::Word) => {
             text.chars().all(|c| c == '.' || c == '/')
                 || text.contains('~')
@@ -59,12 +59,13 @@ fn is_keyword(word: &str) -> bool {
     word.split(['.', '/']).next().is_some_and(|first| matches!(first, "as" | "else"))
 }
 
-/// Names with dots between them.
+/// Whether a word consists of names with dots between them.
 fn is_dotted(word: &str) -> bool {
     word.contains('.') && word.chars().all(|c| c == '.' || c == '_' || c.is_ascii_alphanumeric())
 }
 
-/// A word; what it has in brackets could be anything, and the crate would take some for a list.
+/// Appends a word with the content of its brackets hidden: it could be anything, and the crate would read some of it as
+/// a list.
 fn in_brackets_hidden(word: &str, masked: &mut String) {
     let mut bracket = false;
     for c in word.chars() {

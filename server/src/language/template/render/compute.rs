@@ -15,7 +15,7 @@ use crate::language::expression::{function, operator};
 use crate::language::fault::Fault;
 use crate::language::secrecy::{opened, sealed_if};
 
-/// A boolean, and whether a secret decided about it.
+/// A boolean, and whether it depends on a secret.
 pub(super) struct Truth {
     pub(super) holds: bool,
     pub(super) secret: bool,
@@ -33,7 +33,8 @@ impl Render<'_> {
         }
     }
 
-    /// What `each` loops over: also the parts of a secret, since of a list of secrets all that it writes is one.
+    /// The value that `each` loops over. It may be the parts of a secret, since the whole output of a loop over secrets
+    /// is secret.
     pub(super) fn looped(&mut self, argument: &Argument) -> Result<Value, Fault> {
         let ArgumentKind::Call { helper: Helper::Function(builtin), arguments } = &argument.kind else {
             return self.value(argument);
@@ -47,7 +48,7 @@ impl Render<'_> {
         }
     }
 
-    /// A boolean or null; anything else would be a guess.
+    /// A boolean, where null counts as false; any other value is an error, since it would be a guess.
     pub(super) fn truth(&mut self, argument: &Argument, asker: &str) -> Result<Truth, Fault> {
         let value = self.value(argument)?;
         let secret = matches!(value.kind, Kind::Sensitive(_));
@@ -80,7 +81,7 @@ impl Render<'_> {
         result
     }
 
-    /// Where a path begins, and whether that is a name of the scope.
+    /// The value at which a path begins, and whether it is a name in the scope.
     fn root(&self, path: &Path, span: &Range<usize>) -> Result<(Value, bool), Fault> {
         match &path.root {
             Root::Name(name) => match self.in_view(name) {
@@ -93,7 +94,7 @@ impl Render<'_> {
         }
     }
 
-    /// A name of a block around, or of what `this` holds.
+    /// The value of a name from a block around, or in `this`.
     fn in_view(&self, name: &str) -> Option<Value> {
         let named = self.contexts.iter().rev().find_map(|context| {
             context.names.iter().find(|(known, _)| **known == *name).map(|(_, value)| value.clone())
@@ -101,7 +102,7 @@ impl Render<'_> {
         named.or_else(|| self.this(0)?.get(name).cloned())
     }
 
-    /// `this`, so many contexts further out; none at the top.
+    /// The value of `this`, `up` contexts further out; `None` at the top.
     fn this(&self, up: usize) -> Option<&Value> {
         self.contexts.iter().rev().filter_map(|context| context.this.as_ref()).nth(up)
     }
@@ -122,7 +123,7 @@ impl Render<'_> {
         }
     }
 
-    /// `this` and `../`; beyond the outermost block stand the names of the scope.
+    /// The value of `this` or `../`; outside the outermost block are the names of the scope.
     fn context(&self, up: usize, path: &Path, span: &Range<usize>) -> Result<(Value, bool), Fault> {
         if let Some(this) = self.this(up) {
             return Ok((this.clone(), false));
@@ -131,7 +132,7 @@ impl Render<'_> {
         match path.segments.first() {
             Some(first) if up == depth => {
                 let (value, _) = self.of_scope(&first.name, &first.span)?;
-                // The path's own walk begins with this segment: give it what holds just that.
+                // The path is followed from this segment on, so pass it a map with just that.
                 Ok(([(&*first.name, value)].into(), false))
             }
             _ => {
@@ -168,7 +169,7 @@ impl Render<'_> {
                 let truth = self.truth(&arguments[0], "not")?;
                 sealed_if(truth.secret, (!truth.holds).into())
             }
-            // null is no value
+            // null counts as no value
             Helper::Has => {
                 self.given(&arguments[0]).map(|found| found.is_some_and(|value| !value.is_null()).into())
             }
@@ -200,7 +201,7 @@ impl Render<'_> {
         }
     }
 
-    /// `and` and `or`: the first that decides ends it.
+    /// `and` and `or`: the first operand that decides ends the evaluation.
     fn logic(&mut self, arguments: &[Argument], asker: &str, deciding: bool) -> Result<Value, Fault> {
         let mut secret = false;
         for argument in arguments {
@@ -213,7 +214,7 @@ impl Render<'_> {
         sealed_if(secret, (!deciding).into())
     }
 
-    /// A value that may be missing below a name that is known.
+    /// A value, or `None` if it is missing below a name that is known.
     fn given(&mut self, argument: &Argument) -> Result<Option<Value>, Fault> {
         match self.value(argument) {
             Ok(value) => Ok(Some(value)),
@@ -223,7 +224,7 @@ impl Render<'_> {
     }
 }
 
-/// An entry of a map, or an element of a list by its number.
+/// An entry of a map, or an element of a list by its index.
 fn select(value: &Value, name: &Arc<str>, span: &Range<usize>) -> Result<Value, Fault> {
     let index = match &value.kind {
         Kind::List(_) => name.parse::<i64>().map_or_else(|_| name.clone().into(), Value::from),

@@ -1,4 +1,4 @@
-//! Types against values, by example.
+//! Tests of types against values, by example.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ impl Defines for Vhost {
     }
 }
 
-/// Path and message of each misfit.
+/// The path and the message of each misfit.
 fn misfits(of: &str, value: impl Into<Value>) -> Vec<(String, String)> {
     let of = Type::parse(of).unwrap_or_else(|f| panic!("{of}: {f}"));
     of.check(&value.into(), &Vhost).into_iter().map(|m| (m.path, m.message)).collect()

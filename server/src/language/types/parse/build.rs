@@ -1,4 +1,4 @@
-//! A type's name and its arguments to the type.
+//! Builds a type from its name and arguments.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use crate::language::fault::Fault;
 use crate::language::types::{Bounds, Field, Format, Pattern, Size, Type};
 use crate::language::word::{Chapter, Word};
 
-/// The types that are no [`Format`]. An example is a type with a value of it, as an expression.
+/// The types other than [`Format`]s. An example is a type, with a value of it as an expression.
 const WORDS: &[Word] = &[
     Word { name: "Any", usage: "Any", doc: "Any value, null too.", example: "Any", gives: "null" },
     Word { name: "Undef", usage: "Undef", doc: "Null, and nothing else.", example: "Undef", gives: "null" },
@@ -137,7 +137,7 @@ const WORDS: &[Word] = &[
     },
 ];
 
-/// What is said of all types.
+/// The documentation of all types.
 pub(in crate::language::types) fn chapters() -> Vec<Chapter> {
     let of_format = |&format: &Format| Word {
         name: format.name(),
@@ -152,7 +152,7 @@ pub(in crate::language::types) fn chapters() -> Vec<Chapter> {
     ]
 }
 
-/// What others call these types.
+/// Names of types in other tools and languages.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("str", "String"),
     ("text", "String"),
@@ -170,7 +170,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("password", "Secret"),
 ];
 
-/// The type of a name with what is in its brackets.
+/// The type with this name and the arguments in its brackets.
 pub(super) fn build(name: &str, span: &Range<usize>, arguments: Option<Arguments>) -> Result<Type, Fault> {
     if name.contains("::") && name.starts_with(|c: char| c.is_ascii_uppercase()) {
         return Err(of_a_library(name, span));
@@ -248,7 +248,7 @@ fn unknown(name: &str, span: &Range<usize>) -> Fault {
     }
 }
 
-/// Types of Puppet's library, without its name and in lower case, by how they begin.
+/// Types of Puppet's standard library, without its prefix and in lower case, by how they begin.
 const OF_PUPPET: &[(&str, &str)] = &[
     ("port", "Port"),
     ("absolutepath", "AbsolutePath"),
@@ -272,7 +272,7 @@ const OF_PUPPET: &[(&str, &str)] = &[
     ("base64", "String[1]"),
 ];
 
-/// A type of a library of another tool: a define, which has `::` too, begins with a small letter.
+/// The error for a type from another tool's library. A define has `::` too, but begins with a lower-case letter.
 fn of_a_library(name: &str, span: &Range<usize>) -> Fault {
     let fault = Fault::new(Code::UnknownName, format!("unknown type `{name}`"), span.clone());
     let own = name.split_once("::").map(|(_, own)| own.to_ascii_lowercase()).unwrap_or_default();
@@ -313,7 +313,7 @@ impl Taken<'_> {
         match self.given.pop_front() {
             None => Ok(default),
             Some((Argument::Type(given), _)) => Ok(given),
-            // As in Puppet, a text stands for the type of just that text.
+            // As in Puppet, a text is the type of just that text.
             Some((Argument::Text(word), _)) => Ok(Type::Enum(Arc::new([word]))),
             Some((_, span)) => Err(self.wrong(span, "a type")),
         }
