@@ -1,10 +1,10 @@
-//! Whose fault it is that a node does not compile: its tenant's, or the operators'. The rule is in
+//! Decides whose fault it is that a node does not compile: its tenant's, or the operators'. The rule is in
 //! `docs/decisions/0012-whose-fault-it-is.md`.
 //!
-//! What comes with tenants' data as it was when the node last compiled is the operators'. Else a problem that is in a
-//! tenant's file is that tenant's, and any other is the operators', unless it is there because of what the tenant wrote:
-//! that is tried, not guessed, by compiling the node without its tenant's data, with samples of what the tenant must
-//! give, and with the tenant's data of the commit in force.
+//! A problem that also occurs with the tenants' data from when the node last compiled is the operators' fault.
+//! Otherwise a problem in a tenant's file is that tenant's fault, and any other is the operators', unless it occurs
+//! because of what the tenant wrote. That is not guessed but tried: by compiling the node without its tenant's data,
+//! with samples of what the tenant must give, and with the tenant's data of the commit in force.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
@@ -20,26 +20,26 @@ use crate::inventory::Node;
 use crate::lookup::hierarchy::{Location, Writer};
 use crate::repo::{CommitId, Snapshot};
 
-/// So many earlier states are held at a time.
+/// The most earlier states to keep in memory at a time.
 const MOST: usize = 8;
 
-/// Decides for one commit.
+/// Decides for the problems of one commit.
 pub(super) struct Court<'a> {
     program: &'a Program,
     before: Option<Before<'a>>,
     /// The repository as if tenants had written nothing.
     alone: OnceLock<Program>,
-    /// The same with samples of what has no value then.
+    /// The same, with samples of the values that are then missing.
     sampled: OnceLock<Program>,
-    /// The repository with what tenants had written in earlier commits, by their ids.
+    /// The repository with the tenants' data of earlier commits, by the ids of these commits.
     earlier: HashMap<CommitId, Arc<Program>>,
-    /// What was found to be the operators', wherever else it shows.
+    /// Problems that were found to be the operators' fault, for other nodes that have them.
     operators: HashSet<Place>,
-    /// What is in tenants' files, and was found to be theirs.
+    /// Problems in tenants' files that were found to be the tenants' fault.
     tenants: HashSet<Place>,
 }
 
-/// Where a problem stands, and of what sort it is.
+/// The place and the kind of a problem.
 type Place = (Code, Option<Origin>);
 
 impl<'a> Court<'a> {
@@ -49,7 +49,7 @@ impl<'a> Court<'a> {
         Self { program, before, alone, sampled, earlier, operators, tenants }
     }
 
-    /// Of the problems of one node, those that are the operators'.
+    /// Those problems of one node that are the operators' fault.
     pub(super) fn of_operators<'p>(
         &mut self,
         node: &Node,
@@ -72,8 +72,8 @@ impl<'a> Court<'a> {
         found
     }
 
-    /// Whether a problem may be the operators': not where the node has it in the commit in force already, which a fault
-    /// of operators' never reaches, nor where a tenant's file holds it and the node never compiled.
+    /// Whether a problem may be the operators' fault. It is not if the node has it in the commit in force already,
+    /// since an operators' fault never comes into force, nor if it is in a tenant's file and the node never compiled.
     fn is_open(&self, node: &Node, problem: &Diagnostic) -> bool {
         let in_force = self.before.and_then(|before| before.checked.nodes.get(&node.certname));
         let is_known = in_force.is_some_and(|known| known.iter().any(|known| is_same(known, problem)));
@@ -87,13 +87,13 @@ impl<'a> Court<'a> {
         was_there && self.last_good(node).is_some()
     }
 
-    /// Those of the open problems that no change of the tenant's data would do away with.
+    /// The open problems that no change of the tenant's data would remove.
     fn tried<'p>(&mut self, node: &Node, facts: &Facts, open: Vec<&'p Diagnostic>) -> Vec<&'p Diagnostic> {
         let now = tenants_files(self.program, self.program.snapshot(), node, facts);
         let last = self.last_good(node);
         let earlier = last.filter(|then| tenants_files(self.program, then, node, facts) != now);
         if earlier.is_none() && self.has_compiled(node) {
-            // it compiled with the very same data: whatever is new is not the tenant's
+            // it compiled with the same data, so anything new is not the tenant's fault
             return self.without_shares(node, facts, open);
         }
         if now.is_empty() && earlier.is_none() {
@@ -107,14 +107,15 @@ impl<'a> Court<'a> {
             let is_in = |others: &[Diagnostic]| others.iter().any(|other| place(other) == place(problem));
             let is_there = |others: &[Diagnostic]| others.iter().any(|other| is_same(other, problem));
             match &with_earlier {
-                // the places in a tenant's file move, whatever the tenant wrote
+                // the places in a tenant's file move with whatever the tenant writes
                 earlier if is_in_tenants_file(self.program, problem) => {
                     earlier.as_deref().is_some_and(is_there)
                 }
-                // there without the tenant's data, but not with what the tenant had written: it is what was taken away
+                // it occurs without the tenant's data, but not with what the tenant had written: because of what was
+                // removed
                 _ if is_in(&alone) => with_earlier.as_deref().is_none_or(is_in),
                 _ if alone.is_empty() => false,
-                // without what the tenant must give, not all can be seen
+                // without the values that the tenant must give, not every problem shows
                 Some(earlier) => is_in(earlier),
                 None if !self.names_tenants(problem) && (self.before.is_some() || is_hidden(problem)) => true,
                 None => {
@@ -125,7 +126,7 @@ impl<'a> Court<'a> {
         open.into_iter().filter(is_operators).collect()
     }
 
-    /// Without what the node fails by for the steps that other nodes of its tenant took.
+    /// Leaves out problems that the node has only because other nodes of its tenant took most of the steps.
     fn without_shares<'p>(
         &self,
         node: &Node,
@@ -138,7 +139,7 @@ impl<'a> Court<'a> {
         open.into_iter().filter(|problem| !(is_of_shares && is_limit(problem))).collect()
     }
 
-    /// Whether another place of a problem is in a tenant's file.
+    /// Whether a related place of a problem is in a tenant's file.
     fn names_tenants(&self, problem: &Diagnostic) -> bool {
         problem.related.iter().any(|(origin, _)| is_tenants(self.program, origin))
     }
@@ -169,7 +170,7 @@ impl<'a> Court<'a> {
             let is_operators = |path: &str| !is_tenants_file(program, path);
             Arc::new(Program::new(&program.snapshot().with(is_operators, Some(then)), Some(program)))
         };
-        // Each is as large as the repository: of many commits at which nodes broke, few are held at a time.
+        // Each is as large as the repository, so only few are kept, even if nodes broke at many commits.
         if self.earlier.len() >= MOST && !self.earlier.contains_key(then.commit()) {
             self.earlier.clear();
         }
@@ -177,7 +178,7 @@ impl<'a> Court<'a> {
     }
 }
 
-/// Whether it is not looked for where something is missing: that it is not there then tells nothing.
+/// Whether the problem is not looked for if something else is missing: then its absence means nothing.
 fn is_hidden(problem: &Diagnostic) -> bool {
     problem.code == Code::UnknownReference
 }
@@ -186,7 +187,7 @@ fn place(problem: &Diagnostic) -> Place {
     (problem.code, problem.origin.clone())
 }
 
-/// Whether two say the same, wherever they stand.
+/// Whether two problems are the same, apart from their places.
 fn is_same(one: &Diagnostic, other: &Diagnostic) -> bool {
     one.code == other.code && one.message == other.message
 }
@@ -203,12 +204,12 @@ fn is_tenants(program: &Program, origin: &Origin) -> bool {
     levels.iter().find(|level| level.name == *name).is_some_and(|level| level.writer == Writer::Tenants)
 }
 
-/// Whether a file is of a level that tenants write.
+/// Whether a file belongs to a level that tenants write.
 pub(super) fn is_tenants_file(program: &Program, path: &str) -> bool {
     program.data().level_of(path).is_some_and(|level| level.writer == Writer::Tenants)
 }
 
-/// What a node's tenants have written for it, by path and content.
+/// The files that a node's tenants have written for it, by path and content.
 fn tenants_files(program: &Program, snapshot: &Snapshot, node: &Node, facts: &Facts) -> Vec<String> {
     let levels = program.data().settings().levels.iter().filter(|level| level.writer == Writer::Tenants);
     let profiles = program.profiles(&node.role, None);

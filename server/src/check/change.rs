@@ -1,8 +1,8 @@
-//! What a commit changed since the one before, and which nodes that can concern.
+//! What a commit changed since the one before, and which nodes that can affect.
 //!
-//! A compile is a function of the modules, the hierarchy, the declared keys, the node, its facts and the files on its
-//! own path ([`crate::lookup`] opens no others). A node of which none of these changed compiles as it did before, so
-//! that a commit to one customer's data costs that customer's compiles, however many nodes there are.
+//! A compile depends only on the modules, the hierarchy, the declared keys, the node, its facts and the files on its
+//! own path ([`crate::lookup`] opens no others). If none of these changed, a node compiles as before. So a commit to
+//! one customer's data costs only that customer's compiles, however many nodes there are.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,18 +20,18 @@ use crate::repo::{File, Snapshot};
 pub(super) struct Change<'a> {
     before: &'a Program,
     program: &'a Program,
-    /// Whether manifests, templates, files of modules, hierarchy or declared keys did: then anything can be otherwise.
+    /// Whether manifests, templates, files of modules, the hierarchy or declared keys changed: then any result can differ.
     rules: bool,
-    /// The other files that are new, gone or have other bytes.
+    /// The other files that were added, removed or changed.
     paths: HashSet<Arc<str>>,
-    /// Parts of the data that are beyond a limit in one of the two alone: whatever a node looks for there is otherwise.
+    /// Parts of the data that exceed a limit in only one of the two: everything that a node looks for there may differ.
     parts: HashSet<&'a str>,
-    /// The patterns of the hierarchy that can lead to one of those.
+    /// The patterns of the hierarchy that can lead to one of these.
     patterns: Vec<&'a PathPattern>,
 }
 
 impl<'a> Change<'a> {
-    /// What `program` changes.
+    /// What `program` changes, compared with `before`.
     pub(super) fn new(before: &'a Program, program: &'a Program) -> Self {
         let (old, new) = (before.snapshot(), program.snapshot());
         let (paths, parts) = (differing(old, new), differing_parts(old, new));
@@ -42,13 +42,13 @@ impl<'a> Change<'a> {
         Self { rules: !Program::same_rules(old, new), before, program, paths, parts, patterns }
     }
 
-    /// Whether a node's compile can come out otherwise than before. `facts` are those that the repository has now.
+    /// Whether a node's compile can have another result than before. `facts` are those in the repository now.
     pub(super) fn concerns(&self, node: &Node, facts: &Facts) -> bool {
         if self.rules || !self.has_same(node) {
             return true;
         }
         let own = format!("{}/{}.json", facts::FOLDER, node.certname);
-        // In both: the shared file may have been taken away.
+        // In both, since the shared file may have been removed.
         let shared = [self.before, self.program].map(|of| facts::file_of(of.snapshot(), &node.certname));
         self.paths.contains(&*own)
             || shared.into_iter().flatten().any(|path| self.paths.contains(&path))
@@ -59,7 +59,7 @@ impl<'a> Change<'a> {
         self.before.inventory().get(&node.certname).is_some_and(|before| before.is_same(node))
     }
 
-    /// Whether the inventory declares a node elsewhere than before: what was said of it names the old place.
+    /// Whether the inventory has a node at another line than before: its problems would have the old place.
     pub(super) fn moves(&self, node: &Node) -> bool {
         self.before.inventory().get(&node.certname).is_none_or(|before| before.origin != node.origin)
     }
@@ -88,7 +88,7 @@ fn differing_parts<'a>(old: &'a Snapshot, new: &'a Snapshot) -> HashSet<&'a str>
     reasons(old).symmetric_difference(&reasons(new)).map(|(part, _)| *part).collect()
 }
 
-/// The files outside modules that are not the same in both.
+/// The files outside modules that differ.
 fn differing(old: &Snapshot, new: &Snapshot) -> HashSet<Arc<str>> {
     let differ = |(path, file): &(&Arc<str>, &File), other: &Snapshot| {
         other.get(path).is_none_or(|other| other.hash() != file.hash())

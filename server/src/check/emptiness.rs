@@ -1,19 +1,19 @@
-//! A tree that is not a control repository, as an empty folder or a mount that is missing: in force, it would take its catalog
-//! from every machine.
+//! Refuses what is not a control repository, such as an empty folder or a mount that is missing: in force, it would
+//! take its catalog from every machine.
 
 use crate::compile::Program;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::repo::Snapshot;
 
-/// The folder without which no machine is to be anything.
+/// The folder without which there are no machines.
 const INVENTORY: &str = "inventory";
 
-/// Whether a tree has one of the parts of a control repository.
+/// Whether a snapshot has one of the folders of a control repository.
 pub fn is_control_repository(snapshot: &Snapshot) -> bool {
     [INVENTORY, "modules", "hieradata"].into_iter().any(|part| snapshot.under(part).next().is_some())
 }
 
-/// Why there is nothing to be judged.
+/// The error if there is no inventory, so that there is nothing to judge.
 pub(super) fn of(program: &Program) -> Option<Diagnostic> {
     let snapshot = program.snapshot();
     if snapshot.under(INVENTORY).next().is_some() {
@@ -28,7 +28,7 @@ pub(super) fn of(program: &Program) -> Option<Diagnostic> {
     Some(Diagnostic::error(Code::NoInventory, message, None).help(help))
 }
 
-/// What is worth a word where the last machine goes.
+/// A warning if a commit removes the last machine.
 pub(super) fn of_inventory(program: &Program, before: &Program) -> Option<Diagnostic> {
     let (now, then) = (program.inventory().nodes().count(), before.inventory().nodes().count());
     (now == 0 && then > 0).then(|| {

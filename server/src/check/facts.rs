@@ -1,6 +1,6 @@
-//! The facts that a repository keeps for work without a server: `facts/NAME.json`, else `facts/default.json`.
+//! The facts that a repository contains for work without a server: `facts/NAME.json`, or else `facts/default.json`.
 //!
-//! A commit is judged by these and by no others: what a machine says about itself must not stop a commit for all.
+//! A commit is judged with these facts only: what one machine reports about itself must not stop a commit for all.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,21 +16,21 @@ use crate::inventory::Node;
 use crate::lookup::hierarchy;
 use crate::repo::Snapshot;
 
-/// The folder of them.
+/// The folder of the facts.
 pub const FOLDER: &str = "facts";
 
 const DEFAULT: &str = "facts/default.json";
 
-/// The file of a node's facts; none where the repository keeps none for it.
+/// The file of a node's facts; `None` if the repository has none for it.
 pub(super) fn file_of(snapshot: &Snapshot, certname: &Certname) -> Option<Arc<str>> {
     let own = format!("{FOLDER}/{certname}.json");
     [&*own, DEFAULT].into_iter().find(|path| snapshot.get(path).is_some()).map(Arc::from)
 }
 
-/// A node's facts as the repository keeps them; none where it keeps none.
+/// A node's facts in the repository; `None` if it has none.
 ///
 /// # Errors
-/// The file is not JSON, or not facts.
+/// Returns an error if the file is not JSON, or does not contain facts.
 pub fn facts_of(snapshot: &Snapshot, certname: &Certname) -> Result<Option<Facts>, Diagnostic> {
     let Some(path) = file_of(snapshot, certname) else { return Ok(None) };
     let Some(file) = snapshot.get(&path) else { return Ok(None) };
@@ -40,7 +40,7 @@ pub fn facts_of(snapshot: &Snapshot, certname: &Certname) -> Result<Option<Facts
 /// Reads facts from JSON.
 ///
 /// # Errors
-/// The text is not JSON, or not facts.
+/// Returns an error if the text is not JSON, or does not contain facts.
 pub fn read_facts(path: &str, bytes: &[u8]) -> Result<Facts, Diagnostic> {
     let text = String::from_utf8_lossy(bytes);
     let problem = |message: String, at: usize| {
@@ -54,7 +54,8 @@ pub fn read_facts(path: &str, bytes: &[u8]) -> Result<Facts, Diagnostic> {
     Facts::new(Value::from_json(&json)).map_err(|error| problem(error.to_string(), 0))
 }
 
-/// Data that no node reads in a check, since its level wants a fact and the repository keeps none for any node.
+/// Warnings about data that a check does not read for any node, because its level depends on a fact and the repository
+/// has no facts at all.
 pub(super) fn missing(program: &Program) -> Vec<Diagnostic> {
     let snapshot = program.snapshot();
     let has_facts = |node: &Arc<Node>| file_of(snapshot, &node.certname).is_some();
@@ -74,10 +75,10 @@ pub(super) fn missing(program: &Program) -> Vec<Diagnostic> {
     first.map(warning).into_iter().collect()
 }
 
-/// What a file of facts holds, or why it cannot be read.
+/// The facts in a file, or why they cannot be read.
 type Read = Result<Arc<Facts>, Diagnostic>;
 
-/// The facts of many nodes: a file that many share is read once.
+/// The facts of many nodes; a file that many of them share is read only once.
 pub(super) struct Shelf<'a> {
     snapshot: &'a Snapshot,
     read: Mutex<HashMap<Arc<str>, Read>>,
@@ -89,7 +90,7 @@ impl<'a> Shelf<'a> {
         Self { snapshot, read: Mutex::default(), none: Arc::new(Facts::none()) }
     }
 
-    /// A node's facts; where the repository has none, no facts.
+    /// A node's facts; empty if the repository has none for it.
     pub(super) fn of(&self, certname: &Certname) -> Read {
         let Some(path) = file_of(self.snapshot, certname) else { return Ok(self.none.clone()) };
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);

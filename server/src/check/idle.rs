@@ -1,4 +1,5 @@
-//! Policies of what a node does not have: a level that holds for many may name what only some of them have.
+//! Warnings about policies for something that a node does not have. A level that applies to many nodes may name what
+//! only some of them have.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,13 +13,13 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::Node;
 use crate::lookup::hierarchy::Location;
 
-/// What is there of the nodes together.
+/// How the message ends for all nodes together.
 const NOWHERE: &str = "which no node that reads this has";
 
-/// By node, as its compile tells.
+/// The warnings of each node, from its compile.
 type ByNode = BTreeMap<Certname, Vec<Diagnostic>>;
 
-/// The warnings of all nodes, without the policies of what some node has that reads them.
+/// The warnings of all nodes, without policies for what at least one node that reads them has.
 pub(super) fn of_all(
     program: &Program,
     shelf: &Shelf<'_>,
@@ -27,7 +28,7 @@ pub(super) fn of_all(
 ) -> Vec<Diagnostic> {
     let (idle, mut all): (Vec<&Diagnostic>, Vec<&Diagnostic>) =
         warnings.values().flatten().partition(|problem| problem.code == Code::IdlePolicy);
-    // Each with the number of nodes that tell it.
+    // Each with the number of nodes that report it.
     let mut told: BTreeMap<(&Origin, &str), (usize, &Diagnostic)> = BTreeMap::new();
     for problem in idle {
         match &problem.origin {
@@ -48,7 +49,7 @@ pub(super) fn of_all(
     all.into_iter().cloned().chain(nowhere).collect()
 }
 
-/// How many nodes compile and read a file of the data.
+/// The number of nodes that compile and read a file of the data.
 fn readers_of(program: &Program, shelf: &Shelf<'_>, failed: &ByNode, file: &str) -> usize {
     let Some(level) = program.data().level_of(file) else { return 0 };
     let reads = |node: &&Arc<Node>| {

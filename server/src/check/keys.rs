@@ -1,5 +1,5 @@
-//! The keys of `keys.toml`, whether a machine reads them or not: those that nobody reads or gives a value to are told, and
-//! those that nobody reads are looked up for every node, since no compile does.
+//! Checks the keys of `keys.toml`, whether or not a machine reads them. Keys that are never read or never given a value
+//! are reported, and those that are never read are looked up for every node, since no compile does that.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::language::expression::Called;
 use crate::lookup::{Lookup, LookupError};
 
-/// What is wrong with declared keys, and what is worth a look.
+/// The problems and warnings about declared keys.
 pub(super) fn check(program: &Program, shelf: &Shelf<'_>, lookups: &Lookups) -> Vec<Diagnostic> {
     let (given, unread) = (program.data().keys_with_data(program.snapshot()), unread(program, lookups));
     let mut problems = Vec::new();
@@ -44,7 +44,7 @@ fn looked_up(program: &Program, shelf: &Shelf<'_>, keys: &[&Arc<str>]) -> Vec<Di
         let Ok(facts) = shelf.of(&node.certname) else { continue };
         let reader = program.snapshot().reader();
         let profiles = |class: Option<&str>| program.profiles(&node.role, class);
-        // what keeps a node from reading its data is told with its compile
+        // what keeps a node from reading its data is reported with its compile
         let Ok(lookup) = Lookup::new(program.data(), &reader, node, &facts, ENVIRONMENT, &profiles) else {
             continue;
         };
@@ -57,7 +57,7 @@ fn looked_up(program: &Program, shelf: &Shelf<'_>, keys: &[&Arc<str>]) -> Vec<Di
     problems
 }
 
-/// The declared keys that are named nowhere; none where some key is only known when it is looked up.
+/// The declared keys that are named nowhere; empty if some key is known only when it is looked up.
 fn unread(program: &Program, lookups: &Lookups) -> BTreeSet<Arc<str>> {
     let keys = program.data().keys().map(|(name, _)| name);
     keys.filter(|key| !lookups.names_key(key)).cloned().collect()
@@ -65,14 +65,14 @@ fn unread(program: &Program, lookups: &Lookups) -> BTreeSet<Arc<str>> {
 
 /// The keys that manifests and data look up by name.
 pub(crate) struct Lookups {
-    /// Those that are written out.
+    /// The keys that are written as literals.
     keys: BTreeSet<Arc<str>>,
-    /// Whether some key is only known when it is looked up, or what looks it up cannot be read.
+    /// Whether some key is known only when it is looked up, or something that looks up keys cannot be read.
     is_computed: bool,
 }
 
 impl Lookups {
-    /// Those of a repository.
+    /// The look-ups of a repository.
     pub(crate) fn of(program: &Program) -> Self {
         let manifests = || program.modules().manifests();
         let of_manifests = manifests().flat_map(|manifest| manifest.formulas());

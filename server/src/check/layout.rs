@@ -1,8 +1,8 @@
-//! Files that nobody reads in the folders that are read: a manifest beside `manifests/`, a template of another tool, facts of
-//! no machine. A slip in a folder's name or a file's ending would otherwise be silence.
+//! Finds files that are never read in folders that are: a manifest outside `manifests/`, a template of another tool,
+//! facts of an unknown machine. Otherwise, a misspelled folder or file extension would go unnoticed.
 //!
-//! What people write for people stays silent: READMEs, licences, docs, examples, tests. So does all below `files/`, which
-//! goes to machines.
+//! Files that people write for people are not reported: READMEs, licences, docs, examples and tests. Neither is
+//! anything in `files/`, which goes to machines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::{inventory, modules};
 /// The folders of a module.
 const FOLDERS: [&str; 3] = ["manifests", "templates", "files"];
 
-/// Folders that are for people.
+/// Folders for people.
 const FOR_PEOPLE: [&str; 13] = [
     "doc",
     "docs",
@@ -55,11 +55,11 @@ const DOCUMENTS: [&str; 14] = [
     "makefile",
 ];
 
-/// How they end.
+/// The extensions of files for people.
 const PROSE: [&str; 10] =
     [".md", ".txt", ".rst", ".adoc", ".html", ".pdf", ".png", ".svg", ".jpg", ".license"];
 
-/// Folders of other tools, with what there is instead.
+/// Folders of other tools, with what to use instead.
 const OF_OTHERS: [(&[&str], &str); 3] = [
     (
         &["tasks", "handlers", "plans", "roles", "playbooks", "states"],
@@ -75,10 +75,10 @@ const OF_OTHERS: [(&[&str], &str); 3] = [
     ),
 ];
 
-/// What is told of an entry of a module: the place, and what to do.
+/// A warning about an entry of a module: its path, and what to do.
 type Told = (Arc<str>, String);
 
-/// The warnings about them.
+/// The warnings about files that are never read.
 pub(super) fn find(program: &Program) -> Vec<Diagnostic> {
     let mut found = of_modules(program);
     found.extend(of_facts(program));
@@ -87,7 +87,7 @@ pub(super) fn find(program: &Program) -> Vec<Diagnostic> {
 }
 
 fn of_modules(program: &Program) -> Vec<Diagnostic> {
-    // of a folder that nobody reads, the first file alone
+    // for a folder that is never read, only the first file
     let mut told: BTreeMap<&str, Told> = BTreeMap::new();
     for (path, _) in program.snapshot().under(modules::FOLDER) {
         if let Some((unread, help)) = unread(program, path) {
@@ -104,7 +104,7 @@ fn nobody_reads(what: &str, path: &Arc<str>) -> Diagnostic {
     Diagnostic::warning(Code::UnreadFile, format!("nobody reads `{what}{slash}`"), origin)
 }
 
-/// What nobody reads of a path below `modules/`: itself, or a folder of it. With what to do.
+/// The part of a path below `modules/` that is never read, either the file itself or a folder of it, with what to do.
 fn unread<'p>(program: &Program, path: &'p str) -> Option<(&'p str, String)> {
     let parts: Vec<&str> = path.split('/').collect();
     let name = parts.last()?;
@@ -128,7 +128,7 @@ fn unread<'p>(program: &Program, path: &'p str) -> Option<(&'p str, String)> {
     }
 }
 
-/// Whether a file is for people, or of a tool such as git.
+/// Whether a file is for people, or belongs to a tool such as git.
 fn is_for_people(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.starts_with('.')
@@ -136,7 +136,7 @@ fn is_for_people(name: &str) -> bool {
         || PROSE.iter().any(|end| name.ends_with(end))
 }
 
-/// Whether some manifest of its module may name a template.
+/// Whether a manifest of the template's module may refer to it.
 fn is_named(program: &Program, template: ModulePath<'_>) -> bool {
     let mut own = program.modules().manifests().filter(|manifest| manifest.name.module() == template.module);
     own.any(|manifest| manifest.may_read_template(template.name))
@@ -203,7 +203,7 @@ fn of_facts(program: &Program) -> Vec<Diagnostic> {
                     format!("no machine has the facts of `{path}`: the inventory has no `{name}`"),
                     Origin::locate(path, "", 0..0),
                 );
-                // what the file itself is shows whose it was to be, but not before it has the right name
+                // read anyway, so that problems in the file show before it has the right name
                 found.extend(read_facts(path, file.bytes()).err().map(as_warning));
                 match nearest(name, names.iter().copied()) {
                     Some(near) => problem.help(format!("did you mean `facts/{near}.json`?")),
@@ -222,7 +222,7 @@ fn as_warning(problem: Diagnostic) -> Diagnostic {
     Diagnostic { severity: Severity::Warning, ..problem }
 }
 
-/// Folders at the top whose names are nearly those that are read, and which hold what would stand there.
+/// Warnings about top-level folders that have nearly the name of one that is read, and similar content.
 fn beside(program: &Program) -> Vec<Diagnostic> {
     let read = [modules::FOLDER, hierarchy::FOLDER, inventory::FOLDER, facts::FOLDER];
     let mut told: BTreeMap<&str, Diagnostic> = BTreeMap::new();

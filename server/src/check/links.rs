@@ -1,12 +1,12 @@
-//! Links of modules' files that are not given to machines.
+//! Links in modules' files that are not copied to machines.
 
 use holdfast_catalog::resource::attribute::Content;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::repo::Snapshot;
 
-/// Links that no folder of a module's files can hold. Others may lead out of the one that a manifest names: the compile says
-/// so.
+/// Links that lead out of every folder that a manifest could name. Others may lead out of the folder that a manifest
+/// does name; the compile reports these.
 pub(super) fn that_lead_out(snapshot: &Snapshot) -> Vec<Diagnostic> {
     let leads_out = |(path, target): &(&str, &str)| {
         // Below modules/NAME/files.

@@ -1,4 +1,4 @@
-//! The compile of each node, on all processors, and of none that a commit cannot concern.
+//! Compiles each node that a commit can affect, on all processors.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::compile::{Program, compile, compile_within};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::inventory::Node;
 
-/// What the compiles of all nodes came to.
+/// The results of the compiles of all nodes.
 #[derive(Debug, Default)]
 pub(super) struct Outcomes {
-    /// Facts that cannot be read.
+    /// Errors in files of facts.
     pub(super) facts: Vec<Diagnostic>,
-    /// Why nodes do not compile.
+    /// The errors of nodes that do not compile.
     pub(super) failed: BTreeMap<Certname, Vec<Diagnostic>>,
-    /// What is worth a look at those that do.
+    /// The warnings of nodes that do.
     pub(super) warnings: BTreeMap<Certname, Vec<Diagnostic>>,
 }
 
@@ -34,7 +34,7 @@ enum Outcome {
     Failed(Vec<Diagnostic>),
 }
 
-/// Compiles every node of the inventory that can come out otherwise than before; none where it was stopped on the way.
+/// Compiles every node of the inventory whose result can differ from before; `None` if it was stopped.
 pub(super) fn compile_all(
     program: &Program,
     shelf: &Shelf<'_>,
@@ -58,7 +58,7 @@ pub(super) fn compile_all(
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let mut done = work();
         for other in others {
-            // a compile that panicked is a fault of the program: it must not pass for a node that compiles
+            // a compile that panicked is a bug in this program, and must not count as a node that compiles
             match other.join() {
                 Ok(more) => done.extend(more),
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -100,7 +100,7 @@ fn outcome(
     }
 }
 
-/// Whether a compile may have failed for what other nodes of its customer took.
+/// Whether a compile may have failed because other nodes of its customer took most of the steps.
 fn ran_short(problems: Option<&Vec<Diagnostic>>) -> bool {
     problems.is_some_and(|problems| problems.iter().any(|problem| problem.code == Code::Limit))
 }
@@ -127,7 +127,7 @@ fn gather(done: Vec<(Certname, Outcome)>, before: Option<Before<'_>>) -> Outcome
     outcomes
 }
 
-/// What one node's compile comes to in another state of the repository.
+/// The errors of a node's compile in another state of the repository.
 pub(super) fn problems_in(program: &Program, node: &Node, facts: &Facts) -> Vec<Diagnostic> {
     compile(program, node, facts, ENVIRONMENT, b"").err().unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! Files whose content is not in the repository: git LFS keeps it elsewhere, and a commit has a pointer to it in its place.
+//! Finds files whose content is not in the repository: git LFS stores it elsewhere, and the commit contains only a
+//! pointer to it.
 
 use std::sync::Arc;
 
@@ -10,13 +11,13 @@ use crate::lookup::hierarchy;
 use crate::repo::File;
 use crate::{inventory, modules};
 
-/// How every pointer begins.
+/// The first line of every pointer.
 const FIRST_LINE: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
 
-/// A pointer is shorter.
+/// Every pointer is shorter than this, in bytes.
 const LONGEST: usize = 1024;
 
-/// An error for each that is read or sent to machines: in the place of a file, its pointer is never what anyone wants there.
+/// An error for each pointer that would be read or sent to machines in place of the file.
 pub(super) fn find(program: &Program) -> Vec<Diagnostic> {
     let folders = [modules::FOLDER, hierarchy::FOLDER, inventory::FOLDER];
     let files = folders.into_iter().flat_map(|folder| program.snapshot().under(folder));

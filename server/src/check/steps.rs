@@ -1,4 +1,5 @@
-//! How many steps the compiles of one judgement take, by customer: anyone who waits for a commit waits for all of them.
+//! Limits the steps that the compiles of one judgement take, by customer: anyone who waits for a commit waits for all
+//! of them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,25 +8,26 @@ use holdfast_catalog::certname::Slug;
 
 use crate::language::{Allowance, STEPS_OF_A_COMPILE};
 
-/// What the nodes of one customer take together before each has less: some 20 s.
+/// The steps that the nodes of one customer may take together before each is given less; they take about 20 s.
 const SHARE: usize = 10 * STEPS_OF_A_COMPILE;
 
-/// What each has in any case: ten times what a role of 2,000 resources takes. So who writes nothing costly notices nothing.
+/// The steps that every node is given: ten times what a role of 2,000 resources needs, so customers without costly
+/// expressions are not affected.
 const LEAST: usize = STEPS_OF_A_COMPILE / 10;
 
-/// What was taken so far.
+/// The steps taken so far, by customer.
 #[derive(Default)]
 pub(super) struct Steps(Mutex<HashMap<Slug, usize>>);
 
 impl Steps {
-    /// What the next node of a customer may take.
+    /// The allowance for the next node of a customer.
     pub(super) fn allowance(&self, customer: &Slug) -> Allowance {
         let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(customer).copied();
         let left = SHARE.saturating_sub(taken.unwrap_or_default());
         Allowance::of(left.clamp(LEAST, STEPS_OF_A_COMPILE))
     }
 
-    /// Notes what it took.
+    /// Records the steps that were taken.
     pub(super) fn note(&self, customer: &Slug, allowance: &Allowance) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *all.entry(customer.clone()).or_default() += allowance.spent();

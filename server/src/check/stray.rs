@@ -1,5 +1,5 @@
-//! Data files that lead nowhere: a level's pattern fits the path, but no machine, customer, role or profile has the name
-//! that is in it. A slip in a file's name would otherwise be silence: no data, and no word.
+//! Finds data files that lead nowhere: the pattern of a level matches the path, but there is no machine, customer, role
+//! or profile with the name in it. Otherwise, a misspelled file name would go unnoticed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::inventory::{self, Stage};
 use crate::lookup::KEYS_FILE;
 use crate::lookup::hierarchy::{self, Level, Reading};
 
-/// The warnings about them.
+/// The warnings about data files that lead nowhere.
 pub(super) fn find(program: &Program, known: &Known) -> Vec<Diagnostic> {
     let files = program.snapshot().under(hierarchy::FOLDER).filter(|(path, _)| &***path != KEYS_FILE);
     let (mut found, mut looked) = (Vec::new(), 0);
@@ -26,11 +26,11 @@ pub(super) fn find(program: &Program, known: &Known) -> Vec<Diagnostic> {
     found
 }
 
-/// For so many files the nearest name is looked for: it takes a walk over all names, and anyone who has more of them knows what
-/// they did.
+/// The most files for which a similar name is searched. The search goes through all names, and if there are more files,
+/// they are hardly a mistake.
 const COMPARED: usize = 100;
 
-/// The values that a name in a path can have, as far as the repository tells.
+/// The values that each name in a path can have, as far as the repository shows.
 pub(super) struct Known(BTreeMap<String, BTreeSet<String>>);
 
 impl Known {
@@ -54,7 +54,7 @@ impl Known {
         }
         for node in program.inventory().nodes() {
             add("node.certname", node.certname.as_str());
-            // one that is no class is told where it stands
+            // an unknown role is reported at its own place
             add("node.role", &node.role);
             for (label, value) in &node.labels {
                 add(&format!("node.labels.{label}"), value);
@@ -69,7 +69,7 @@ impl Known {
             }
         }
         for (path, file) in program.snapshot().under(facts::FOLDER) {
-            // what cannot be read is told elsewhere
+            // a file that cannot be read is reported elsewhere
             if let Ok(facts) = facts::read_facts(path, file.bytes()) {
                 leaves("facts", facts.value(), &mut add);
             }
@@ -78,7 +78,7 @@ impl Known {
         Self(known)
     }
 
-    /// The ways in which a path is one that some machine reads.
+    /// The ways of reading a path in which some machine reads it.
     pub(super) fn readings(&self, program: &Program, path: &str) -> Vec<Reading> {
         let patterns = program.data().settings().levels.iter().flat_map(|level| &level.paths);
         let readings = patterns.flat_map(|pattern| pattern.readings(path));
@@ -102,7 +102,7 @@ impl Known {
         if let Some((level, reading)) = readings.iter().find(|(_, reading)| reading.iter().all(right)) {
             return Some(self.problem(level, path, reading, &near));
         }
-        // machines report other facts than the repository keeps
+        // machines may report other facts than those in the repository
         let may_be = |(name, value): &(String, String)| name.starts_with("facts.") || self.has(name, value);
         if readings.iter().any(|(_, reading)| reading.iter().all(may_be)) {
             return None;
@@ -150,7 +150,7 @@ impl Known {
     }
 }
 
-/// Adds what entries of the inventory with errors name: they are told, and what follows from them is not.
+/// Adds the names in inventory entries with errors: these are reported, but not what follows from them.
 fn mentioned(program: &Program, known: &mut BTreeMap<String, BTreeSet<String>>) {
     let mentions = program.inventory().mentions();
     let mut add = |name: &str, values: &BTreeSet<String>| {
@@ -166,7 +166,7 @@ fn mentioned(program: &Program, known: &mut BTreeMap<String, BTreeSet<String>>) 
         mentions.labels.get(&**label).iter().for_each(|values| add(&name, values));
     }
     if mentions.is_open {
-        // of what cannot be read, nobody knows what it names
+        // if something cannot be read, it is unknown which names it contains
         known.retain(|name, _| !(name == "node.certname" || name.starts_with("node.labels.")));
     }
 }

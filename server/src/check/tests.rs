@@ -1,9 +1,9 @@
-//! Whose fault a problem is, and which nodes a commit concerns, over small repositories.
+//! Tests of whose fault a problem is, and which nodes a commit affects, over small repositories.
 
 use super::*;
 
-mod refused; // what a commit is refused for
-mod unread; // what nobody reads
+mod refused; // why commits are refused
+mod unread; // files that are never read
 
 const BASE: &[(&str, &str)] = &[
     ("inventory/alpinhost/acme.toml", "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n"),
@@ -26,7 +26,7 @@ const BASE: &[(&str, &str)] = &[
 const ACME: &str = "hieradata/customers/acme.toml";
 const WEB: &str = "modules/profile/manifests/web.toml";
 
-/// The base with other files, and without those that have no text.
+/// The base with other files laid over it, and without those whose text is empty.
 fn repository(overlay: &[(&str, &str)]) -> Program {
     let mut files: BTreeMap<&str, &str> = BASE.iter().copied().collect();
     files.extend(overlay.iter().copied());
@@ -50,7 +50,8 @@ fn a_check_that_is_stopped_compiles_no_further_node() {
     assert!(asked.into_inner() < 100, "each node was begun all the same");
 }
 
-/// Checks commits one after the other, as they come into force: whether each does, and which nodes do not follow it.
+/// Checks commits one after another, as they come into force. For each, returns whether it does, and which nodes do not
+/// follow it.
 fn in_turn(commits: &[&[(&str, &str)]]) -> Vec<(bool, Vec<String>)> {
     let mut in_force: Option<(Program, Checked)> = None;
     let mut results = Vec::new();
@@ -79,9 +80,9 @@ fn what_a_tenants_value_breaks_is_the_tenants_wherever_it_shows() {
         "[profile.web]\nname = 1\n",
         "[profile.web\n",
         "[profile.web]\nname = \"Acme\"\nmode = \"0999\"\n",
-        // two files of one name: shows at the block of the manifest alone
+        // two files of one name, which shows only at the manifest's block
         "[profile.web]\nname = \"Acme\"\nnames = { a = \"x\", b = \"x\" }\n",
-        // a file of the manifest's own
+        // the path of another file in the manifest
         "[profile.web]\nname = \"Acme\"\nnames = { a = \"name\" }\n",
         "[profile.web]\nname = \"${facts.nope.nope}\"\n",
     ];
@@ -96,12 +97,12 @@ fn what_a_tenant_takes_away_is_the_tenants_and_stays_so() {
     let commits: [&[(&str, &str)]; 4] = [
         &[],
         &[(ACME, "")],
-        // operators go on meanwhile, whatever else they change
+        // operators continue meanwhile, whatever else they change
         &[(ACME, ""), ("hieradata/common.toml", "[profile.web]\nmode = \"0600\"\n")],
         &[],
     ];
     assert_eq!(in_turn(&commits), [taken(&[]), taken(ACMES), taken(ACMES), taken(&[])]);
-    // broken in another way in between: what the tenant had when its node last compiled is what counts
+    // broken in another way in between: what counts is the tenant's data when its node last compiled
     let commits: [&[(&str, &str)]; 3] = [&[], &[(ACME, "[profile.web\n")], &[(ACME, "")]];
     assert_eq!(in_turn(&commits), [taken(&[]), taken(ACMES), taken(ACMES)]);
 }
@@ -133,7 +134,7 @@ fn what_operators_break_is_theirs_though_tenants_have_a_part_in_it() {
         &format!("{web}[file.\"/a\"]\nrequire = \"file[/b]\"\n[file.\"/b\"]\nrequire = \"file[/a]\"\n"),
     )]);
     refused(&[("hieradata/common.toml", "[profile.web]\nmode = 1\n")]);
-    // nobody ever gave it
+    // no one ever gave it
     refused(&[(
         WEB,
         &web.replace("[parameters]", "[parameters]\nport = { type = \"Port\", doc = \"Port.\" }"),
@@ -142,7 +143,7 @@ fn what_operators_break_is_theirs_though_tenants_have_a_part_in_it() {
         "inventory/alpinhost/cedar.toml",
         "[\"web1.cedar.example\"]\nrole = \"web\"\nstage = \"test\"\n",
     )]);
-    // with a tenant's fault in the same commit
+    // together with a tenant's fault in the same commit
     refused(&[(ACME, "[profile.web]\nname = 1\n"), ("hieradata/common.toml", "[profile.web]\nmode = 1\n")]);
 }
 
@@ -173,13 +174,13 @@ fn what_comes_with_a_tenants_data_as_it_was_is_the_operators_wherever_it_stands(
     let web = BASE[3].1;
     let narrow = web.replace("name = { type = \"String\"", "name = { type = \"Enum['Birch']\"");
     assert!(!in_turn(&[&[], &[(WEB, &narrow)]])[1].0, "a good value that fits no more");
-    // with another of the tenant's values in the same commit
+    // together with another of the tenant's values in the same commit
     let changed = "[profile.web]\nmode = \"0600\"\nname = \"Acme\"\n";
     assert!(!in_turn(&[&[], &[(WEB, &narrow), (ACME, changed)]])[1].0);
-    // the tenant's own, beside what operators change
+    // the tenant's own fault, beside a change by operators
     let bad = "[profile.web]\nname = 1\n";
     assert_eq!(in_turn(&[&[], &[(ACME, bad), (WEB, &format!("{web}[file.\"/a\"]\n"))]])[1], taken(ACMES));
-    // what a machine is given that never had it was the tenant's before
+    // a tenant's fault stays the tenant's for a machine that never compiled
     assert_eq!(in_turn(&[&[(ACME, bad)], &[(ACME, bad), (WEB, &narrow)]])[1], taken(ACMES));
 }
 
@@ -271,7 +272,7 @@ fn a_node_that_fails_is_compiled_again_only_where_the_commit_concerns_it() {
     let bad = "[profile.web]\nname = 1\n";
     let before = repository(&[(ACME, bad)]);
     let mut checked = check(&before);
-    // What no compile says tells whether there was one.
+    // A mark that no compile makes shows whether the node was compiled.
     let mark = vec![Diagnostic::error(Code::Internal, "as it was found before", None)];
     checked.nodes.values_mut().for_each(|problems| problems.clone_from(&mark));
     let failed = checked.nodes.len();
@@ -284,7 +285,7 @@ fn a_node_that_fails_is_compiled_again_only_where_the_commit_concerns_it() {
     assert_eq!(elsewhere.values().filter(|problems| **problems == mark).count(), failed);
     assert!(after(&[(ACME, "[profile.web]\nname = 2\n")]).values().all(|problems| *problems != mark));
     assert!(after(&[]).is_empty(), "what is repaired compiles");
-    // What ran out of steps may have had less for what others took.
+    // A node that ran out of steps may have had fewer because of other nodes.
     checked.nodes.values_mut().flatten().for_each(|problem| problem.code = Code::Limit);
     let program = repository(&[(ACME, bad), ("README.md", "x")]);
     let again = check_after(&program, Before { program: &before, checked: &checked }).nodes;
@@ -294,7 +295,7 @@ fn a_node_that_fails_is_compiled_again_only_where_the_commit_concerns_it() {
 #[test]
 fn what_is_still_said_of_a_node_names_its_place_in_this_commit() {
     const INVENTORY: &str = "inventory/alpinhost/acme.toml";
-    // needs what nobody gives: beside that, the place of the machine is told
+    // it requires what no one gives; in addition, the place of the machine is reported
     let role = "doc = \"Web.\"\n[parameters]\nname = { type = \"String\", doc = \"N.\" }\n";
     let unmet = [("modules/role/manifests/web.toml", role)];
     let base = BASE.iter().find(|(path, _)| *path == INVENTORY).unwrap().1;
@@ -363,7 +364,7 @@ fn however_many_errors_a_node_has_their_number_is_theirs() {
     assert_eq!(crate::language::problems::total(of_node), 700);
 }
 
-/// All that a check says of the base with other files.
+/// All problems that a check reports for the base with other files.
 fn said(overlay: &[(&str, &str)]) -> String {
     let all = check(&repository(overlay)).all();
     all.iter().map(|problem| format!("{problem}\n")).collect()
@@ -450,7 +451,7 @@ fn values_that_nobody_reads_yet_are_checked_against_their_types() {
     wrong("hieradata/common.toml", "[idle]\nwords = [1, \"two\"]\n", "2:13");
     wrong("hieradata/common.toml", "[idle.sites.a]\nport = \"eighty\"\n", "2:8");
     wrong("hieradata/common.toml", "[idle]\nsites = \"a\"\n", "2:9");
-    // overruled at each node by its own customer's
+    // overridden for each node by its own customer's value
     wrong("hieradata/common.toml", "[profile.web]\nname = 1\n", "2:8");
     let parts = "[idle.sites.a]\nroot = \"/srv\"\n[idle]\nwords = 1\n";
     assert_eq!(said(&[idle, ("hieradata/common.toml", parts)]), "", "a part need not be the whole");

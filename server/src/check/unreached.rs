@@ -1,7 +1,8 @@
-//! Values for a class that no machine has which reads the file: the file of a role, a profile or a machine that leads to that
-//! class by no way. They would otherwise be silence: right in name and type, and never read.
+//! Finds values for a class in a file that no machine with this class reads: in the file of a role, a profile or a
+//! machine that does not lead to that class. Their names and types are right, so it would otherwise go unnoticed that
+//! they have no effect.
 //!
-//! By what is written alone: a class that a `when` switches off is led to all the same.
+//! Only the text of the manifests counts: a class that is switched off by a `when` still counts as included.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,10 +16,10 @@ use crate::compile::Program;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::lookup::hierarchy::{self, Reading};
 
-/// So many profiles that lead to a class are named.
+/// The most profiles that lead to a class to name.
 const NAMED: usize = 3;
 
-/// The warnings about them. What is wrong with manifests comes first: nobody knows what they lead to.
+/// The warnings about such values. Problems of manifests come first, since with them it is unknown what they lead to.
 pub(super) fn find(program: &Program, known: &Known, lookups: &Lookups) -> Vec<Diagnostic> {
     let mut search = Search { program, lookups, led_to: BTreeMap::new() };
     let files = program.snapshot().under(hierarchy::FOLDER);
@@ -35,12 +36,12 @@ pub(super) fn find(program: &Program, known: &Known, lookups: &Lookups) -> Vec<D
 struct Search<'a> {
     program: &'a Program,
     lookups: &'a Lookups,
-    /// The classes that a manifest leads to, by its name.
+    /// The classes that a manifest leads to, by the manifest's name.
     led_to: BTreeMap<String, BTreeSet<&'a str>>,
 }
 
 impl Search<'_> {
-    /// That no reading of a file's path leads to a class.
+    /// The warning if no reading of a file's path leads to a class.
     fn problem(&mut self, readings: &[Reading], class: &str, origin: &Arc<Origin>) -> Option<Diagnostic> {
         let why: Option<Vec<String>> = readings.iter().map(|reading| self.why_not(reading, class)).collect();
         let message = format!("no machine reads `{class}` here: {}", why?.into_iter().next()?);
@@ -48,7 +49,7 @@ impl Search<'_> {
         Some(problem.help(self.cure(class)))
     }
 
-    /// Why who reads a file by this reading never reads this class in it; none where somebody may.
+    /// Why the machines that read a file by this reading never use this class in it; `None` if one may.
     fn why_not(&mut self, reading: &Reading, class: &str) -> Option<String> {
         let value = |wanted: &str| reading.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
         if let Some(profile) = value("profile") {
@@ -58,7 +59,7 @@ impl Search<'_> {
             }
         }
         if self.lookups.names_class(class) {
-            return None; // who looks a value up need not have its class
+            return None; // a value may be looked up without having its class
         }
         if let Some(role) = value("node.role")
             && !self.leads(&format!("role::{role}"), class)
@@ -75,7 +76,7 @@ impl Search<'_> {
         if !self.led_to.contains_key(manifest) {
             self.led_to.insert(manifest.to_owned(), self.program.led_to(manifest));
         }
-        // what is no class is told elsewhere
+        // an unknown class is reported elsewhere
         self.led_to[manifest].is_empty() || self.led_to[manifest].contains(class)
     }
 

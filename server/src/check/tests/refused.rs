@@ -1,4 +1,5 @@
-//! What a commit is refused for: what is never what anyone wants, and before what was wrong already.
+//! Tests of why commits are refused: for a git LFS pointer in place of a file; and that the reasons of a refusal are
+//! listed before problems that existed already.
 
 use super::*;
 

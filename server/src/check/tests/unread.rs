@@ -1,4 +1,4 @@
-//! Data and files that nobody reads, and what follows from other errors alone.
+//! Data and files that are never read, and problems that only follow from other errors.
 
 use super::*;
 
@@ -81,7 +81,7 @@ fn values_of_a_class_that_no_reader_of_the_file_has_are_told() {
     ] {
         assert_eq!(told(&format!("hieradata/{file}.toml"), port), "", "{file}");
     }
-    // who looks a value up need not have its class
+    // a value may be looked up without having its class
     let looks = format!("{}[let]\nx = \"${{lookup('kiosk::port')}}\"\n", BASE[3].1);
     let roles = ("hieradata/roles/web.toml", port);
     assert_eq!(said(&[&base[..], &[(WEB, &looks), roles]].concat()), "");
