@@ -23,7 +23,7 @@ use crate::language::types::{Misfit, Type};
 use crate::modules::Modules;
 use crate::repo::{File, RefusedPart, Snapshot};
 
-/// The hierarchy, the declared keys and the files that were needed so far.
+/// The hierarchy, the declared keys, and the files that were needed so far.
 #[derive(Debug)]
 pub struct Data {
     settings: Arc<Settings>,
@@ -32,43 +32,42 @@ pub struct Data {
     files: RwLock<Files>,
 }
 
-/// Parsed files, by level and path, with the hash of what was parsed.
+/// Parsed files, by level and path, with the hash of the content that was parsed.
 type Files = HashMap<(usize, Arc<str>), (ContentHash, Arc<DataFile>)>;
 
-/// What is declared about a key, by its class or by `keys.toml`.
+/// The declaration of a key, by its class or by `keys.toml`.
 #[derive(Debug, Clone, Copy)]
 pub struct Declaration<'a> {
-    /// The class whose parameter it is.
     pub class: Option<&'a str>,
-    /// What its values may be.
+    /// The type of its values.
     pub of: &'a Type,
     /// How values of several levels become one.
     pub merge: &'a Merge,
     /// What it is for.
     pub doc: Option<&'a Arc<str>>,
-    /// Where it is declared.
+    /// The place of the declaration.
     pub origin: &'a Arc<Origin>,
 }
 
 impl Data {
-    /// The data of a snapshot, and what is wrong with its `keys.toml`. No other file is parsed yet.
+    /// The data of a snapshot, and the problems of its `keys.toml`. No other file is parsed yet.
     pub fn new(snapshot: &Snapshot, settings: Arc<Settings>, modules: Modules) -> (Self, Vec<Diagnostic>) {
         let (keys, problems) = keys::read(snapshot, &modules);
         (Self { settings, modules, keys, files: RwLock::default() }, problems)
     }
 
-    /// What is declared in a snapshot, whatever is wrong with it. What is the same in `known` is not parsed again.
+    /// The declarations in a snapshot, ignoring problems. Manifests with the same content in `known` are not parsed again.
     pub fn of(snapshot: &Snapshot, known: Option<&Modules>) -> Self {
         let (settings, _) = Settings::read(snapshot);
         Self::new(snapshot, Arc::new(settings), Modules::read(snapshot, known)).0
     }
 
-    /// The hierarchy and what else the repository says about itself.
+    /// The hierarchy and the other settings of the repository.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The modules whose classes the data gives parameters to.
+    /// The modules whose classes get parameters from the data.
     pub fn modules(&self) -> &Modules {
         &self.modules
     }
@@ -78,15 +77,15 @@ impl Data {
         self.keys.iter()
     }
 
-    /// A key of `keys.toml`.
+    /// The key of `keys.toml` with this name.
     pub fn key(&self, name: &str) -> Option<&Key> {
         self.keys.get(name)
     }
 
-    /// What is declared about `CLASS::PARAMETER`, or about a key of `keys.toml`.
+    /// The declaration of `CLASS::PARAMETER`, or of a key of `keys.toml`.
     ///
     /// # Errors
-    /// Nothing is.
+    /// Returns an error if the key is not declared.
     pub fn declaration(&self, key: &str) -> Result<Declaration<'_>, LookupError> {
         match key.rsplit_once("::") {
             Some((class, parameter)) => self.parameter(key, class, parameter),
@@ -157,7 +156,7 @@ impl Data {
         LookupError::Undeclared { message, help: Some(help) }
     }
 
-    /// What to write instead of a key with dots: they are in a table's header and inside values, never in a key.
+    /// What to write instead of a key with dots: they belong in the header of a table or inside values, never in a key.
     fn undotted(&self, key: &str, first: &str, rest: &str) -> String {
         let parts: Vec<&str> = key.split('.').collect();
         let parameter = (1..parts.len()).rev().find_map(|at| {
@@ -188,7 +187,7 @@ impl Data {
         files.entry(key).or_insert((content.hash().clone(), file)).1.clone()
     }
 
-    /// Takes the parsed files of a commit with the same hierarchy, keys and classes, where their content is the same.
+    /// Takes over the parsed files of a commit with the same hierarchy, keys and classes, if their content is the same.
     pub fn adopt(&self, previous: &Self, snapshot: &Snapshot) {
         let known = previous.files.read().unwrap_or_else(PoisonError::into_inner);
         let same = known
@@ -198,14 +197,14 @@ impl Data {
         self.files.write().unwrap_or_else(PoisonError::into_inner).extend(same);
     }
 
-    /// The level that a file below `hieradata/` belongs to: the first that can lead there.
+    /// The level that a file below `hieradata/` belongs to: the first one that can lead there.
     pub fn level_of(&self, path: &str) -> Option<&Level> {
         let leads = |level: &&Level| level.paths.iter().any(|pattern| pattern.could_be(path));
         self.settings.levels.iter().find(leads).filter(|_| path != keys::FILE)
     }
 
-    /// Everything wrong with all files below `hieradata/`, whichever node reads them: for `check`. Says also which
-    /// files no level leads to.
+    /// All problems of all files below `hieradata/`, whichever node reads them, for `check`. Also reports files that no
+    /// level leads to.
     pub fn check(&self, snapshot: &Snapshot) -> Vec<Diagnostic> {
         let mut problems = Vec::new();
         for (path, content) in snapshot.under(FOLDER).filter(|(path, _)| &***path != keys::FILE) {
@@ -218,7 +217,7 @@ impl Data {
                     problems.extend(file.problems.iter().cloned());
                     problems.extend(self.misfits(&file, snapshot));
                 }
-                // whose mistake it is, is by the level that it was meant for
+                // whose mistake it is depends on the level that the file was meant for
                 None if self.settings.is_whole => {
                     problems.push(self.unread(path, level(&|pattern| pattern.begins(path))));
                 }
@@ -228,7 +227,7 @@ impl Data {
         problems
     }
 
-    /// The parts of the data that are beyond a limit, each told at its first file.
+    /// The parts of the data that exceed a limit, each reported at its first file.
     pub fn refused(&self, snapshot: &Snapshot) -> Vec<Diagnostic> {
         let problem = |refused: RefusedPart<'_>| {
             let path = refused.first;
@@ -239,7 +238,7 @@ impl Data {
         snapshot.refused_parts().map(problem).collect()
     }
 
-    /// The values of a file that cannot be of their types, whether another level overrules them or no node reads them.
+    /// The values of a file that can never be of their types, even if another level overrides them or no node reads them.
     fn misfits(&self, file: &DataFile, snapshot: &Snapshot) -> Vec<Diagnostic> {
         let texts = |file: &str| snapshot.text(file);
         let of_key = |(key, formula): (&Arc<str>, &Formula)| {
@@ -259,7 +258,7 @@ impl Data {
         problems.into_list()
     }
 
-    /// The classes that a file of the data gives parameters, with the place where each is first named.
+    /// The classes to which a data file gives parameters, with the place where each is first named.
     pub fn classes_in(&self, path: &Arc<str>, content: &File) -> Vec<(Arc<str>, Arc<Origin>)> {
         let leads = |level: &Level| level.paths.iter().any(|pattern| pattern.could_be(path));
         let Some(level) = self.settings.levels.iter().position(leads) else { return Vec::new() };
@@ -267,13 +266,13 @@ impl Data {
         file.classes.iter().map(|(class, origin)| (class.clone(), origin.clone())).collect()
     }
 
-    /// The declared keys that some file of the data gives a value to.
+    /// The declared keys that some data file gives a value.
     pub fn keys_with_data(&self, snapshot: &Snapshot) -> BTreeSet<Arc<str>> {
         let keys = self.files_of(snapshot).flat_map(|file| file.origins.keys().cloned().collect::<Vec<_>>());
         keys.filter(|key| self.keys.contains_key(key)).collect()
     }
 
-    /// The calls of a function in all files; none where some file has errors, so that what it calls is unknown.
+    /// The calls of a function in all files; `None` if a file has errors, so that its calls are unknown.
     pub fn calls(&self, snapshot: &Snapshot, function: &str) -> Option<Vec<Called>> {
         let mut calls = Vec::new();
         for file in self.files_of(snapshot) {
@@ -305,7 +304,7 @@ impl Data {
     }
 }
 
-/// Somebody named a class where one of its parameters is meant.
+/// The error for the name of a class where one of its parameters is meant.
 fn of_class(class: &Manifest) -> LookupError {
     let name = class.name.as_str();
     let names: Vec<_> =
@@ -316,7 +315,7 @@ fn of_class(class: &Manifest) -> LookupError {
 }
 
 impl Declaration<'_> {
-    /// Checks a value that was found: each part that is wrong is shown where the data gave it.
+    /// Checks a value that was found; each part that is wrong is reported where the data has it.
     pub(super) fn check(&self, value: &Value, key: &str, lookup: &Lookup<'_>) -> Result<(), Vec<Diagnostic>> {
         if value.is_null() {
             return Ok(());

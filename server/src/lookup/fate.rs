@@ -1,8 +1,8 @@
-//! What became of each part of each level's value in the merge: which of them the answer holds, and which other level
-//! decided where it does not.
+//! What became of each part of each level's value in the merge: which parts are in the answer, and which other level
+//! decided if they are not.
 //!
-//! Nothing is guessed: the parts are numbered by their origins, the merge itself is run with them, and the numbers that
-//! come out are those of the parts that it took.
+//! Nothing is guessed: the parts are numbered in place of their origins, the merge itself is run on them, and the
+//! numbers that come out are those of the parts that it used.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,29 +16,29 @@ use lists::Lists;
 
 mod lists;
 
-/// What became of a part of a value. Levels are named by their place among the values, the most specific is 0.
+/// What became of a part of a value. Levels are given by their index among the values; the most specific is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// The answer holds it.
+    /// It is in the answer.
     Used,
-    /// The answer has what this more specific level says there.
+    /// The answer has the value of this more specific level in its place.
     Overruled(usize),
-    /// The answer holds the same by this level.
+    /// The answer has the same value from this level.
     Repeated(usize),
-    /// This more specific level takes it away by the knock-out prefix.
+    /// This more specific level removes it with the knock-out prefix.
     KnockedOut(usize),
-    /// This more specific level says null there.
+    /// This more specific level has null there.
     Hidden(usize),
-    /// It takes away what less specific levels say.
+    /// It removes what less specific levels have.
     TakesAway,
-    /// It is null, and hides what less specific levels say.
+    /// It is null, and hides what less specific levels have.
     Null,
-    /// The answer does not hold it.
+    /// It is not in the answer.
     Gone,
 }
 
 impl Fate {
-    /// The word that programs read, and that the sentence for people begins with.
+    /// The word for programs, with which the sentence for people begins.
     pub fn word(self) -> &'static str {
         match self {
             Self::Used => "used",
@@ -61,16 +61,16 @@ impl Fate {
     }
 }
 
-/// A part of a value, as large as its fate is one.
+/// A part of a value: the largest one that has a single fate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// Where in the value: `sites."www.example.com".root`; empty for all of it.
+    /// Its path in the value: `sites."www.example.com".root`; empty for the whole value.
     pub path: String,
     /// What became of it.
     pub fate: Fate,
 }
 
-/// The parts of each value, most specific first; none where the values cannot be merged.
+/// The parts of each value, most specific first; `None` if the values cannot be merged.
 pub fn parts(how: &Merge, values: &[Value]) -> Option<Vec<Vec<Part>>> {
     let numbered: Vec<Value> = values.iter().enumerate().map(|(level, value)| number(value, level)).collect();
     let answer = merge(how, &numbered).ok()?;
@@ -80,7 +80,7 @@ pub fn parts(how: &Merge, values: &[Value]) -> Option<Vec<Vec<Part>>> {
     Some(numbered.iter().enumerate().map(|(level, value)| search.parts(level, value)).collect())
 }
 
-/// A value whose leaves have their level and their place in it instead of where they are written.
+/// Replaces the origin of each leaf of a value with its level and its number.
 fn number(value: &Value, level: usize) -> Value {
     fn walk(value: &Value, level: usize, next: &mut u32) -> Value {
         match &value.kind {
@@ -115,7 +115,7 @@ fn leaves<'v>(value: &'v Value, see: &mut dyn FnMut(&'v Value)) {
     }
 }
 
-/// The level whose leaf comes first in a part of the answer.
+/// The level of the first leaf in a part of the answer.
 fn level_of(part: &Value) -> Option<usize> {
     let first = match &part.kind {
         Kind::List(list) => list.first(),
@@ -132,15 +132,15 @@ enum At<'v> {
     Item(usize, &'v Value),
 }
 
-/// What the answer has where a part of a value is.
+/// What the answer has at the place of a part.
 #[derive(Clone, Copy)]
 enum There<'a> {
     Nothing,
-    /// This, in which the parts of the part are looked for.
+    /// A value in which to look for the parts of this part.
     Follow(&'a Value),
-    /// This, whatever the part is made of.
+    /// A value that counts as a whole, whatever the part consists of.
     Whole(&'a Value),
-    /// Nothing that is like it, and this became of all of it.
+    /// Nothing similar; the whole part has this fate.
     Settled(Fate),
 }
 
@@ -178,7 +178,7 @@ impl<'a> Search<'a> {
         self.told(value, level, &mut Vec::new(), there)
     }
 
-    /// The parts of a value; where all parts of it share a fate, it is one.
+    /// The parts of a value; if they all have the same fate, a single one.
     fn told(&self, value: &'a Value, level: usize, path: &mut Vec<At<'a>>, there: There<'a>) -> Vec<Part> {
         let mut parts = Vec::new();
         let mut visit = |at: At<'a>, item: &'a Value, path: &mut Vec<At<'a>>| {
@@ -205,7 +205,7 @@ impl<'a> Search<'a> {
     fn fate(&self, leaf: &'a Value, level: usize, path: &[At<'a>], there: There<'a>) -> Fate {
         let is_key = |at: &At<'_>| matches!(at, At::Key(key) if self.knocks(key));
         if path.iter().any(is_key) {
-            // `"--key" = false` takes a knock-out back, and there is none
+            // `"--key" = false` cancels a knock-out, but there is none
             return if leaf.as_bool() == Some(false) { Fate::Gone } else { Fate::TakesAway };
         }
         match () {
@@ -217,7 +217,7 @@ impl<'a> Search<'a> {
                 }
             }
             () if numbers(leaf).is_some_and(|number| self.used.contains(&number)) => Fate::Used,
-            // as a level's whole value, it says nothing where only maps or lists are merged
+            // as the whole value of a level, it has no effect if only maps or lists are merged
             () if leaf.is_null() && path.is_empty() && matches!(self.how, Merge::Unique | Merge::Hash) => {
                 Fate::Gone
             }
@@ -225,7 +225,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Whether what the answer has at a place is merged with nothing, so that whatever is below its level hides nothing.
+    /// Whether the answer's value at a place is not merged with anything, so that null at a less specific level hides
+    /// nothing.
     fn is_decided(&self, path: &[At<'_>]) -> bool {
         let at = |value: &'a Value, at: &At<'_>| match at {
             At::Key(key) => value.get(key),
@@ -245,7 +246,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Which level decided about a leaf that the answer does not hold.
+    /// Which level decided about a leaf that is not in the answer.
     fn why_not(&self, leaf: &'a Value, level: usize, path: &[At<'a>], there: There<'a>) -> Fate {
         let answer = match there {
             There::Nothing => return self.taken_by(level, path),
@@ -264,8 +265,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// What the answer has where a path ends, of which all but the last step led `there`. Asked once a part and not once
-    /// a leaf, since a part is compared whole.
+    /// What the answer has at the end of a path, given what it has before the last step. It is computed once for each
+    /// part and not for each leaf, since a part is compared as a whole.
     fn below(&self, there: There<'a>, level: usize, path: &[At<'a>]) -> There<'a> {
         let (There::Follow(answer), Some(at)) = (there, path.last()) else { return there };
         if matches!(self.how, Merge::Unique) && !answer.is_null() {
@@ -287,7 +288,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The element of a merged list into which this one went.
+    /// The element of a merged list that contains this one.
     fn same_item(&self, answer: &'a Value, index: usize, item: &Value) -> Option<&'a Value> {
         use crate::language::merge::MapsInLists;
         let list = answer.as_list()?;
@@ -300,7 +301,7 @@ impl<'a> Search<'a> {
         merged.or_else(|| self.lists.like(list, item, None))
     }
 
-    /// The more specific level that takes away what is at a path.
+    /// The more specific level that removes what is at a path.
     fn taken_by(&self, level: usize, path: &[At<'a>]) -> Fate {
         for (other, value) in self.values.iter().enumerate().take(level) {
             let mut value = value;
@@ -341,7 +342,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// A path as it would be written in TOML; scalars of a list stand for themselves, unless they are secret.
+/// A path as it would be written in TOML. Scalars in a list are shown themselves, unless they are secret.
 fn shown(path: &[At<'_>]) -> String {
     let mut out = String::new();
     for at in path {
@@ -359,7 +360,7 @@ fn shown(path: &[At<'_>]) -> String {
     out
 }
 
-/// A key as TOML writes it: in quotes where it is not a bare word.
+/// A key as in TOML: in quotes unless it is a bare key.
 pub fn written(key: &str) -> String {
     let is_bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     if is_bare { key.to_owned() } else { format!("{key:?}") }

@@ -1,4 +1,4 @@
-//! One file of the data: its keys, resolved against the classes and the declared keys of the repository.
+//! One data file: its keys, resolved against the classes and the declared keys of the repository.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,28 +17,28 @@ use crate::language::problems::Problems;
 use crate::modules::Modules;
 use crate::repo::File;
 
-/// The table of what a level says about enforcing.
+/// The table with a level's policies.
 const SETTINGS: &str = "holdfast";
 
-/// A file's values, by full key.
+/// The values of a file, by full key.
 #[derive(Debug)]
 pub(super) struct DataFile {
     pub text: Arc<str>,
     pub values: HashMap<Arc<str>, Formula>,
-    /// Where each key is.
+    /// The place of each key.
     pub origins: HashMap<Arc<str>, Arc<Origin>>,
-    /// The classes that it gives parameters, and where each is first named.
+    /// The classes to which it gives parameters, with the place where each is first named.
     pub classes: BTreeMap<Arc<str>, Arc<Origin>>,
     pub policies: FilePolicies,
     pub problems: Vec<Diagnostic>,
 }
 
-/// What a file's keys may be.
+/// What the keys of a file may refer to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known<'a> {
-    /// Parameters of its classes.
+    /// The modules, for parameters of their classes.
     pub modules: &'a Modules,
-    /// Keys that are declared.
+    /// The declared keys.
     pub keys: &'a Keys,
 }
 
@@ -60,7 +60,7 @@ impl DataFile {
         let broken = problems.holds(Code::Syntax);
         let mut reading = Reading { file, problems, unread, known, writer: level.writer };
         if broken {
-            // what else seems wrong with it follows from that
+            // all other problems of the file follow from that
             return Self { problems: reading.problems.into_list(), ..reading.file };
         }
         for entry in &document.root.entries {
@@ -99,7 +99,7 @@ impl Reading<'_> {
         }
     }
 
-    /// The entries of a table that is a class, the beginning of classes' names, or both.
+    /// Reads the entries of a table that is a class, a prefix of classes' names, or both.
     fn namespace(&mut self, name: &str, origin: &Arc<Origin>, table: &Table) {
         let modules = self.known.modules;
         for entry in &table.entries {
@@ -116,7 +116,7 @@ impl Reading<'_> {
                     self.file.classes.entry(name.into()).or_insert_with(|| origin.clone());
                     self.value(below.into(), entry);
                 }
-                Some(class) if !class.complete => {} // the class's own problem is told
+                Some(class) if !class.complete => {} // the problem of the class itself is reported
                 Some(class) => self.problems.note(|| {
                     let parameters = class.parameters.iter().map(|parameter| &*parameter.name);
                     let outer: Vec<&str> = self.known.keys.keys().map(|name| &**name).collect();
@@ -130,7 +130,7 @@ impl Reading<'_> {
     fn value(&mut self, key: Arc<str>, entry: &Entry) {
         self.file.origins.insert(key.clone(), entry.item.origin.clone());
         if entry.item.holds_unread(&self.unread) {
-            return; // it is told, and nobody reads a file with problems
+            return; // it is reported, and a file with problems is not read
         }
         match Formula::of_item(&entry.item) {
             Ok(formula) => {
@@ -146,7 +146,7 @@ impl Reading<'_> {
         }
     }
 
-    /// What an expression in this file may refer to, found before anything is evaluated.
+    /// Checks the names and functions in a formula, before anything is evaluated.
     fn restrict(&mut self, formula: &Formula) {
         let scope = super::scope::NamesOf(self.writer);
         let text = self.file.text.clone();
@@ -168,7 +168,7 @@ impl Reading<'_> {
     }
 }
 
-/// A file, or the part of the data that begins with it, was not read.
+/// The error for a file, or the part of the data that begins with it, that was not read.
 pub(super) fn over_limit(path: &Arc<str>, reason: &str, level: Option<Arc<str>>) -> Diagnostic {
     let origin = Origin { level, ..Origin::locate(path, "", 0..0) };
     Diagnostic::error(Code::Limit, reason, origin)
@@ -217,7 +217,7 @@ fn no_class(name: &str, below: &str, entry: &Entry, modules: &Modules) -> Diagno
     problem.did_you_mean(below, classes.filter(|class| !is_typed(class)))
 }
 
-/// The class, and its parameter, that takes the parameters of a define from data.
+/// The class and its parameter that take the parameters of a define from data.
 fn taker<'m>(define: &str, modules: &'m Modules) -> Option<(&'m str, &'m str)> {
     let classes = modules.manifests().filter(|manifest| manifest.kind == ManifestKind::Class);
     let of = |class: &'m Arc<Manifest>| {

@@ -1,4 +1,4 @@
-//! `holdfast.toml`: the levels of the data, most specific first, and what else a repository says about itself.
+//! `holdfast.toml`: the levels of the data, most specific first, and the other settings of a repository.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,17 +14,17 @@ mod pattern;
 
 pub use pattern::{FOLDER, Location, PathPattern, Reading};
 
-/// The file of the repository's own settings.
+/// The settings file of a repository.
 pub const FILE: &str = "holdfast.toml";
 
-/// What is in [`FILE`], or its defaults.
+/// The content of [`FILE`], or its defaults.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The hierarchy, most specific level first.
     pub levels: Vec<Level>,
     /// The labels that nodes may have.
     pub labels: BTreeSet<Arc<str>>,
-    /// Whether each level could be read: of a file that none leads to, nobody knows otherwise whether it is read.
+    /// Whether every level could be read. If not, it is unknown whether a file that no level leads to is read.
     pub is_whole: bool,
 }
 
@@ -38,16 +38,16 @@ pub struct Level {
     pub writer: Writer,
 }
 
-/// Who writes a level's files.
+/// Who writes the files of a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writer {
     /// Operators: expressions may look up other keys.
     Operators,
-    /// Tenants: expressions see `node.*` and `facts.*` alone.
+    /// Tenants: expressions may use only `node.*` and `facts.*`.
     Tenants,
 }
 
-/// The hierarchy of a repository that names no other.
+/// The default hierarchy.
 pub const DEFAULT: &str = include_str!("hierarchy/default.toml");
 /// The keys of [`FILE`].
 pub const WORDS: &[Keyword; 2] = &[
@@ -77,14 +77,14 @@ const KEYS: [&str; 2] = Keyword::names(WORDS);
 const LEVEL_KEYS: [&str; 4] = Keyword::names(LEVEL_WORDS);
 
 impl Settings {
-    /// Reads `holdfast.toml`; a repository without one has the default hierarchy and no labels.
+    /// Reads `holdfast.toml`. A repository without it has the default hierarchy and no labels.
     pub fn read(snapshot: &Snapshot) -> (Self, Vec<Diagnostic>) {
         let text: &[u8] = snapshot.get(FILE).map_or(b"", |file| file.bytes());
         let (document, mut problems) = Document::parse(&FILE.into(), text, None);
         for entry in document.root.entries.iter().filter(|e| !KEYS.contains(&&*e.key)) {
             problems.push(unknown_key(entry, FILE, KEYS, &[]));
         }
-        // What cannot be read at all may have had levels.
+        // A part that cannot be read may have contained levels.
         let before = if document.root.get("hierarchy").is_some() { problems.len() } else { 0 };
         let levels = match document.root.get("hierarchy") {
             Some(entry) => read_levels(&entry.item, &mut problems),
@@ -98,7 +98,7 @@ impl Settings {
     }
 }
 
-/// Labels in a path that no node can have.
+/// The errors for labels in a path that no node can have.
 fn undeclared_labels<'a>(
     path: &'a PathPattern,
     labels: &'a BTreeSet<Arc<str>>,

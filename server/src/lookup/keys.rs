@@ -1,4 +1,4 @@
-//! `hieradata/keys.toml`: the keys that `lookup()` may read, with type, merge and doc.
+//! `hieradata/keys.toml`: the keys that `lookup()` may read, with their type, merge and doc.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::repo::Snapshot;
 /// The file that declares keys.
 pub const FILE: &str = "hieradata/keys.toml";
 
-/// The keys of a declared key.
+/// The keys in the declaration of a key.
 pub const KEY_WORDS: &[Keyword; 3] = &[
     Keyword::new("type", "a type", "What its values may be."),
     Keyword::new("merge", "a strategy, or a table with options", "How values of several levels become one."),
@@ -29,13 +29,12 @@ const WORDS: [&str; 3] = Keyword::names(KEY_WORDS);
 /// A declared key.
 #[derive(Debug, Clone)]
 pub struct Key {
-    /// What its values may be.
+    /// The type of its values.
     pub of: Type,
     /// How values of several levels become one.
     pub merge: Merge,
-    /// What it is for.
     pub doc: Option<Arc<str>>,
-    /// Where it is declared.
+    /// The place of the declaration.
     pub origin: Arc<Origin>,
 }
 

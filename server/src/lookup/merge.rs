@@ -1,8 +1,8 @@
-//! How values of several levels become one.
+//! Merges the values of several levels.
 //!
-//! Hiera 5's results but for its defects: one value is treated like many, a knock-out reaches every lower level and
-//! never leaks, keys of maps can be knocked out, values of different shapes are an error, and null, where it is the
-//! most specific, wins.
+//! The results are those of Hiera 5, without its defects: one value is treated like several, a knock-out affects every
+//! lower level and never shows in the result, keys of maps can be knocked out, values of different shapes are an error,
+//! and null wins if it is the most specific value.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -17,7 +17,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::language::expression::compare;
 use crate::language::merge::{DeepOptions, ListOrder, MapsInLists, Merge};
 
-/// One value of several, the most specific first; none where there are none, or all were knocked out.
+/// Merges several values, the most specific first; `None` if there are none, or all were knocked out.
 pub(super) fn merge(merge: &Merge, values: &[Value]) -> Result<Option<Value>, Diagnostic> {
     let Some(first) = values.first() else { return Ok(None) };
     if first.is_null() {
@@ -50,8 +50,8 @@ fn unique(values: &[Value]) -> Result<Value, Diagnostic> {
     Ok(placed(list.values.into(), &values[0]))
 }
 
-/// Values without duplicates, in the order in which they came first. Tenants write these lists, so the time grows with
-/// their length and not with its square.
+/// Values without duplicates, in the order of their first occurrence. Tenants write these lists, so the time must grow
+/// with their length and not with its square.
 #[derive(Default)]
 struct Distinct {
     values: Vec<Value>,
@@ -60,7 +60,7 @@ struct Distinct {
 }
 
 impl Distinct {
-    /// Adds a value that is not there, and says where it is.
+    /// Adds a value unless it is there already, and returns its index.
     fn add(&mut self, value: Value) -> usize {
         let like = self.by_hash.entry(self.hasher.hash_one(&value)).or_default();
         if let Some(at) = like.iter().find(|at| self.values[**at] == value) {
@@ -94,7 +94,7 @@ fn placed(value: Value, like: &Value) -> Value {
 
 struct Deep<'a> {
     options: &'a DeepOptions,
-    /// Whether several levels have the key: one alone is taken as it is written.
+    /// Whether several levels have the key; a single value is taken as written.
     several: bool,
 }
 
@@ -114,7 +114,7 @@ fn shape(value: &Value) -> Shape {
 }
 
 impl Deep<'_> {
-    /// Most specific first. Null and a knock-out hide everything below them.
+    /// Merges values, most specific first. Null and a knock-out hide everything below them.
     fn merge(&self, values: &[&Value]) -> Result<Option<Value>, Diagnostic> {
         let hides = |value: &&&Value| value.is_null() || self.is_marker(value);
         let visible: Vec<&Value> = values.iter().take_while(|value| !hides(value)).copied().collect();
@@ -175,7 +175,7 @@ impl Deep<'_> {
         self.ordered(merged, lists.len()).map(Value::from)
     }
 
-    /// The least specific first; without duplicates, also where only one of several levels has the list.
+    /// Joins lists, the least specific first, without duplicates, even if only one of several levels has the list.
     fn union(&self, lists: &[Vec<&Value>]) -> Result<Vec<Value>, Diagnostic> {
         let merged = lists.iter().rev().flatten().filter_map(|item| self.merge(&[item]).transpose());
         if !self.several {
@@ -228,7 +228,7 @@ impl Deep<'_> {
         Ok(list)
     }
 
-    /// What a text knocks out; the empty text where it knocks out everything below.
+    /// The text that a marker knocks out; empty if it knocks out everything below.
     fn knocked<'t>(&self, text: &'t str) -> Option<&'t str> {
         text.strip_prefix(&**self.options.knockout_prefix.as_ref()?)
     }
@@ -242,7 +242,7 @@ impl Deep<'_> {
     }
 }
 
-/// `"--key" = true` knocks out, and so does null; `false` takes the knock-out back.
+/// Whether the value of a knock-out key switches it on: `true` and null do, `false` cancels the knock-out.
 fn switched_on(value: &Value) -> bool {
     value.as_bool() != Some(false)
 }
@@ -261,7 +261,7 @@ fn shapes_differ(higher: &Value, lower: &Value) -> Diagnostic {
     }
 }
 
-/// Files of several profiles are beside each other: where they contradict, no order may decide.
+/// Checks files of several profiles, which have the same rank: if they contradict each other, no order may decide.
 pub(super) fn check_peers(
     merge: &Merge,
     key: &str,

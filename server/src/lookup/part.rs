@@ -1,5 +1,5 @@
-//! One level's part of a value against its type, before any node reads it: what could not be right whatever the other
-//! levels say. What only the whole can tell (what is missing, how many there are) is not asked of a part.
+//! Checks one level's part of a value against its type before any node reads it: for what cannot be right whatever the
+//! other levels have. What only the whole value shows (missing entries, the number of elements) is not checked.
 
 use holdfast_catalog::value::{Kind, Value};
 
@@ -7,7 +7,7 @@ use crate::language::formula::Formula;
 use crate::language::merge::Merge;
 use crate::language::types::{Defines, Misfit, Type};
 
-/// What of a level's value cannot be of the type. What expressions give is known only for a node.
+/// The parts of a level's value that cannot be of the type. Results of expressions are known only for a node.
 pub(super) fn misfits(merge: &Merge, of: &Type, formula: &Formula, defines: &dyn Defines) -> Vec<Misfit> {
     let inner = if matches!(merge, Merge::Deep(_)) { merge } else { &Merge::First };
     match (formula, bare(of)) {
@@ -89,7 +89,7 @@ fn deep(of: &Type, value: &Value, prefix: Option<&str>, defines: &dyn Defines) -
     }
 }
 
-/// What a type is beneath being optional or secret.
+/// The type inside `Optional`, `NotUndef` and `Sensitive`.
 fn bare(of: &Type) -> &Type {
     match of {
         Type::Optional(inner) | Type::NotUndef(inner) | Type::Sensitive(inner) => bare(inner),

@@ -1,4 +1,4 @@
-//! `[holdfast]` in the data: what is enforced, what only audits, what is off.
+//! `[holdfast]` in the data: what is enforced, what is only audited, and what is off.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,42 +28,42 @@ pub const POLICY_WORDS: &[Keyword; 2] = &[
 const KEYS: [&str; 2] = Keyword::names(POLICY_WORDS);
 const WORDS: [&str; 3] = ["enforce", "audit", "off"];
 
-/// What one file says.
+/// The policies in one file.
 pub(super) type FilePolicies = Vec<(Subject, Policy, Arc<Origin>)>;
 
-/// What a policy is about.
+/// The subject of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     Resource(ResourceRef),
-    /// All that a class contains.
+    /// Everything that a class contains.
     Class(Arc<str>),
     Everything,
 }
 
-/// What a node's levels say together, most specific first.
+/// The policies of a node's levels together, most specific first.
 #[derive(Debug, Clone, Default)]
 pub struct Policies(Vec<Rank>);
 
-/// What is in a class inherits: for each way that leads to the class, the level that decides and what it says.
+/// What the content of a class inherits: for each way that leads to the class, the level that decides and its policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inherited(BTreeSet<(usize, Policy)>);
 
-/// What decides: the more specific level, and on one level what is nearer.
+/// The policy that decides: that of the more specific level, and within one level the nearer one.
 fn nearer(inner: (usize, Policy), outer: (usize, Policy)) -> (usize, Policy) {
     if inner.0 <= outer.0 { inner } else { outer }
 }
 
-/// What is said at one rank: by one file, or by several of which none comes before the others.
+/// The policies of one rank: of one file, or of several files of which none precedes the others.
 type Rank = BTreeMap<Subject, (Policy, Arc<Origin>)>;
 
 impl Policies {
-    /// Whether nothing is said.
+    /// Whether there are no policies.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What a class, or an instance of a define, passes on to what it declares. `around` are those that declare it: none,
-    /// for the role.
+    /// What a class, or an instance of a define, passes on to what it declares. `around` are the containers that
+    /// declare it; empty for the role.
     pub fn inside<'a>(
         &self,
         class: Option<&str>,
@@ -79,26 +79,27 @@ impl Policies {
         Inherited(all)
     }
 
-    /// The policy of a resource that these declare. The most specific level that speaks of it decides; there, what is said
-    /// of the resource, else of the nearest class, else of everything. Where several classes lead to it, that is asked for
-    /// each of them, and what does most is done: no class is left without what it relies on.
+    /// The policy of a resource that these containers declare. The most specific level with a policy for it decides; on
+    /// that level a policy for the resource comes first, then one for the nearest class, then one for everything. If
+    /// several classes lead to the resource, this is computed for each of them, and the policy that does most applies:
+    /// no class is left without what it relies on.
     pub fn of<'a>(&self, resource: &ResourceRef, around: impl IntoIterator<Item = &'a Inherited>) -> Policy {
         let own = self.first(&Subject::Resource(resource.clone()));
         let all = around.into_iter().flat_map(|around| &around.0).copied();
         all.map(|outer| own.map_or(outer, |own| nearer(own, outer)).1).max().unwrap_or_default()
     }
 
-    /// The most specific level that speaks of this, and what it says.
+    /// The most specific level with a policy for this subject, and the policy.
     fn first(&self, subject: &Subject) -> Option<(usize, Policy)> {
         self.0.iter().enumerate().find_map(|(at, rank)| Some((at, rank.get(subject)?.0)))
     }
 
-    /// All of them, with their places: for finding those that name a resource which the catalog does not have.
+    /// All policies with their places, to find those for a resource that the catalog does not have.
     pub fn subjects(&self) -> impl Iterator<Item = (&Subject, Policy, &Arc<Origin>)> {
         self.0.iter().flatten().map(|(subject, (policy, origin))| (subject, *policy, origin))
     }
 
-    /// Adds a file that is less specific than those before, or a peer of the last. Among peers audit wins, and
+    /// Adds a file that is less specific than those before, or a peer of the last one. Among peers, audit wins;
     /// otherwise the one that does less.
     pub(super) fn add(&mut self, file: &FilePolicies, peer: bool) {
         if !peer || self.0.is_empty() {
@@ -174,7 +175,7 @@ fn read_one(
     Some((subject, policy, entry.key_origin.clone()))
 }
 
-/// A policy for a type that there is not is for nothing, whichever machine reads it.
+/// The error for a policy about a type that does not exist, whichever machine reads it.
 fn unknown_type(reference: &ResourceRef, modules: &Modules, origin: &Arc<Origin>) -> Option<Diagnostic> {
     let word = &*reference.type_name;
     let is_known = |word: &str| TypeDef::find(word).is_some() || modules.define(word).is_some();

@@ -1,6 +1,6 @@
-//! What expressions in data see: `node`, `facts`, and `lookup(key)` where operators write.
+//! The scope of expressions in data: `node`, `facts`, and `lookup(key)` in operators' files.
 //!
-//! A tenant's level has no `lookup`: with it, a customer could read an operator's data onto its own machine.
+//! A tenant's level has no `lookup`: with it, a customer could read an operator's data on its own machine.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) struct DataScope<'l, 'a> {
     pub writer: Writer,
 }
 
-/// The names of that scope, without values: for checking a file before any node reads it.
+/// The names of this scope, without values, for checking a file before any node reads it.
 pub(super) struct NamesOf(pub Writer);
 
 impl Scope for DataScope<'_, '_> {

@@ -11,15 +11,15 @@ use crate::diagnostic::Diagnostic;
 use crate::inventory::Node;
 use crate::repo::Reader;
 
-/// A place of the hierarchy where a node's data may stand.
+/// A place in the hierarchy that may have data for a node.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     pub level: usize,
     pub name: Arc<str>,
     pub writer: Writer,
-    /// Whether it is one of several files of a profile level, none of which comes before the others.
+    /// Whether it is one of several files of a profile level, none of which precedes the others.
     pub span: Span,
-    /// The path, or the pattern where there is no file.
+    /// The path, or the pattern if there is no file.
     pub path: Arc<str>,
     pub state: State,
 }
@@ -37,7 +37,7 @@ pub(super) enum State {
     Skipped(Arc<str>),
 }
 
-/// A node's sources; those of profile levels are still patterns.
+/// The sources of a node; those of profile levels are still patterns.
 pub(super) struct Sources(Vec<Slot>);
 
 enum Slot {
@@ -45,7 +45,7 @@ enum Slot {
     Profile { level: usize, pattern: usize },
 }
 
-/// Whose path it is.
+/// The node and the facts that paths are resolved for.
 pub(super) type Subject<'a> = (&'a Node, &'a Facts);
 
 impl Source {
@@ -53,14 +53,14 @@ impl Source {
         if let State::File(file) = &self.state { Some(file) } else { None }
     }
 
-    /// Whether neither comes before the other.
+    /// Whether neither of the two precedes the other.
     pub(super) fn is_peer_of(&self, other: &Self) -> bool {
         self.level == other.level && self.span == Span::Profile && other.span == Span::Profile
     }
 }
 
 impl Sources {
-    /// Opens what does not depend on profiles.
+    /// Opens the files that do not depend on profiles.
     pub(super) fn open(data: &Data, reader: &Reader, subject: Subject<'_>) -> Result<Self, Vec<Diagnostic>> {
         let mut slots = Vec::new();
         let mut problems = Vec::new();
@@ -79,7 +79,7 @@ impl Sources {
         if problems.is_empty() { Ok(Self(slots)) } else { Err(problems) }
     }
 
-    /// All sources, with the files of these profiles in their place, in the order of the profiles' names.
+    /// All sources, including the files of these profiles at their level, in the order of the profiles' names.
     pub(super) fn with_profiles(
         &self,
         data: &Data,

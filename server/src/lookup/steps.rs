@@ -1,4 +1,4 @@
-//! What each file on a node's path says of a key, before anything is merged: for those who ask why a value is what it is.
+//! What each file on a node's path has for a key, before anything is merged: to explain why a value is what it is.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,54 +11,54 @@ use super::{Declaration, Lookup, LookupError};
 use crate::diagnostic::Diagnostic;
 use crate::language::scope::Scope as _;
 
-/// One file that could speak of a key.
+/// One file that could have a key.
 #[derive(Debug, Clone)]
 pub struct Step {
     pub level: Arc<str>,
-    /// Path from the repository's root; the pattern where there is no file.
+    /// The path from the repository's root; the pattern if there is no file.
     pub path: Arc<str>,
     pub says: Says,
-    /// What the expressions of its value refer to.
+    /// The names and keys that the expressions of its value read.
     pub reads: Vec<Read>,
 }
 
-/// What one file says of a key.
+/// What one file has for a key.
 #[derive(Debug, Clone)]
 pub enum Says {
-    /// A value, alone and evaluated.
+    /// A value, evaluated on its own.
     Value(Value),
     /// The file does not have the key.
     NoKey,
     /// There is no such file.
     NoFile,
-    /// The path has no file for this node.
+    /// The path does not lead to a file for this node, for this reason.
     Skipped(Arc<str>),
-    /// The value could not be had.
+    /// The value has errors.
     Wrong(Vec<Diagnostic>),
 }
 
-/// A name or a key that an expression refers to.
+/// A name or a key that an expression reads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Read {
-    /// As it is written: `node.stage`, `lookup('smarthosts')`.
+    /// Its text: `node.stage`, `lookup('smarthosts')`.
     pub what: String,
-    /// What it is; none where it is not there.
+    /// Its value; `None` if there is none.
     pub value: Option<Value>,
 }
 
 impl Lookup<'_> {
-    /// What is declared about a key.
+    /// The declaration of a key.
     ///
     /// # Errors
-    /// Nothing is.
+    /// Returns an error if the key is not declared.
     pub fn declaration(&self, key: &str) -> Result<Declaration<'_>, LookupError> {
         self.data.declaration(key)
     }
 
-    /// What each file that could speak of a key says, most specific first.
+    /// What each file that could have a key has for it, most specific first.
     ///
     /// # Errors
-    /// Nobody declares the key, or one of the node's files is wrong.
+    /// Returns an error if the key is not declared, or one of the node's files is wrong.
     pub fn steps(&self, key: &str) -> Result<Vec<Step>, LookupError> {
         let class = self.data.declaration(key)?.class;
         let sources = self.sources_of(class).map_err(LookupError::Data)?;
@@ -79,7 +79,7 @@ impl Lookup<'_> {
         Step { level: source.name, path: source.path, says, reads }
     }
 
-    /// What the expressions of a file's value refer to, each once.
+    /// What the expressions of a file's value read, each once.
     fn reads(&self, source: &Source, key: &str) -> Vec<Read> {
         let formula = source.file().and_then(|file| file.values.get(key));
         let texts = formula.map(|formula| formula.texts()).unwrap_or_default();
@@ -104,11 +104,11 @@ impl Lookup<'_> {
     }
 }
 
-/// What a path into `node` and `facts` leads to.
+/// The value at a path into `node` or `facts`.
 fn at_path(scope: &DataScope<'_, '_>, path: &str) -> Option<Read> {
     let mut names = path.split('.');
     let root = scope.resolve(names.next()?).ok().flatten()?;
-    // All that is known of the machine would not fit into a line.
+    // The whole of a root would not fit on a line.
     let value = root.at_path(Some(names.next()?).into_iter().chain(names)).cloned();
     Some(Read { what: path.to_owned(), value })
 }

@@ -1,4 +1,5 @@
-//! Lookup over small repositories: what is found, what is opened, what is refused, and how it is explained.
+//! Tests of lookup over small repositories: which values are found, which files are opened, what is refused, and how it
+//! is explained.
 
 use holdfast_catalog::catalog::Policy;
 use holdfast_catalog::certname::Certname;
@@ -62,7 +63,7 @@ impl Estate {
         Self { snapshot, data, node, facts, problems }
     }
 
-    /// Runs with a lookup whose node has these profiles, all of which include every class.
+    /// Runs with a lookup whose node has these profiles, each of which includes every class.
     fn run<T>(
         &self,
         profiles: &[&str],
@@ -181,7 +182,7 @@ fn two_profiles_that_differ_are_both_named_and_equal_ones_agree() {
     assert_eq!(ask(&both[..1], "profile::nginx::port").unwrap().unwrap(), 2.into());
     let names = ask(&both, "profile::nginx::names").unwrap().unwrap();
     assert_eq!(serde_json::to_string(&names).unwrap(), r#"["a","b"]"#);
-    // a more specific level decides, and the profiles are not asked
+    // a more specific level decides, so the profiles are not read
     let decided =
         [files[0], files[1], ("hieradata/customers/acme/roles/webshop.toml", "[profile.nginx]\nport = 9\n")];
     let found =
@@ -346,7 +347,7 @@ fn check_reads_every_file_and_names_those_that_no_level_leads_to() {
             found.iter().filter_map(|problem| problem.origin.as_ref()).find(|o| o.file.ends_with(file));
         origin.unwrap().level.clone()
     };
-    // one tenant's stray file is that tenant's mistake
+    // a stray file of a tenant is that tenant's mistake
     assert_eq!(level("stray.toml").as_deref(), Some("customer role"));
     assert_eq!(level("custmers/acme.toml"), None);
     let found = texts(found);

@@ -1,5 +1,5 @@
-//! Elements of lists, found without looking at each: tenants write these lists, so the time grows with their length and
-//! not with its square.
+//! Finds elements of lists without looking at each one: tenants write these lists, so the time must grow with their
+//! length and not with its square.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::value::Value;
 
-/// What is known of the lists that were asked about, each by where it is kept.
+/// The indexes of the lists that were asked about, by the address of each list.
 #[derive(Default)]
 pub(super) struct Lists<'a> {
     hasher: RandomState,
@@ -20,11 +20,11 @@ pub(super) struct Lists<'a> {
 
 type Cache<T> = RefCell<HashMap<*const [Value], Rc<T>>>;
 
-/// What elements are found by, and the elements, under its hash.
+/// The values that elements are found by, with the elements, by hash.
 type ByHash<'a> = HashMap<u64, Vec<(&'a Value, &'a Value)>>;
 
 impl<'a> Lists<'a> {
-    /// The first element that is equal to a value, or whose entry of this key is.
+    /// The first element that is equal to a value; with a key, the first whose entry of this key is.
     pub(super) fn like(&self, list: &'a [Value], value: &Value, key: Option<&str>) -> Option<&'a Value> {
         let cache = if key.is_some() { &self.by_key } else { &self.by_value };
         let known = known(cache, list, || {
@@ -40,7 +40,7 @@ impl<'a> Lists<'a> {
         same.iter().find(|(name, _)| *name == value).map(|(_, item)| *item)
     }
 
-    /// Whether an element of the list, by this prefix, takes another list's element away.
+    /// Whether an element of the list, with this prefix, removes an element of another list.
     pub(super) fn knocks_out(&self, list: &'a [Value], prefix: &str, item: &Value) -> bool {
         let markers = known(&self.markers, list, || {
             list.iter().filter_map(|marker| marker.as_str()?.strip_prefix(prefix)).collect()

@@ -1,7 +1,7 @@
 //! Paths of levels: text with `${node.…}`, `${facts.…}` and `${profile}`, resolved for one node.
 //!
-//! Deliberately not the expression language: a path decides whose data a node reads, so only plain names are in
-//! it, and each value passes a grammar before it is a part of a path.
+//! This is deliberately not the expression language: a path decides whose data a node reads, so it contains only plain
+//! names, and each value must match a grammar before it becomes part of a path.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::Node;
 use crate::language::document::Item;
 
-/// The folder that patterns are below.
+/// The folder that patterns are relative to.
 pub const FOLDER: &str = "hieradata";
 
-/// A path with names in it.
+/// A path that contains names.
 #[derive(Debug, Clone)]
 pub struct PathPattern {
-    /// As it is written.
+    /// The text, as written.
     pub text: Arc<str>,
-    /// Where it is written.
+    /// The place of the text.
     pub origin: Arc<Origin>,
     parts: Vec<Part>,
 }
@@ -43,7 +43,8 @@ enum NodeField {
     Stage,
 }
 
-/// A way to read a path: its pieces in order, each with the name that it stands for, or none.
+/// A way to read a path: its pieces in order, each with the name that it is the value of (empty for literal text), name
+/// first.
 pub type Reading = Vec<(String, String)>;
 
 /// Where a pattern leads for one node.
@@ -51,9 +52,9 @@ pub type Reading = Vec<(String, String)>;
 pub enum Location {
     /// A path from the repository's root.
     Path(Arc<str>),
-    /// Nowhere: the node does not have a fact or a label.
+    /// Nowhere: the node does not have a fact or a label that is in the pattern.
     Skipped {
-        /// Why, in a few words.
+        /// The reason, in a few words.
         why: String,
     },
 }
@@ -75,12 +76,12 @@ impl PathPattern {
         }
     }
 
-    /// Whether a fact decides where it leads.
+    /// Whether it depends on a fact.
     pub fn holds_fact(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Fact(_)))
     }
 
-    /// The labels that are in it.
+    /// The labels in it.
     pub fn labels(&self) -> impl Iterator<Item = &Arc<str>> {
         self.parts.iter().filter_map(|part| if let Part::Label(label) = part { Some(label) } else { None })
     }
@@ -90,10 +91,10 @@ impl PathPattern {
         self.parts.contains(&Part::Profile)
     }
 
-    /// Where it leads for a node; `profile` is the class's name without `profile::`, for patterns that hold it.
+    /// Where it leads for a node. `profile` is the class's name without `profile::`, for patterns that contain it.
     ///
     /// # Errors
-    /// A fact that cannot be a part of a path.
+    /// Returns an error if a fact cannot be part of a path.
     pub fn locate(&self, node: &Node, facts: &Facts, profile: &str) -> Result<Location, Diagnostic> {
         let mut path = format!("{FOLDER}/");
         for part in &self.parts {
@@ -126,8 +127,8 @@ impl PathPattern {
         could_match(&self.parts, rest)
     }
 
-    /// The ways in which a path can be one of this pattern: its pieces, each with the name that it stands for; none for
-    /// what is written in the pattern itself.
+    /// The ways in which a path can match this pattern: the pieces, each with the name that it is the value of; that
+    /// name is empty for literal text.
     pub fn readings(&self, path: &str) -> Vec<Reading> {
         let mut all = Vec::new();
         if let Some(rest) = path.strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix('/')) {
@@ -136,7 +137,7 @@ impl PathPattern {
         all
     }
 
-    /// Whether a path begins like this pattern: a file there was meant for its level.
+    /// Whether a path begins like this pattern: such a file was meant for its level.
     pub fn begins(&self, path: &str) -> bool {
         let Some(Part::Text(text)) = self.parts.first() else { return false };
         path.strip_prefix(FOLDER)
@@ -144,7 +145,7 @@ impl PathPattern {
             .is_some_and(|rest| rest.starts_with(&**text))
     }
 
-    /// The value is hostile until shown otherwise, so it is not quoted.
+    /// The error for a fact that cannot be part of a path. Its value may be hostile, so it is not quoted.
     fn unsafe_fact(&self, names: &[Arc<str>]) -> Diagnostic {
         let message = format!("the fact `{}` of this node cannot be part of a path", names.join("."));
         Diagnostic::error(Code::BadFact, message, Origin::clone(&self.origin)).help(
@@ -225,7 +226,7 @@ fn part(name: &str) -> Option<Part> {
     }
 }
 
-/// The grammar of a fact in a path: nothing that leaves its segment or hides.
+/// The grammar of a fact in a path: it cannot leave its segment or be a hidden file.
 fn is_safe(text: &str) -> bool {
     text.len() <= 64
         && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
@@ -233,7 +234,7 @@ fn is_safe(text: &str) -> bool {
         && !text.contains("..")
 }
 
-/// Names match any text within one segment; `profile` may span several.
+/// Whether text can match the parts. A name matches any text within one segment; `profile` may match several.
 fn could_match(parts: &[Part], text: &str) -> bool {
     match parts {
         [] => text.is_empty(),
@@ -248,7 +249,7 @@ fn could_match(parts: &[Part], text: &str) -> bool {
     }
 }
 
-/// So many ways to read one path are enough.
+/// The most readings of one path.
 const MOST_READINGS: usize = 64;
 
 fn read_parts(parts: &[Part], text: &str, before: &mut Reading, all: &mut Vec<Reading>) {
@@ -275,12 +276,12 @@ fn read_parts(parts: &[Part], text: &str, before: &mut Reading, all: &mut Vec<Re
 }
 
 impl Part {
-    /// Whether some node could have this in its place.
+    /// Whether some node could have this text in its place.
     fn could_be(&self, text: &str) -> bool {
         !matches!(self, Self::Fact(_)) || is_safe(text)
     }
 
-    /// The name as it is written; empty for text.
+    /// The name, as written; empty for text.
     fn name(&self) -> String {
         match self {
             Self::Text(_) => String::new(),

@@ -1,4 +1,4 @@
-//! The vectors of Hiera's behaviour, with the results that we want.
+//! Test vectors of Hiera's behaviour, with the results that we want.
 
 use holdfast_catalog::value::Sensitive;
 
@@ -18,7 +18,7 @@ fn plain_deep(knockout: Option<&str>) -> Merge {
     deep(knockout, ListOrder::ByLevel, MapsInLists::Whole)
 }
 
-/// The merged value as JSON, `-` where nothing is left, `error` where it cannot be merged.
+/// The merged value as JSON, `-` if nothing is left, `error` if it cannot be merged.
 fn merged(how: &Merge, levels: &[&str]) -> String {
     let values: Vec<Value> = levels.iter().map(|text| json(text)).collect();
     match merge(how, &values) {
@@ -73,7 +73,7 @@ fn the_vectors_of_hiera_give_what_is_proposed() {
         ("11", unique.clone(), &[r#"{"a":1}"#], "error"),
         ("12", plain_deep(KO), &[r#"["--x","z"]"#], r#"["z"]"#),
         ("13", Merge::First, &["null", "5"], "null"),
-        // beyond the vectors
+        // further cases
         (
             "hash, top level only",
             hash,

@@ -1,4 +1,4 @@
-//! Which levels are refused, and which paths belong to which level.
+//! Tests of which levels are refused, and which paths belong to which level.
 
 use crate::lookup::hierarchy::Settings;
 use crate::repo::Snapshot;
