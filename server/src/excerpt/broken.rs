@@ -1,8 +1,8 @@
-//! What may not be shown of a file that cannot be read: found by its characters alone.
+//! Finds what must not be shown of a file that cannot be parsed, by its characters alone.
 //!
-//! Nobody knows what a value of such a file is meant for, and where a quote is missing, not even what is a value. So
-//! only words that the repository declares are shown before an equals sign, and nothing after it, but for the keys of
-//! manifests that never hold a secret.
+//! In such a file it is unknown what a value is for, and if a quote is missing, even what is a value. So before an
+//! equals sign, only words that the repository declares are shown, and nothing after it, except for the keys of
+//! manifests that never contain a secret.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -17,10 +17,10 @@ use crate::language::keyword::{PARAMETER, TOP, is_plain};
 use crate::language::types::Type;
 use crate::lookup::Data;
 
-/// The lines that a merge leaves where it could not decide.
+/// The marker lines of an unresolved merge conflict.
 const CONFLICT: [&str; 4] = ["<<<<<<<", "|||||||", "=======", ">>>>>>>"];
 
-/// Everything of a broken file that may not be shown.
+/// Everything that must not be shown of a broken file.
 pub(super) fn hidden(text: &str, sort: Sort, data: &Data) -> Vec<Hidden> {
     let mut reading = Reading { text, sort, words: words(data), hidden: Vec::new(), depth: 0, lost: false };
     let tokens = tokens(text);
@@ -41,9 +41,9 @@ struct Reading<'a> {
     sort: Sort,
     words: BTreeSet<&'a str>,
     hidden: Vec<Hidden>,
-    /// How many brackets of values are open.
+    /// The number of open brackets in values.
     depth: usize,
-    /// Whether a quote was left open: from there on nothing is what it seems.
+    /// Whether a quote was left open: after it, everything could be something else.
     lost: bool,
 }
 
@@ -71,7 +71,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Hides what is before and after an equals sign; `true` where the line may be shown.
+    /// Hides what is before and after an equals sign; returns `true` if the line may be shown.
     fn key(&mut self, line: Range<usize>, tokens: &[&Token]) -> bool {
         let in_token = |at: usize| token_at(tokens, at);
         let bytes = self.text.as_bytes();
@@ -115,8 +115,8 @@ impl Reading<'_> {
         false
     }
 
-    /// Whether a value is what a plain key has: a word, a text, or a list of texts. Where there is more, quotes may be out of
-    /// step; and a text that an expression compares with may be a secret.
+    /// Whether a value is of the form that plain keys have: a word, a text, or a list of texts. If there is more,
+    /// quotes may be mismatched, and a text that an expression compares with may be a secret.
     fn is_ordinary(&self, value: Range<usize>, tokens: &[&Token]) -> bool {
         let inside = &tokens[tokens.partition_point(|token| token.span.start < value.start)..];
         let compares = |token: &Token| {
@@ -125,7 +125,7 @@ impl Reading<'_> {
             token.sort != TokenSort::Comment && text.contains("${") && text.contains(['\'', '"'])
         };
         let is_bare = |at: &usize| token_at(inside, *at).is_none();
-        // `Package["nginx"]`, as Puppet has it
+        // `Package["nginx"]`, as in Puppet
         let text = &self.text[value.clone()];
         let word = text.find('[').map(|end| text[..end].trim()).filter(|word| {
             word.starts_with(|c: char| c.is_ascii_uppercase())
@@ -169,7 +169,7 @@ impl Reading<'_> {
     }
 }
 
-/// The token that a byte is in. They are in their order: a line may be a megabyte with a token every other byte.
+/// The token that contains a byte. The search is binary, since a line may be a megabyte with a token at every other byte.
 fn token_at<'t>(tokens: &[&'t Token], at: usize) -> Option<&'t Token> {
     let next = tokens.partition_point(|token| token.span.end <= at);
     tokens.get(next).copied().filter(|token| token.span.start <= at)

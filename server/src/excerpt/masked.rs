@@ -1,4 +1,4 @@
-//! One file's text with stretches of it hidden.
+//! The text of a file with parts of it hidden.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,26 +8,26 @@ use holdfast_catalog::value::MASK;
 
 use super::token::comments;
 
-/// What stands for a value of which nobody knows that it is not a secret.
+/// Replaces a value that may be a secret.
 const WITHHELD: &str = "…";
-/// So many bytes of a line are shown before and after the part that matters.
+/// How many bytes of a line are shown before and after the marked part.
 const AROUND: usize = 300;
 
-/// A stretch of a file that is not shown.
+/// A part of a file that is not shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Hidden {
     pub(super) span: Range<usize>,
     pub(super) why: Why,
 }
 
-/// Why a stretch is not shown.
+/// Why a part is not shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
-    /// A declared type calls it secret.
+    /// Its declared type is secret.
     Secret,
-    /// It may be meant for such a place.
+    /// It may have been meant for a secret.
     Unknown,
-    /// A remark, where what is beside it is hidden.
+    /// It is a comment beside something that is hidden.
     Comment,
 }
 
@@ -41,23 +41,23 @@ impl Why {
     }
 }
 
-/// A file's text that shows no secret.
+/// The text of a file, without its secrets.
 #[derive(Debug)]
 pub struct Masked {
     text: Arc<str>,
-    /// In order, none within another.
+    /// The hidden parts, in order and without overlaps.
     hidden: Vec<Hidden>,
     comments: Vec<Range<usize>>,
-    /// Whether remarks are shown beside what is not hidden.
+    /// Whether comments are shown on lines without hidden parts.
     remarks: bool,
 }
 
-/// A line with the stretch that is meant.
+/// A line with its marked part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
     pub number: u32,
     pub text: String,
-    /// Bytes of the text that are meant; may be empty.
+    /// The marked bytes of the text; may be empty.
     pub marked: Range<usize>,
 }
 
@@ -74,19 +74,19 @@ impl Masked {
         Self { text, hidden, comments, remarks: true }
     }
 
-    /// A text whose remarks are not shown either: beside values, they may be old ones.
+    /// A text whose comments are all hidden: beside values, they may contain old values.
     pub(super) fn without_remarks(text: Arc<str>, hidden: Vec<Hidden>) -> Self {
         let comments = comments(&text);
         Self { comments, remarks: false, ..Self::new(text, hidden) }
     }
 
-    /// A text of which nothing is hidden.
+    /// A text in which nothing is hidden.
     #[cfg(test)]
     pub fn open(text: &str) -> Arc<Self> {
         Arc::new(Self::new(text.into(), Vec::new()))
     }
 
-    /// The line where a place begins; none where the place is not in this text.
+    /// The line where a place begins; `None` if the place is not in this text.
     pub fn line(&self, origin: &Origin) -> Option<Excerpt> {
         let start = origin.start as usize;
         let begin = self.text.get(..start)?.rfind('\n').map_or(0, |newline| newline + 1);
@@ -98,7 +98,7 @@ impl Masked {
         Some(Excerpt { number: origin.line, ..windowed(shown) })
     }
 
-    /// What is hidden of a stretch.
+    /// The hidden texts in a part of the file.
     pub(super) fn hidden_in(&self, span: Range<usize>) -> impl Iterator<Item = &str> {
         let touched = self.hidden_within(span);
         touched.filter_map(|hidden| self.text.get(hidden.span.clone()))
@@ -109,7 +109,7 @@ impl Masked {
         self.hidden[first..].iter().take_while(move |hidden| hidden.span.start <= span.end)
     }
 
-    /// A line with its hidden stretches replaced, and the part that matters moved with it.
+    /// A line with its hidden parts replaced, and the marked part moved accordingly.
     fn shown(&self, line: Range<usize>, meant: Range<usize>) -> Excerpt {
         let parts = self.parts(line);
         let text = parts.iter().map(|part| part.shown).collect();
@@ -118,7 +118,7 @@ impl Masked {
         Excerpt { number: 0, text, marked: start..end }
     }
 
-    /// A line cut into what is shown as it is and what is replaced.
+    /// Splits a line into the parts that are shown and those that are replaced.
     fn parts(&self, line: Range<usize>) -> Vec<Part<'_>> {
         let inside = |hidden: &&Hidden| hidden.span.start < line.end && hidden.span.end > line.start;
         let mut hidden: Vec<Hidden> = self.hidden_within(line.clone()).filter(inside).cloned().collect();
@@ -155,7 +155,7 @@ enum Edge {
     End,
 }
 
-/// Where a place of the file is in the line as it is shown. Inside of what is hidden, all of it is meant.
+/// Where a position in the file is in the line as shown. A position inside a hidden part means the whole part.
 fn moved(parts: &[Part<'_>], place: usize, edge: Edge) -> usize {
     let mut shown = 0;
     for part in parts {
@@ -176,7 +176,7 @@ fn moved(parts: &[Part<'_>], place: usize, edge: Edge) -> usize {
     shown
 }
 
-/// A long line around the part of it that matters.
+/// Shortens a long line to the surroundings of the marked part.
 fn windowed(line: Excerpt) -> Excerpt {
     if line.text.len() <= 3 * AROUND {
         return line;

@@ -1,7 +1,7 @@
-//! The words of a diagnostic, without what is masked at its places.
+//! The texts of a diagnostic, without what is masked at its places.
 //!
-//! Anyone who writes a message sees to it that it quotes no secret. This is the second lock: what a message quotes and
-//! what is hidden where it points are compared, no matter who wrote it.
+//! Code that writes a message must not quote a secret in it. This is the second line of defence: what a message quotes
+//! is compared with what is hidden at its places, whatever code wrote it.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::Masked;
 use crate::diagnostic::Diagnostic;
 use crate::language::document::Document;
 
-/// A file by its path.
+/// Returns a file by its path.
 type Files<'a> = dyn Fn(&str) -> Option<Arc<Masked>> + 'a;
 
 pub(super) fn redacted(mut problem: Diagnostic, files: &Files<'_>) -> Diagnostic {
@@ -31,7 +31,7 @@ pub(super) fn redacted(mut problem: Diagnostic, files: &Files<'_>) -> Diagnostic
     let message = secrets.without(&problem.message);
     if message != problem.message {
         problem.message = message;
-        problem.help = None; // what is near a secret says something about it
+        problem.help = None; // a word that is similar to a secret reveals something about it
     }
     problem.label = secrets.without(&problem.label);
     problem.help = problem.help.map(|help| secrets.without(&help));
@@ -41,11 +41,11 @@ pub(super) fn redacted(mut problem: Diagnostic, files: &Files<'_>) -> Diagnostic
     problem
 }
 
-/// What is hidden, as it is written and as it is meant.
+/// The hidden texts, as written and decoded.
 #[derive(Default)]
 struct Secrets {
     all: Vec<String>,
-    /// What of it is code, and no secret.
+    /// Words in them that are code and not secret.
     code: Vec<String>,
 }
 
@@ -69,7 +69,7 @@ impl Secrets {
         }
     }
 
-    /// A text that holds nothing of them, in its quotations and outside.
+    /// The text without any of the secrets, in quotations and outside.
     fn without(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
@@ -87,20 +87,20 @@ impl Secrets {
         out + &self.without_words(rest)
     }
 
-    /// Words that are in no quotation: what is too long to be a word of the sentence itself.
+    /// The text outside quotations, without secrets that are too long to be a word of the sentence itself.
     fn without_words(&self, text: &str) -> String {
         let mut longest_first: Vec<&String> = self.all.iter().filter(|secret| is_telling(secret)).collect();
         longest_first.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         longest_first.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK))
     }
 
-    /// Whether a quotation is a part of a secret, or holds one.
+    /// Whether a quotation is part of a secret, or contains one.
     fn hold(&self, quoted: &str) -> bool {
         if self.code.iter().any(|word| word == quoted) {
             return false;
         }
         let bare = plain(quoted);
-        // A sign alone, such as `}`, says nothing, unless it is all of the secret.
+        // A sign alone, such as `}`, reveals nothing, unless it is the whole secret.
         match bare.is_empty() {
             true => self.all.iter().any(|secret| secret == quoted),
             false => self.all.iter().any(|secret| {
@@ -113,8 +113,8 @@ impl Secrets {
     }
 }
 
-/// The names of functions in the expressions of a text, and in code the keys that it looks up: what a person needs to find
-/// a slip in them.
+/// The names of functions in the expressions of a text, and in code also the keys that it looks up: a person needs
+/// these to find a mistake.
 fn code_words(raw: &str, is_code: bool) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = raw.split_once("${").map_or("", |(_, rest)| rest);
@@ -139,12 +139,12 @@ fn code_words(raw: &str, is_code: bool) -> Vec<String> {
     words
 }
 
-/// Whether a text that holds it says something about it: a letter or two are in every sentence.
+/// Whether a text that contains it reveals something: one or two letters are in every sentence.
 fn is_telling(secret: &str) -> bool {
     plain(secret).chars().count() >= 4
 }
 
-/// The letters and digits alone: however a text is escaped, they stay.
+/// Only the letters and digits, which stay the same however a text is escaped.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).collect()
 }
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use crate::diagnostic::Code;
 
-    /// A problem with these words at a value that is secret.
+    /// A problem with this message at a secret value, redacted.
     fn said(value: &str, words: &str) -> String {
         let text = format!("pw = {value}\n");
         let span = 5..5 + value.len();

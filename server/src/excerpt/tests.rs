@@ -1,4 +1,5 @@
-//! A canary in every value that is secret or may be meant for one, through everything that tells of a repository.
+//! Puts a canary into every value that is secret or may be meant as one, and checks everything that is reported about a
+//! repository.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::language::merge::Merge;
 use crate::lookup::Lookup;
 use crate::repo::Snapshot;
 
-/// No four of its letters follow each other in any message.
+/// No four consecutive letters of it occur in any message.
 const CANARY: &str = "xQ7zWv9kJp3bYh";
 
 type Files<'a> = Vec<(&'a str, String)>;
@@ -30,7 +31,7 @@ fn only_what_is_in_the_folder_of_manifests_is_masked_like_one() {
     }
 }
 
-/// A node of a role with one profile, which includes the class `m`.
+/// A repository with a node whose role has one profile, which includes the class `m`.
 fn repository(overlay: Files<'_>) -> Snapshot {
     let mut files: Files<'_> = vec![
         ("inventory/alpin/acme.toml", "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n".into()),
@@ -55,7 +56,7 @@ fn class(of: &str) -> String {
     format!("doc = \"M.\"\n[parameters]\np = {{ type = \"{of}\", merge = \"deep\", doc = \"P.\" }}\n")
 }
 
-/// All that people and programs are told.
+/// Everything that people and programs are told about a repository.
 fn told(snapshot: &Snapshot) -> (String, Vec<Diagnostic>) {
     let program = Program::new(snapshot, None);
     let mut problems = check(&program).all();
@@ -88,7 +89,7 @@ fn told(snapshot: &Snapshot) -> (String, Vec<Diagnostic>) {
     (out, problems)
 }
 
-/// Whether four letters of the canary in a row are in a text.
+/// The first four consecutive letters of the canary that occur in a text.
 fn sings(text: &str) -> Option<&str> {
     let parts = (0..=CANARY.len() - 4).map(|at| &CANARY[at..at + 4]);
     parts.into_iter().find(|part| text.contains(part))
@@ -131,7 +132,7 @@ const TYPES: &[&str] = &[
     "Optional[m::d]",
 ];
 
-/// Values as somebody may write them; `C` is the canary.
+/// Values in all notations that someone may use; `C` is the canary.
 const VALUES: &[&str] = &[
     "\"C\"",
     "'C'",
@@ -296,7 +297,7 @@ fn keys_that_are_misspelt_or_unknown_hide_their_value() {
     }
 }
 
-/// With each byte looked for among all texts of the line, this would take hours.
+/// If each byte were looked up among all texts of the line, this would take hours.
 #[test]
 fn a_line_of_a_megabyte_that_cannot_be_read_costs_what_it_is_long() {
     for (begin, again) in [("[m]\np = [", "\"a\","), ("", "\"a\" ="), ("", "\"a\".")] {
@@ -332,7 +333,7 @@ fn a_value_beside_the_declaration_of_a_key_is_not_shown() {
     }
 }
 
-/// Parameters and resources of a manifest that hold the canary.
+/// Parameters and resources of a manifest that contain the canary.
 const MANIFESTS: &[&str] = &[
     "[parameters]\nq = { type = \"Secret\", default = [\"C\"], doc = \"Q.\" }\n",
     "[parameters]\nq = { type = \"Sensitive[Integer]\", default = \"C\", doc = \"Q.\" }\n",
@@ -444,7 +445,7 @@ fn what_is_known_to_be_no_secret_is_shown() {
         ("hieradata/common.toml", "[m]\np = \"eighty\" # a remark\n".to_owned()),
     ];
     let (out, _) = told(&repository(files));
-    // A remark beside it may be an older value, of which no type says anything.
+    // A comment beside a value may contain an older value, which has no type.
     assert!(out.contains("2 | p = \"eighty\" \n") && !out.contains("a remark"), "{out}");
     let manifest = "doc = \"Web.\"\n[file.\"/x\"]\nmode = 0o644\ncontent = \"${nobody}\"\n".to_owned();
     let (out, _) = told(&repository(vec![("modules/profile/manifests/web.toml", manifest)]));

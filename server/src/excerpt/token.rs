@@ -1,8 +1,8 @@
-//! The texts and remarks of a TOML file, by its characters alone.
+//! Finds the strings and comments of a TOML file, by its characters alone.
 
 use std::ops::Range;
 
-/// A text or a remark.
+/// A string or a comment.
 #[derive(Debug, PartialEq)]
 pub(super) struct Token {
     pub(super) span: Range<usize>,
@@ -12,18 +12,18 @@ pub(super) struct Token {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum TokenSort {
     Text,
-    /// A text whose closing quote is missing.
+    /// A string without its closing quote.
     Unclosed,
     Comment,
 }
 
-/// The remarks of a file.
+/// The comments of a file.
 pub(super) fn comments(text: &str) -> Vec<Range<usize>> {
     let comments = tokens(text).into_iter().filter(|token| token.sort == TokenSort::Comment);
     comments.map(|token| token.span).collect()
 }
 
-/// The texts and remarks of TOML, whether it can be read or not.
+/// The strings and comments of a TOML file, whether or not it can be parsed.
 pub(super) fn tokens(text: &str) -> Vec<Token> {
     let bytes = text.as_bytes();
     let mut tokens = Vec::new();
@@ -47,7 +47,7 @@ fn line_end(bytes: &[u8], at: usize) -> usize {
     bytes[at..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |length| at + length)
 }
 
-/// Where the text ends that begins with a quote.
+/// Where the string ends that begins with a quote.
 fn quoted(bytes: &[u8], start: usize, quote: u8) -> (usize, TokenSort) {
     let many = bytes[start..].starts_with(&[quote; 3]);
     let length = if many { 3 } else { 1 };

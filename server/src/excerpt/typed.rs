@@ -1,4 +1,4 @@
-//! What may not be shown of a file that can be read: found by the types of what its keys name.
+//! Finds what must not be shown of a file that can be parsed, by the types that its keys refer to.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ mod manifest;
 
 pub(super) use manifest::in_manifest;
 
-/// The table of a data file that holds no values.
+/// The table of a data file that contains settings instead of values.
 const SETTINGS: &str = "holdfast";
 
-/// What is secret in a data file, or may be.
+/// What is or may be secret in a data file.
 pub(super) fn in_data(document: &Document, data: &Data) -> Vec<Hidden> {
     let mut hiding = Hiding::new(document, data.modules());
     for entry in &document.root.entries {
@@ -31,7 +31,7 @@ pub(super) fn in_data(document: &Document, data: &Data) -> Vec<Hidden> {
     hiding.hidden
 }
 
-/// What is in `hieradata/keys.toml` beside the words of declarations.
+/// What in `hieradata/keys.toml` is not part of a declaration.
 pub(super) fn in_keys(document: &Document, modules: &Modules) -> Vec<Hidden> {
     let mut hiding = Hiding::new(document, modules);
     let is_word = |entry: &Entry| KEY_WORDS.iter().any(|word| word.name == &*entry.key);
@@ -48,14 +48,14 @@ pub(super) fn in_keys(document: &Document, modules: &Modules) -> Vec<Hidden> {
     hiding.hidden
 }
 
-/// Hides values of one file.
+/// Hides the values of one file.
 struct Hiding<'a> {
     document: &'a Document,
     modules: &'a Modules,
     hidden: Vec<Hidden>,
     /// In a manifest, the names that its expressions may use.
     names: Vec<Arc<str>>,
-    /// Those of them that a secret is made of.
+    /// The names among them that are used to make a secret.
     flows: Vec<Arc<str>>,
 }
 
@@ -64,7 +64,7 @@ impl<'a> Hiding<'a> {
         Self { document, modules, hidden: Vec::new(), names: Vec::new(), flows: Vec::new() }
     }
 
-    /// What is below the name of a class, or the beginning of one.
+    /// Hides what is below the name of a class, or below a prefix of one.
     fn below(&mut self, name: &str, entry: &Entry) {
         let Some(table) = entry.item.as_table().filter(|_| self.modules.is_namespace(name)) else {
             return self.hide(&entry.item, Why::Unknown);
@@ -83,7 +83,7 @@ impl<'a> Hiding<'a> {
         }
     }
 
-    /// `[holdfast]`: what is not as it should be may be in the wrong place.
+    /// Hides what is not expected in `[holdfast]`: it may be in the wrong place.
     fn settings(&mut self, item: &Item) {
         let Some(table) = item.as_table() else { return self.hide(item, Why::Unknown) };
         for entry in &table.entries {
@@ -95,7 +95,7 @@ impl<'a> Hiding<'a> {
         }
     }
 
-    /// A value that goes to a type: see [`Type::sealed`], which says the same of values.
+    /// Hides a value with a type. [`Type::sealed`] follows the same rule for values.
     fn typed(&mut self, of: &Type, item: &Item) {
         if !of.holds_secrets(self.modules) {
             return;
@@ -133,7 +133,7 @@ impl<'a> Hiding<'a> {
         }
     }
 
-    /// Entries of which some are secret: one that nobody knows may be one of them, misspelt.
+    /// Hides entries of which some are secret. An unknown entry may be one of those, misspelled.
     fn entries<'t>(&mut self, table: &Table, of: &dyn Fn(&str) -> Option<&'t Type>) {
         for entry in &table.entries {
             match of(&entry.key) {
@@ -143,14 +143,14 @@ impl<'a> Hiding<'a> {
         }
     }
 
-    /// Hides a value, whatever is in it; headers and keys stay.
+    /// Hides a value with everything in it; headers and keys are shown.
     fn hide(&mut self, item: &Item, why: Why) {
         let is_header = |item: &Item| matches!(item.content, Content::Table(_, Form::Header | Form::Dotted));
         match &item.content {
             Content::Table(table, _) if is_header(item) => {
                 for entry in &table.entries {
                     if why == Why::Secret {
-                        // Where one scalar should stand, the keys may be what was meant.
+                        // In place of a scalar, the keys may be what was meant.
                         let origin = &entry.key_origin;
                         self.hidden.push(Hidden { span: origin.start as usize..origin.end as usize, why });
                     }
@@ -165,8 +165,8 @@ impl<'a> Hiding<'a> {
         }
     }
 
-    /// Whether a text of a manifest is nothing but the name of something, such as `${password}`: what that holds is
-    /// secret, the name is not. Notes which names a secret is made of.
+    /// Whether a text in a manifest is only a name, such as `${password}`: its value is secret, but the name is not.
+    /// Records which names are used to make a secret.
     fn passes_on(&mut self, item: &Item) -> bool {
         if self.names.is_empty() {
             return false;

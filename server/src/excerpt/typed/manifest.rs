@@ -1,5 +1,5 @@
-//! What is secret in a manifest: defaults of parameters whose type says so, what classes, defines and resources are
-//! given for a secret, and the `let`s, defaults and loops that such a value is made of.
+//! Finds what is secret in a manifest: defaults of parameters with a secret type, values that are given to secrets of
+//! classes, defines and resources, and the `let`s, defaults and loops that such values are made from.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::language::manifest::Manifest;
 use crate::language::types::Type;
 use crate::modules::Modules;
 
-/// What of a manifest may not be shown.
+/// Everything that must not be shown of a manifest.
 pub(in crate::excerpt) fn in_manifest(document: &Document, modules: &Modules) -> Vec<Hidden> {
     let named = |key: &str| document.root.get(key).and_then(|entry| entry.item.as_table());
     let parameters = named("parameters").map(|table| &table.entries[..]).unwrap_or_default();
@@ -36,7 +36,7 @@ pub(in crate::excerpt) fn in_manifest(document: &Document, modules: &Modules) ->
     }
 }
 
-/// The parameters whose type is secret, and what is made of them.
+/// The parameters with a secret type, and the names made from them.
 fn secret_names(parameters: &[Entry], lets: &[Entry], modules: &Modules) -> Vec<Arc<str>> {
     let is_secret = |entry: &&Entry| {
         let of = entry.item.as_table().and_then(|table| table.get("type"));
@@ -56,16 +56,16 @@ fn secret_names(parameters: &[Entry], lets: &[Entry], modules: &Modules) -> Vec<
     }
 }
 
-/// Whether an expression in a text names one of these.
+/// Whether an expression in a text uses one of these names.
 fn mentions(text: &str, names: &[Arc<str>]) -> bool {
     let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     text.contains("${") && words.any(|word| names.iter().any(|name| **name == *word))
 }
 
-/// What names other resources.
+/// The keys that refer to other resources.
 const REFERENCES: [&str; 5] = ["require", "before", "notify", "subscribe", "tag"];
 
-/// Whether something else takes a secret by this name: a block whose header is lost is below another's.
+/// Whether anything else takes a secret by this name: a block that has lost its header is below the header of another.
 fn takes_secrets_elsewhere(name: &str, modules: &Modules) -> bool {
     let of_types = definitions().iter().filter_map(|def| def.attribute(name));
     let of_modules = modules.manifests().filter_map(|manifest| manifest.parameter(name));
@@ -73,7 +73,7 @@ fn takes_secrets_elsewhere(name: &str, modules: &Modules) -> bool {
         || of_modules.into_iter().any(|parameter| parameter.of.holds_secrets(modules))
 }
 
-/// What takes the values of a block.
+/// What the values of a block are given to.
 #[derive(Clone, Copy)]
 enum Taker<'a> {
     Resource(&'static TypeDef),
@@ -127,7 +127,7 @@ impl<'a> Hiding<'a> {
 
     fn parameter(&mut self, entry: &Entry) {
         let Some(table) = entry.item.as_table() else {
-            // A key of the top level that is below the header by mistake holds no secret.
+            // A key of the top level that is below the header by mistake contains no secret.
             if TOP.iter().all(|word| word.name != &*entry.key) {
                 self.hide(&entry.item, Why::Unknown);
             }
@@ -148,7 +148,7 @@ impl<'a> Hiding<'a> {
         }
     }
 
-    /// Texts that hold a literal beside a secret, wherever they stand: it may be compared with what it is.
+    /// Hides texts with a literal beside a secret, wherever they are: the secret may be compared with it.
     fn compared(&mut self, entries: &[Entry], secret: &[Arc<str>]) {
         for entry in entries {
             match REFERENCES.contains(&&*entry.key) {
@@ -158,7 +158,7 @@ impl<'a> Hiding<'a> {
         }
     }
 
-    /// A reference that holds a secret holds what is beside it in a title.
+    /// Hides references that contain a secret, since their title has text beside it.
     fn named(&mut self, item: &Item, secret: &[Arc<str>]) {
         match &item.content {
             Content::List(items) => items.iter().for_each(|item| self.named(item, secret)),
@@ -179,7 +179,7 @@ impl<'a> Hiding<'a> {
         }
     }
 
-    /// The attributes of a resource, or the parameters of a class or a define.
+    /// Hides secrets among the attributes of a resource, or the parameters of a class or define.
     fn block(&mut self, taker: Taker<'_>, item: &Item) {
         let Content::Table(table, _) = &item.content else { return self.hide(item, Why::Unknown) };
         for entry in &table.entries {
