@@ -1,4 +1,4 @@
-//! An explanation for programs: all that the text says.
+//! An explanation for programs, with everything that the text contains.
 
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
@@ -10,7 +10,7 @@ use crate::lookup::fate::{Fate, Part};
 use crate::lookup::{Read, Says};
 
 impl Explanation {
-    /// As JSON.
+    /// The explanation as JSON.
     pub fn json(&self) -> Json {
         let value = self.answer.as_ref().ok().and_then(Option::as_ref);
         let mut parts = Vec::new();
@@ -68,19 +68,19 @@ impl Explanation {
         json!({ "path": part.path, "fate": part.fate.word(), "by": self.by(part.fate) })
     }
 
-    /// The other level that decided.
+    /// The name of the other level that decided.
     fn by(&self, fate: Fate) -> Option<&str> {
         fate.by().map(|by| self.deciding(by))
     }
 }
 
 impl Level {
-    /// What became of its value, where one thing became of all of it.
+    /// The fate of its value, if the whole value has one fate.
     fn fate(&self) -> Option<Fate> {
         if let Some([whole]) = self.parts.as_deref() { Some(whole.fate) } else { None }
     }
 
-    /// In one word: that of the value's fate, or `mixed` where its parts have several.
+    /// The outcome in one word: the fate of the value, or `mixed` if its parts have several.
     fn outcome(&self) -> &'static str {
         match (&self.says, &self.parts) {
             (Says::NoKey, _) => "no-key",

@@ -1,4 +1,4 @@
-//! Explanations word by word, over small repositories.
+//! Tests of explanations, word by word, over small repositories.
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::facts::Facts;

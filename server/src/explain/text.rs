@@ -11,7 +11,7 @@ use crate::lookup::Says;
 use crate::lookup::fate::{Fate, Part};
 
 impl Explanation {
-    /// As plain text.
+    /// The explanation as plain text.
     pub fn text(&self) -> String {
         let mut out = String::new();
         self.heading(&mut out);
@@ -41,7 +41,7 @@ impl Explanation {
         }
     }
 
-    /// What a level says, and what became of it: the first line, and those below it.
+    /// The value of a level and what became of it: the first line, and the lines below it.
     fn told(&self, level: &Level) -> Vec<String> {
         let at = level.line().map_or_else(|| level.path.to_string(), |line| format!("{}:{line}", level.path));
         let value = match &level.says {
@@ -69,7 +69,7 @@ impl Explanation {
         lines
     }
 
-    /// The parts of a value, those with one fate in one line.
+    /// The parts of a value, one line for each fate.
     fn by_fate(&self, parts: &[Part]) -> Vec<String> {
         let mut fates: Vec<Fate> = Vec::new();
         for part in parts {
@@ -85,7 +85,7 @@ impl Explanation {
         fates.into_iter().map(line).collect()
     }
 
-    /// What became of a part, beginning with the word that programs read.
+    /// What became of a part, in words; begins with the word for programs.
     fn sentence(&self, fate: Fate) -> String {
         let by = fate.by().map_or("another level", |by| self.deciding(by));
         let rest = match fate {
@@ -118,7 +118,7 @@ impl Explanation {
         };
     }
 
-    /// What holds where the data has nothing.
+    /// What applies if the data has no value.
     fn instead(&self, absent: &Absent) -> String {
         let null = self.answer.iter().flatten().find_map(|found| found.origin.as_deref());
         let why = null.map_or_else(
@@ -144,7 +144,7 @@ fn place(origin: &Origin) -> String {
     format!("{}:{}", origin.file, origin.line)
 }
 
-/// What a way to merge does, in words.
+/// A merge strategy in words.
 fn how(merge: &Merge) -> String {
     match merge {
         Merge::First => "first, only the most specific value".to_owned(),
