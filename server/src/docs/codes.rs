@@ -1,4 +1,4 @@
-//! The page of what can be wrong: each code with its meaning and an example. And one of them for a terminal.
+//! The page of all errors and warnings: each code with its meaning and an example. Also shows a single code on a terminal.
 
 use std::fmt::Write as _;
 
@@ -23,7 +23,7 @@ pub fn page() -> String {
     page
 }
 
-/// A code for a person at a terminal.
+/// The text of one code for a terminal.
 pub fn text(code: Code) -> String {
     format!("{code}: {}\n\nFor example:\n\n{}", code.meaning(), code.example().trim_end())
 }

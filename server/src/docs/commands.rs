@@ -1,4 +1,4 @@
-//! The page of a program's commands, from clap's definition of them.
+//! The page of a program's commands, from its definition with clap.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, Command};
 
 use super::markdown::{code, one_line, plain, sentence, table};
 
-/// The page of a program: its commands with what they take, and its exit codes.
+/// The page of a program: its commands with their arguments, and its exit codes.
 pub fn page(program: &Command, exit_codes: &[(u8, &str)]) -> String {
     let mut program = program.clone();
     program.build();
@@ -29,7 +29,7 @@ pub fn page(program: &Command, exit_codes: &[(u8, &str)]) -> String {
 }
 
 fn section(page: &mut String, above: &str, command: &Command, is_global: &dyn Fn(&Arg) -> bool) {
-    // clap's own `help`, which takes no words once it is built, says what is on this page.
+    // clap's own `help` command, which has no arguments once it is built, only repeats what is on this page.
     let is_of_clap = command.get_name() == "help" && command.get_positionals().next().is_none();
     if command.is_hide_set() || is_of_clap {
         return;
@@ -66,7 +66,7 @@ fn arguments(of: &[&Arg]) -> String {
     table(["argument", "what it is"], of.iter().map(row))
 }
 
-/// `--node NAME`, `--explain`, `DIR`.
+/// An argument as it is written: `--node NAME`, `--explain`, `DIR`.
 fn written(arg: &Arg) -> String {
     let value = if takes_value(arg) { value_name(arg) } else { String::new() };
     match (arg.get_long(), arg.get_short()) {
@@ -76,7 +76,7 @@ fn written(arg: &Arg) -> String {
     }
 }
 
-/// As it is in a usage line: in brackets where it may be left out.
+/// An argument in a usage line: in brackets if it is optional.
 fn usage(arg: &Arg) -> String {
     let many = if matches!(arg.get_action(), ArgAction::Append) { "…" } else { "" };
     let text = format!("{}{many}", written(arg));

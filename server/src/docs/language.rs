@@ -1,4 +1,4 @@
-//! The pages of the language: functions, helpers of templates, types of parameters, keys of files.
+//! The pages of the language: functions, helpers of templates, types of parameters, and keys of files.
 
 use std::fmt::Write as _;
 
@@ -25,7 +25,7 @@ pub fn functions() -> String {
     page
 }
 
-/// The page of what templates can hold.
+/// The page of everything that can be in a template.
 pub fn templates() -> String {
     let mut page = String::from(
         "# Blocks and helpers of templates\n\nMade from their definitions. The examples are run by the tests; in them `site` \
@@ -38,7 +38,7 @@ pub fn templates() -> String {
     page
 }
 
-/// The page of the types that parameters and keys have.
+/// The page of the types of parameters and keys.
 pub fn parameters() -> String {
     let mut page = String::from(
         "# Types of parameters\n\nMade from their definitions. The notation is Puppet's. Bounds may be left out, and \
@@ -57,7 +57,7 @@ pub fn parameters() -> String {
     page
 }
 
-/// The page of the keys that files have.
+/// The page of the keys of files.
 pub fn keys() -> String {
     let mut page = String::from(
         "# Keys of the files\n\nMade from their definitions. A key that is not here is an error.\n",
@@ -95,7 +95,7 @@ fn words(chapter: &Chapter, heading: [&str; 4]) -> String {
     format!("\n## {}\n\n{}", chapter.title, table(heading, chapter.words.iter().map(row)))
 }
 
-/// As a sentence: what errors say in the middle of one stands alone here.
+/// Makes a sentence of a text that error messages have in the middle of one.
 fn begun(doc: &str) -> String {
     let mut letters = doc.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();

@@ -1,8 +1,8 @@
-//! Tables and words of Markdown.
+//! Writes tables and escapes text in Markdown.
 
 use std::fmt::Write as _;
 
-/// A table: its heading, and a row for each.
+/// A table with a heading and rows.
 pub(super) fn table<const N: usize>(
     heading: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
@@ -15,23 +15,23 @@ pub(super) fn table<const N: usize>(
     table
 }
 
-/// On one line, with what would end the cell escaped.
+/// The text of a cell: on one line, with characters that would end the cell escaped.
 fn cell_text(text: &str) -> String {
     one_line(text).replace('|', "\\|")
 }
 
-/// White space of any length, line ends too, as one space.
+/// Replaces each run of white space, line ends included, with one space.
 pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// With a full stop at its end.
+/// Adds a full stop unless the line ends with punctuation.
 pub(super) fn sentence(line: &str) -> String {
     let ends = line.is_empty() || line.ends_with(['.', ':', '!']);
     if ends { line.to_owned() } else { format!("{line}.") }
 }
 
-/// As code, with a fence that the text does not hold.
+/// Formats text as code, with a fence that does not occur in the text.
 pub(super) fn code(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest + 1);
@@ -39,7 +39,7 @@ pub(super) fn code(text: &str) -> String {
     format!("{fence}{space}{text}{space}{fence}")
 }
 
-/// Text that is shown as it is: nothing of it is taken for Markdown or HTML.
+/// Escapes text, so that nothing in it is interpreted as HTML.
 pub(super) fn plain(text: &str) -> String {
     text.replace('<', "&lt;")
 }

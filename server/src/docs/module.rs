@@ -1,6 +1,7 @@
-//! A module's README: what it is, how it is used, and what can be said about each of its classes and defines.
+//! A module's README: what it is, how it is used, and the parameters of each of its classes and defines.
 //!
-//! Made from the module's manifests alone, and the same for the same manifests: never from data, which is others'.
+//! It is made only from the module's manifests, and is always the same for the same manifests. It never uses data,
+//! which belongs to others.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,10 +16,10 @@ use crate::language::merge::Merge;
 use crate::language::sample::sample;
 use crate::modules::Modules;
 
-/// What the README of a module is called.
+/// The name of a module's README.
 pub const FILE: &str = "README.md";
 
-/// The longest default that a table shows.
+/// The longest default that a table shows, in characters.
 const LONGEST: usize = 120;
 
 /// The README of each module, by the module's name.
@@ -45,7 +46,8 @@ fn readme(modules: &Modules, module: &str) -> String {
     page
 }
 
-/// Other modules that its manifests name; roles and profiles put together what the repository has, whatever that is.
+/// Other modules that its manifests refer to. Roles and profiles are left out, since they combine whatever the
+/// repository has.
 fn needs(modules: &Modules, module: &str) -> BTreeSet<Arc<str>> {
     if matches!(module, "role" | "profile") {
         return BTreeSet::new();
@@ -61,7 +63,7 @@ fn needs(modules: &Modules, module: &str) -> BTreeSet<Arc<str>> {
     named.map(module_of).filter(|name: &Arc<str>| &**name != module).collect()
 }
 
-/// What is said of a module that has no class of its own name.
+/// The description of a module without a class of the same name.
 fn contents(count: usize, module: &str) -> String {
     match (module, count) {
         ("role", _) => {
@@ -73,7 +75,7 @@ fn contents(count: usize, module: &str) -> String {
     }
 }
 
-/// A profile that uses the module, and the data that it needs.
+/// An example: a profile that uses the module, and the data that it needs.
 fn example(modules: &Modules, module: &str) -> Option<String> {
     if matches!(module, "role" | "profile") {
         return None;
@@ -105,7 +107,7 @@ fn example(modules: &Modules, module: &str) -> Option<String> {
     Some(text)
 }
 
-/// The parameters that must be given; else the first that has a default in the open, to show where one is said.
+/// The required parameters; if there are none, the first one with a default that is not secret, to show how one is set.
 fn worth_saying(class: &Manifest) -> Vec<&Parameter> {
     let required: Vec<&Parameter> = class.parameters.iter().filter(|p| p.is_required()).collect();
     if !required.is_empty() {
@@ -115,7 +117,7 @@ fn worth_saying(class: &Manifest) -> Vec<&Parameter> {
     class.parameters.iter().find(constant).into_iter().collect()
 }
 
-/// `name = value`, a line each, the signs below each other; a comment where no value can be thought of.
+/// Lines of `name = value` with the equals signs aligned; a comment if there is no sample value.
 fn assignments<'a>(parameters: impl Iterator<Item = &'a Parameter> + Clone, modules: &Modules) -> String {
     let width = parameters.clone().map(|p| p.name.len()).max().unwrap_or_default();
     let line = |parameter: &Parameter| {
@@ -131,7 +133,8 @@ fn assignments<'a>(parameters: impl Iterator<Item = &'a Parameter> + Clone, modu
     parameters.map(line).collect()
 }
 
-/// A title for an example of a define: the one that its doc quotes, or one that fits the parameter whose default it is.
+/// A title for an example of a define: the one that its doc quotes, or one that fits the parameter whose default is the
+/// title.
 fn title_of(define: &Manifest) -> String {
     if let Some(quoted) = define.doc.as_deref().and_then(|doc| doc.split('"').nth(1)) {
         return quoted.to_owned();
@@ -145,7 +148,7 @@ fn title_of(define: &Manifest) -> String {
     value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_else(|| "example".to_owned())
 }
 
-/// Whether a parameter has a default that is a secret, or has one in it.
+/// Whether a parameter has a default that is a secret, or contains one.
 fn is_secret(parameter: &Parameter, modules: &Modules) -> bool {
     let says_nothing = match &parameter.default {
         None => true,
@@ -179,7 +182,7 @@ fn section(page: &mut String, manifest: &Manifest, modules: &Modules) {
     }
 }
 
-/// A parameter's type on one line. In quotes, a line end is a part of a pattern, and no blank.
+/// The type of a parameter on one line. A line end inside quotes belongs to a pattern and is not replaced with a space.
 fn type_of(parameter: &Parameter) -> String {
     let parts = parameter.type_text.split('\'').enumerate();
     let shown = parts.map(|(at, part)| if at % 2 == 0 { part.into() } else { part.replace('\n', "\\n") });
@@ -218,7 +221,7 @@ fn default(parameter: &Parameter, manifest: &Manifest) -> String {
     }
 }
 
-/// The formula as it is in the manifest.
+/// The formula, as written in the manifest.
 fn written(formula: &Formula, manifest: &Manifest) -> Option<String> {
     let origin = match formula {
         Formula::Constant(value) => value.origin.as_ref(),
@@ -228,7 +231,7 @@ fn written(formula: &Formula, manifest: &Manifest) -> Option<String> {
     Some(one_line(text)).filter(|text| !text.is_empty())
 }
 
-/// `type[title]`, with the title as it is written; a loop is shown as one.
+/// `type[title]`, with the title as written; a loop is shown as one resource.
 fn reference(block: &Block, manifest: &Manifest) -> String {
     let title = block.title.as_ref().and_then(|title| match &title.value {
         Formula::Constant(value) => value.as_str().map(str::to_owned),
@@ -237,7 +240,7 @@ fn reference(block: &Block, manifest: &Manifest) -> String {
     format!("{}[{}]", block.type_name, title.unwrap_or_else(|| block.name.to_string()))
 }
 
-/// A value as TOML writes it, on one line.
+/// A value in TOML, on one line.
 fn toml(value: &Value) -> String {
     match &value.kind {
         Kind::List(list) => format!("[{}]", list.iter().map(toml).collect::<Vec<_>>().join(", ")),
@@ -247,12 +250,12 @@ fn toml(value: &Value) -> String {
             let entries: Vec<String> = map.iter().filter(|(_, value)| !value.is_null()).map(entry).collect();
             format!("{{ {} }}", entries.join(", "))
         }
-        // TOML's basic strings take all escapes of JSON's.
+        // TOML's basic strings have all escapes of JSON.
         _ => value.shown(),
     }
 }
 
-/// A key, in quotes where it must be.
+/// A key, in quotes if necessary.
 fn key(name: &str) -> String {
     let bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if bare { name.to_owned() } else { Value::from(name).shown() }

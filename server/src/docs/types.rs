@@ -7,7 +7,7 @@ use holdfast_catalog::resource::{AttributeDef, LeftOut, Role, TypeDef, definitio
 
 use super::markdown::{code, one_line, table};
 
-/// The page, from every definition.
+/// Makes the page from all definitions.
 pub fn page() -> String {
     let metaparameters: Vec<String> = METAPARAMETERS.iter().map(|name| code(name)).collect();
     let mut page = format!(
@@ -49,7 +49,7 @@ fn row(attribute: &AttributeDef) -> [String; 5] {
     [code(attribute.name), attribute.kind.to_string(), left_out, role.to_owned(), attribute.doc.to_owned()]
 }
 
-/// Up to the first full stop that a space follows.
+/// The text up to the first full stop that is followed by a space.
 fn first_sentence(doc: &str) -> String {
     let doc = one_line(doc);
     doc.split_once(". ").map_or(doc.clone(), |(first, _)| format!("{first}."))

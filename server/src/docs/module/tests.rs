@@ -1,4 +1,4 @@
-//! What a README says, that it says it of every module of this repository, and that its examples compile.
+//! Tests of what a README contains, and that the example of every module in this repository compiles.
 
 use std::path::{Path, PathBuf};
 
@@ -96,7 +96,7 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The blocks of TOML in a page, each by the path in its first line.
+/// The TOML blocks in a page, each with the path in its first line.
 fn blocks(page: &str) -> Vec<(String, String)> {
     let block = |fence: &str| {
         let (text, _) = fence.split_once("```")?;
@@ -106,7 +106,7 @@ fn blocks(page: &str) -> Vec<(String, String)> {
     page.split("```toml\n").skip(1).filter_map(block).collect()
 }
 
-/// Each module's example, alone on a machine, with the modules of this repository and none of its data.
+/// Compiles the example of each module alone on a machine, with the modules of this repository but none of its data.
 #[test]
 fn the_example_of_every_module_compiles() {
     let snapshot = Directory::new(repository()).snapshot().unwrap();
@@ -133,7 +133,7 @@ fn the_example_of_every_module_compiles() {
             "inventory/hosting/example.toml".into(),
             b"[\"example.example.org\"]\nrole = \"example\"\nstage = \"test\"\n".to_vec(),
         ));
-        // What a reader has built: the release of the example.
+        // The release of the example, which a reader has built.
         files.push(("modules/application/files/releases/example/example-1.tar.gz".into(), Vec::new()));
         files.extend(blocks.into_iter().map(|(path, text)| (path, text.into_bytes())));
         for problem in check(&Program::new(&Snapshot::of_files(files), None)).all() {
