@@ -1,5 +1,5 @@
-//! Which machines leave a customer by a commit: those that it takes out of the inventory, and those that it gives to
-//! another. Nothing is wrong with that, and nothing else of a commit is as hard to take back.
+//! Which machines leave a customer with a commit: those that it removes from the inventory, and those that it gives to
+//! another customer. That is not an error, but nothing else in a commit is as hard to undo.
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::count::counted;
@@ -7,29 +7,29 @@ use serde::{Deserialize, Serialize};
 
 use super::{Inventory, Node};
 
-/// So many names are said in a line.
+/// The most names in one line.
 const NAMED: usize = 20;
 
-/// The machines that one inventory has and the next has not, or has elsewhere.
+/// The machines that the earlier of two inventories has, and the later one does not have, or has elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leaving {
-    /// Those that are in it no more.
+    /// Machines that are no longer in the inventory.
     pub removed: Vec<Certname>,
-    /// Those of another customer now.
+    /// Machines that belong to another customer now.
     pub moved: Vec<Moved>,
 }
 
-/// A machine that is another customer's now.
+/// A machine that belongs to another customer now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moved {
     pub certname: Certname,
-    /// Whose it was, as `RESELLER/CUSTOMER`.
+    /// The customer that it belonged to, as `RESELLER/CUSTOMER`.
     pub from: String,
     pub to: String,
 }
 
 impl Leaving {
-    /// Who leaves between two inventories.
+    /// The machines that leave between two inventories.
     pub fn between(before: &Inventory, now: &Inventory) -> Self {
         let mut leaving = Self::default();
         for was in before.nodes() {
@@ -43,7 +43,7 @@ impl Leaving {
         leaving
     }
 
-    /// In words, a line each: what leaves the inventory, and what goes to another customer.
+    /// The changes in words: a line for what is removed, and a line for what goes to another customer.
     pub fn lines(&self) -> Vec<String> {
         let removed = self.removed.iter().map(ToString::to_string);
         let moved =

@@ -1,51 +1,51 @@
-//! Names that stand in the inventory in entries with errors: what is wrong there is told, and no data file of such a machine
-//! leads nowhere for that.
+//! Names in inventory entries with errors. The errors are reported, and no data file of such a machine is reported as
+//! leading nowhere in addition.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::language::document::{Document, Item, Table};
 
-/// What the inventory names beside its nodes.
+/// What the inventory names in addition to its nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mentions {
-    /// What stands where a node's name does.
+    /// The keys in the place of a node's name.
     pub nodes: BTreeSet<String>,
     pub roles: BTreeSet<String>,
     pub labels: BTreeMap<String, BTreeSet<String>>,
-    /// Values of what is no label; nobody knows which one was meant.
+    /// Values for unknown labels; it is unknown which label was meant.
     pub any_label: BTreeSet<String>,
-    /// Folders and files, by the words of their paths.
+    /// The words in the paths of misplaced files.
     pub owners: BTreeSet<String>,
     /// Whether some of it cannot be read at all, so that it may name anything.
     pub is_open: bool,
 }
 
 impl Mentions {
-    /// Notes a file that is not in its place.
+    /// Records a file that is not in its place.
     pub(super) fn file(&mut self, path: &str) {
         let words = path.split('/').skip(1).map(|part| part.split('.').next().unwrap_or(part));
         self.owners.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
     }
 
-    /// Notes what stands in a whole file.
+    /// Records everything in a file.
     pub(super) fn document(&mut self, document: &Document, declared: &BTreeSet<Arc<str>>) {
         document.root.entries.iter().for_each(|entry| self.entry(&entry.key, &entry.item, declared));
     }
 
-    /// Notes what stands in the entry of a node.
+    /// Records everything in the entry of a node.
     pub(super) fn entry(&mut self, name: &str, item: &Item, declared: &BTreeSet<Arc<str>>) {
         self.nodes.insert(name.to_owned());
         let Some(table) = item.as_table() else { return };
         if is_dotted(item) {
-            // a name without quotes, which is several tables
+            // a name without quotes, which TOML reads as nested tables
             for inner in &table.entries {
                 self.entry(&format!("{name}.{}", inner.key), &inner.item, declared);
             }
             return;
         }
         for entry in &table.entries {
-            // by what it holds: its key may be misspelt
+            // by its content, since its key may be misspelled
             match entry.item.as_table() {
                 Some(labels) => self.labels(labels, declared),
                 None => {
@@ -67,12 +67,12 @@ impl Mentions {
     }
 }
 
-/// A value as the text that a path would have of it.
+/// A value as the text that it would be in a path.
 fn scalar(item: &Item) -> Option<String> {
     item.to_value().scalar_text().map(|text| text.to_string())
 }
 
-/// `[web1.acme.example]` without quotes: tables in tables that have no header of their own.
+/// Whether an item is a name without quotes, as in `[web1.acme.example]`: nested tables without headers of their own.
 pub(super) fn is_dotted(item: &Item) -> bool {
     use crate::language::document::{Content, Form};
     matches!(&item.content, Content::Table(table, Form::Dotted)

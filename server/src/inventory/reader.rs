@@ -1,4 +1,4 @@
-//! Reads the inventory's files one after the other and finds what contradicts.
+//! Reads the files of the inventory one after another, and finds contradictions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,12 +25,12 @@ pub(super) const WORDS: &[Keyword; 3] = &[
 const KEYS: [&str; 3] = Keyword::names(WORDS);
 
 pub(super) struct Reader<'a> {
-    /// Those that are declared.
+    /// The declared labels.
     labels: &'a BTreeSet<Arc<str>>,
     pub(super) nodes: BTreeMap<Certname, Arc<Node>>,
-    /// Which reseller has a customer of this name: data is by customer, so a name belongs to one alone.
+    /// Which reseller has a customer of this name. Data is by customer, so a name belongs to only one.
     customers: BTreeMap<Slug, (Slug, Origin)>,
-    /// What entries with errors name.
+    /// The names in entries with errors.
     pub(super) mentions: Mentions,
     pub(super) problems: Vec<Diagnostic>,
 }
@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reseller and customer, by the path.
+    /// The reseller and the customer, from the path.
     fn owners(&mut self, path: &str, document: &Document) -> Option<(Slug, Slug)> {
         let parts = path.strip_suffix(".toml").map(|path| path.split('/').collect::<Vec<_>>());
         let Some([_, reseller, customer]) = parts.as_deref() else {
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// A required string, parsed.
+    /// Reads a required string and parses it.
     fn word<T>(
         &mut self,
         node: &Entry,

@@ -1,4 +1,4 @@
-//! Nodes with their places, and what contradicts.
+//! Tests of nodes with their places, and of contradictions.
 
 use super::*;
 
