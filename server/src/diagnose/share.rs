@@ -1,7 +1,8 @@
-//! What is shown and kept of a list that is too long: to each its share.
+//! Selects the part of a long list of diagnostics to show and keep, so that everyone gets a share.
 //!
-//! A thousand diagnostics, and a megabyte of them, are more than anybody reads. Operators come first; each part of the data
-//! has its turn, so that one tenant's flood hides neither theirs nor another's. What is left out is counted, by part.
+//! A thousand diagnostics, or a megabyte of them, are more than anyone reads. Operators come first, and each part of
+//! the data has its turn, so one tenant's flood hides neither the operators' problems nor another tenant's. What is
+//! left out is counted, by part.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,31 +10,31 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::language::problems::{counted, more};
 use crate::repo::limits::part;
 
-/// So many are kept of one commit.
+/// The most problems to keep for one commit.
 const MOST: usize = 1_000;
 
-/// So many bytes of text.
+/// The most bytes of text to keep for one commit.
 const MOST_BYTES: usize = 1024 * 1024;
 
-/// And of one node's compile.
+/// The most problems to keep for one node's compile.
 const MOST_OF_A_NODE: usize = 100;
 const MOST_BYTES_OF_A_NODE: usize = 64 * 1024;
 
-/// So many characters of one text: a message may quote what somebody wrote.
+/// The most characters of one text: a message may quote what someone wrote.
 const MOST_TEXT: usize = 1_000;
 
-/// Parts that are named where something of them is left out; the others together are one line more.
+/// How many parts are named if some of their problems are left out; all others get one line together.
 const NAMED: usize = 50;
 
-/// By whom they are, in their order: parts of the data, and operators.
+/// Problems by their owners, in order: parts of the data, and operators.
 type Waiting = BTreeMap<Option<String>, VecDeque<(usize, Diagnostic)>>;
 
-/// A list within the limits, in its order; what is left out is counted at its end.
+/// The list within the limits, in its order; what is left out is counted at the end.
 pub fn limited(problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     within(problems, MOST, MOST_BYTES)
 }
 
-/// What is kept of the compile of one node: there may be many nodes with the same faults.
+/// The list within the limits for one node's compile, since many nodes may have the same problems.
 pub fn of_node(problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     within(problems, MOST_OF_A_NODE, MOST_BYTES_OF_A_NODE)
 }
@@ -45,7 +46,7 @@ fn within(problems: Vec<Diagnostic>, most: usize, most_bytes: usize) -> Vec<Diag
     }
     let mut waiting = Waiting::new();
     let mut numbered: Vec<_> = problems.into_iter().enumerate().collect();
-    numbered.sort_by_key(|(_, problem)| problem.severity); // errors first: no warning takes their room
+    numbered.sort_by_key(|(_, problem)| problem.severity); // errors first, so that warnings take no room from them
     for (at, problem) in numbered {
         let owner = problem.origin.as_ref().and_then(|origin| part(&origin.file)).map(str::to_owned);
         waiting.entry(owner).or_default().push_back((at, problem));
@@ -57,7 +58,7 @@ fn within(problems: Vec<Diagnostic>, most: usize, most_bytes: usize) -> Vec<Diag
     kept.chain(left_out(waiting)).collect()
 }
 
-/// One of each in turn; of operators', as many as of all others together.
+/// Takes one of each part in turn, and as many of the operators' as of all parts together.
 fn choose(waiting: &mut Waiting, most: usize, most_bytes: usize) -> Vec<(usize, Diagnostic)> {
     let (mut chosen, mut bytes) = (Vec::new(), 0);
     loop {
@@ -102,12 +103,12 @@ fn left_out(mut waiting: Waiting) -> Vec<Diagnostic> {
     said
 }
 
-/// How many they are, with those that are only counted already.
+/// The number of problems, including those that are already only counted.
 fn number<'a>(problems: impl IntoIterator<Item = &'a (usize, Diagnostic)>) -> usize {
     problems.into_iter().map(|(_, problem)| counted(problem)).sum()
 }
 
-/// How bad the worst of them is: a thousand warnings are not an error.
+/// The highest severity: a thousand warnings are not an error.
 fn worst<'a>(problems: impl IntoIterator<Item = &'a (usize, Diagnostic)>) -> Severity {
     let has_error = problems.into_iter().any(|(_, problem)| problem.severity == Severity::Error);
     if has_error { Severity::Error } else { Severity::Warning }
@@ -125,7 +126,7 @@ fn shortened(mut problem: Diagnostic) -> Diagnostic {
     problem
 }
 
-/// About how many bytes it takes to keep one.
+/// Roughly how many bytes it takes to keep a problem.
 fn weight(problem: &Diagnostic) -> usize {
     let places = problem.origin.iter().chain(problem.related.iter().map(|(origin, _)| origin));
     let words = problem.related.iter().map(|(_, words)| words.len()).sum::<usize>();
