@@ -1,29 +1,29 @@
-//! The codes of diagnostics: one table with each word, what it means, and an example.
+//! The codes of diagnostics: one table with the word, the meaning and an example of each.
 //!
-//! A line of the table without a meaning or an example does not compile. The words are stable: those of earlier versions are
-//! understood where one is read.
+//! A row of the table without a meaning or an example does not compile. The words are stable: those of earlier versions
+//! are understood wherever a code is read.
 
 use serde::{Deserialize, Serialize};
 
 /// An example of a code, as it is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Example {
-    /// All that `holdfast check` prints about a golden case; the code is in it.
+    /// The output of `holdfast check` for a golden case, which contains the code.
     Case(&'static str),
-    /// What is printed where it takes more than the files of a repository.
+    /// The output for a problem that needs more than the files of a repository.
     Elsewhere(&'static str),
 }
 
 /// A row of the table.
 struct Row {
     word: &'static str,
-    /// Words of earlier versions that mean the same.
+    /// Words of earlier versions with the same meaning.
     former: &'static [&'static str],
     meaning: &'static str,
     example: Example,
 }
 
-/// What a folder of `tests/golden/errors` prints.
+/// The output for a folder of `tests/golden/errors`.
 macro_rules! case {
     ($name:literal) => {
         Example::Case(include_str!(concat!(
@@ -37,7 +37,7 @@ macro_rules! case {
 
 macro_rules! codes {
     ($($(#[doc = $line:literal])+ $name:ident = $word:literal $(or $former:literal)*, $example:expr;)+) => {
-        /// What sort of thing is wrong.
+        /// The kind of a problem.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Code {
             $($(#[doc = $line])+ #[serde(rename = $word $(, alias = $former)*)] $name,)+
@@ -183,7 +183,7 @@ error[more]: and 23 more problems in this file
 }
 
 impl Code {
-    /// The code of a word, also of one of an earlier version.
+    /// The code of a word, which may be that of an earlier version.
     pub fn parse(word: &str) -> Option<Self> {
         let is_it = |row: &Row| row.word == word || row.former.contains(&word);
         Self::ALL.iter().copied().find(|code| is_it(&code.row()))
