@@ -1,4 +1,5 @@
-//! Who did what: append-only, and each entry's hash covers the one before, so that a changed or missing entry shows.
+//! The audit log: who did what. It is append-only, and each entry's hash covers the entry before, so a changed or
+//! missing entry is detected.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -6,23 +7,23 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Result, Store, millis, time};
 
-/// What is written down.
+/// An entry to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub at: Timestamp,
-    /// Who: `uid 0`, a user's name, `node web1.acme.example (gen 1)`, or an address where nobody is known.
+    /// Who did it: `uid 0`, a user's name, `node web1.acme.example (gen 1)`, or an address if the caller is unknown.
     pub actor: String,
-    /// What, as a stable word such as `node-added`.
+    /// What was done, as a stable word such as `node-added`.
     pub action: &'static str,
     pub object: String,
-    /// The commit that it happened under.
+    /// The commit that was in force.
     pub commit: Option<String>,
-    /// The rest, for people. Never a secret.
+    /// Details for people. Never a secret.
     pub detail: String,
 }
 
 impl Entry {
-    /// That `actor` did `action` to `object`, with nothing more to say.
+    /// An entry that `actor` did `action` to `object`, without details.
     pub fn new(at: Timestamp, actor: &str, action: &'static str, object: &str) -> Self {
         Self {
             at,
@@ -38,7 +39,7 @@ impl Entry {
 /// An entry as it is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
-    /// Its place in the log, from 1.
+    /// Its place in the log, counted from 1.
     pub seq: i64,
     pub at: Timestamp,
     pub actor: String,
@@ -49,10 +50,10 @@ pub struct AuditRow {
     hash: Vec<u8>,
 }
 
-/// An entry's place in the log, and the hash that covers it and all before it.
+/// The place of an entry in the log, and the hash that covers it and all entries before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// Its place, which is the number of entries.
+    /// Its place, which is also the number of entries.
     pub seq: i64,
     /// Its hash in hex.
     pub hash: String,
@@ -64,14 +65,14 @@ impl Head {
     }
 }
 
-/// What a check of the chain came to.
+/// The result of a check of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
-    /// The last entry that fits; none where there is none.
+    /// The last entry that is intact; `None` if there is none.
     pub head: Option<Head>,
-    /// The first place whose entry was changed, or is missing.
+    /// The place of the first entry that was changed or is missing.
     pub broken_at: Option<i64>,
-    /// The place of the entry with the hash that was looked for, among those that fit.
+    /// The place of the entry with the hash that was sought, if it is among the intact ones.
     pub found: Option<i64>,
 }
 
@@ -81,7 +82,8 @@ impl AuditRow {
         data_encoding::HEXLOWER.encode(&self.hash)
     }
 
-    /// Covers every field and the entry before; lengths keep neighbouring fields apart.
+    /// The hash over every field and the entry before; each field is preceded by its length, so that neighbouring
+    /// fields cannot be confused.
     fn hash_after(&self, previous: &[u8]) -> Vec<u8> {
         let mut hash = Sha256::new();
         let commit = self.commit.as_deref().unwrap_or_default();
@@ -125,7 +127,7 @@ pub(super) fn append(connection: &Connection, entry: Entry) -> Result<()> {
     let (seq, previous) = last.unwrap_or_default();
     let mut row = AuditRow {
         seq: seq + 1,
-        // What is read back must hash alike, and the table holds milliseconds.
+        // The hash must be the same when the entry is read back, and the table stores milliseconds.
         at: time(millis(entry.at))?,
         actor: entry.actor,
         action: entry.action.to_owned(),
@@ -154,18 +156,18 @@ pub(super) fn append(connection: &Connection, entry: Entry) -> Result<()> {
 }
 
 impl Store {
-    /// Writes an entry into the log.
+    /// Writes an entry to the log.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn audit(&self, entry: Entry) -> Result<()> {
         self.write(move |connection| append(connection, entry)).await
     }
 
-    /// Who logged in, from which address and when, among so many of the newest entries; the oldest first.
+    /// Who logged in, from which address and when, among the newest `among` entries; the oldest first.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn logins(&self, among: u32) -> Result<Vec<(String, String, Timestamp)>> {
         self.read(move |connection| {
             let sql = "SELECT actor, object, at FROM (SELECT * FROM audit ORDER BY seq DESC LIMIT ?1)
@@ -181,10 +183,10 @@ impl Store {
         .await
     }
 
-    /// Entries from a time on, the oldest first: those after a place, and so many of them.
+    /// Entries since a time and after a place, the oldest first, up to a number.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn audit_after(
         &self,
         since: Option<Timestamp>,
@@ -202,10 +204,10 @@ impl Store {
         .await
     }
 
-    /// Entries before a place, the newest first, and so many of them.
+    /// Entries before a place, the newest first, up to `limit`.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn audit_before(&self, place: i64, limit: u32) -> Result<Vec<AuditRow>> {
         self.read(move |connection| {
             let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2");
@@ -216,10 +218,10 @@ impl Store {
         .await
     }
 
-    /// The newest entry; none where there is none.
+    /// The place and hash of the newest entry; `None` if the log is empty.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn audit_head(&self) -> Result<Option<Head>> {
         self.read(|connection| {
             let head = connection
@@ -231,10 +233,10 @@ impl Store {
         .await
     }
 
-    /// Checks the chain from its beginning, and looks for the entry with this hash in hex.
+    /// Checks the chain from its beginning, and looks for the entry with this hash, given in hex.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn audit_checked(&self, sought: Option<String>) -> Result<Checked> {
         self.read(move |connection| {
             let sql = format!("SELECT {COLUMNS} FROM audit ORDER BY seq");

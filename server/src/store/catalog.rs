@@ -1,6 +1,6 @@
-//! Which catalogs were served to each node (the last two), what content they name, and why a node has no new one.
+//! Which catalogs were served to each node (the last two), what content they refer to, and why a node has no new one.
 //!
-//! The catalogs themselves are not kept: they hold secrets, and compiling one again takes a millisecond.
+//! The catalogs themselves are not stored: they contain secrets, and compiling one again takes a millisecond.
 
 use holdfast_catalog::catalog::CatalogId;
 use holdfast_catalog::hash::ContentHash;
@@ -20,7 +20,7 @@ pub struct ServedCatalog {
     /// The commit that it was first served from.
     pub commit: String,
     pub environment: String,
-    /// How many resources it holds.
+    /// The number of its resources.
     pub resources: u32,
     /// When it was last served.
     pub served_at: Timestamp,
@@ -42,10 +42,10 @@ pub(super) const ERRORS_OF_NODE: &str =
    WHERE node = ?1 ORDER BY since DESC";
 
 impl Store {
-    /// Notes that a catalog was served; only it and the one before stay, and the one before for `grace` at least.
+    /// Records that a catalog was served. Only this one and the one before are kept; the one before for at least `grace`.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn catalog_served(
         &self,
         node: NodeId,
@@ -85,10 +85,10 @@ impl Store {
         .await
     }
 
-    /// The catalogs served to a node that are kept, the newest first.
+    /// The stored catalogs of a node, the newest first.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn served_catalogs(&self, node: NodeId) -> Result<Vec<ServedCatalog>> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(
@@ -112,10 +112,10 @@ impl Store {
         .await
     }
 
-    /// Whether a catalog kept for this very node names this content.
+    /// Whether a stored catalog of this node refers to this content.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn names_content(&self, node: NodeId, hash: ContentHash) -> Result<bool> {
         self.read(move |connection| {
             let found: Option<i64> = connection
@@ -127,10 +127,10 @@ impl Store {
         .await
     }
 
-    /// Notes why a node has no new catalog.
+    /// Records why a node has no new catalog.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn compile_failed(&self, error: CompileErrorRow) -> Result<()> {
         let diagnostics = json(&error.diagnostics)?;
         self.write(move |connection| {
@@ -163,7 +163,7 @@ impl Store {
     /// Why a node has no new catalog, in each environment.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn compile_errors(&self, node: NodeId) -> Result<Vec<CompileErrorRow>> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(ERRORS_OF_NODE)?;
@@ -201,7 +201,7 @@ fn supersede(connection: &Connection, node: NodeId, by: &CatalogId, now: Timesta
     Ok(())
 }
 
-/// Drops all but the newest and the one before it, unless they were superseded within `grace`.
+/// Deletes all catalogs except the newest, the one before it, and those that were superseded within `grace`.
 fn forget(connection: &Connection, node: NodeId, now: Timestamp, grace: SignedDuration) -> Result<()> {
     connection
         .prepare_cached(

@@ -1,5 +1,5 @@
 //! Certificates issued to nodes. At most two of a node are not retired: the one in use, and its successor until the
-//! node has used that.
+//! node has used it.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -13,7 +13,7 @@ use super::{Result, Store, millis, time};
 pub struct NewCertificate {
     /// Its serial number in hex.
     pub serial: String,
-    /// SHA-256 of the subject's public key info.
+    /// The SHA-256 of the subject's public key info.
     pub public_key: Vec<u8>,
     /// From when it is valid.
     pub not_before: Timestamp,
@@ -27,29 +27,29 @@ pub struct CertificateRow {
     /// Its serial number in hex.
     pub serial: String,
     pub node: NodeId,
-    /// SHA-256 of the subject's public key info.
+    /// The SHA-256 of the subject's public key info.
     pub public_key: Vec<u8>,
     /// Until when it is valid.
     pub not_after: Timestamp,
-    /// When it was first used.
+    /// When it was first used; `None` if it was not yet.
     pub confirmed_at: Option<Timestamp>,
 }
 
-/// What became of a renewal.
+/// The result of a renewal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Renewal {
-    /// The certificate, in PEM: the one that was handed in, or the one that the same key got before.
+    /// The certificate, in PEM: the new one, or the one that the same key got earlier.
     Granted(String),
-    /// The certificate that asked is not (or no longer) in force.
+    /// The certificate with which the node asked is not in force, or no longer.
     NotInForce,
-    /// The new key is an old one.
+    /// The new key was used before.
     KeyUsedBefore,
-    /// The node has had as many as it may within half the life of one.
+    /// The node was issued the most certificates that it may get within half the lifetime of one.
     TooOften,
 }
 
-/// So many certificates may a node have within half the life of one: it needs one. Each stays for a while, and its entry
-/// in the audit log for ever.
+/// The most certificates that a node may get within half the lifetime of one; it needs only one. Each is stored for a
+/// while, and its entry in the audit log for ever.
 const MOST: u32 = 20;
 
 const COLUMNS: &str = "serial, node, public_key, not_after, confirmed_at";
@@ -65,10 +65,10 @@ fn read(row: &Row<'_>) -> Result<CertificateRow> {
 }
 
 impl Store {
-    /// All certificates in force, with their nodes: what the running server keeps in memory.
+    /// All certificates in force with their nodes, for the running server's memory.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn certificates_in_force(&self) -> Result<Vec<(NodeRow, Vec<CertificateRow>)>> {
         self.read(|connection| {
             let sql = format!("SELECT {} FROM node WHERE state IN ('enrolled', 'revoked')", node::COLUMNS);
@@ -88,15 +88,16 @@ impl Store {
     /// Certificates of one node that are in force, oldest first.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn certificates(&self, node: NodeId) -> Result<Vec<CertificateRow>> {
         self.read(move |connection| in_force(connection, node)).await
     }
 
-    /// Stores the successor of the certificate `by`; what else the node had waiting is retired.
+    /// Stores the successor of the certificate `by`. Any other certificate of the node that is waiting to be used is
+    /// retired.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn renew(
         &self,
         node: NodeId,
@@ -130,11 +131,11 @@ impl Store {
         .await
     }
 
-    /// Deletes up to `limit` certificates that ended `before` that time and were replaced. Each node keeps its newest, by
-    /// which a restored server knows whatever is older. Returns how many.
+    /// Deletes up to `limit` certificates that ended before the time `before` and were replaced. Each node keeps its
+    /// newest one, by which a restored server recognizes older ones. Returns how many were deleted.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn forget_past_certificates(&self, before: Timestamp, limit: u32) -> Result<usize> {
         self.write(move |connection| {
             let forgotten = connection
@@ -150,10 +151,10 @@ impl Store {
         .await
     }
 
-    /// Notes the first use of a certificate and retires those before it.
+    /// Records the first use of a certificate, and retires those before it.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn confirm_certificate(&self, node: NodeId, serial: String, now: Timestamp) -> Result<()> {
         self.write(move |connection| {
             connection
@@ -171,7 +172,7 @@ impl Store {
     }
 }
 
-/// How many a node was given within half the life of this one.
+/// How many certificates a node was issued within half the lifetime of this one.
 fn issued_lately(
     connection: &Connection,
     node: NodeId,
@@ -197,7 +198,7 @@ fn in_force(connection: &Connection, node: NodeId) -> Result<Vec<CertificateRow>
     Ok(certificates)
 }
 
-/// The certificate that a key got, in PEM.
+/// The certificate that was issued for a key, in PEM.
 pub(super) fn of_key(connection: &Connection, node: NodeId, key: &[u8]) -> Result<Option<String>> {
     Ok(connection
         .prepare_cached("SELECT pem FROM certificate WHERE node = ?1 AND public_key = ?2")?
@@ -229,7 +230,7 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// Retires what else a node has.
+/// Retires all other certificates of a node.
 pub(super) fn retire_all_but(
     connection: &Connection,
     node: NodeId,

@@ -1,4 +1,4 @@
-//! Commits that reached the server, good or broken; the last good one of an environment is in force.
+//! Commits that arrived at the server, good or broken. The last good one of an environment is in force.
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
@@ -14,7 +14,7 @@ use super::{Result, Store, from_word, millis, time, word};
 #[serde(rename_all = "lowercase")]
 pub enum CommitStatus {
     Good,
-    /// It has errors and did not.
+    /// It has errors and did not come into force.
     Broken,
 }
 
@@ -25,7 +25,7 @@ pub struct CommitRow {
     pub environment: String,
     /// The commit's hash, or the directory's.
     pub id: String,
-    /// When the server took it up; again, when it came again after another.
+    /// When the server took it; updated if it arrives again after another commit.
     pub seen_at: Timestamp,
     /// When it was committed.
     pub committed_at: Option<Timestamp>,
@@ -46,7 +46,7 @@ impl CommitRow {
 
 const COLUMNS: &str = "environment, id, seen_at, committed_at, author, subject, status, diagnostics";
 
-/// The same without what is wrong with a commit, which may be a megabyte.
+/// The columns without the diagnostics of a commit, which may be a megabyte.
 const WITHOUT_DIAGNOSTICS: &str = "environment, id, seen_at, committed_at, author, subject, status, '[]'";
 
 pub(super) fn last_of_environment() -> String {
@@ -66,7 +66,7 @@ pub(super) fn newest(columns: &str) -> String {
     )
 }
 
-/// The newest that is broken, where no good one came after it.
+/// The newest broken commit, unless a good one came after it.
 fn newest_broken() -> String {
     format!(
         "SELECT {COLUMNS} FROM commit_seen WHERE environment = ?1 AND status = 'broken'
@@ -89,11 +89,11 @@ fn read(row: &Row<'_>) -> Result<CommitRow> {
 }
 
 impl Store {
-    /// Notes a commit that was checked. One that is the newest already, as at a start of the server, stays so since when
-    /// it was.
+    /// Records a commit that was checked. If it is the newest already, as when the server starts, the time since when
+    /// it is stays the same.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn put_commit(&self, commit: CommitRow) -> Result<()> {
         let (diagnostics, errors) = (json(&commit.diagnostics)?, commit.errors());
         self.write(move |connection| {
@@ -125,7 +125,7 @@ impl Store {
     /// The newest good commit of an environment.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn last_good_commit(&self, environment: String) -> Result<Option<String>> {
         self.read(move |connection| {
             Ok(connection
@@ -139,11 +139,11 @@ impl Store {
         .await
     }
 
-    /// The last commits of an environment, newest first, after so many that are skipped, each with its number of errors.
-    /// Their diagnostics are left out: [`Store::commit`] has them.
+    /// The last commits of an environment, newest first, after skipping `skip` of them, each with its number of errors.
+    /// Their diagnostics are left out: use [`Store::commit`] for them.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn commits(
         &self,
         environment: String,
@@ -163,10 +163,10 @@ impl Store {
         .await
     }
 
-    /// A commit by its whole id: once for each environment that it reached.
+    /// The rows of a commit by its full id: one for each environment in which it arrived.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn commit(&self, id: String) -> Result<Vec<CommitRow>> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(&by_id())?;
@@ -180,10 +180,10 @@ impl Store {
         .await
     }
 
-    /// The ids of commits that came and begin so: two at most, which say that it is not one.
+    /// The ids of commits that begin with these digits: at most two, which is enough to see that the digits are ambiguous.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn commits_that_begin(&self, digits: String) -> Result<Vec<String>> {
         self.read(move |connection| {
             let sql = "SELECT DISTINCT id FROM commit_seen WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2";
@@ -194,10 +194,11 @@ impl Store {
         .await
     }
 
-    /// What is in force in an environment, and what newer commit did not come into force; none where no commit of it came.
+    /// The commit in force in an environment, and a newer one that did not come into force; `None` if no commit has
+    /// arrived.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn head(&self, environment: String) -> Result<Option<Head>> {
         self.read(move |connection| {
             let mut good = connection.prepare_cached(&newest(WITHOUT_DIAGNOSTICS))?;
@@ -211,12 +212,12 @@ impl Store {
     }
 }
 
-/// Where an environment stands.
+/// The state of an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     pub environment: String,
     /// The last good commit, without its diagnostics.
     pub in_force: Option<CommitRow>,
-    /// A newer one that is broken.
+    /// A newer commit that is broken.
     pub broken: Option<CommitRow>,
 }

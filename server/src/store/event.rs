@@ -1,4 +1,4 @@
-//! Events of reports, as far as they are searched for; values and diffs stay in the report.
+//! Events of reports, with the fields that are searched for; values and diffs are only in the report.
 
 use holdfast_catalog::report::{Cause, Event, Status};
 use jiff::Timestamp;
@@ -11,18 +11,18 @@ use super::{Result, Store, from_word, millis, time, word};
 /// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EventRow {
-    /// The run of its report.
+    /// The id of the run that was reported.
     pub run: String,
-    /// Its place in the report's events.
+    /// Its position among the report's events, from 0.
     pub position: u32,
     pub node: NodeId,
-    /// When the report came.
+    /// When the report arrived.
     pub received_at: Timestamp,
     pub resource: String,
     pub property: Option<String>,
-    /// The path below a directory.
+    /// The path below a directory, for a directory resource.
     pub path: Option<String>,
-    /// What became of it.
+    /// The outcome.
     pub status: Status,
     pub cause: Option<Cause>,
     pub reason: Option<String>,
@@ -32,7 +32,7 @@ pub struct EventRow {
 pub(super) const COLUMNS: &str = "(SELECT run FROM report WHERE report.id = event.report), event.position, event.node, event.received_at, event.resource, \
      event.property, event.path, event.status, event.cause, event.reason";
 
-/// Reads [`COLUMNS`].
+/// Reads the columns [`COLUMNS`] of a row.
 pub(super) fn read(row: &Row<'_>) -> Result<EventRow> {
     Ok(EventRow {
         run: row.get(0)?,
@@ -58,7 +58,7 @@ impl Store {
     /// The last events of a node, newest first.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn events_of(&self, node: NodeId, limit: u32) -> Result<Vec<EventRow>> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(&last_of_node())?;
@@ -73,7 +73,7 @@ impl Store {
     }
 }
 
-/// Stores an event of a report, which has the number, node and time given.
+/// Stores an event of a report, with the report's number, node and time.
 pub(super) fn insert(
     connection: &Connection,
     (report, node, at): (i64, NodeId, Timestamp),

@@ -1,4 +1,4 @@
-//! What nodes last said about themselves: untrusted, and one set a node.
+//! What nodes last reported about themselves: untrusted, and one set for each node.
 
 use holdfast_catalog::facts::Facts;
 use jiff::Timestamp;
@@ -10,17 +10,17 @@ use super::{Result, Store, millis, pack, time, unpack};
 /// A node's facts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FactsRow {
-    /// SHA-256 of their canonical JSON.
+    /// The SHA-256 of the canonical JSON of the facts.
     pub hash: String,
     pub received_at: Timestamp,
     pub facts: Facts,
 }
 
 impl Store {
-    /// Stores a node's facts in place of those before.
+    /// Stores a node's facts, and replaces the earlier ones.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn put_facts(&self, node: NodeId, hash: String, facts: &Facts, now: Timestamp) -> Result<()> {
         let body = pack(facts)?.body;
         self.write(move |connection| {
@@ -37,7 +37,7 @@ impl Store {
     /// A node's facts.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn facts(&self, node: NodeId) -> Result<Option<FactsRow>> {
         self.read(move |connection| {
             let mut statement =

@@ -1,5 +1,6 @@
-//! All nodes at once, with what pages and lists count, sort and filter by: one query, so that a number and its list agree.
-//! It reads no event and no history: what those say of a node is kept beside it when its report comes.
+//! All nodes at once, with everything that pages and lists count, sort and filter by. It is one query, so that a number
+//! and its list agree. It reads no events and no history: what these mean for a node is stored with the node when its
+//! report arrives.
 
 use holdfast_catalog::report::{Counts, Mode, Source, took_place};
 use jiff::Timestamp;
@@ -11,50 +12,50 @@ use super::{Result, Store, from_word, time};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::language::problems::total;
 
-/// A node and how it is.
+/// A node and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetRow {
     pub node: NodeRow,
-    /// How its last run ended.
+    /// The result of its last run.
     pub last: Option<LastRun>,
     /// Why it has no new catalog.
     pub kept_back: Option<KeptBack>,
     /// Until when its newest certificate is valid.
     pub certificate_until: Option<Timestamp>,
-    /// What last happened to it.
+    /// When something last happened to it.
     pub lately: Lately,
-    /// Whether this server knows the commit that it says to run on.
+    /// Whether this server knows the commit that the node reported to run on.
     pub knows_commit: bool,
-    /// When a certificate of it that has a successor was refused.
+    /// When a certificate of it that had been replaced was last refused.
     pub refused: Option<Timestamp>,
 }
 
-/// How a node's last run ended.
+/// The result of a node's last run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastRun {
-    /// The agent's id of it; its report is found by that.
+    /// The agent's id of the run, by which its report is found.
     pub run: Option<String>,
-    /// When its report came.
+    /// When its report arrived.
     pub received_at: Timestamp,
     pub mode: Mode,
     /// Where the catalog came from.
     pub source: Source,
-    /// The commit that it looked at.
+    /// The commit that it used.
     pub commit: Option<String>,
-    /// How many resources ended how.
+    /// The number of resources by outcome.
     pub counts: Counts,
-    /// The beginning of why there was no run, or why the catalog is an old one.
+    /// The beginning of the reason why there was no run, or why it used an old catalog.
     pub error: Option<String>,
 }
 
 impl LastRun {
-    /// Whether it took place.
+    /// Whether the run took place.
     pub fn took_place(&self) -> bool {
         took_place(self.commit.as_deref())
     }
 }
 
-/// Why a node has no new catalog, in short.
+/// Why a node has no new catalog, in short form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptBack {
     /// The commit that it does not get.
@@ -63,19 +64,19 @@ pub struct KeptBack {
     pub file: Option<String>,
     /// The code of the first error.
     pub code: Option<Code>,
-    /// What that error says.
+    /// The message of the first error.
     pub message: String,
-    /// How many errors there are.
+    /// The number of errors.
     pub errors: u32,
 }
 
 impl KeptBack {
-    /// Whether the inventory is the reason, and not the node's own data.
+    /// Whether the reason is the node's place in the inventory, and not its own data.
     pub fn is_of_place(&self) -> bool {
         matches!(self.code, Some(Code::NotInInventory | Code::PlaceDisagrees))
     }
 
-    /// In short.
+    /// Makes the short form.
     pub fn of(commit: &str, problems: &[Diagnostic]) -> Self {
         let is_error = |problem: &&Diagnostic| problem.severity == Severity::Error;
         let first = problems.iter().find(is_error).or(problems.first());
@@ -93,12 +94,12 @@ impl KeptBack {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lately {
     pub drifted: Option<Timestamp>,
-    /// Something was changed, and that was not drift.
+    /// When something was changed that was not drift.
     pub changed: Option<Timestamp>,
     pub failed: Option<Timestamp>,
 }
 
-/// The columns after the node's.
+/// The columns after those of the node.
 const COLUMNS: &str = "last_run.received_at, last_run.mode, last_run.source, last_run.commit_id, last_run.total,
    last_run.unchanged, last_run.changed, last_run.corrective, last_run.would_change, last_run.failed, last_run.skipped,
    last_run.not_applicable, last_run.\"off\", last_run.refreshed, last_run.dropped, last_run.error,
@@ -107,9 +108,9 @@ const COLUMNS: &str = "last_run.received_at, last_run.mode, last_run.source, las
    node.drifted_at, node.changed_at, node.failed_at, compile_error.file,
    EXISTS (SELECT 1 FROM commit_seen WHERE commit_seen.id = node.runs_on), node.refused_at, last_run.run";
 
-/// Each condition is there where it is meant: one that may be open would be tried on all nodes. All of them are read
-/// as they lie in the table, with their last runs in the same order, and sorted afterwards: by the index of names, each is far
-/// from the next.
+/// Only the conditions that are needed are in the query: an optional one would be tried on all nodes. All nodes are
+/// read in the order of the table, which is also that of their last runs, and sorted afterwards: by the index of names,
+/// each would be far from the next.
 pub(super) fn sql(scope: &Scope, only: Option<NodeId>) -> String {
     let whose = match scope {
         Scope::Everything => "",
@@ -128,10 +129,11 @@ pub(super) fn sql(scope: &Scope, only: Option<NodeId>) -> String {
 }
 
 impl Store {
-    /// All living nodes of a scope by name, or one of them; why one has no new catalog is of the environment alone.
+    /// All living nodes of a scope by name, or one of them. The reason why a node has no new catalog is that in the
+    /// environment.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn fleet(
         &self,
         scope: Scope,
@@ -158,7 +160,7 @@ impl Store {
     }
 }
 
-/// The columns before belong to the node.
+/// The index of the first column after those of the node.
 const FIRST: usize = 11;
 
 fn read(row: &Row<'_>) -> Result<FleetRow> {

@@ -1,4 +1,4 @@
-//! What the store was made with: it belongs to one CA with one key of join strings, and to no other.
+//! What the store was created with: it belongs to one CA with one key for join strings, and to no other.
 
 use std::path::Path;
 
@@ -6,31 +6,31 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{Result, Store, pool};
 
-/// What a store belongs to.
+/// The CA and key that a store belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Founding {
-    /// The name of the installation, which the CA's certificate holds.
+    /// The name of the installation, which is in the CA's certificate.
     pub instance: String,
-    /// Derived from the key of join strings; the key does not follow from it.
+    /// Derived from the key for join strings; the key cannot be computed from it.
     pub token_key: Vec<u8>,
 }
 
-/// Whose a store is, as far as it says.
+/// What a store itself shows about whom it belongs to.
 #[derive(Debug, Default)]
 pub struct Owner {
-    /// What was written down at the first start; none where that was interrupted, or by a version that did not.
+    /// What was recorded at the first start; `None` if that was interrupted, or done by a version that did not record it.
     pub founding: Option<Founding>,
     /// A certificate that was issued to a node, in PEM.
     pub certificate: Option<String>,
-    /// Whether a CA was beside it, or anybody was ever let in.
+    /// Whether there ever was a CA beside it, or anyone was ever admitted.
     pub is_used: bool,
 }
 
 impl Owner {
-    /// Of a file that is a store. It changes nothing, whatever version wrote it.
+    /// Reads the owner from a file that is a store. Does not change the file, whatever version wrote it.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub fn of(file: &Path) -> Result<Self> {
         let connection = pool::open_for_reading(file)?;
         let founding = founding(&connection)?;
@@ -55,10 +55,10 @@ fn founding(connection: &Connection) -> Result<Option<Founding>> {
 }
 
 impl Store {
-    /// Writes down what the store belongs to; once.
+    /// Records what the store belongs to, which can be done only once.
     ///
     /// # Errors
-    /// Where the store fails, or it is written down already.
+    /// Returns an error if the store fails, or if it is recorded already.
     pub async fn found(&self, founding: Founding) -> Result<()> {
         self.write(move |connection| {
             let sql = "INSERT INTO founding (only, instance, token_key) VALUES (1, ?1, ?2)";

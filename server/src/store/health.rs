@@ -1,4 +1,4 @@
-//! Whether the store can be used: before a start, and by anyone who asks a running server.
+//! Whether the store can be used: checked before a start, and for those who ask a running server.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::{Error, Result, Store, pool, time};
 
-/// The database file that was opened, among all that may ever have its name.
+/// Identifies the database file that was opened among all files that may ever have its name.
 #[derive(Debug, Clone)]
 pub struct Place {
     file: PathBuf,
@@ -16,13 +16,14 @@ pub struct Place {
 }
 
 impl Place {
-    /// Of a file that is there.
+    /// The identity of a file that exists.
     pub fn of(file: &Path) -> Result<Self> {
         let found = std::fs::metadata(file).map_err(|error| Error::Database(Box::new(error)))?;
         Ok(Self { file: file.to_owned(), identity: (found.dev(), found.ino()) })
     }
 
-    /// Whether the name still leads to it. What is written to a file without a name is gone with the process.
+    /// Checks that the name still refers to this file. What is written to a file without a name is lost when the
+    /// process ends.
     pub fn check(&self) -> Result<()> {
         match std::fs::metadata(&self.file) {
             Ok(found) if (found.dev(), found.ino()) == self.identity => Ok(()),
@@ -32,7 +33,7 @@ impl Place {
 }
 
 impl Store {
-    /// The bytes of the database, with what is written and not yet in its file.
+    /// The size of the database in bytes, including what has been written but is not in its main file yet.
     pub fn size(&self) -> u64 {
         let of = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
         let file = &self.shared.place.file;
@@ -44,10 +45,10 @@ impl Store {
         self.shared.writer.waiting()
     }
 
-    /// Whether a file is a store with its tables. It changes nothing.
+    /// Whether a file is a store with its tables. Does not change the file.
     ///
     /// # Errors
-    /// Where there is a file that cannot be read as a database.
+    /// Returns an error if the file exists but cannot be read as a database.
     pub fn is_at(file: &Path) -> Result<bool> {
         if !file.exists() {
             return Ok(false);
@@ -56,11 +57,12 @@ impl Store {
         Ok(connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? > 0)
     }
 
-    /// Whether each page of a file is where the others say: a file that is damaged in the middle, or has the log of another
-    /// one beside it, may open and fail a day later. It changes nothing; a gigabyte takes a second or two.
+    /// Checks that each page of a file is where the others refer to it. A file that is damaged in the middle, or has
+    /// the log of another one beside it, may open and fail a day later. Does not change the file; a gigabyte takes a
+    /// second or two.
     ///
     /// # Errors
-    /// Where the file is damaged, with the first place.
+    /// Returns an error with the first damage if the file is damaged.
     pub fn check_whole(file: &Path) -> Result<()> {
         let connection = pool::open_for_reading(file)?;
         match connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))? {
@@ -69,10 +71,10 @@ impl Store {
         }
     }
 
-    /// When something was last written down that says when: an operator's act, or a machine's report.
+    /// When something with a time was last written: an operator's action, or a machine's report.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn last_written(&self) -> Result<Option<Timestamp>> {
         self.read(|connection| {
             let sql = "SELECT max(coalesce((SELECT at FROM audit ORDER BY seq DESC LIMIT 1), 0),
@@ -83,11 +85,11 @@ impl Store {
         .await
     }
 
-    /// Whether reading works: the file is the one that was opened, whole, and each table can be read. By a connection of
-    /// its own, which nothing has read before, and past all pages.
+    /// Checks that reading works: the file is the one that was opened, it is whole, and each table can be read. Uses a
+    /// new connection, which has nothing cached and does not wait behind pages.
     ///
     /// # Errors
-    /// Where the store cannot read.
+    /// Returns an error if the store cannot read.
     pub async fn check_reading(&self) -> Result<()> {
         let place = self.shared.place.clone();
         let look = move || {
@@ -97,10 +99,10 @@ impl Store {
         tokio::task::spawn_blocking(look).await.map_err(|error| Error::Database(Box::new(error)))?
     }
 
-    /// Whether writing works: writes what is there already, down to the disk.
+    /// Checks that writing works: writes a value that is there already, down to the disk.
     ///
     /// # Errors
-    /// Where the store cannot write.
+    /// Returns an error if the store cannot write.
     pub async fn check_writing(&self) -> Result<()> {
         self.write(|connection| {
             let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;

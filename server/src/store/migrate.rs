@@ -1,6 +1,6 @@
 //! Brings the tables up to date: numbered files, applied in order, each with its checksum.
 //!
-//! A file that was applied never changes again; a change is a new file.
+//! A file that was applied never changes again; a change is always a new file.
 
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
@@ -24,12 +24,12 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0014_commit_errors.sql"),
 ];
 
-/// Applies what is missing.
+/// Applies the migrations that are missing.
 pub fn up(connection: &Connection) -> Result<()> {
     apply(connection, MIGRATIONS)
 }
 
-/// As a program left it that knew this version and no newer one.
+/// Brings the tables to an older version, as a program that knew only that version left them.
 #[cfg(test)]
 pub fn up_to(connection: &Connection, version: usize) -> Result<()> {
     apply(connection, MIGRATIONS.get(..version).unwrap_or_default())

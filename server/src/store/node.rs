@@ -1,4 +1,4 @@
-//! Nodes. A row is one generation of one name; what belongs to a generation never shows to the next.
+//! Nodes. A row is one generation of one name; what belongs to one generation is never shown to the next.
 
 use holdfast_catalog::certname::{Certname, Slug};
 use jiff::Timestamp;
@@ -14,13 +14,13 @@ use super::{Error, Result, Store, from_word, millis, parsed, time};
 pub struct NodeId(pub(super) i64);
 
 impl NodeId {
-    /// Its number.
+    /// The number in the tables.
     pub fn number(self) -> i64 {
         self.0
     }
 }
 
-/// Whose a node is.
+/// Whom a node belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
     pub reseller: Slug,
@@ -43,17 +43,17 @@ impl std::str::FromStr for Place {
     }
 }
 
-/// Where a node stands.
+/// The state of a node's enrolment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NodeState {
-    /// It has a join string and has not used it.
+    /// It was added and has not used its join string.
     Added,
     /// It has a certificate.
     Enrolled,
     /// Its certificates are refused.
     Revoked,
-    /// A newer generation is in its place, or none.
+    /// A newer generation has replaced it, or it was removed.
     Gone,
 }
 
@@ -64,16 +64,16 @@ pub struct NodeRow {
     pub certname: Certname,
     /// Counted from 1 for each name.
     pub generation: u32,
-    /// Whose it is: bound when it was added.
+    /// Whom it belongs to: fixed when it was added.
     pub place: Place,
     pub state: NodeState,
     /// When it was added.
     pub added_at: Timestamp,
     /// When it got its first certificate.
     pub enrolled_at: Option<Timestamp>,
-    /// Its last request; written down every few seconds.
+    /// When its last request was; written every few seconds.
     pub seen_at: Option<Timestamp>,
-    /// The commit of its last enforcing run, as it reported: what it was offered since is not what it runs on.
+    /// The commit of its last enforcing run, as it reported. The commits that it was offered since do not count.
     pub runs_on: Option<String>,
     pub report: Option<i64>,
 }
@@ -104,7 +104,7 @@ pub(super) fn by_name() -> String {
     format!("SELECT {COLUMNS} FROM node WHERE certname = ?1 AND state <> 'gone'")
 }
 
-/// The living generation of a name.
+/// The living generation of a name; `None` if there is none.
 pub(super) fn living(connection: &Connection, certname: &Certname) -> Result<Option<NodeRow>> {
     let mut statement = connection.prepare_cached(&by_name())?;
     let mut rows = statement.query([certname.as_str()])?;
@@ -118,30 +118,30 @@ pub(super) fn by_id(connection: &Connection, id: NodeId) -> Result<Option<NodeRo
     rows.next()?.map(read).transpose()
 }
 
-/// What to do about a name that is there already.
+/// What to do if a name exists already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Present {
-    /// Leave it; only a node that has not enrolled yet gets another token.
+    /// Leave it. Only a node that has not enrolled yet gets another token.
     Keep,
-    /// End it: the node becomes a new generation, as after a rebuild or for another customer.
+    /// End it. The node becomes a new generation, as after a rebuild or for another customer.
     Replace,
 }
 
-/// What became of adding a node.
+/// The result of adding a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Added {
-    /// It waits for its join string to be used.
+    /// It was added, and its join string can be used.
     Node(NodeRow),
-    /// One of this name is there and was left.
+    /// A node of this name exists, and was left.
     Present(NodeRow),
 }
 
 impl Store {
-    /// Notes that a replaced certificate of a node was refused.
+    /// Records that a replaced certificate of a node was refused.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn node_refused(&self, certname: Certname, generation: u32, now: Timestamp) -> Result<()> {
         self.write(move |connection| {
             let sql =
@@ -152,12 +152,12 @@ impl Store {
         .await
     }
 
-    /// Ends a node's rights: revoked, it stays in view; gone, its name is free for the next generation.
+    /// Ends a node's rights. A revoked node stays visible; for one that is gone, the name is free for the next generation.
     ///
-    /// Returns the node as it was, or none where no such name lives.
+    /// Returns the node as it was, or `None` if there is no living node of this name.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn end_node(
         &self,
         certname: Certname,
@@ -173,10 +173,10 @@ impl Store {
         .await
     }
 
-    /// The living generation of a name.
+    /// The living generation of a name; `None` if there is none.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn node(&self, certname: Certname) -> Result<Option<NodeRow>> {
         self.read(move |connection| living(connection, &certname)).await
     }
@@ -184,15 +184,15 @@ impl Store {
     /// A generation of a node, living or not, by its number.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn node_by_id(&self, id: NodeId) -> Result<Option<NodeRow>> {
         self.read(move |connection| by_id(connection, id)).await
     }
 
-    /// Writes down when nodes were last seen.
+    /// Writes when nodes were last seen.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn nodes_seen(&self, seen: Vec<(NodeId, Timestamp)>) -> Result<()> {
         self.write(move |connection| {
             let mut statement = connection.prepare_cached("UPDATE node SET seen_at = ?2 WHERE id = ?1")?;

@@ -1,11 +1,11 @@
-//! How SQLite finds what pages show: by an index, and in its order, however many reports, events and commits there are.
-//! Only a list of all nodes walks over all nodes.
+//! Checks how SQLite finds what pages show: by an index and in its order, however many reports, events and commits
+//! there are. Only a list of all nodes reads all nodes.
 
 use super::node::NodeId;
 use super::user::Scope;
 use super::{catalog, commit, event, fleet, node, report, tests};
 
-/// What SQLite does for a query, a line each.
+/// SQLite's plan for a query, one line for each step.
 async fn plan(store: &super::Store, sql: String) -> Vec<String> {
     let lines = store.read(move |connection| {
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;

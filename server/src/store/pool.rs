@@ -1,4 +1,4 @@
-//! Connections: one that writes, a few that only read.
+//! Connections: one that writes, and a few that only read.
 
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -10,10 +10,10 @@ use tokio::sync::Semaphore;
 
 use super::{Error, Result};
 
-/// So many reads of one kind go on at once; more wait.
+/// How many reads of one kind run at once; further ones wait.
 const READERS: usize = 4;
 
-/// The connection that writes.
+/// Opens the connection that writes.
 pub fn open_for_writing(file: &Path) -> Result<Connection> {
     make_private(file).map_err(|error| Error::Database(Box::new(error)))?;
     let connection = Connection::open(file)?;
@@ -26,24 +26,24 @@ pub fn open_for_writing(file: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Makes the file for its owner alone, whatever the directory lets others do; SQLite gives the files beside it the same
+/// Creates the file for its owner only, whatever the directory allows others; SQLite gives the files beside it the same
 /// mode.
 fn make_private(file: &Path) -> std::io::Result<()> {
     let opened = File::options().create(true).truncate(false).write(true).mode(0o600).open(file)?;
     opened.set_permissions(Permissions::from_mode(0o600))
 }
 
-/// Connections that cannot write, opened as they are needed.
+/// Connections that cannot write, opened when they are needed.
 pub struct Readers {
     file: PathBuf,
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
-    /// How many may wait.
+    /// Limits how many may wait.
     queue: Semaphore,
 }
 
 impl Readers {
-    /// Readers of a database file that is there, for whom so many at most may wait.
+    /// Readers of an existing database file; up to `waiting` reads may wait.
     pub fn of(file: &Path, waiting: usize) -> Self {
         let (permits, queue) = (Arc::new(Semaphore::new(READERS)), waiting.min(Semaphore::MAX_PERMITS));
         Self { file: file.to_owned(), idle: Arc::default(), permits, queue: Semaphore::new(queue) }
@@ -70,7 +70,7 @@ impl Readers {
     }
 }
 
-/// A connection that cannot write.
+/// Opens a connection that cannot write.
 pub fn open_for_reading(file: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     impl Readers {
-        /// Takes all readers.
+        /// Takes all readers, so that others must wait.
         pub async fn hold(&self) -> tokio::sync::OwnedSemaphorePermit {
             self.permits.clone().acquire_many_owned(READERS as u32).await.unwrap()
         }

@@ -1,4 +1,4 @@
-//! Reports: what runs found and did. One that comes twice counts once.
+//! Reports: what runs found and did. A report that arrives twice counts once.
 
 use holdfast_catalog::report::{Counts, Mode, Report, Source, took_place};
 use jiff::{SignedDuration, Timestamp};
@@ -14,7 +14,7 @@ mod kept; // for how long
 pub(crate) use kept::MOST_BYTES;
 pub use kept::MOST_QUIET;
 
-/// So many reports of one run are looked at: each node makes its own ids.
+/// The most reports of one run to look at: each node makes its own ids, so several may have the same one.
 const MOST_OF_A_RUN: u32 = 64;
 
 /// A report without its events.
@@ -22,14 +22,14 @@ const MOST_OF_A_RUN: u32 = 64;
 pub struct ReportRow {
     /// Its number in this store.
     pub id: i64,
-    /// The node that sent it: by its certificate.
+    /// The node that sent it, by its certificate.
     pub node: NodeId,
     /// The agent's id of the run.
     pub run: String,
     pub received_at: Timestamp,
     /// When the run began, by the node's clock.
     pub started_at: Timestamp,
-    /// How long it took.
+    /// How long the run took, in milliseconds.
     pub duration_ms: i64,
     pub catalog: Option<String>,
     pub commit: Option<String>,
@@ -37,9 +37,9 @@ pub struct ReportRow {
     pub mode: Mode,
     /// Where the catalog came from.
     pub source: Source,
-    /// How many resources ended how.
+    /// The number of resources by outcome.
     pub counts: Counts,
-    /// Why there was no run, or why the catalog is an old one.
+    /// Why there was no run, or why it used an old catalog.
     pub error: Option<String>,
     pub agent: String,
 }
@@ -51,10 +51,10 @@ impl ReportRow {
     }
 }
 
-/// What becomes of a report.
+/// The result of storing a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
-    /// It is new and has this number.
+    /// It is new, and has this number.
     New(i64),
     Twice,
 }
@@ -65,7 +65,7 @@ pub(super) const COLUMNS: &str = "report.id, report.node, report.run, report.rec
      report.total, report.unchanged, report.changed, report.corrective, report.would_change, report.failed, \
      report.skipped, report.not_applicable, report.\"off\", report.refreshed, report.dropped, report.error, report.agent";
 
-/// Reads [`COLUMNS`], which begin at column `first`.
+/// Reads the columns [`COLUMNS`] of a row, beginning at column `first`.
 pub(super) fn read(row: &Row<'_>, first: usize) -> Result<ReportRow> {
     let at = |index: usize| first + index;
     let count = |index| row.get::<_, u32>(at(index));
@@ -104,12 +104,12 @@ pub(super) fn last_of_node() -> String {
 }
 
 impl Store {
-    /// Stores a report of a node, unless it has it, and forgets what is over [`MOST_QUIET`] or [`MOST_BYTES`].
+    /// Stores a report of a node unless it is stored already, and deletes what exceeds [`MOST_QUIET`] or [`MOST_BYTES`].
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn put_report(&self, node: NodeId, report: Report, now: Timestamp) -> Result<Stored> {
-        // Packed on the caller's thread for blocking work: the one that writes has no time to waste.
+        // Compressed on a thread for blocking work, since the thread that writes has no time to spare.
         let packing = tokio::task::spawn_blocking(move || Ok::<_, super::Error>((pack(&report)?, report)));
         let (packed, report) = packing.await.map_err(|error| super::Error::Database(Box::new(error)))??;
         self.write(move |connection| {
@@ -130,10 +130,10 @@ impl Store {
         .await
     }
 
-    /// The run of the report that came last from a node.
+    /// The run of the newest report of a node.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn run_reported_last(&self, node: NodeId) -> Result<Option<uuid::Uuid>> {
         self.read(move |connection| {
             let sql = "SELECT report.run FROM node JOIN report ON report.id = node.report WHERE node.id = ?1";
@@ -144,11 +144,11 @@ impl Store {
         .await
     }
 
-    /// The numbers of the reports of a run, and whose they are; nothing of what they say is read. Agents make these ids, so that
-    /// several nodes may have the same one.
+    /// The numbers and nodes of the reports of a run, without reading the reports. Agents make these ids, so several
+    /// nodes may have the same one.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn reports_of_run(&self, run: uuid::Uuid) -> Result<Vec<(i64, NodeId)>> {
         self.read(move |connection| {
             let sql = "SELECT id, node FROM report WHERE run = ?1 ORDER BY id LIMIT ?2";
@@ -164,7 +164,7 @@ impl Store {
     /// The number of a node's report of a run.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn report_of_run(&self, node: NodeId, run: uuid::Uuid) -> Result<Option<i64>> {
         self.read(move |connection| {
             let sql = "SELECT id FROM report WHERE node = ?1 AND run = ?2";
@@ -174,7 +174,7 @@ impl Store {
         .await
     }
 
-    /// Makes what a report says unreadable, for tests of who reads it.
+    /// Makes the body of a report unreadable, to test who reads it.
     #[cfg(test)]
     pub(crate) async fn spoil_report(&self, id: i64) {
         let sql = "UPDATE report SET body = x'00' WHERE id = ?1";
@@ -184,7 +184,7 @@ impl Store {
     /// A report with all its events, by its number.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn report(&self, id: i64) -> Result<Option<(ReportRow, Report)>> {
         self.read(move |connection| {
             let sql = format!("SELECT {COLUMNS}, report.body FROM report WHERE id = ?1");
@@ -200,7 +200,7 @@ impl Store {
     /// The last reports of a node, newest first.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn reports_of(&self, node: NodeId, limit: u32) -> Result<Vec<ReportRow>> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(&last_of_node())?;
@@ -215,15 +215,15 @@ impl Store {
     }
 }
 
-/// Whether a run was reported by the machine that the node was before: an agent that brings its report again is not to have
-/// it count as the new one's.
+/// Whether a run was reported by an earlier generation of the node: if an agent sends its report again, it must not
+/// count for the new generation.
 fn is_of_an_earlier_generation(connection: &Connection, node: NodeId, report: &Report) -> Result<bool> {
     let sql = "SELECT 1 FROM node JOIN report ON report.node = node.id AND report.run = ?2
                WHERE node.certname = (SELECT certname FROM node WHERE id = ?1) AND node.id <> ?1";
     Ok(connection.prepare_cached(sql)?.exists(params![node.0, report.run.to_string()])?)
 }
 
-/// Keeps beside the node what the report says of it.
+/// Stores with the node what the report means for it.
 fn note_at_node(
     connection: &Connection,
     (node, id, now): (NodeId, i64, Timestamp),
@@ -231,9 +231,9 @@ fn note_at_node(
     packed: &Packed,
 ) -> Result<()> {
     let counts = &report.counts;
-    // A report may have waited for the server: what it says happened then.
+    // A report may have waited for the server: its events happened when the run ended.
     let ended = millis(ended(report).min(now));
-    // one without a catalog did not take place, which counts as a failure
+    // a run without a catalog did not take place, which counts as a failure
     let at = |count: u32| (count > 0).then_some(ended);
     let runs_on = report.commit.as_ref().filter(|_| report.mode == Mode::Enforce);
     connection
@@ -256,7 +256,8 @@ fn note_at_node(
     Ok(())
 }
 
-/// Keeps beside the node how the run ended: a list of all nodes would have to look for each last report among all reports.
+/// Stores the result of the run with the node. Otherwise, a list of all nodes would have to find each last report among
+/// all reports.
 fn note_last_run(connection: &Connection, report: i64) -> Result<()> {
     connection
         .prepare_cached(

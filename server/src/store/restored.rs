@@ -1,4 +1,4 @@
-//! What a store that was restored from a backup learns again from certificates issued since.
+//! What a store that was restored from a backup learns again from certificates that were issued since.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -9,19 +9,19 @@ use super::node::{self, NodeId, NodeState};
 use super::{Result, Store, millis};
 
 impl Store {
-    /// Whether a certificate is known, as in force or as replaced, or is older than one that is.
+    /// Whether a certificate is known, either in force or replaced, or is older than a known one.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn knows_certificate(&self, node: NodeId, certificate: NewCertificate) -> Result<bool> {
         self.read(move |connection| Ok(!is_news(connection, node, &certificate)?)).await
     }
 
-    /// Takes up a certificate that this server's CA signed at `issued` and that the store has never had; what it has of
-    /// the node is retired. It does nothing where the node is ended, was added later than that, or has a newer one.
+    /// Adds a certificate that this server's CA signed at `issued` and that the store does not have; the node's other
+    /// certificates are retired. Does nothing if the node was ended, was added after that, or has a newer certificate.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn take_back(
         &self,
         node: NodeId,
@@ -32,7 +32,7 @@ impl Store {
         self.write(move |connection| {
             let Some(row) = node::by_id(connection, node)? else { return Ok(false) };
             let living = matches!(row.state, NodeState::Added | NodeState::Enrolled);
-            // Certificates count in seconds.
+            // Times in certificates are in seconds.
             let is_its_own = issued.as_second() >= row.added_at.as_second();
             if !living || !is_its_own || !is_news(connection, node, &certificate)? {
                 return Ok(false);
@@ -45,7 +45,7 @@ impl Store {
                 .execute(params![certificate.serial, now])?;
             set("UPDATE node SET state = 'enrolled', enrolled_at = coalesce(enrolled_at, ?2) WHERE id = ?1")?
                 .execute(params![node.0, now])?;
-            // The machine has used its join string, or would not have a certificate.
+            // The machine has used its join string; otherwise it would have no certificate.
             set("DELETE FROM token WHERE node = ?1 AND used_at IS NULL")?.execute([node.0])?;
             audit::append(connection, entry)?;
             Ok(true)
@@ -54,7 +54,7 @@ impl Store {
     }
 }
 
-/// Neither it nor its key was ever here, and all of the node's that were are older.
+/// Whether neither the certificate nor its key was ever stored, and all stored ones of the node are older.
 fn is_news(connection: &Connection, node: NodeId, certificate: &NewCertificate) -> Result<bool> {
     Ok(connection
         .prepare_cached(

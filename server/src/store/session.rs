@@ -1,4 +1,4 @@
-//! Sessions and one-time login links. The store has hashes of their tokens: a copy of it opens nothing.
+//! Sessions and one-time login links. The store has only hashes of their tokens, so a copy of it cannot be used to log in.
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
@@ -7,10 +7,10 @@ use super::audit::{self, Entry};
 use super::user::{self, UserRow};
 use super::{Result, Store, millis};
 
-/// SHA-256 of a token that a browser holds.
+/// The SHA-256 of a token that a browser has.
 pub type TokenHash = [u8; 32];
 
-/// Adds what opens something for a user until it expires; what has expired in the same table goes.
+/// Adds a token for a user, valid until it expires, and deletes expired ones from the same table.
 fn add(
     connection: &Connection,
     table: &'static str,
@@ -31,10 +31,10 @@ fn add(
 }
 
 impl Store {
-    /// Stores a login link for a user; expired ones go.
+    /// Stores a login link for a user, and deletes expired ones.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn add_login_link(
         &self,
         user: i64,
@@ -45,10 +45,10 @@ impl Store {
         self.write(move |connection| add(connection, "login_link", (user, token, expires_at), entry)).await
     }
 
-    /// Uses a login link up; its user, unless it was used, has expired or never was.
+    /// Uses up a login link, and returns its user; `None` if it was used, has expired or never existed.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn use_login_link(&self, token: TokenHash, now: Timestamp) -> Result<Option<UserRow>> {
         self.write(move |connection| {
             let used = connection
@@ -71,10 +71,10 @@ impl Store {
         .await
     }
 
-    /// Stores a session of a user; expired ones go.
+    /// Stores a session of a user, and deletes expired ones.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn add_session(
         &self,
         user: i64,
@@ -85,10 +85,10 @@ impl Store {
         self.write(move |connection| add(connection, "session", (user, token, expires_at), entry)).await
     }
 
-    /// The user of a session that has not expired.
+    /// The user of a session; `None` if it has expired or does not exist.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn session_user(&self, token: TokenHash, now: Timestamp) -> Result<Option<UserRow>> {
         self.read(move |connection| {
             let sql = format!(
@@ -103,10 +103,10 @@ impl Store {
         .await
     }
 
-    /// Lets a session that is in use live `idle` longer, but never more than `most` in all.
+    /// Extends a session that is in use by `idle`, but never beyond `most` in total.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn extend_session(
         &self,
         token: TokenHash,
@@ -116,7 +116,7 @@ impl Store {
     ) -> Result<()> {
         let (idle, most) = (idle.as_millis() as i64, most.as_millis() as i64);
         self.write(move |connection| {
-            // Once a minute is enough: a page that is looked at must not cost a sync each time.
+            // Once a minute is enough: an open page must not cost a sync each time.
             connection
                 .prepare_cached(
                     "UPDATE session SET expires_at = min(created_at + ?4, ?2 + ?3)
@@ -131,7 +131,7 @@ impl Store {
     /// Ends a session.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn end_session(&self, token: TokenHash) -> Result<()> {
         self.write(move |connection| {
             connection

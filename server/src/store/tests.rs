@@ -1,4 +1,4 @@
-//! The store's promises: what happens once, what survives, what nobody else sees.
+//! Tests of the store's guarantees: what happens only once, what survives, and what others do not see.
 
 use holdfast_catalog::catalog::CatalogId;
 use holdfast_catalog::hash::ContentHash;
@@ -14,7 +14,7 @@ use super::report::Stored;
 use super::token::{Claim, NewToken};
 use super::*;
 
-mod audit; // what was changed or cut off shows
+mod audit; // entries that were changed or cut off are detected
 mod certificates;
 mod migrated;
 mod people;
@@ -35,7 +35,7 @@ impl Store {
     }
 }
 
-/// A store in a directory that goes with it.
+/// A store in a temporary directory.
 pub(crate) fn empty() -> (tempfile::TempDir, Store) {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(&directory.path().join("server.db")).unwrap();
@@ -43,12 +43,12 @@ pub(crate) fn empty() -> (tempfile::TempDir, Store) {
 }
 
 impl Store {
-    /// Takes the readers of pages, as very slow pages do, until what it returns is dropped.
+    /// Takes the readers of pages, as very slow pages do, until the result is dropped.
     pub(crate) async fn hold_readers_of_pages(&self) -> tokio::sync::OwnedSemaphorePermit {
         self.shared.for_pages.hold().await
     }
 
-    /// From now on every write fails, as on a broken disk.
+    /// Makes every write fail from now on, as on a broken disk.
     pub(crate) async fn refuse_writing(&self) {
         self.write(|connection| Ok(connection.pragma_update(None, "query_only", true)?)).await.unwrap();
     }
@@ -286,7 +286,7 @@ async fn a_report_is_kept_for_ninety_days_and_the_last_of_a_node_for_good() {
 async fn quiet_runs_go_before_what_happened_which_stays_for_as_long_as_is_promised() {
     let (_directory, store) = empty();
     let node = added(&store, "web1").await.id;
-    // A quarter of a year of a run each half hour, with a drift at its beginning.
+    // Three months with a run every half hour, and a drift at the beginning.
     let half_hours = |n: u128| NOW + SignedDuration::from_mins(30 * i64::try_from(n).unwrap());
     store.put_report(node, report(0, 1), NOW).await.unwrap();
     for run in 1..=4_000 {
@@ -303,13 +303,13 @@ async fn a_node_that_reports_all_the_time_fills_no_disk() {
     let (_directory, store) = empty();
     let (node, other) = (added(&store, "web1").await.id, added(&store, "web2").await.id);
     store.put_report(other, report(1, 1), NOW).await.unwrap();
-    // However well it packs: a quarter of what is kept.
+    // A quarter of what is kept, however well it compresses.
     let large = |run| Report {
         error: Some("x".repeat(usize::try_from(report::MOST_BYTES / 4).unwrap())),
         ..report(run, 1)
     };
     for run in 0..=9 {
-        // Each has a quiet run before it, and the clock is set back before the last one.
+        // Each is preceded by a quiet run, and the clock is set back before the last one.
         let at = if run == 9 { NOW - SignedDuration::from_hours(1) } else { NOW };
         store.put_report(node, quiet(100 + run), at).await.unwrap();
         store.put_report(node, large(run), at).await.unwrap();
@@ -353,7 +353,7 @@ async fn a_node_knows_of_its_reports_what_lists_say() {
     );
     let lately = fleet::Lately { drifted: Some(at(1)), changed: Some(at(2)), failed: Some(at(3)) };
     assert_eq!((row.lately, row.last.unwrap().received_at), (lately, at(4)));
-    // A report that waited is of the time when its run ended, and takes nothing back that came later.
+    // A report that waited counts for the time when its run ended, and does not undo what happened later.
     let waited = |run, started| Report { started, ..with(run, "c2", Counts { failed: 1, ..one }) };
     store.put_report(node, waited(6, at(2)), at(99)).await.unwrap();
     assert_eq!(line().await.lately, lately);

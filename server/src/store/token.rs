@@ -1,4 +1,4 @@
-//! One-time tokens of join strings. The store has a keyed hash of the secret, never the secret.
+//! One-time tokens of join strings. The store has only a keyed hash of the secret.
 
 use holdfast_catalog::certname::Certname;
 use jiff::Timestamp;
@@ -13,9 +13,9 @@ use super::{Error, Result, Store, millis, time};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewToken {
     pub id: String,
-    /// HMAC of its secret.
+    /// The HMAC of its secret.
     pub secret_mac: Vec<u8>,
-    /// Until when it may be used.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
@@ -23,11 +23,11 @@ pub struct NewToken {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRow {
     pub id: String,
-    /// HMAC of its secret.
+    /// The HMAC of its secret.
     pub secret_mac: Vec<u8>,
-    /// Until when it may be used.
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// How it was used, if it was.
+    /// How it was used; `None` if it was not.
     pub used: Option<Used>,
     pub node: NodeRow,
 }
@@ -35,23 +35,23 @@ pub struct TokenRow {
 /// How a token was used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Used {
-    /// SHA-256 of the key that used it.
+    /// The SHA-256 of the key that used it.
     pub key: Vec<u8>,
     pub at: Timestamp,
-    /// From which address; servers before this one did not keep it.
+    /// The address that it was used from; earlier versions of the server did not record it.
     pub from: Option<String>,
 }
 
-/// What became of a claim on a token.
+/// The result of a claim on a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// The certificate, in PEM: the one that was handed in, or the one that the same key got before.
+    /// The certificate, in PEM: the new one, or the one that the same key got earlier.
     Granted(String),
-    /// Another key was first.
+    /// Another key used the token first.
     UsedByAnother(Used),
-    /// The node has been revoked, whoever asks for it.
+    /// The node has been revoked.
     Revoked,
-    /// The token is void, or its node no longer waits for it.
+    /// The token is void, or its node no longer has a use for it.
     Void,
 }
 
@@ -59,15 +59,15 @@ impl Store {
     /// A token by its id.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn token(&self, id: String) -> Result<Option<TokenRow>> {
         self.read(move |connection| find(connection, &id)).await
     }
 
-    /// Adds a node, or its next generation, with the token of its join string. Tokens that it had are void.
+    /// Adds a node, or its next generation, with the token of its join string. Its earlier tokens become void.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn add_node(
         &self,
         certname: Certname,
@@ -97,10 +97,10 @@ impl Store {
         .await
     }
 
-    /// Uses a token up for a key and stores the certificate, in one transaction.
+    /// Uses up a token for a key and stores the certificate, in one transaction.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn claim_token(&self, id: String, certificate: NewCertificate, entry: Entry) -> Result<Claim> {
         self.write(move |connection| {
             let Some(token) = find(connection, &id)? else { return Ok(Claim::Void) };
@@ -130,7 +130,7 @@ impl Store {
     }
 }
 
-/// Gives a node its token; those that it had are void.
+/// Gives a node its token; its earlier tokens become void.
 pub(super) fn replace(
     connection: &Connection,
     node: node::NodeId,

@@ -1,4 +1,4 @@
-//! People who may log in: their names, what they may see, and a hash of their password.
+//! People who may log in: their names, what they may see, and a hash of their passwords.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -12,7 +12,7 @@ use super::{Result, Store, from_word, millis, parsed, time, word};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Everything that pages offer.
+    /// May do everything that pages offer.
     Operator,
     Viewer,
 }
@@ -22,14 +22,14 @@ pub enum Role {
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     Everything,
-    /// Those of a reseller's customers.
+    /// Nodes of a reseller's customers.
     Reseller(holdfast_catalog::certname::Slug),
-    /// Those of one customer.
+    /// Nodes of one customer.
     Customer(Place),
 }
 
 impl Scope {
-    /// Whether a node of this place is in view.
+    /// Whether a node at this place is visible.
     pub fn covers(&self, place: &Place) -> bool {
         match self {
             Self::Everything => true,
@@ -41,7 +41,7 @@ impl Scope {
 
 impl std::str::FromStr for Scope {
     type Err = String;
-    /// Reads `everything`, `RESELLER` or `RESELLER/CUSTOMER`.
+    /// Parses `everything`, `RESELLER` or `RESELLER/CUSTOMER`.
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         match text {
             "everything" => Ok(Self::Everything),
@@ -70,11 +70,10 @@ pub struct UserRow {
     pub id: i64,
     /// The name to log in with.
     pub name: String,
-    /// What the user may do.
     pub role: Role,
     /// Which nodes the user sees.
     pub scope: Scope,
-    /// argon2id, as a PHC string; none until it is set.
+    /// The password's argon2id hash, as a PHC string; `None` until a password is set.
     #[serde(skip)]
     pub password: Option<String>,
     /// When the user was added.
@@ -82,7 +81,7 @@ pub struct UserRow {
 }
 
 impl UserRow {
-    /// Whether the audit log is this user's to see: it names all tenants, and what operators do.
+    /// Whether the user may see the audit log, which names all tenants and shows what operators do.
     pub fn sees_the_audit_log(&self) -> bool {
         self.role == Role::Operator && self.scope == Scope::Everything
     }
@@ -92,7 +91,7 @@ impl UserRow {
 pub(super) const COLUMNS: &str =
     "user.id, user.name, user.role, user.reseller, user.customer, user.password, user.created_at";
 
-/// Reads [`COLUMNS`].
+/// Reads the columns [`COLUMNS`] of a row.
 pub(super) fn read(row: &Row<'_>) -> Result<UserRow> {
     let place: (Option<String>, Option<String>) = (row.get(3)?, row.get(4)?);
     let scope = match place {
@@ -121,10 +120,10 @@ fn find(connection: &Connection, name: &str) -> Result<Option<UserRow>> {
 }
 
 impl Store {
-    /// Adds a user; none where the name is taken.
+    /// Adds a user; `None` if the name is taken.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn add_user(
         &self,
         name: String,
@@ -156,7 +155,7 @@ impl Store {
     /// A user by name.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn user(&self, name: String) -> Result<Option<UserRow>> {
         self.read(move |connection| find(connection, &name)).await
     }
@@ -164,7 +163,7 @@ impl Store {
     /// All users, by name.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn users(&self) -> Result<Vec<UserRow>> {
         self.read(|connection| {
             let sql = format!("SELECT {COLUMNS} FROM user ORDER BY name");
@@ -179,10 +178,10 @@ impl Store {
         .await
     }
 
-    /// Sets a user's password (argon2id, PHC string) and ends the user's sessions.
+    /// Sets a user's password (an argon2id hash as a PHC string) and ends the user's sessions.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn set_password(&self, user: i64, hash: String, entry: Entry) -> Result<()> {
         self.write(move |connection| {
             connection
@@ -194,10 +193,10 @@ impl Store {
         .await
     }
 
-    /// Removes a user with all sessions and login links; false where there is no such name.
+    /// Removes a user with all sessions and login links; returns false if there is no such user.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn remove_user(&self, name: String, entry: Entry) -> Result<bool> {
         self.write(move |connection| {
             let removed = connection.prepare_cached("DELETE FROM user WHERE name = ?1")?.execute([name])?;

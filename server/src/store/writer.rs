@@ -1,7 +1,7 @@
-//! The one thread that writes: it takes what waits into one transaction, so that many small writes share one sync.
+//! The one thread that writes. It combines what waits into one transaction, so that many small writes share one sync.
 //!
-//! Each piece of work is in a savepoint: one that fails or panics takes back its own changes and nobody else's. An
-//! answer is given only after the commit.
+//! Each piece of work is in a savepoint: if one fails or panics, only its own changes are rolled back. An answer is
+//! given only after the commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,21 +14,21 @@ use tokio::sync::oneshot;
 use super::health::Place;
 use super::{Error, Result};
 
-/// So many pieces of work share a transaction at most.
+/// The most pieces of work in one transaction.
 const BATCH: usize = 200;
 
-/// So long a transaction stays open at most.
+/// How long a transaction stays open at most.
 const BATCH_TIME: Duration = Duration::from_millis(5);
 
-/// What an answer waits for: whether the transaction was committed.
+/// Answers a caller, given whether the transaction was committed.
 type Answer = Box<dyn FnOnce(std::result::Result<(), String>) + Send>;
 type Work = Box<dyn FnOnce(&Connection) -> Answer + Send>;
 
-/// What the thread is asked for.
+/// A request to the thread.
 enum Order {
     /// Work for a transaction.
     Work(Work),
-    /// The end, and word of it.
+    /// End, and confirm it.
     Close(oneshot::Sender<()>),
 }
 
@@ -38,7 +38,7 @@ pub struct Writer {
     waiting: AtomicUsize,
 }
 
-/// Somebody who waits, for as long as that is so.
+/// Counts a caller that waits, as long as this exists.
 struct Waits<'a>(&'a AtomicUsize);
 
 impl<'a> Waits<'a> {
@@ -55,7 +55,7 @@ impl Drop for Waits<'_> {
 }
 
 impl Writer {
-    /// Starts the thread; it ends when it is closed, or when the handle is dropped and all work is done.
+    /// Starts the thread. It ends when it is closed, or when the handle is dropped and all work is done.
     pub fn start(connection: Connection, place: Place) -> Self {
         let (sender, receiver) = mpsc::sync_channel::<Order>(4 * BATCH);
         std::thread::Builder::new()
@@ -65,21 +65,21 @@ impl Writer {
         Self { orders: sender, waiting: AtomicUsize::new(0) }
     }
 
-    /// How many wait.
+    /// The number of callers that wait.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Ends the thread after what waits, and brings all that was written into the database file.
+    /// Ends the thread after the work that waits, and moves everything that was written into the database file.
     pub async fn close(&self) {
         let (sender, receiver) = oneshot::channel();
         let channel = self.orders.clone();
-        // One that was closed before is closed.
+        // If it was closed before, there is nothing to do.
         let _ = tokio::task::spawn_blocking(move || channel.send(Order::Close(sender))).await;
         let _ = receiver.await;
     }
 
-    /// Runs `work` and returns what it returns once it is on disk.
+    /// Runs `work`, and returns its result once it is on disk.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
@@ -93,7 +93,7 @@ impl Writer {
                     Ok(()) => outcome,
                     Err(error) => Err(Error::Database(error.into())),
                 };
-                // Anyone who asked may have gone away meanwhile.
+                // The caller may have gone away in the meantime.
                 let _ = sender.send(outcome);
             })
         }));
@@ -115,7 +115,7 @@ fn serve(connection: &Connection, place: &Place, receiver: &mpsc::Receiver<Order
             Order::Work(first) => batch(connection, place, first, receiver).or_else(|| receiver.recv().ok()),
             Order::Close(done) => {
                 bring_into_the_file(connection);
-                // Anyone who asked may have gone away meanwhile.
+                // The caller may have gone away in the meantime.
                 let _ = done.send(());
                 return;
             }
@@ -123,7 +123,7 @@ fn serve(connection: &Connection, place: &Place, receiver: &mpsc::Receiver<Order
     }
 }
 
-/// Brings what was written into the database file, and leaves the file beside it empty.
+/// Moves what was written into the database file, and empties the file beside it.
 fn bring_into_the_file(connection: &Connection) {
     let busy = |row: &rusqlite::Row<'_>| row.get::<_, bool>(0);
     let left = match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], busy) {
@@ -134,7 +134,7 @@ fn bring_into_the_file(connection: &Connection) {
     tracing::error!("the store's last changes are still in `server.db-wal`: {left}");
 }
 
-/// Does what waits in one transaction; returns what comes next, where that is not work.
+/// Runs what waits in one transaction; returns the next order if that is not work.
 fn batch(
     connection: &Connection,
     place: &Place,
@@ -143,7 +143,7 @@ fn batch(
 ) -> Option<Order> {
     let begun = place.check().and_then(|()| Ok(connection.execute_batch("BEGIN IMMEDIATE")?));
     if let Err(error) = begun {
-        // Dropped, the work answers its waiter that it was not taken.
+        // When the work is dropped, its caller learns that it was not accepted.
         tracing::error!(%error, "the store cannot begin a transaction");
         return None;
     }
@@ -161,7 +161,7 @@ fn batch(
     }
     let committed = connection.execute_batch("COMMIT").map_err(|error| error.to_string());
     if committed.is_err() && !connection.is_autocommit() {
-        // Nothing better can be done where even this fails; the next BEGIN says so to its waiters.
+        // If even this fails, nothing better can be done; the callers of the next BEGIN get the error.
         let _ = connection.execute_batch("ROLLBACK");
     }
     for answer in answers {
@@ -172,8 +172,8 @@ fn batch(
 
 fn in_savepoint<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
     connection.execute_batch("SAVEPOINT work")?;
-    // A bug in one piece of work must not end the thread that all others need. What the work held goes with it; what it
-    // did to the database is rolled back.
+    // A bug in one piece of work must not end the thread that all others need. What the work held is dropped, and its
+    // changes to the database are rolled back.
     let outcome = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or(Err(Error::Panicked));
     let end = if outcome.is_ok() { "RELEASE work" } else { "ROLLBACK TO work; RELEASE work" };
     connection.execute_batch(end)?;

@@ -1,5 +1,5 @@
-//! What is kept of a node's reports. A run that found something to do is kept for [`DAYS`]; of runs that found nothing
-//! the last [`MOST_QUIET`] are, and they go first where a node's reports weigh too much.
+//! How long a node's reports are kept. A run that found something to do is kept for [`DAYS`]; of those that found
+//! nothing, the last [`MOST_QUIET`] are kept, and these are deleted first if a node's reports are too large.
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
@@ -7,27 +7,28 @@ use rusqlite::{Connection, params};
 use super::super::node::NodeId;
 use super::super::{Result, Store, millis, time};
 
-/// For so many days a report is kept, as long as its node's weigh no more than [`MOST_BYTES`] together.
+/// For how many days a report is kept, as long as the reports of its node are no larger than [`MOST_BYTES`] together.
 pub const DAYS: i64 = 90;
 
-/// So many runs of one node that found nothing to do are kept: ten days of them, at a run each half hour.
+/// How many runs that found nothing to do are kept for one node: ten days, with a run every half hour.
 pub const MOST_QUIET: u32 = 500;
 
-/// So many bytes of one node's reports are kept, unpacked: one that sends them all the time fills no disk.
+/// How many bytes of reports are kept for one node, uncompressed: a node that sends reports all the time must not fill
+/// the disk.
 pub const MOST_BYTES: i64 = 32 * 1024 * 1024;
 
-/// What is left when a node had more: it is not looked through at each report from then on.
+/// How many bytes are left after deleting: less than the limit, so that it is not reached again with each report.
 const LEFT_BYTES: i64 = MOST_BYTES / 10 * 9;
 
-/// A report weighs so much at least, as its row does.
+/// The least size that a report counts with, because of its row.
 const LEAST_BYTES: i64 = 1024;
 
-/// What a report weighs.
+/// The size that a report counts with, in bytes.
 pub(super) fn weight(unpacked: i64) -> i64 {
     unpacked.max(LEAST_BYTES)
 }
 
-/// Deletes what of a node is too much once a report has come, and never that one.
+/// Deletes what exceeds the limits of a node once a report has arrived, but never that report.
 pub(super) fn forget_too_much(connection: &Connection, node: NodeId, newest: i64) -> Result<()> {
     connection
         .prepare_cached(
@@ -51,12 +52,12 @@ pub(super) fn forget_too_much(connection: &Connection, node: NodeId, newest: i64
 }
 
 impl Store {
-    /// Deletes up to `limit` old reports, and as many certificates that ended longer than `grace` ago and were replaced.
-    /// Whether there may be more. What is old is counted from the newest report: a clock that is years ahead must not cost
-    /// all history, and with such a clock no machine's report comes.
+    /// Deletes up to `limit` old reports, and up to as many certificates that ended more than `grace` ago and were
+    /// replaced. Returns whether there may be more. Age is counted from the newest report: a clock that is years ahead
+    /// must not delete the whole history, and with such a clock no machine can report.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn forget_what_is_past(
         &self,
         clock: Timestamp,
@@ -74,11 +75,11 @@ impl Store {
         Ok(reports.max(certificates) == limit as usize)
     }
 
-    /// Deletes up to `limit` reports that are older than [`DAYS`] at `now`; each node keeps its last one. Returns how
-    /// many.
+    /// Deletes up to `limit` reports that are older than [`DAYS`] at `now`, but keeps the last one of each node.
+    /// Returns how many were deleted.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn forget_old_reports(&self, now: Timestamp, limit: u32) -> Result<usize> {
         let before = now - SignedDuration::from_hours(DAYS * 24);
         self.write(move |connection| {

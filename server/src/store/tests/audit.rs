@@ -1,4 +1,4 @@
-//! The audit log: what was changed in it, or cut off, shows.
+//! The audit log: entries that were changed or cut off are detected.
 
 use super::*;
 

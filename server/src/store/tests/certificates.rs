@@ -1,8 +1,8 @@
-//! How many certificates there are, which of them stay, and what a wrong clock must not cost.
+//! Certificates: how many there may be, which ones are kept, and what a wrong clock must not delete.
 
 use super::*;
 
-/// One that is asked for some hours after the first.
+/// A certificate that is requested some hours after the first.
 fn later(serial: &str, key: u8, hours: i64) -> (NewCertificate, Entry) {
     let at = NOW + SignedDuration::from_hours(hours);
     let until = at + SignedDuration::from_hours(24);

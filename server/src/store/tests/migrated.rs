@@ -1,4 +1,4 @@
-//! A store that earlier programs filled: brought up to date from each version, it says what it said.
+//! A store that was filled by earlier programs: brought up to date from each version, it has the same content.
 
 use holdfast_catalog::origin::Origin;
 use rusqlite::{Connection, params};
@@ -11,7 +11,8 @@ use super::super::user::Scope;
 use super::super::{migrate, pack};
 use super::*;
 
-/// What a server of the first version kept: two nodes, of which one ran twice and does not compile; a commit, a user.
+/// The content of a server of the first version: two nodes, one of which ran twice and does not compile; a commit, and
+/// a user.
 fn fill(connection: &Connection) {
     let (older, newer) = (report(1, 1), report(2, 0));
     let newer =
@@ -53,7 +54,7 @@ fn fill(connection: &Connection) {
         )
         .unwrap();
     let problems = serde_json::to_string(&problems()).unwrap();
-    let problems = problems.replace("wrong-type", "wrong-kind"); // as it was called then
+    let problems = problems.replace("wrong-type", "wrong-kind"); // its name in that version
     connection.execute("INSERT INTO compile_error VALUES (1, 'main', 'c2', 7, ?1)", [&problems]).unwrap();
     let commit = "INSERT INTO commit_seen VALUES ('main', 'c1', 5, 4, 'Ana', 'One', 'good', ?1)";
     connection.execute(commit, [&problems]).unwrap();
@@ -66,7 +67,7 @@ fn problems() -> Vec<Diagnostic> {
         .into()
 }
 
-/// How many rows each of the first version's tables has.
+/// The number of rows in each table of the first version.
 fn rows(connection: &Connection) -> Vec<(String, i64)> {
     let tables = ["node", "token", "certificate", "report", "event", "compile_error", "commit_seen", "user"];
     let count = |table: &str| {
@@ -113,7 +114,7 @@ async fn a_store_of_any_earlier_version_is_brought_up_to_date_with_all_that_it_h
         assert_eq!(errors(store.commits("main".into(), 0, 9).await.unwrap()), 2, "from version {version}");
         let head = store.head("main".into()).await.unwrap().unwrap().in_force.unwrap();
         assert_eq!((&*head.id, head.status), ("c1", CommitStatus::Good));
-        // And it goes on from there.
+        // It can be used from there on.
         assert!(matches!(store.put_report(web2.node.id, report(3, 1), NOW).await.unwrap(), Stored::New(_)));
         assert!(store.user("ana".into()).await.unwrap().is_some_and(|ana| ana.password.is_some()));
     }

@@ -1,4 +1,4 @@
-//! How people come in: links and sessions.
+//! How users log in: links and sessions.
 
 use super::*;
 
