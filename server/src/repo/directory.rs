@@ -1,4 +1,4 @@
-//! A directory without git as a repository: what a developer edits, what `--repo DIR` reads.
+//! A directory without git as a repository: one that a developer edits, or that `--repo DIR` names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::shape::{self, Shape};
 use super::{A_LINK, CommitId, File, Ignored, RepoError, Snapshot};
 use crate::regular;
 
-/// The most bytes of a list of submodules.
+/// The largest `.gitmodules` that is read, in bytes.
 const SUBMODULES: u64 = 1024 * 1024;
 
 /// A directory to take snapshots of.
@@ -21,27 +21,27 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// A directory by its path.
+    /// The directory at this path.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
-    /// Where it is.
+    /// The path of the directory.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Reads the tree as it is. Hidden entries, but for modules' files, and a build's `target` at the top are left out;
-    /// links are not followed.
+    /// Reads the tree as it is. Hidden entries (except in modules' files) and a `target` at the top are left out; links
+    /// are not followed.
     ///
     /// # Errors
-    /// It cannot be read, or is beyond the limits.
+    /// Returns an error if the directory cannot be read, or exceeds the limits.
     pub fn snapshot(&self) -> Result<Snapshot, RepoError> {
         let mut listing = Listing { submodules: self.submodules(), ..Listing::default() };
         listing.folder(&self.root, "")?;
         let read_one = |path: &str| regular::read(&self.root.join(path), u64::MAX).ok();
         let sizes = listing.files.iter().map(|(path, size)| (&**path, *size));
-        // A folder is on this disk already, where it is as large as it looks.
+        // A folder is on this disk already, so it is really as large as it looks.
         let walked = Walked::new(Limits::default());
         let refused = Limits::default().judge(sizes, &walked, &read_one);
         let mut files = BTreeMap::new();
@@ -50,7 +50,7 @@ impl Directory {
                 files.insert(path.clone(), file);
             }
         }
-        // What is left out has a part in the id: else nobody would look again when it changes.
+        // What is left out contributes to the id; otherwise, a change in it would go unnoticed.
         let left_out = refused.placeholders();
         let commit = listing.shape.id(commit_of(files.iter().chain(&left_out)));
         Ok(Snapshot::within_limits(commit, None, files, listing.ignored, refused).shaped(listing.shape))
@@ -58,7 +58,7 @@ impl Directory {
 }
 
 impl Directory {
-    /// The submodules of a checkout: no commit of this repository holds their files, so no server would see them.
+    /// The submodules of a checkout: no commit of this repository contains their files, so a server would not see them.
     fn submodules(&self) -> BTreeSet<String> {
         let text = regular::text(&self.root.join(".gitmodules"), SUBMODULES).unwrap_or_default();
         let path = |line: &str| {
@@ -86,7 +86,7 @@ pub(super) fn is_left_out(parent: &str, name: &str) -> bool {
     name.starts_with('.') || (parent.is_empty() && name == "target")
 }
 
-/// What there is, before anything is read.
+/// What is in the directory, before any file is read.
 #[derive(Default)]
 struct Listing {
     files: BTreeMap<Arc<str>, u64>,
@@ -134,7 +134,7 @@ impl Listing {
         Ok(())
     }
 
-    /// How many things were met that are given to machines.
+    /// The number of entries that would be copied to machines.
     fn count(&self) -> usize {
         self.files.len() + self.shape.links.len() + self.shape.folders.len() + self.ignored.len()
     }
@@ -151,7 +151,7 @@ fn read(file: &Path) -> Result<Option<File>, RepoError> {
     Ok(unless_gone(regular::read(file, u64::MAX), file)?.map(File::new))
 }
 
-/// An editor's temporary file may be gone again.
+/// The result, or `None` if the file is gone, such as an editor's temporary file.
 fn unless_gone<T>(outcome: std::io::Result<T>, file: &Path) -> Result<Option<T>, RepoError> {
     match outcome {
         Ok(found) => Ok(Some(found)),
@@ -166,7 +166,7 @@ fn is_program(entry: &std::fs::DirEntry) -> bool {
     mode.is_ok_and(|mode| mode & 0o111 != 0)
 }
 
-/// What a link says.
+/// The target of a link; `None` if it is not a link.
 fn link(entry: &std::fs::DirEntry, kind: std::fs::FileType) -> Option<String> {
     let target = kind.is_symlink().then(|| std::fs::read_link(entry.path()).ok()).flatten()?;
     target.into_os_string().into_string().ok()

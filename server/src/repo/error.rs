@@ -10,17 +10,17 @@ use rustix::process::{Resource, getrlimit};
 /// Why a repository cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RepoError {
-    /// The path is not there, or cannot be read.
+    /// The path does not exist, or cannot be read.
     #[error("cannot read {path}: {source}")]
     Io { path: String, source: io::Error },
-    /// The process, or the machine, may open no further file, whatever else seems wrong.
+    /// The process, or the machine, cannot open another file, whatever else seems to be wrong.
     #[error(
         "cannot read {path}: too many files are open{}; raise the limit (`LimitNOFILE=` of the unit, `ulimit -n` of a shell), \
          or see what holds them", .limit.map(|limit| format!(", {limit} is the limit")).unwrap_or_default()
     )]
     Files {
         path: String,
-        /// How many this process may have open, where that is known.
+        /// How many files this process may have open, if that is known.
         limit: Option<u64>,
     },
     /// Not a git repository, or a broken one.
@@ -29,7 +29,7 @@ pub enum RepoError {
     /// The revision does not exist.
     #[error("`{revision}` is not a commit of {path}: name a branch, a tag or a commit that it has")]
     UnknownRevision {
-        /// What was asked for.
+        /// The name of the revision.
         revision: String,
         path: String,
     },
@@ -39,29 +39,29 @@ pub enum RepoError {
     /// Fetching from the remote failed.
     #[error("cannot fetch {url}: {reason}")]
     Fetch {
-        /// From where, without credentials.
+        /// The URL, without credentials.
         url: String,
         reason: String,
     },
-    /// A mirror is another user's.
+    /// The mirror belongs to another user.
     #[error(
         "{path} is owned by the user {owner}, and the server runs as the user {us}: `chown -R {us} {path}`"
     )]
     Foreign {
         path: String,
         owner: u32,
-        /// Who the server is.
+        /// The user that the server runs as.
         us: u32,
     },
-    /// What was fetched before is damaged, and cannot be had again just now.
+    /// What was fetched before is damaged, and cannot be fetched again at the moment.
     #[error("{damage}; and fetching it again failed: {error}")]
     Damaged {
-        /// What is wrong with it.
+        /// What is wrong with the mirror.
         damage: Box<Self>,
-        /// Why there is no other.
+        /// Why it cannot be fetched.
         error: Box<Self>,
     },
-    /// The URL holds a password.
+    /// The URL contains a password.
     #[error(
         "the URL of {url} holds a password, which other users of this machine would see: leave it out, and give git \
          a credential helper (`git config --global credential.helper store`) or an ssh key"
@@ -70,8 +70,8 @@ pub enum RepoError {
 }
 
 impl RepoError {
-    /// The same, but where no file can be opened any more: then whatever else it says follows from that, such as that a
-    /// branch is not there. Asked while what was being read is still open.
+    /// Replaces the error if no file can be opened any more: then whatever else it reports, such as a missing branch,
+    /// only follows from that. Call this while what was being read is still open.
     #[must_use]
     pub fn or_exhausted(self, path: &Path) -> Self {
         let exhausted = self.is_of_files() || File::open("/dev/null").is_err_and(|error| is_of_files(&error));
@@ -96,7 +96,7 @@ impl RepoError {
     }
 }
 
-/// Of this process, or of the whole machine.
+/// Whether the limit on open files, of this process or of the whole machine, is the cause.
 fn is_of_files(error: &io::Error) -> bool {
     [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }

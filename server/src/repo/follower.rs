@@ -1,4 +1,4 @@
-//! Follows a source: a thread that looks when it is poked, when a directory changes, and now and then anyway.
+//! Follows a source: a thread that looks at it when it is poked, when a directory changes, and from time to time anyway.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,16 +13,16 @@ use super::{CommitId, RepoError, Snapshot};
 
 /// How long a directory must be quiet before it is read.
 const QUIET: Duration = Duration::from_millis(200);
-/// How often a directory is looked at that cannot be watched just now: another is being put in its place, say.
+/// How often to look at a directory that cannot be watched at the moment, such as while another is moved into its place.
 const UNWATCHED: Duration = Duration::from_secs(2);
-/// After which it is read even where it is not.
+/// After this time it is read even if it is not quiet.
 const CEILING: Duration = Duration::from_secs(3);
 
-/// A new snapshot to judge, or why there is none. An error is said once, until it changes; none says that there is no new
-/// snapshot, and that the source can be read again.
+/// A new snapshot to judge, or why there is none. An error is sent only once, until it changes. `None` means that there
+/// is no new snapshot, but that the source can be read again.
 pub type Update = Result<Option<Snapshot>, RepoError>;
 
-/// Yields a snapshot whenever the source has another. It stops when it is dropped.
+/// Yields a snapshot whenever the source has a new one. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Follower {
     updates: mpsc::Receiver<Update>,
@@ -30,52 +30,52 @@ pub struct Follower {
     history: History,
 }
 
-/// Makes a follower look at once: a hook after a push, say.
+/// Makes a follower look at once, such as in a hook after a push.
 #[derive(Debug, Clone)]
 pub struct Poke {
     signals: Sender<Signal>,
     looking: Looking,
 }
 
-/// Since when the follower is looking, where it is, as a remote may let it wait; and how it went before.
+/// Since when the follower has been looking, if it is, since a remote may take long to answer; and the results so far.
 type Looking = Arc<Mutex<(Option<Instant>, Looks)>>;
 
-/// How looking at a source went so far, since the start.
+/// How often the source was read since the start, and with which result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Looks {
-    /// When it was last read whole.
+    /// When it was last read successfully.
     pub last: Option<Timestamp>,
-    /// How often it was.
+    /// How often it was read successfully.
     pub read: u64,
-    /// How often it could not be.
+    /// How often reading failed.
     pub failed: u64,
 }
 
 impl Poke {
-    /// Looks at once.
+    /// Makes the follower look at once.
     pub fn poke(&self) {
-        // the follower is gone: nobody waits for the answer either
+        // if the follower is gone, nobody waits for the answer either
         let _gone = self.signals.send(Signal::Poked);
     }
 
-    /// For how long the source has been looked at without an answer, where it is.
+    /// For how long the source has been read without an answer; `None` if it is not being read.
     pub fn looking_for(&self) -> Option<Duration> {
         let (since, _) = *self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         since.map(|since| since.elapsed())
     }
 
-    /// How looking went so far.
+    /// The results so far.
     pub fn looks(&self) -> Looks {
         self.looking.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 }
 
 impl Follower {
-    /// Follows `source`, whose snapshot `last` is known already, if any is; the branch was last seen `at` another commit,
-    /// which did not come into force, say.
+    /// Follows `source`. `last` is the snapshot that is known already, if there is one. `at` is the commit at which the
+    /// branch was last seen, if it is another one, such as one that did not come into force.
     ///
     /// # Errors
-    /// The thread cannot be started.
+    /// Returns an error if the thread cannot be started.
     pub fn start(source: Source, last: Option<CommitId>, at: Option<&str>) -> std::io::Result<Self> {
         let branch = at.map(|at| CommitId(at.into())).or_else(|| last.clone());
         let known = Known { snapshot: last, branch };
@@ -100,7 +100,7 @@ impl Follower {
         Ok(Self { updates, poke: Poke { signals: poke, looking }, history })
     }
 
-    /// One that yields these, and ends.
+    /// A follower that yields these snapshots and ends.
     #[cfg(test)]
     pub(crate) async fn of(snapshots: Vec<Snapshot>) -> Self {
         let (sender, updates) = mpsc::channel(snapshots.len().max(1));
@@ -111,7 +111,7 @@ impl Follower {
         Self { updates, poke, history: History::default() }
     }
 
-    /// The poke of one that has waited for its source since long.
+    /// The poke of a follower that has been waiting for its source for a long time.
     #[cfg(test)]
     pub(crate) fn that_hangs() -> Poke {
         let looking = Looking::default();
@@ -119,17 +119,17 @@ impl Follower {
         Poke { signals: channel().0, looking }
     }
 
-    /// The next snapshot or error; none when the follower's thread has ended.
+    /// The next snapshot or error; `None` when the follower's thread has ended.
     pub async fn next(&mut self) -> Option<Update> {
         self.updates.recv().await
     }
 
-    /// How the commits follow one another that it finds.
+    /// How the commits that it finds follow one another.
     pub fn history(&self) -> History {
         self.history.clone()
     }
 
-    /// A way to make it look at once, to be given to others.
+    /// A handle to make it look at once.
     pub fn poke(&self) -> Poke {
         self.poke.clone()
     }
@@ -212,7 +212,7 @@ impl Follow {
     }
 }
 
-/// Waits for a reason to look; false when nobody wants to know any more.
+/// Waits for a reason to look; returns false when the updates are no longer wanted.
 fn wait(signals: &Receiver<Signal>, period: Duration, updates: &mpsc::Sender<Update>) -> bool {
     // in short steps, so that a dropped follower ends soon
     let step = period.min(Duration::from_secs(2));
@@ -229,7 +229,7 @@ fn wait(signals: &Receiver<Signal>, period: Duration, updates: &mpsc::Sender<Upd
     }
 }
 
-/// Waits until nothing changes any more, but not forever.
+/// Waits until nothing changes any more, up to a limit.
 fn settled(signals: &Receiver<Signal>) -> bool {
     let ceiling = Instant::now() + CEILING;
     while Instant::now() < ceiling {
@@ -282,7 +282,7 @@ mod tests {
         std::fs::write(dir.path().join("modules/a/manifests/init.toml"), "doc = 1").unwrap();
         let path = "modules/a/manifests/init.toml";
         assert!(next_snapshot(&mut follower).await.get(path).is_some());
-        // an editor's way: a new file takes the place of the old
+        // as editors do: a new file replaces the old one
         std::fs::write(dir.path().join("modules/a/manifests/.new"), "doc = 2").unwrap();
         std::fs::rename(dir.path().join("modules/a/manifests/.new"), dir.path().join(path)).unwrap();
         assert_eq!(&**next_snapshot(&mut follower).await.get(path).unwrap().bytes(), b"doc = 2");
@@ -309,7 +309,7 @@ mod tests {
         assert_eq!(text(&mut follower).await, "doc = 2");
         std::fs::write(at("r/modules/a"), "doc = 3").unwrap();
         assert_eq!(text(&mut follower).await, "doc = 3");
-        // a link that is pointed elsewhere
+        // a link that is changed to another target
         std::fs::rename(at("r"), at("r3")).unwrap();
         std::os::unix::fs::symlink(at("r.old"), at("r")).unwrap();
         assert_eq!(text(&mut follower).await, "doc = 1");

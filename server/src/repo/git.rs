@@ -1,4 +1,4 @@
-//! A git repository, bare or not: commits are read as objects, and nothing is ever checked out.
+//! A git repository, bare or not. Commits are read as objects; nothing is ever checked out.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub(super) mod revision;
 
 use revision::{Resolved, Wanted};
 
-/// So many characters of a commit's subject are kept.
+/// The most characters to keep of a commit's subject.
 const SUBJECT: usize = 200;
 
 /// A branch, tag or commit of a repository to take snapshots of.
@@ -25,7 +25,7 @@ pub struct GitRepository {
     repository: gix::ThreadSafeRepository,
     path: PathBuf,
     wanted: Wanted,
-    /// The blobs of the last snapshot: the next reads only what changed.
+    /// The blobs of the last snapshot, so that the next one reads only what changed.
     blobs: Mutex<HashMap<gix::ObjectId, File>>,
 }
 
@@ -36,18 +36,19 @@ impl std::fmt::Debug for GitRepository {
 }
 
 impl GitRepository {
-    /// Opens the repository at `path`; `revision` is a commit, a branch or a tag, or whatever else `git rev-parse` takes.
+    /// Opens the repository at `path`. `revision` is a commit, a branch or a tag, or anything else that `git rev-parse`
+    /// takes.
     ///
     /// # Errors
-    /// There is no git repository, or it cannot be read.
+    /// Returns an error if there is no git repository, or it cannot be read.
     pub fn open(path: &Path, revision: &str) -> Result<Self, RepoError> {
         Self::new(path, Wanted::Revision(revision.to_owned()))
     }
 
-    /// Opens the repository at `path` to follow a branch: no tag or commit of that name is ever meant.
+    /// Opens the repository at `path` to follow a branch. A tag or commit of the same name is never used.
     ///
     /// # Errors
-    /// There is no git repository, or it cannot be read.
+    /// Returns an error if there is no git repository, or it cannot be read.
     pub fn follow(path: &Path, branch: &str) -> Result<Self, RepoError> {
         Self::new(path, Wanted::Branch(branch.to_owned()))
     }
@@ -57,12 +58,12 @@ impl GitRepository {
         Ok(Self { repository, path: path.to_owned(), wanted, blobs: Mutex::default() })
     }
 
-    /// Where it is.
+    /// The path of the repository.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The name of what it is asked for.
+    /// The name of the branch or revision.
     pub fn followed(&self) -> &str {
         self.wanted.text()
     }
@@ -72,36 +73,37 @@ impl GitRepository {
         opening::is_at(path)
     }
 
-    /// The commit that the revision names now. Cheap: for polling.
+    /// The commit that the revision refers to now. Cheap enough for polling.
     ///
     /// # Errors
-    /// The revision names no commit.
+    /// Returns an error if the revision does not refer to a commit.
     pub fn head(&self) -> Result<CommitId, RepoError> {
         let repository = self.repository.to_thread_local();
         let (commit, _) = self.commit(&repository, &self.wanted)?;
         Ok(CommitId(commit.id.to_hex().to_string().into()))
     }
 
-    /// The snapshot of the commit that the revision names now.
+    /// The snapshot of the commit that the revision refers to now.
     ///
     /// # Errors
-    /// The revision names no commit, an object is missing, or the tree is beyond the limits.
+    /// Returns an error if the revision does not refer to a commit, if an object is missing, or if the tree exceeds the
+    /// limits.
     pub fn snapshot(&self) -> Result<Snapshot, RepoError> {
         self.read(&self.wanted)
     }
 
-    /// What is worth saying where the branch went on from `last` to this snapshot.
+    /// A remark if the branch moved from `last` to this snapshot in an unusual way.
     pub fn history(&self, last: &CommitId, snapshot: &Snapshot) -> Option<Diagnostic> {
         let now = gix::ObjectId::from_hex(snapshot.commit().as_str().as_bytes()).ok()?;
         revision::history(&self.repository.to_thread_local(), last, now)
     }
 
-    /// Whether a commit is among those that another builds on.
+    /// Whether `older` is an ancestor of `newer`.
     pub fn builds_on(&self, newer: &str, older: &str) -> bool {
         revision::builds_on(&self.repository.to_thread_local(), newer, older)
     }
 
-    /// The name of what the branch that is checked out has upstream, as of the last fetch or push.
+    /// The upstream of the branch that is checked out, as of the last fetch or push.
     pub fn upstream(&self) -> Option<String> {
         revision::upstream(&self.repository.to_thread_local())
     }
@@ -167,7 +169,7 @@ struct Reading<'r> {
     repository: &'r gix::Repository,
     before: HashMap<gix::ObjectId, File>,
     blobs: HashMap<gix::ObjectId, File>,
-    /// What there is, with its size, before it is read.
+    /// The files with their sizes, before they are read.
     listed: BTreeMap<Arc<str>, (gix::ObjectId, u64)>,
     ignored: Vec<Ignored>,
     shape: Shape,
@@ -187,8 +189,8 @@ impl<'r> Reading<'r> {
         }
     }
 
-    /// Lists what is in a commit's tree, folder by folder. One tree may be in many places, so that a few objects can be
-    /// more paths than there is memory for: what has too many is left before its end.
+    /// Lists the content of a commit's tree, folder by folder. One tree may occur in many places, so a few objects can
+    /// be more paths than fit into memory: a part with too many is not listed to its end.
     fn walk(&mut self, root: gix::ObjectId) -> Result<(), RepoError> {
         let mut waiting = vec![(String::new(), root)];
         while let Some((folder, id)) = waiting.pop() {
@@ -223,7 +225,7 @@ impl<'r> Reading<'r> {
         Ok(())
     }
 
-    /// Whether an entry is read at all; that a folder is there may be all that one says.
+    /// Whether an entry is read at all. An entry may only keep its folder, which is then recorded.
     fn is_taken(&mut self, folder: &str, name: &str, path: &str) -> bool {
         let is_given = shape::is_given(path);
         if is_given && name == shape::KEEPS_FOLDER {
@@ -233,7 +235,7 @@ impl<'r> Reading<'r> {
         if is_given { shape::is_delivered(name) } else { !directory::is_left_out(folder, name) }
     }
 
-    /// Takes what is not a folder.
+    /// Takes an entry that is not a folder.
     fn entry(&mut self, path: String, kind: EntryKind, id: gix::ObjectId) -> Result<(), RepoError> {
         let is_given = shape::is_given(&path);
         let what = match kind {
@@ -251,9 +253,9 @@ impl<'r> Reading<'r> {
         Ok(())
     }
 
-    /// A link of a module's files; one whose target is not text has no target.
+    /// Takes a link in a module's files; if its target is not text, it has no target.
     fn link(&mut self, path: &str, id: gix::ObjectId) -> Result<(), RepoError> {
-        // As long as the kernel takes them: a longer one is not a link.
+        // The longest link that the kernel accepts.
         const LONGEST: u64 = 4096;
         let size = self.repository.find_header(id).map_err(|error| unread(path, &error))?.size();
         if size < LONGEST {
@@ -301,7 +303,7 @@ fn unread(path: &str, error: &dyn std::fmt::Display) -> RepoError {
     broken(Path::new(""), &format!("{path}: {error}"))
 }
 
-/// What a commit says about itself; none where it is bent, which stops nothing.
+/// Who committed it, according to the commit; `None` if that is malformed, which is not an error.
 fn written(commit: &gix::Commit<'_>) -> Option<Written> {
     let author = commit.author().ok()?;
     let subject = commit.message_raw_sloppy().to_string();
@@ -312,7 +314,7 @@ fn written(commit: &gix::Commit<'_>) -> Option<Written> {
     })
 }
 
-/// The first line of a message; a very long one is cut, and says so.
+/// The first line of a message; a very long one is shortened, with an ellipsis.
 fn first_line(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
     match line.char_indices().nth(SUBJECT) {
@@ -321,8 +323,9 @@ fn first_line(message: &str) -> String {
     }
 }
 
-/// How repositories are opened: no setting of the user or the machine decides what is read, and a commit is what its id says.
-/// Anyone who may push any ref could put another object in the place of a commit by one below `refs/replace/`.
+/// How repositories are opened: no settings of the user or the machine affect what is read, and a commit always has the
+/// content that its id stands for. With `refs/replace/`, anyone who may push any ref could replace a commit with
+/// another object.
 fn options() -> gix::open::Options {
     gix::open::Options::isolated().config_overrides(["core.useReplaceRefs=false"])
 }

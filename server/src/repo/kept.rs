@@ -1,5 +1,5 @@
-//! The last good state of a followed directory, kept on disk: a directory has no history, and a server that starts while
-//! it is broken must still have something to put in force.
+//! The last good state of a followed directory, kept on disk. A directory has no history, and a server that starts
+//! while the directory is broken must still have something to put in force.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,32 +15,32 @@ use crate::regular;
 
 const HEADER: &[u8] = b"holdfast snapshot 2\n";
 
-/// The kind of what is a file.
+/// The kind of entry for a file.
 const FILE: &str = "file";
 
-/// The kind of a file of the data that is beyond its limit: why it was not read.
+/// The kind of entry for a data file that exceeds its limit; its content is the reason.
 const REFUSED_FILE: &str = "refused file";
 
-/// The kind of a part of the data that is beyond its limit: the first of its files, and then why.
+/// The kind of entry for a part of the data that exceeds its limit; its content is the first of its files, then the reason.
 const REFUSED_PART: &str = "refused part";
 
-/// More than the files that a repository may hold, with their paths, is not a snapshot.
+/// The largest snapshot to read, in bytes: the files that a repository may have, with their paths.
 const MOST: usize = 640 * 1024 * 1024;
 
-/// Where it is kept.
+/// The file in which the state is kept.
 #[derive(Debug, Clone)]
 pub struct Kept(PathBuf);
 
 impl Kept {
-    /// At this path.
+    /// The file at this path.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
 
-    /// Keeps a snapshot in the place of the one before, whole or not at all.
+    /// Keeps a snapshot in place of the one before, whole or not at all.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// Returns an error if it cannot be written.
     pub fn put(&self, snapshot: &Snapshot) -> io::Result<()> {
         let packed = zstd::bulk::compress(&written(snapshot), 1)?;
         let fresh = self.0.with_extension("new");
@@ -52,13 +52,13 @@ impl Kept {
         self.0.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
     }
 
-    /// The snapshot of this id; none where another is kept, or none, or what is kept is damaged.
+    /// The snapshot with this id; `None` if there is none, if another one is kept, or if the file is damaged.
     pub fn get(&self, id: &str) -> Option<Snapshot> {
         read(&self.0).filter(|snapshot| snapshot.commit().as_str() == id)
     }
 }
 
-/// All of a snapshot, one part after another, each with its length before it.
+/// A snapshot as bytes: one part after another, each preceded by its length.
 fn written(snapshot: &Snapshot) -> Vec<u8> {
     let mut bytes = HEADER.to_vec();
     let mut add = |parts: &[&[u8]]| {
@@ -82,7 +82,7 @@ fn written(snapshot: &Snapshot) -> Vec<u8> {
     bytes
 }
 
-/// What is damaged has another hash.
+/// Reads a snapshot. If the file is damaged, the snapshot's hash is different from the one that is sought.
 fn read(path: &Path) -> Option<Snapshot> {
     let bytes = zstd::bulk::decompress(&regular::read(path, MOST as u64).ok()?, MOST).ok()?;
     let mut rest = bytes.strip_prefix(HEADER)?;
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(back.files().count(), 2);
         assert!(back.has_shape_of(&snapshot) && back.links_under("modules/a/files/t").count() == 1);
         assert!(kept.get("dir-0").is_none());
-        // What one tenant has too much of is left out of it, and so it is found as it was.
+        // What one tenant has too much of is left out, and is still left out when it is read back.
         for number in 0..=2_000 {
             write(&source, &format!("hieradata/customers/acme/{number}.toml"), "");
         }

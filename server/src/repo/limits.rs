@@ -1,10 +1,11 @@
-//! What a server takes of a repository, and what becomes of the rest.
+//! Limits on what a server reads of a repository, and what happens to the rest.
 //!
-//! Data is counted by its parts, since tenants write them: what one of them holds too much is left out and told, and is
-//! nobody else's affair. What operators write too much of makes the commit broken.
+//! Data is counted by its parts, since tenants write them: what exceeds a limit in one part is left out and reported,
+//! and affects no one else. If what operators write exceeds a limit, the commit is broken.
 //!
-//! Where all parts together are too much, they are summed by whose they are, so that a thousand small files of one tenant
-//! are that tenant's: first go those of unknown machines, then the largest tenant, and what operators write last.
+//! If all parts together exceed the limit, they are summed by owner, so that a thousand small files of one tenant count
+//! as that tenant's. Parts of unknown machines are left out first, then those of the largest tenant, and those that
+//! operators write last.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,22 +14,22 @@ use holdfast_catalog::count::counted;
 
 use super::File;
 
-/// The folder whose parts are tenants'.
+/// The folder whose parts belong to tenants.
 const DATA: &str = "hieradata/";
 
-/// The folder that says whose machines are whose.
+/// The folder that determines which machines belong to whom.
 const INVENTORY: &str = "inventory/";
 
-/// How much there may be.
+/// The limits of a repository.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// Bytes of one file.
     pub file: u64,
-    /// Of one part of the data.
+    /// For one part of the data.
     pub part: Amount,
-    /// Of all parts of the data together.
+    /// For all parts of the data together.
     pub parts: Amount,
-    /// Of all the rest together.
+    /// For everything else together.
     pub rest: Amount,
 }
 
@@ -52,18 +53,18 @@ impl Default for Limits {
     }
 }
 
-/// The longest path that is walked, as long as the kernel takes one.
+/// The longest path to walk, which is also the longest that the kernel accepts, in bytes.
 const MAX_PATH: usize = 4096;
 
-/// How much of a commit's tree was walked. A folder counts as a file does, and so that those who have many folders are
-/// not the first to feel it, there may be twice as many of both as of files.
+/// How much of a commit's tree was walked. A folder counts like a file, and there may be twice as many of both as of
+/// files, so that the limit on files is reached first.
 pub(super) struct Walked {
     limits: Limits,
-    /// How many entries there are of each part.
+    /// The number of entries in each part.
     parts: HashMap<String, u64>,
-    /// How many of all the rest together.
+    /// The number of entries in everything else together.
     rest: u64,
-    /// How many of everything: one tree may be in a thousand parts.
+    /// The number of all entries: one tree may be in a thousand parts.
     all: u64,
 }
 
@@ -72,7 +73,7 @@ impl Walked {
         Self { limits, parts: HashMap::new(), rest: 0, all: 0 }
     }
 
-    /// Whether there is no need to see more of the part that a path belongs to.
+    /// Whether the part that a path belongs to has too many entries already.
     pub(super) fn is_full(&self, path: &str) -> bool {
         self.is_over()
             || match part(path) {
@@ -83,12 +84,12 @@ impl Walked {
             }
     }
 
-    /// Whether nothing more is read of anything.
+    /// Whether there are too many entries in total.
     fn is_over(&self) -> bool {
         self.all > 2 * (self.limits.parts.files + self.limits.rest.files)
     }
 
-    /// Counts an entry; false where it is one too many.
+    /// Counts an entry; returns false if it exceeds the limit.
     pub(super) fn note(&mut self, path: &str) -> bool {
         self.all += 1;
         let (entries, most) = match part(path) {
@@ -99,7 +100,7 @@ impl Walked {
         *entries <= 2 * most && !self.is_over()
     }
 
-    /// The parts that were left before their end.
+    /// The parts that were not walked to their end.
     fn left(&self) -> impl Iterator<Item = &str> {
         self.parts
             .iter()
@@ -111,16 +112,16 @@ impl Walked {
 /// What is left out of a repository, and why.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Refused {
-    /// Single files of the data.
+    /// Single data files, each with the reason.
     pub files: BTreeMap<Arc<str>, Arc<str>>,
-    /// Whole parts of the data, each by the first of its files.
+    /// Whole parts of the data, each with the first of its files and the reason.
     pub parts: BTreeMap<Arc<str>, (Arc<str>, Arc<str>)>,
-    /// The commit: the file that is too large, where it is one, and why.
+    /// The whole commit: the file that is too large, if it is about one, and the reason.
     pub commit: Option<(Option<Arc<str>>, Arc<str>)>,
 }
 
-/// The part of the data that a file belongs to: `hieradata/customers/acme` of all that is there and of
-/// `hieradata/customers/acme.toml`. None of everything else.
+/// The part of the data that a file belongs to: `hieradata/customers/acme` for `hieradata/customers/acme.toml` and
+/// everything below `hieradata/customers/acme/`. `None` for all other files.
 pub fn part(path: &str) -> Option<&str> {
     let (folder, rest) = path.strip_prefix(DATA)?.split_once('/')?;
     let name = rest.split('/').next().unwrap_or(rest);
@@ -129,7 +130,7 @@ pub fn part(path: &str) -> Option<&str> {
 }
 
 impl Refused {
-    /// A file for each reason.
+    /// A file for each reason, so that reasons contribute to the id of a snapshot.
     pub(super) fn placeholders(&self) -> BTreeMap<Arc<str>, File> {
         let files = self.files.iter().chain(self.parts.iter().map(|(part, (_, reason))| (part, reason)));
         let commit = self.commit.iter().map(|(_, reason)| (Arc::from(""), reason));
@@ -145,14 +146,15 @@ impl Refused {
     }
 }
 
-/// Whose parts go in which order, where all together are too much; within it, the largest first.
+/// The owner of parts, in the order in which parts are left out if all together exceed the limit; of one kind, the
+/// largest first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
-    /// Machines that the inventory does not have.
+    /// Machines that are not in the inventory.
     Nobody,
-    /// A customer, by its name: its own data, and that of its machines.
+    /// A customer, by name: its own data, and that of its machines.
     Customer(String),
-    /// Each other part for itself.
+    /// Every other part, each on its own.
     Operators(String),
 }
 
@@ -165,7 +167,7 @@ impl Owner {
         }
     }
 
-    /// Why it is this one's turn.
+    /// The reason that is given for leaving out this owner's parts.
     fn reason(&self, amount: Amount) -> String {
         let Amount { files, bytes } = amount;
         match self {
@@ -187,11 +189,11 @@ impl Owner {
     }
 }
 
-/// A file's text, read because it says whose machines are whose.
+/// Reads the content of a file, to find out which machines belong to whom.
 pub(super) type Read<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
 
-/// The names that are in files of the inventory, each with the customer of the first file that has it. It may be a word
-/// of a remark as well: then a file of such a name counts as that customer's.
+/// The names in files of the inventory, each with the customer of the first file that contains it. The name may also be
+/// a word in a comment: then a data file of that name counts as the customer's.
 fn machines(inventory: &[&str], read: Read<'_>) -> BTreeMap<String, String> {
     let mut owners = BTreeMap::new();
     for path in inventory {
@@ -206,7 +208,7 @@ fn machines(inventory: &[&str], read: Read<'_>) -> BTreeMap<String, String> {
     owners
 }
 
-/// Whose a part is.
+/// The owner of a part.
 fn owner(part: &str, machines: &BTreeMap<String, String>) -> Owner {
     match part.strip_prefix(DATA).and_then(|rest| rest.split_once('/')) {
         Some(("customers", name)) => Owner::Customer(name.to_owned()),
@@ -215,15 +217,15 @@ fn owner(part: &str, machines: &BTreeMap<String, String>) -> Owner {
     }
 }
 
-/// Part of the data: its first file, and how much it holds.
+/// A part of the data: its first file, and its size.
 struct Part {
     first: Arc<str>,
     amount: Amount,
 }
 
 impl Limits {
-    /// What is too much among files of these sizes. Those of the inventory are read where it matters whose machines are
-    /// whose.
+    /// What exceeds the limits among files of these sizes. The inventory is read only if it matters which machines
+    /// belong to whom.
     pub(super) fn judge<'a>(
         &self,
         files: impl IntoIterator<Item = (&'a str, u64)>,
@@ -274,8 +276,8 @@ impl Limits {
         }
     }
 
-    /// First the parts that are too large by themselves; then, where all together are too much, whole owners' until it
-    /// fits.
+    /// Leaves out the parts that are too large on their own; then, if all together exceed the limit, all parts of one
+    /// owner after another until the rest fits.
     fn refuse_parts(
         &self,
         parts: BTreeMap<&str, Part>,
@@ -306,13 +308,14 @@ impl Limits {
     }
 }
 
-/// Parts by name.
+/// Parts, by name.
 type Parts<'a> = Vec<(&'a str, Part)>;
 
 /// An owner with all of its parts.
 type Turn<'a> = (Owner, Amount, Parts<'a>);
 
-/// The parts by their owners, in the order in which they go: the largest by files or by bytes, whichever is over.
+/// The parts by owner, in the order in which they are left out: the largest by files or by bytes, whichever exceeds the
+/// limit.
 fn in_turn<'a>(parts: Parts<'a>, machines: &BTreeMap<String, String>, by_files: bool) -> Vec<Turn<'a>> {
     let mut owners: BTreeMap<Owner, (Amount, Parts<'_>)> = BTreeMap::new();
     for (name, part) in parts {
@@ -337,7 +340,7 @@ impl Amount {
         self.bytes += bytes;
     }
 
-    /// There are so many that nobody counted to the end.
+    /// Marks that the entries were not counted to the end.
     fn leave(&mut self) {
         self.files = u64::MAX;
     }
@@ -352,7 +355,7 @@ impl Amount {
         self.bytes -= other.bytes;
     }
 
-    /// What is too much, in words.
+    /// In words, how the amount exceeds the limit; `None` if it does not.
     fn beyond(self, most: Self) -> Option<String> {
         if self.files == u64::MAX {
             Some(format!(
@@ -429,7 +432,7 @@ mod tests {
     fn where_all_tenants_together_have_too_much_the_largest_pay() {
         let paths: Vec<_> = (0..9).map(|n| format!("hieradata/customers/c{n}.toml")).collect();
         let mut files: Vec<_> = paths.iter().map(|path| (&**path, 40)).collect();
-        // Its own file is small; that of its machine counts with it.
+        // Its own file is small, but that of its machine counts too.
         files.extend([("inventory/r/acme.toml", 9), ("hieradata/customers/acme.toml", 1)]);
         files.extend([("hieradata/nodes/web1.acme.example/a.toml", 99)]);
         files.extend([("hieradata/nodes/web1.acme.example/b.toml", 99)]);
@@ -444,7 +447,7 @@ mod tests {
     fn a45_files_of_machines_that_nobody_has_go_first_and_together() {
         let strange: Vec<_> = (0..6).map(|n| format!("hieradata/nodes/x{n}.acme.example.toml")).collect();
         let mut files: Vec<_> = strange.iter().map(|path| (&**path, 60)).collect();
-        // Each alone is larger than one of those, and what operators write is never less than a tenant's.
+        // Each of these is larger than one of the strange ones, and what operators write is left out only after a tenant's.
         files.extend([("hieradata/customers/birch.toml", 90), ("hieradata/profiles/nginx.toml", 80)]);
         files.extend([("hieradata/os/debian-12.toml", 10), ("inventory/r/acme.toml", 9)]);
         let refused = judged(&files);
@@ -457,7 +460,7 @@ mod tests {
 
     #[test]
     fn a45_who_has_most_of_what_is_over_goes_whatever_the_other_is() {
-        // 24 files where 20 are the most: one large file would cure nothing.
+        // There are 24 files with a limit of 20, so leaving out one large file would not help.
         let many: Vec<_> = (0..12).flat_map(|n| [format!("a{n}"), format!("b{n}")]).collect();
         let many: Vec<_> = many.iter().map(|n| format!("hieradata/customers/{n}/x.toml")).collect();
         let mut files: Vec<_> = many.iter().take(18).map(|path| (&**path, 1)).collect();

@@ -18,27 +18,27 @@ use super::{GitRepository, RepoError};
 use crate::diagnostic::Diagnostic;
 use crate::regular;
 
-/// The file that says what the mirror was last fetched from.
+/// The file with the URL that the mirror was last fetched from.
 const URL: &str = "holdfast-url";
 
-/// More is not a URL.
+/// The longest URL to read from that file, in bytes.
 const LIMIT: u64 = 64 * 1024;
 
-/// How long one fetch may take.
+/// How long a fetch may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long what git said is waited for when it has ended: another, such as a helper that stays for credentials, may hold its
-/// error output open.
+/// How long to wait for git's error output after it has ended: another process, such as a credential helper that keeps
+/// running, may hold it open.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// So much of it is kept, in bytes.
+/// The most bytes of that output to keep.
 const SAID: usize = 4096;
 
-/// How git calls ssh: it asks for nothing, and a remote that takes a connection and says nothing is given up.
+/// How git calls ssh: without prompts, and with a time limit for a remote that accepts a connection and sends nothing.
 const SSH: &str =
     "ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15 -o ServerAliveCountMax=4";
 
-/// A remote repository and where its mirror lies.
+/// A remote repository and the location of its mirror.
 #[derive(Debug, Clone)]
 pub struct Mirror {
     url: String,
@@ -47,7 +47,7 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// Whether a text names a remote: `https://…`, `ssh://…`, `user@host:path`.
+    /// Whether a text is a remote's URL: `https://…`, `ssh://…`, `user@host:path`.
     pub fn is_url(text: &str) -> bool {
         let scp_like =
             text.split_once(':').is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
@@ -55,10 +55,10 @@ impl Mirror {
             || scp_like
     }
 
-    /// The mirror of a branch of `url` at `path`, made on the first fetch.
+    /// The mirror of a branch of `url` at `path`, which is created by the first fetch.
     ///
     /// # Errors
-    /// The URL holds a password: every user of this machine sees it in the arguments of `git`.
+    /// Returns an error if the URL contains a password, since every user of this machine can see the arguments of `git`.
     pub fn new(url: impl Into<String>, path: impl Into<PathBuf>, branch: &str) -> Result<Self, RepoError> {
         let url = url.into();
         let branch = branch.strip_prefix("refs/heads/").unwrap_or(branch).to_owned();
@@ -68,13 +68,13 @@ impl Mirror {
         Ok(Self { url, path: path.into(), branch })
     }
 
-    /// Where the bare repository lies.
+    /// The path of the bare repository.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Adds what is missing to what is not a git repository any more: nothing that was fetched goes, since that may be all
-    /// there is while the remote is away.
+    /// Adds what is missing if the mirror is no longer a git repository. Nothing that was fetched is removed, since it
+    /// may be all there is while the remote is unreachable.
     pub fn repair(&self) {
         if !self.path.exists() || self.repository().is_ok() {
             return;
@@ -87,22 +87,22 @@ impl Mirror {
         }
     }
 
-    /// What is wrong with what was fetched; none where all of the branch's commit can be read.
+    /// What is wrong with the mirror; `None` if the branch's commit can be read completely.
     pub fn damage(&self) -> Option<RepoError> {
         let read =
             GitRepository::follow(&self.path, &self.branch).and_then(|repository| repository.snapshot());
         let damage = read.err()?.or_exhausted(&self.path);
-        // That passes, and says nothing of the mirror.
+        // That error passes, and is not about the mirror.
         (!matches!(damage, RepoError::Files { .. })).then_some(damage)
     }
 
-    /// Fetches all anew beside a damaged mirror, whose place it takes when it is whole: until then that one may hold what is
-    /// nowhere else. The damaged one is set aside.
+    /// Fetches everything again beside a damaged mirror, and replaces the mirror once that is complete: until then, the
+    /// mirror may have something that exists nowhere else. The damaged one is set aside.
     ///
     /// # Errors
-    /// As [`Mirror::fetch`]: then nothing is changed.
+    /// As [`Mirror::fetch`]; then nothing has changed.
     pub fn renew(&self, damage: RepoError) -> Result<(), RepoError> {
-        // It may lie elsewhere, where a link leads.
+        // The path may be a link to another place.
         let place = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
         let (fresh, aside) = (beside(&place, ".holdfast-new"), beside(&place, ".holdfast-damaged"));
         let failed = |path: &Path| {
@@ -125,20 +125,20 @@ impl Mirror {
 
     fn init(&self) -> Result<(), RepoError> {
         let mut init = Command::new("git");
-        // In the format that is read here, whatever git or its settings make by default.
+        // In the format that this program reads, whatever git or its settings use by default.
         init.env("GIT_DEFAULT_HASH", "sha1").env("GIT_DEFAULT_REF_FORMAT", "files");
         self.git(init.args(["init", "--quiet", "--bare", "--"]).arg(&self.path))
     }
 
-    /// Brings the branch here, and nothing else.
+    /// Fetches the branch, and nothing else.
     ///
     /// # Errors
-    /// There is no `git`, or it fails, or takes too long; the remote has no such branch.
+    /// Returns an error if there is no `git`, if it fails or takes too long, or if the remote has no such branch.
     pub fn fetch(&self) -> Result<(), RepoError> {
         let is_first = !self.path.exists();
         self.fetch_into().inspect_err(|_| {
             if is_first {
-                // A mistyped URL leaves nothing behind.
+                // A mistyped URL must leave nothing behind.
                 let _left = remove(&self.path);
             }
         })
@@ -161,7 +161,7 @@ impl Mirror {
         Ok(())
     }
 
-    /// git uses no repository of another user.
+    /// Checks that the mirror belongs to this user, since git refuses repositories of other users.
     fn is_ours(&self) -> Result<(), RepoError> {
         let owner = std::fs::metadata(&self.path).map(|found| found.uid());
         let us = rustix::process::geteuid().as_raw();
@@ -173,25 +173,25 @@ impl Mirror {
         }
     }
 
-    /// What was fetched from this very remote before, as it is here.
+    /// Opens what was fetched earlier from this remote.
     ///
     /// # Errors
-    /// It cannot be opened.
+    /// Returns an error if it cannot be opened.
     pub fn repository(&self) -> Result<GitRepository, RepoError> {
         GitRepository::follow(&self.path, &self.branch)
     }
 
-    /// Whether the branch is here, with its commit.
+    /// Whether the branch is in the mirror, with its commit.
     pub fn has_branch(&self) -> bool {
         self.repository().is_ok_and(|repository| repository.head().is_ok())
     }
 
-    /// Whether it was fetched from this very remote before, and so can stand for it.
+    /// Whether the mirror was fetched from this URL, and so can be used in place of the remote.
     pub fn is_filled(&self) -> bool {
         regular::text(&self.path.join(URL), LIMIT).is_ok_and(|url| url == self.url)
     }
 
-    /// What is worth saying of the remote: a tag that is named like the branch.
+    /// A remark on the remote: there is a tag with the name of the branch.
     pub fn remark(&self) -> Option<Diagnostic> {
         let mut list = Command::new("git");
         list.args(["ls-remote", "--exit-code", "--quiet", "--", &self.url]);
@@ -203,16 +203,16 @@ impl Mirror {
         let child = command
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_SSH_COMMAND", SSH)
-            // A byte a second is what a server that prepares an answer sends to be known to live.
+            // One byte a second is what a server sends to keep the connection alive while it prepares an answer.
             .env("GIT_HTTP_LOW_SPEED_LIMIT", "1")
             .env("GIT_HTTP_LOW_SPEED_TIME", "60")
-            // no transport that runs a command of the url's
+            // no transport that runs a command from the URL
             .env("GIT_ALLOW_PROTOCOL", "file:git:http:https:ssh")
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            // Its ssh is of its group, and ends with it.
+            // ssh is in the same process group, and ends with git.
             .process_group(0)
             .spawn();
         match child {
@@ -227,15 +227,15 @@ impl Mirror {
     }
 }
 
-/// A name beside a path that nobody else gives to anything: what has it may be removed.
+/// A name beside a path that no one else uses: whatever has it may be removed.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-/// Two paths change places at once, so that there is a mirror at every moment; one after the other on file systems that
-/// cannot do that, such as NFS.
+/// Swaps two paths atomically, so that there is a mirror at every moment; on file systems that cannot do that, such as
+/// NFS, in two steps.
 fn exchange(fresh: &Path, place: &Path) -> std::io::Result<()> {
     match rustix::fs::renameat_with(CWD, fresh, CWD, place, RenameFlags::EXCHANGE) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
@@ -249,7 +249,7 @@ fn exchange(fresh: &Path, place: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Removes a repository, if it is there.
+/// Removes a repository, if it exists.
 fn remove(path: &Path) -> std::io::Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
@@ -285,7 +285,7 @@ fn wait(child: &mut Child, patience: Duration) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(if text.is_empty() { status.to_string() } else { text }) }
 }
 
-/// Takes down the beginning of what is said, and reads to the end: else anyone who says more would wait.
+/// Keeps the beginning of the output, and reads it to the end: otherwise a process that writes more would block.
 fn listen(mut pipe: ChildStderr, said: &Mutex<Vec<u8>>) {
     let mut part = [0; 1024];
     while let Ok(length @ 1..) = pipe.read(&mut part) {
@@ -295,7 +295,7 @@ fn listen(mut pipe: ChildStderr, said: &Mutex<Vec<u8>>) {
     }
 }
 
-/// Ends git with all that it has started: its ssh would hold the connection for as long as the remote does.
+/// Ends git with everything that it started: its ssh would hold the connection open for as long as the remote does.
 fn end_group(child: &mut Child) {
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     if let Some(group) = group {
@@ -310,7 +310,7 @@ fn has_password(url: &str) -> bool {
     user.is_some_and(|(user, _)| user.contains(':'))
 }
 
-/// `https://user:token@host/path` as `https://host/path`.
+/// The URL without credentials: `https://user:token@host/path` becomes `https://host/path`.
 fn without_credentials(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => {
@@ -365,7 +365,7 @@ mod tests {
             assert!(Instant::now() < deadline, "its child lives on");
             std::thread::yield_now();
         }
-        // Anyone who stays and holds the output holds up nobody.
+        // A process that stays and holds the output open does not hold up anyone.
         let mut leaves = started("sleep 600 & echo no such thing >&2; exit 3");
         let before = Instant::now();
         assert_eq!(wait(&mut leaves, Duration::from_secs(60)).unwrap_err(), "no such thing");
@@ -395,7 +395,7 @@ mod tests {
 
     type Spoil = fn(&Path, &Path);
 
-    /// The one pack of a mirror is cut, as by a disk that was full or power that went.
+    /// Truncates the only pack of a mirror, as after a full disk or a power failure.
     fn cut_pack(mirror: &Path, _: &Path) {
         let packed = Command::new("git").arg("--git-dir").arg(mirror).args(["repack", "-adq"]).status();
         assert!(packed.unwrap().success());
@@ -407,7 +407,7 @@ mod tests {
         std::fs::write(&pack, &whole[..whole.len() / 2]).unwrap();
     }
 
-    /// A part is missing.
+    /// Removes a part of the mirror.
     fn without(part: &'static str) -> impl Fn(&Path, &Path) {
         move |mirror, aside| std::fs::rename(mirror.join(part), aside.join(part)).unwrap()
     }
@@ -425,7 +425,7 @@ mod tests {
             remote.commit("hieradata/common.toml", "a = 1\n");
             let dir = tempfile::tempdir().unwrap();
             let (here, away) = (remote.path().join(".git"), dir.path().join("away"));
-            // Of somebody else, and beside it by name.
+            // Directories of someone else, with similar names.
             let others =
                 ["m.new", "m.damaged", "m.git.new", "m.git.damaged"].map(|name| dir.path().join(name));
             others.iter().for_each(|other| std::fs::create_dir(other).unwrap());
@@ -466,7 +466,7 @@ mod tests {
         let (url, path) = (format!("file://{}", remote.path().display()), dir.path().join("m.git"));
         let mut source = Source::open(&url, "main", &path).unwrap();
         let first = GitRepository::follow(&path, "main").unwrap().head().unwrap();
-        // git believes to have it, and asks for it never again
+        // git believes that it has the object, and never asks for it again
         let find = ["rev-parse", "main:hieradata/other.toml"];
         let blob = Command::new("git").arg("--git-dir").arg(&path).args(find).output().unwrap().stdout;
         let (folder, name) = std::str::from_utf8(&blob).unwrap().trim().split_at(2);

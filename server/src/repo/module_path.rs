@@ -1,6 +1,7 @@
-//! What a path of a control repository is, by the folder of the module that it is in.
+//! What a path in a control repository is, by the folder of the module that it is in.
 //!
-//! A folder below that may have any name: `modules/a/files/templates/x` goes to machines as it is.
+//! Only the first folder counts, and a folder below it may have any name: `modules/a/files/templates/x` goes to
+//! machines unchanged.
 
 /// The folder of modules.
 pub const MODULES: &str = "modules";
@@ -12,11 +13,11 @@ pub enum ModuleFolder {
     Manifests,
     /// Texts that are rendered, and their partials.
     Templates,
-    /// What goes to machines as it is.
+    /// Files that go to machines unchanged.
     Files,
 }
 
-/// The path of a file in one of these folders, in its parts.
+/// The path of a file in one of these folders, split into its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModulePath<'a> {
     /// The module's name.
@@ -28,12 +29,12 @@ pub struct ModulePath<'a> {
 }
 
 impl ModuleFolder {
-    /// A folder by its name.
+    /// The folder with this name.
     fn of(name: &str) -> Option<Self> {
         [Self::Manifests, Self::Templates, Self::Files].into_iter().find(|folder| folder.as_str() == name)
     }
 
-    /// Its name.
+    /// The name of the folder, such as `manifests`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Manifests => "manifests",
@@ -44,13 +45,13 @@ impl ModuleFolder {
 }
 
 impl<'a> ModulePath<'a> {
-    /// A path of a repository; none where it is in none of these folders.
+    /// Splits a path in the repository; `None` if it is in none of these folders.
     pub fn of(path: &'a str) -> Option<Self> {
         let (top, inner) = path.split_once('/')?;
         Self::inside(inner).filter(|_| top == MODULES)
     }
 
-    /// A path below the folder of modules.
+    /// Splits a path relative to the folder of modules.
     pub fn inside(inner: &'a str) -> Option<Self> {
         let (module, rest) = inner.split_once('/')?;
         let (folder, name) = rest.split_once('/')?;
@@ -58,7 +59,7 @@ impl<'a> ModulePath<'a> {
         is_a_file.then_some(Self { module, folder: ModuleFolder::of(folder)?, name })
     }
 
-    /// Whether a path of a repository is in this folder of a module.
+    /// Whether a path in the repository is in this folder of a module.
     pub fn is_in(folder: ModuleFolder, path: &str) -> bool {
         ModulePath::of(path).is_some_and(|path| path.folder == folder)
     }

@@ -1,6 +1,6 @@
-//! What modules' `files/` have beside the bytes of their files: links, empty folders, and which files are programs.
+//! What modules' `files/` contain apart from the bytes of files: links, empty folders, and which files are executable.
 //!
-//! git holds no empty folder; one with nothing but a `.gitkeep` stands for it.
+//! git has no empty folders; one with only a `.gitkeep` counts as empty.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{CommitId, ModuleFolder, ModulePath};
 
-/// A file that only keeps its folder.
+/// The name of a file that only keeps its folder.
 pub(super) const KEEPS_FOLDER: &str = ".gitkeep";
 
-/// Links, empty folders and programs by their paths.
+/// Links, empty folders and executable files, by their paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) links: BTreeMap<Arc<str>, Arc<str>>,
@@ -21,7 +21,7 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// The id of a directory with this shape, where names and contents alone would be `commit`.
+    /// The id of a directory with this shape, given the id `commit` of its names and contents.
     pub(super) fn id(&self, commit: CommitId) -> CommitId {
         if *self == Self::default() {
             return commit;
@@ -41,14 +41,14 @@ impl Shape {
 }
 
 impl Shape {
-    /// All of it: the kind, the path, and what a link says.
+    /// All parts: the kind, the path, and the target of a link.
     pub(super) fn parts(&self) -> impl Iterator<Item = (&'static str, &str, &str)> {
         let links = self.links.iter().map(|(path, target)| (LINK, &**path, &**target));
         let folders = self.folders.iter().map(|path| (FOLDER, &**path, ""));
         links.chain(folders).chain(self.programs.iter().map(|path| (PROGRAM, &**path, "")))
     }
 
-    /// Takes over one of [`Shape::parts`]; none where there is no such kind.
+    /// Adds one of [`Shape::parts`]; `None` if the kind is unknown.
     pub(super) fn take(&mut self, kind: &str, path: &str, more: &str) -> Option<()> {
         match kind {
             LINK => drop(self.links.insert(path.into(), more.into())),
@@ -64,12 +64,13 @@ const LINK: &str = "link";
 const FOLDER: &str = "folder";
 const PROGRAM: &str = "program";
 
-/// Whether a path is of what a module gives to machines: below `modules/NAME/files/`.
+/// Whether a path is below `modules/NAME/files/`, whose files go to machines.
 pub(super) fn is_given(path: &str) -> bool {
     ModulePath::is_in(ModuleFolder::Files, path)
 }
 
-/// Whether an entry there is given to machines: not what editors and git leave, though its name may begin with a dot.
+/// Whether an entry there goes to machines: all do except the files that editors and git leave, even if the name begins
+/// with a dot.
 pub(super) fn is_delivered(name: &str) -> bool {
     let is_of_an_editor = name.starts_with(".#")
         || (name.starts_with('.')

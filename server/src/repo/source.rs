@@ -1,4 +1,4 @@
-//! Where snapshots come from: a directory, a git repository, or the mirror of a remote one.
+//! The sources of snapshots: a directory, a git repository, or the mirror of a remote one.
 
 use std::path::{Path, PathBuf};
 
@@ -17,17 +17,17 @@ pub enum Source {
     Remote(Mirror, GitRepository),
 }
 
-/// What is known of a source already.
+/// What is already known of a source.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     /// The snapshot that was taken last.
     pub(super) snapshot: Option<CommitId>,
-    /// The commit at which the branch was last seen: another, where that was refused before a restart.
+    /// The commit at which the branch was last seen; it differs from the snapshot if it was refused before a restart.
     pub(super) branch: Option<CommitId>,
 }
 
 impl Known {
-    /// Nothing else than that this was taken.
+    /// Only this snapshot was taken.
     pub(super) fn taken(commit: Option<CommitId>) -> Self {
         Self { snapshot: commit.clone(), branch: commit }
     }
@@ -37,26 +37,26 @@ impl Known {
 #[derive(Debug, Clone, Default)]
 pub struct History {
     repository: Option<PathBuf>,
-    /// The branch, where what is here is all that there is: a mirror may be behind.
+    /// The branch; only if the local repository is complete, since a mirror may be behind.
     branch: Option<String>,
 }
 
-/// It reads the repository: not for the threads that answer.
+/// These functions read the repository, so the threads that answer must not call them.
 impl History {
-    /// The whole id of the one commit that begins with these digits.
+    /// The full id of the only commit that begins with these digits.
     pub fn whole_id(&self, digits: &str) -> Option<String> {
         let repository = GitRepository::open(self.repository.as_ref()?, digits).ok()?;
         let id = repository.head().ok()?.to_string();
         id.starts_with(digits).then_some(id)
     }
 
-    /// Whether a commit is among those that another builds on.
+    /// Whether `older` is an ancestor of `newer`.
     pub fn builds_on(&self, newer: &str, older: &str) -> bool {
         let repository = self.repository.as_ref().and_then(|path| GitRepository::open(path, newer).ok());
         repository.is_some_and(|repository| repository.builds_on(newer, older))
     }
 
-    /// Whether the branch is at this commit, as one that was set back is at one that is old; none where nobody here knows.
+    /// Whether the branch is at this commit; it may have been reset to an old one. `None` if that is not known here.
     pub fn is_at(&self, commit: &str) -> Option<bool> {
         let (path, branch) = (self.repository.as_ref()?, self.branch.as_ref()?);
         let head = GitRepository::follow(path, branch).and_then(|repository| repository.head());
@@ -65,12 +65,12 @@ impl History {
 }
 
 impl Source {
-    /// The source that `--repo` names: a URL is mirrored at `mirror`; a directory that is a git
-    /// repository is read by commits; any other directory as it is. A remote that was fetched before is stood for by its
-    /// mirror until it is looked at.
+    /// The source that `--repo` names. A URL is mirrored at `mirror`; a directory that is a git repository is read by
+    /// commits, and any other directory as it is. A remote that was fetched earlier is represented by its mirror until
+    /// it is looked at.
     ///
     /// # Errors
-    /// It is not there, or cannot be fetched and never was.
+    /// Returns an error if it does not exist, or cannot be fetched and never was.
     pub fn open(repo: &str, branch: &str, mirror: &Path) -> Result<Self, RepoError> {
         Self::find(repo, branch, mirror).map_err(|error| error.or_exhausted(Path::new(repo)))
     }
@@ -79,8 +79,8 @@ impl Source {
         if Mirror::is_url(repo) {
             let mirror = Mirror::new(repo, mirror, branch)?;
             mirror.repair();
-            // What was fetched before and can be read is served at once, and looked at again in a moment: a remote that
-            // takes a connection and says nothing holds up nobody's poll.
+            // If it was fetched earlier and can be read, it is used at once, and the remote is looked at soon after: a
+            // remote that accepts a connection and sends nothing must not hold up any poll.
             let is_filled = mirror.is_filled();
             let fetched = if is_filled && mirror.has_branch() { Ok(()) } else { mirror.fetch() };
             let whole = fetched.and_then(|()| mirror.damage().map_or(Ok(()), |damage| mirror.renew(damage)));
@@ -103,10 +103,10 @@ impl Source {
         }
     }
 
-    /// The snapshot of now.
+    /// The current snapshot.
     ///
     /// # Errors
-    /// It cannot be read or is beyond the limits.
+    /// Returns an error if it cannot be read, or exceeds the limits.
     pub fn snapshot(&self) -> Result<Snapshot, RepoError> {
         let snapshot = match self {
             Self::Directory(directory) => directory.snapshot(),
@@ -115,10 +115,10 @@ impl Source {
         snapshot.map_err(|error| error.or_exhausted(self.path()))
     }
 
-    /// Whether the branch is there.
+    /// Checks that the branch exists.
     ///
     /// # Errors
-    /// It is not.
+    /// Returns an error if it does not.
     pub fn has_head(&self) -> Result<(), RepoError> {
         match self {
             Self::Directory(_) => Ok(()),
@@ -126,7 +126,7 @@ impl Source {
         }
     }
 
-    /// The snapshot of now, if it is another than the one that is known.
+    /// The current snapshot, if it differs from the known one.
     pub(super) fn newer_than(&mut self, known: &Known) -> Result<Option<Snapshot>, RepoError> {
         let looked = match self.look(known) {
             Err(error) => self.look_anew(known, error),
@@ -135,7 +135,7 @@ impl Source {
         looked.map_err(|error| error.or_exhausted(self.path()))
     }
 
-    /// Looks again where it was the mirror that failed: what is damaged there no fetch puts right.
+    /// Looks again if the mirror is at fault: fetching does not repair damage there.
     fn look_anew(&mut self, known: &Known, error: RepoError) -> Result<Option<Snapshot>, RepoError> {
         let Self::Remote(mirror, repository) = self else { return Err(error) };
         let Some(damage) = mirror.damage() else { return Err(error) };
@@ -166,7 +166,7 @@ impl Source {
         Ok((Some(snapshot.commit()) != last).then(|| self.remarked(snapshot, known.branch.as_ref())))
     }
 
-    /// How commits follow one another, where there are commits.
+    /// How commits follow one another, if there are commits.
     pub(super) fn history(&self) -> History {
         match self {
             Self::Directory(_) => History::default(),
@@ -178,7 +178,7 @@ impl Source {
         }
     }
 
-    /// A snapshot with what is worth saying of the way to it from where the branch was.
+    /// Adds a remark on how the branch moved to this snapshot.
     fn remarked(&self, snapshot: Snapshot, was: Option<&CommitId>) -> Snapshot {
         let history = match self {
             Self::Directory(_) => None,
@@ -190,7 +190,7 @@ impl Source {
         snapshot.remarked(history.into_iter().chain(tag))
     }
 
-    /// A good commit of before the server's last start, if it is still to be had.
+    /// A good commit from before the server was last started, if it still exists.
     pub fn last_good(&self, id: &str, kept: &Kept) -> Option<Snapshot> {
         match self {
             Self::Directory(_) => kept.get(id),

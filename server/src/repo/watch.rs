@@ -1,7 +1,7 @@
-//! Notices that something in a directory changed. What changed is not asked: the tree is read again.
+//! Notices that something in a directory has changed. It does not matter what: the tree is read again.
 //!
-//! Folders are watched, never single files (a watch on a file dies with its first atomic replacement), and what is
-//! hidden or built is not.
+//! Only folders are watched, never single files (a watch on a file ends when the file is atomically replaced), and no
+//! hidden folders or build results.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -16,7 +16,7 @@ use super::shape;
 /// What wakes a follower.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Signal {
-    /// Something said so: look now.
+    /// It was poked: look now.
     Poked,
     /// The directory is changing: look when it is quiet.
     Changed,
@@ -25,18 +25,18 @@ pub(super) enum Signal {
 pub(super) struct Watch {
     root: PathBuf,
     watcher: RecommendedWatcher,
-    /// What is watched, and which directory was there: another may have taken its place.
+    /// The watched directories with their identities, since another one may have taken the place of a path.
     watched: BTreeMap<PathBuf, Identity>,
 }
 
-/// What makes a directory itself, whatever it is called.
+/// What identifies a directory, whatever its name: the device and the inode.
 type Identity = (u64, u64);
 
 impl Watch {
     pub(super) fn start(root: &Path, signals: Sender<Signal>) -> notify::Result<Self> {
         let root_of_events = root.to_owned();
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            // an error (a queue that overflowed, say) is a reason to look, too; nobody listening is not a reason to worry
+            // an error, such as a queue that overflowed, is also a reason to look; if no one listens, that is fine
             if event.as_ref().map_or(true, |event| concerns(&root_of_events, event)) {
                 let _nobody = signals.send(Signal::Changed);
             }
@@ -46,14 +46,14 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Watches what is new since the last time, or is in the place of what was watched: the root, the folders at its
-    /// top, and the folder that the root is in, where another may be put in its place.
+    /// Watches what is new or was replaced since the last time: the root, the folders at its top, and the folder that
+    /// contains the root, in which another root may take its place.
     pub(super) fn renew(&mut self) -> notify::Result<()> {
         let now = self.wanted().map_err(notify::Error::io)?;
         let gone = self.watched.iter().filter(|(path, identity)| now.get(*path) != Some(identity));
         for path in gone.map(|(path, _)| path.clone()).collect::<Vec<_>>() {
             self.watched.remove(&path);
-            // its watch went with it, where it was removed
+            // if it was removed, its watch is gone already
             let _gone = self.watcher.unwatch(&path);
         }
         for (path, identity) in now {
@@ -88,10 +88,10 @@ impl Watch {
     }
 }
 
-/// Whether an event can have changed the tree. Reading raises events too: they must not wake the reader.
+/// Whether an event can have changed the tree. Reading causes events too, which must not wake the reader.
 fn concerns(root: &Path, event: &Event) -> bool {
     let is_ours = |path: &PathBuf| {
-        // beside the root lies what is others'
+        // what is beside the root does not belong to it
         let Ok(inner) = path.strip_prefix(root) else { return false };
         if inner.to_str().is_some_and(shape::is_given) {
             return inner.iter().skip(3).all(|name| name.to_str().is_some_and(shape::is_delivered));

@@ -1,5 +1,6 @@
-//! Whether a directory is a git repository, and why one that is cannot be read. Whatever git itself would take for a
-//! repository is one, however broken: read as a plain directory, it would bring into force what was never committed.
+//! Whether a directory is a git repository, and if it is, why it cannot be read. Anything that git itself would take
+//! for a repository counts as one, however broken: read as a plain directory, it would bring into force what was never
+//! committed.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::super::RepoError;
 use super::{broken, options};
 
-/// The extensions of git's format with which commits and branches are where they always are.
+/// The extensions of git's format with which commits and branches are still in their usual places.
 const EXTENSIONS: [&str; 8] = [
     "noop",
     "noop-v1",
@@ -20,8 +21,8 @@ const EXTENSIONS: [&str; 8] = [
     "relativeworktrees",
 ];
 
-/// Whether there is a git repository at `path` itself, not above it: one of a work tree, or a bare one. Opening it says
-/// whether it can be read.
+/// Whether there is a git repository at `path` itself, not above it: with a work tree, or bare. Whether it can be read
+/// shows only when it is opened.
 pub(super) fn is_at(path: &Path) -> bool {
     is_there(&path.join(".git")) || is_bare(path)
 }
@@ -30,16 +31,16 @@ fn is_bare(path: &Path) -> bool {
     is_there(&path.join("HEAD")) && ["objects", "refs"].iter().any(|part| is_there(&path.join(part)))
 }
 
-/// Whether something is there: also what cannot be looked at.
+/// Whether something exists at a path, even if it cannot be accessed.
 fn is_there(path: &Path) -> bool {
     let is_missing = |kind| matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory);
     !path.symlink_metadata().is_err_and(|error| is_missing(error.kind()))
 }
 
-/// The repository at `path`.
+/// Opens the repository at `path`.
 ///
 /// # Errors
-/// There is none, or it cannot be read: the reason says what to do.
+/// Returns an error if there is none, or if it cannot be read; the reason includes what to do.
 pub(super) fn open(path: &Path) -> Result<gix::ThreadSafeRepository, RepoError> {
     let opened = options().open(path).map_err(|error| broken(path, &reason(path, &error)))?;
     match unknown_format(path, &opened.to_thread_local()) {
@@ -48,7 +49,7 @@ pub(super) fn open(path: &Path) -> Result<gix::ThreadSafeRepository, RepoError> 
     }
 }
 
-/// What of a repository's format is not known here.
+/// A part of the repository's format that is not supported; `None` if all of it is.
 fn unknown_format(path: &Path, repository: &gix::Repository) -> Option<String> {
     let config = repository.config_snapshot();
     let refs = config.string("extensions.refStorage");
@@ -58,7 +59,7 @@ fn unknown_format(path: &Path, repository: &gix::Repository) -> Option<String> {
             std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display()
         ));
     }
-    // The first version of the format had no extensions, and git ignores those that are set there.
+    // The first version of the format had no extensions, and git ignores any that are set.
     let has_extensions = config.integer("core.repositoryFormatVersion").is_some_and(|version| version > 0);
     let sections = config.sections_by_name("extensions").into_iter().flatten().filter(|_| has_extensions);
     let mut names = sections.flat_map(|section| section.value_names().collect::<Vec<_>>());
@@ -95,7 +96,7 @@ fn reason(path: &Path, error: &gix::Error) -> String {
     )
 }
 
-/// What is in the way of a repository's directory, or of the file that names it.
+/// What keeps the repository's directory, or the file that names it, from being read.
 fn obstacle(git: &Path) -> Option<String> {
     let unread = |path: &Path| {
         let error = File::open(path).err()?;
@@ -115,7 +116,7 @@ fn obstacle(git: &Path) -> Option<String> {
     ["HEAD", "objects", "refs"].iter().find_map(|part| unread(&git.join(part)))
 }
 
-/// All that an error says, without the words that only sort it.
+/// The whole text of an error with its causes, without words that only classify it.
 fn causes(error: &gix::Error) -> String {
     let mut words = vec![error.to_string()];
     let mut cause = std::error::Error::source(error);

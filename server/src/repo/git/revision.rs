@@ -1,6 +1,6 @@
-//! Which commit a name means. A branch that is followed is `refs/heads/NAME` and nothing else: anyone who may push tags must
-//! not be able to move it. What people name on a command line is a commit, a branch or a tag, in this order; git itself
-//! puts tags first.
+//! Which commit a name refers to. A branch that is followed is `refs/heads/NAME` and nothing else: anyone who may push
+//! tags must not be able to move it. A name on a command line is a commit, a branch or a tag, in this order; git itself
+//! tries tags first.
 
 use std::collections::HashSet;
 
@@ -10,30 +10,30 @@ use crate::diagnostic::{Code, Diagnostic};
 
 use super::super::CommitId;
 
-/// What a repository is asked for.
+/// What is read from a repository.
 #[derive(Debug, Clone)]
 pub(super) enum Wanted {
     /// A branch to follow.
     Branch(String),
-    /// Whatever a person names.
+    /// A revision that a person named.
     Revision(String),
 }
 
 impl Wanted {
-    /// As it was asked for.
+    /// The name, as it was given.
     pub(super) fn text(&self) -> &str {
         let (Self::Branch(text) | Self::Revision(text)) = self;
         text
     }
 }
 
-/// A name that was found, and what is worth saying about it.
+/// The commit that a name refers to, with remarks on the name.
 pub(super) struct Resolved {
     pub(super) id: ObjectId,
     pub(super) remarks: Vec<Diagnostic>,
 }
 
-/// The commit that is wanted; none where there is none.
+/// The commit that is wanted; `None` if there is none.
 pub(super) fn resolve(repository: &gix::Repository, wanted: &Wanted) -> Option<Resolved> {
     match wanted {
         Wanted::Branch(name) => {
@@ -46,7 +46,7 @@ pub(super) fn resolve(repository: &gix::Repository, wanted: &Wanted) -> Option<R
     }
 }
 
-/// A tag that is named like the branch that is followed.
+/// The warning about a tag with the name of the branch that is followed.
 pub(in super::super) fn tag_of_that_name(branch: &str) -> Diagnostic {
     let message =
         format!("there is a tag `{branch}` with the name of the branch: only the branch is followed");
@@ -55,7 +55,7 @@ pub(in super::super) fn tag_of_that_name(branch: &str) -> Diagnostic {
 }
 
 fn revision(repository: &gix::Repository, text: &str) -> Option<Resolved> {
-    // `main~3`: what the first name means is decided here, the rest is git's
+    // in `main~3`, the meaning of the first name is decided here, and the rest is left to git
     let end = text.find(['~', '^', ':']).or_else(|| text.find("@{")).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     let mut found = named(repository, name);
@@ -79,12 +79,12 @@ fn revision(repository: &gix::Repository, text: &str) -> Option<Resolved> {
     Some(Resolved { id, remarks: remark.into_iter().collect() })
 }
 
-/// The commit behind an object.
+/// The commit that an object refers to.
 fn found_id(repository: &gix::Repository, id: ObjectId) -> Option<ObjectId> {
     Some(repository.find_object(id).ok()?.peel_to_commit().ok()?.id)
 }
 
-/// All that a name can mean, the likeliest first.
+/// Everything that a name can refer to, the most likely first.
 fn named(repository: &gix::Repository, name: &str) -> Vec<(&'static str, ObjectId)> {
     let mut found: Vec<(&'static str, ObjectId)> = Vec::new();
     found.extend(commit_of_digits(repository, name).map(|id| ("a commit", id)));
@@ -99,7 +99,7 @@ fn named(repository: &gix::Repository, name: &str) -> Vec<(&'static str, ObjectI
     found
 }
 
-/// The commit whose id begins with these digits; none where there are several.
+/// The commit whose id begins with these digits; `None` if there are none or several.
 fn commit_of_digits(repository: &gix::Repository, digits: &str) -> Option<ObjectId> {
     if digits.len() < 4 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
@@ -115,7 +115,7 @@ fn commit_of_digits(repository: &gix::Repository, digits: &str) -> Option<Object
     commits.next().is_none().then_some(first)
 }
 
-/// The commit of a reference by its full name: gix, as git, would also try other folders.
+/// The commit of a reference, by its full name. gix, like git, would also try other folders.
 fn reference(repository: &gix::Repository, name: &str) -> Option<ObjectId> {
     let mut reference = repository.try_find_reference(name).ok()??;
     if reference.name().as_bstr() != name {
@@ -125,7 +125,7 @@ fn reference(repository: &gix::Repository, name: &str) -> Option<ObjectId> {
     found_id(repository, id)
 }
 
-/// The remote's branch that the branch which is checked out follows, where it was ever fetched.
+/// The remote branch that the checked-out branch follows, if it was ever fetched.
 pub(super) fn upstream(repository: &gix::Repository) -> Option<String> {
     let branch = repository.head_name().ok()??;
     let direction = gix::remote::Direction::Fetch;
@@ -135,10 +135,10 @@ pub(super) fn upstream(repository: &gix::Repository) -> Option<String> {
     Some(name.strip_prefix("refs/remotes/").unwrap_or(&name).to_owned())
 }
 
-/// So many commits are walked over to find one: anyone who asks for one that is older has waited long already.
+/// The most commits to walk through to find one: anyone who asks for an older one has waited long already.
 const FAR: usize = 100_000;
 
-/// Whether a commit is among those that another builds on.
+/// Whether `older` is an ancestor of `newer`.
 pub(in super::super) fn builds_on(repository: &gix::Repository, newer: &str, older: &str) -> bool {
     let id = |text: &str| ObjectId::from_hex(text.as_bytes()).ok();
     let (Some(newer), Some(older)) = (id(newer), id(older)) else { return false };
@@ -146,7 +146,7 @@ pub(in super::super) fn builds_on(repository: &gix::Repository, newer: &str, old
     walk.take(FAR).map_while(Result::ok).skip(1).any(|commit| commit.id == older)
 }
 
-/// What is worth saying where a branch went from one commit to another that does not build on it.
+/// A remark if a branch moved to a commit that does not build on the one before.
 pub(super) fn history(repository: &gix::Repository, last: &CommitId, now: ObjectId) -> Option<Diagnostic> {
     let before = ObjectId::from_hex(last.as_str().as_bytes()).ok()?;
     if before == now {
@@ -162,7 +162,7 @@ pub(super) fn history(repository: &gix::Repository, last: &CommitId, now: Object
         Some(base) if base == now => {
             format!("the branch was set back: it was at commit {last}, which builds on this one")
         }
-        // All that a commit builds on is here, and nothing more is known of what is not.
+        // All ancestors of this commit are here. If the commit before is not, nothing more is known of it.
         base if base.is_some() || !is_here => {
             format!("the branch was rewritten: this commit does not build on {last}, where it was")
         }

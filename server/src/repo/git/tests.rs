@@ -1,4 +1,4 @@
-//! Commits of scratch repositories, made with the system's `git`.
+//! Tests with commits of scratch repositories, made with the system's `git`.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -22,7 +22,7 @@ impl Scratch {
         self.0.path()
     }
 
-    /// What a command of git prints to what it is given.
+    /// The output of a git command for an input.
     fn answer(&self, arguments: &[&str], input: &str) -> String {
         let mut command = Command::new("git");
         command.current_dir(self.path()).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -94,7 +94,7 @@ fn a_new_commit_shares_the_bytes_that_did_not_change() {
     assert_eq!((&*bytes(&first, "b"), &*bytes(&second, "b")), (&b"1"[..], &b"2"[..]));
 }
 
-/// Trees that are in each other, each ten times, are more paths than there is memory for.
+/// Trees that contain each other ten times are more paths than fit into memory.
 #[test]
 fn a45_a_few_trees_that_are_a_billion_paths_are_not_walked_to_their_end() {
     let scratch = Scratch::new();
@@ -102,7 +102,7 @@ fn a45_a_few_trees_that_are_a_billion_paths_are_not_walked_to_their_end() {
     let file = format!("100644 blob {}", scratch.answer(&["hash-object", "-w", "--stdin"], "y = 1\n"));
     let bomb = (0..9)
         .fold(file.clone(), |inner, _| tree(&(0..10).map(|n| format!("{inner}\t{n}\n")).collect::<String>()));
-    // One in another, and in nothing else: the paths grow, not the number of files.
+    // Each contains only the next: the paths get long, but there are few files.
     let deep = (0..2_000).fold(file.clone(), |inner, _| tree(&format!("{inner}\tlong-enough\n")));
     let snapshot = |customers: &str, modules: &str| {
         let hieradata = tree(&format!("{}\tcustomers\n", tree(customers)));
@@ -183,7 +183,7 @@ fn an_unknown_revision_is_named() {
     assert!(!GitRepository::is_at(&scratch.path().join("a")));
 }
 
-/// What a directory is that these commands of a shell made, once it has files that were never committed.
+/// The source that a directory becomes after these shell commands, with files in it that were never committed.
 fn made_by(script: &str) -> Result<Source, String> {
     let directory = tempfile::tempdir().unwrap();
     std::fs::create_dir(directory.path().join("inventory")).unwrap();
