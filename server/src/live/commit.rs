@@ -1,4 +1,4 @@
-//! Commits: checked first, then in force; a broken one leaves the last good in force.
+//! Commits: each is checked before it comes into force. If it is broken, the last good one stays in force.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
@@ -18,38 +18,39 @@ use crate::repo::Snapshot;
 use crate::store;
 use crate::store::commit::{CommitRow, CommitStatus};
 
-/// So many commits that cannot be written down are kept; older ones are long superseded.
+/// The most results of commits to keep while they cannot be written; older ones are long superseded.
 const MOST_UNWRITTEN: usize = 32;
 
-/// What became of a commit that somebody waits for.
+/// What became of a commit that someone waits for.
 #[derive(Debug)]
 pub enum Judged {
     Row(Box<CommitRow>),
-    /// A newer one came while it was being judged, and took its place.
+    /// A newer one arrived while it was being judged, and replaced it.
     Overtaken(String),
-    /// A newer one that builds on it was read in its place: they came at once.
+    /// A newer one that builds on it was read in its place, because both arrived at once.
     Skipped(String),
-    /// It was judged when it came, and another is in force now, or none.
+    /// It was judged when it arrived, and now the given commit, or none, is in force.
     Past(CommitStatus, Option<String>),
-    /// It has not come; why no commit comes, where that is known.
+    /// It has not arrived; with the reason why no commit arrives, if that is known.
     NotCome(Option<String>),
 }
 
-/// After so long, a repository that is being looked at is said not to answer.
+/// How long reading a repository may take before it counts as not answering.
 const SLOW: Duration = Duration::from_secs(10);
 
-/// Fewer digits of a commit's id name none.
+/// The fewest digits with which a commit's id may be given.
 const FEWEST_DIGITS: usize = 4;
 
 impl Live {
-    /// Judges a snapshot and puts it in force, unless operators' files are at fault. Returns which it was. Polls are
-    /// answered from the commit in force until then.
+    /// Judges a snapshot and puts it in force, unless operators' files are at fault. Returns which of the two happened.
+    /// Until then, polls are answered from the commit in force.
     pub async fn take(self: &Arc<Self>, snapshot: Snapshot) -> CommitStatus {
-        // Nobody stops it.
+        // With a default `Stop`, nothing can stop it.
         self.take_until(snapshot, Stop::default()).await.unwrap_or(CommitStatus::Broken)
     }
 
-    /// The same; none where it was stopped before the judgement came to its end, and nothing came of it.
+    /// Like [`Live::take`], but can be stopped. Returns `None` if it was stopped before the judgement ended; then
+    /// nothing has changed.
     pub(super) async fn take_until(self: &Arc<Self>, snapshot: Snapshot, stop: Stop) -> Option<CommitStatus> {
         let span = tracing::error_span!("commit", commit = %snapshot.commit());
         self.take_now(snapshot, stop).instrument(span).await
@@ -89,7 +90,7 @@ impl Live {
         let before = self.in_force();
         let corrected = InForce::corrected(before.as_deref(), &program, &checked);
         let leaving = match &before {
-            // It came twice, as by a poke and by itself.
+            // It arrived twice, such as by a poke and by itself.
             Some(before) if before.commit() == commit => before.leaving().clone(),
             Some(before) => Leaving::between(before.program().inventory(), program.inventory()),
             None => Leaving::default(),
@@ -129,12 +130,12 @@ impl Live {
         self.tell(Happening::CommitBroken { commit });
     }
 
-    /// The newest commit that was found broken, where none came into force since.
+    /// The newest commit that was found broken, unless another came into force since.
     pub fn broken_commit(&self) -> Option<String> {
         self.broken.load().as_ref().map(|snapshot| snapshot.commit().to_string())
     }
 
-    /// The one judgement, which is also that of `holdfast check`; none where it was stopped.
+    /// Judges a snapshot, as `holdfast check` does too; `None` if it was stopped.
     fn judge(&self, snapshot: &Snapshot, stop: &Stop) -> Option<(Program, Checked)> {
         let in_force = self.in_force();
         let program = Program::new(snapshot, in_force.as_ref().map(|in_force| in_force.program()));
@@ -143,7 +144,7 @@ impl Live {
         Some((program, checked))
     }
 
-    /// Waits until a commit has been judged; not for longer than `patience` where it does not come.
+    /// Waits until a commit has been judged, but no longer than `patience` if it does not arrive.
     pub async fn judged(&self, commit: &str, patience: Duration) -> store::Result<Judged> {
         let (mut happenings, mut stands) = (self.happenings(), None);
         let mut deadline = tokio::time::Instant::now() + patience;
@@ -156,20 +157,20 @@ impl Live {
             if let Some(newer) = self.overtaken_by(commit) {
                 return Ok(Judged::Overtaken(newer));
             }
-            // Anyone who waits already need not be waited for.
+            // The repository has been slow to answer for a while, so do not wait again.
             if self.looking_for().is_some_and(|looking| looking > SLOW) {
                 return self.not_come(commit).await;
             }
-            // What is elsewhere is looked through once.
+            // The repository is searched only once for each state of the commits at hand.
             if stands.as_ref() != Some(&self.stands()) {
                 let is_first = stands.replace(self.stands()).is_none();
                 if let Some(newer) = self.skipped_for(commit, is_first).await {
                     return Ok(self.past(commit).await?.unwrap_or(Judged::Skipped(newer)));
                 }
             }
-            // Anyone who missed some happenings looks again as well.
+            // Also look again if some events were missed.
             if tokio::time::timeout_at(deadline, happenings.recv()).await.is_err() {
-                // With many nodes a judgement takes its time: the commit has come.
+                // A judgement takes time with many nodes; the commit has arrived.
                 if self.judging.load_full().is_none() {
                     return self.not_come(commit).await;
                 }
@@ -178,7 +179,7 @@ impl Live {
         }
     }
 
-    /// What became of a commit that does not come: it may have been here, or are behind one that is.
+    /// What became of a commit that does not arrive: it may have been judged earlier.
     async fn not_come(&self, commit: &str) -> store::Result<Judged> {
         if let Some(past) = self.past(commit).await? {
             return Ok(past);
@@ -187,13 +188,13 @@ impl Live {
         Ok(skipped.map_or_else(|| Judged::NotCome(self.hindrance()), Judged::Skipped))
     }
 
-    /// What was said of a commit that was judged before.
+    /// What became of a commit that was judged earlier.
     async fn past(&self, commit: &str) -> store::Result<Option<Judged>> {
         let in_force = self.in_force().map(|in_force| in_force.commit().to_owned());
         Ok(self.row_of(commit).await?.map(|row| Judged::Past(row.status, in_force)))
     }
 
-    /// Why no commit comes now.
+    /// Why no commit arrives at the moment.
     fn hindrance(&self) -> Option<String> {
         if let Some(looking) = self.looking_for().filter(|looking| *looking > SLOW) {
             return Some(format!(
@@ -208,16 +209,16 @@ impl Live {
         self.poke.get()?.looking_for()
     }
 
-    /// Whether a directory without git is followed, which has no commits.
+    /// Whether the server follows a directory without git, which has no commits.
     pub fn follows_a_directory(&self) -> bool {
         self.config.kept.is_some()
     }
 
-    /// The whole id of the commit that begins with these digits, among those that came and those that the repository has
-    /// here; none where there is none, or several.
+    /// The full id of the commit that begins with these digits, among those that arrived and those in the local
+    /// repository; `None` if there is none, or more than one.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn whole_id(&self, digits: &str) -> store::Result<Option<String>> {
         let hex = digits.strip_prefix("dir-").unwrap_or(digits);
         if hex.len() < FEWEST_DIGITS {
@@ -244,19 +245,19 @@ impl Live {
         Ok(rows.into_iter().find(|row| row.environment == self.config.environment))
     }
 
-    /// The commits that are at hand: being judged, in force, and broken.
+    /// The commits at hand: the one in force, the broken one, and the one being judged.
     pub(super) fn stands(&self) -> [Option<String>; 3] {
         let in_force = self.in_force().map(|in_force| in_force.commit().to_owned());
         let broken = self.broken.load_full().map(|snapshot| snapshot.commit().to_string());
         [in_force, broken, self.judging.load_full().map(|judging| (*judging).clone())]
     }
 
-    /// Puts a commit in force that was judged good before the server's last start.
+    /// Puts a commit in force that was judged good before the server was last started.
     pub fn put_in_force(&self, snapshot: &Snapshot) {
         let program = Program::new(snapshot, None);
         let in_force = Arc::new(InForce::new(program, OnceLock::new(), BTreeMap::new(), Leaving::default()));
         self.in_force.store(Some(in_force.clone()));
-        // What is wrong with it is wanted by the judgement of the next one.
+        // Its result is needed to judge the next commit.
         tokio::task::spawn_blocking(move || in_force.checked().is_clean());
     }
 
@@ -267,7 +268,7 @@ impl Live {
         mut diagnostics: Vec<Diagnostic>,
         seen_at: Timestamp,
     ) {
-        // A restart judges it again, and knows no more how the branch came to it.
+        // A restart judges it again, but no longer knows how the branch moved to it.
         diagnostics.extend(self.said_of_its_coming(snapshot.commit().as_str()).await);
         let written = snapshot.written();
         let row = CommitRow {
@@ -284,7 +285,7 @@ impl Live {
         self.write_commits().await;
     }
 
-    /// What was said of the branch when it came to its newest commit, where that is this one.
+    /// The remarks on how the branch moved to its newest commit, if that is this one.
     async fn said_of_its_coming(&self, commit: &str) -> Vec<Diagnostic> {
         let newest = self.store.commits(self.config.environment.clone(), 0, 1).await;
         if !newest.is_ok_and(|newest| newest.first().is_some_and(|(newest, _)| newest.id == commit)) {
@@ -294,8 +295,9 @@ impl Live {
         known.into_iter().filter(|remark| remark.code == Code::HistoryRewritten).collect()
     }
 
-    /// Writes down what became of commits. What cannot be written, as on a full disk, is kept and tried again: else nobody
-    /// would ever hear of a commit that machines run. One that the store never takes holds up no other.
+    /// Writes the results of commits to the store. What cannot be written, such as on a full disk, is kept and tried
+    /// again: otherwise a commit that machines run would never show. A result that the store never accepts does not
+    /// hold up the others.
     pub async fn write_commits(&self) {
         let _one = self.writing.lock().await;
         let rows: Vec<_> = self.unwritten().iter().cloned().collect();
@@ -303,7 +305,7 @@ impl Live {
         for row in rows {
             let (commit, judged_at) = (row.id.clone(), row.seen_at);
             match self.store.put_commit(row).await {
-                // What was said of it before is superseded.
+                // Earlier results of this commit are superseded.
                 Ok(()) => self.unwritten().retain(|row| row.id != commit || row.seen_at > judged_at),
                 Err(error) => refused = refused.or(Some((commit, error))),
             }

@@ -1,5 +1,5 @@
-//! Commits as they come. One is judged at a time, and a newer one ends the judgement of an older: nobody waits for what
-//! will never be in force.
+//! Takes commits as they arrive. One is judged at a time, and a newer one ends the judgement of an older one, so that
+//! nobody waits for a commit that will never be in force.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use super::{Happening, Live, Unreadable};
 use crate::repo::{Follower, Snapshot, Update};
 
-/// So many commits that were not judged are remembered, for anyone who asks what became of them.
+/// How many commits that were not judged are remembered, for those who ask what became of them.
 const REMEMBERED: usize = 32;
 
-/// Ends a judgement before its end.
+/// Stops a judgement.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stop(Arc<AtomicBool>);
 
@@ -23,23 +23,23 @@ impl Stop {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether nobody wants to know any more.
+    /// Whether the judgement is to stop.
     pub(super) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 impl Live {
-    /// Takes up what a follower finds, until it ends.
+    /// Takes what a follower finds, until it ends.
     pub async fn follow(self: Arc<Self>, mut follower: Follower) {
-        // Set once: there is one follower in a server's life.
+        // A server has only one follower, so this is set once.
         let _ = self.poke.set(follower.poke());
         let _ = self.history.set(follower.history());
         let mut newer: Option<Snapshot> = None;
         loop {
             newer = match newer.take() {
-                // What took another's place is judged to its end: commits that come faster than they are judged would
-                // otherwise keep each other from ever coming into force.
+                // A commit that replaced another is judged to its end. Otherwise commits that arrive faster than they
+                // are judged would keep each other from ever coming into force.
                 Some(snapshot) => {
                     self.take(snapshot).await;
                     None
@@ -55,7 +55,7 @@ impl Live {
         }
     }
 
-    /// Judges a snapshot until a newer one comes, which is the answer.
+    /// Judges a snapshot until a newer one arrives, which is then returned.
     async fn take_unless_overtaken(
         self: &Arc<Self>,
         snapshot: Snapshot,
@@ -89,7 +89,7 @@ impl Live {
         Some(newer)
     }
 
-    /// The snapshot of an update; notes whether the repository can be read.
+    /// The snapshot of an update. Records whether the repository can be read.
     fn readable(&self, update: Update) -> Option<Snapshot> {
         match update {
             Ok(snapshot) => {
@@ -106,7 +106,7 @@ impl Live {
         }
     }
 
-    /// Notes that the repository cannot be read, since the first time that this was so.
+    /// Records that the repository cannot be read, and since when.
     fn cannot_read(&self, why: String) {
         let since = self.unreadable().map_or_else(Timestamp::now, |unreadable| unreadable.since);
         self.unreadable.store(Some(Arc::new(Unreadable { since, why })));
@@ -121,8 +121,8 @@ impl Live {
         }
     }
 
-    /// The commit that was read in the place of this one: several came at once, and it is not the last of them. Where
-    /// that was `before` anybody asked, the branch must be known to be elsewhere now.
+    /// The commit that was read in place of this one, because several arrived at once and this is not the last of them.
+    /// If that happened before anyone asked (`before`), the branch must be known to be elsewhere now.
     pub(super) async fn skipped_for(&self, commit: &str, before: bool) -> Option<String> {
         let history = self.history.get()?.clone();
         let (stands, older) = (self.stands(), commit.to_owned());
@@ -135,7 +135,7 @@ impl Live {
         tokio::task::spawn_blocking(look).await.ok().flatten()
     }
 
-    /// The commit that took the place of this one before it was judged.
+    /// The commit that replaced this one before it was judged.
     pub(super) fn overtaken_by(&self, commit: &str) -> Option<String> {
         let overtaken = self.overtaken.lock().unwrap_or_else(PoisonError::into_inner);
         overtaken.iter().rev().find(|(older, _)| older == commit).map(|(_, newer)| newer.clone())

@@ -7,22 +7,22 @@ use holdfast_catalog::catalog::CatalogId;
 use holdfast_catalog::hash::ContentHash;
 use jiff::{SignedDuration, Timestamp};
 
-/// What a superseded catalog names can be fetched for so long at least: a run may be in the middle of it.
+/// How long the contents of a superseded catalog can be fetched at least, since a run may be using it.
 pub const GRACE: SignedDuration = SignedDuration::from_hours(1);
 
-/// So many catalogs of one node are kept at most, however often its facts change.
+/// The most catalogs to keep for one node, however often its facts change.
 const MOST: usize = 16;
 
-/// A catalog as it was compiled.
+/// What a catalog was compiled from.
 #[derive(Clone)]
 pub struct Basis {
     pub commit: String,
     pub facts: String,
-    /// What came of it.
+    /// The catalog.
     pub catalog: CatalogId,
 }
 
-/// The files that a catalog names.
+/// The files that a catalog refers to.
 pub type Contents = HashMap<ContentHash, Arc<[u8]>>;
 
 struct Kept {
@@ -38,23 +38,23 @@ pub struct Given {
 }
 
 impl Given {
-    /// The first catalog.
+    /// Starts with the first catalog.
     pub fn new(basis: Basis, contents: Contents) -> Self {
         let kept = vec![Kept { catalog: basis.catalog.clone(), contents, superseded_at: None }];
         Self { basis, kept }
     }
 
-    /// The catalog, if it was compiled from just this.
+    /// The catalog, if it was compiled from exactly this commit and these facts.
     pub fn of(&self, commit: &str, facts: &str) -> Option<&CatalogId> {
         (self.basis.commit == commit && self.basis.facts == facts).then_some(&self.basis.catalog)
     }
 
-    /// Whether it was compiled from this commit.
+    /// Whether the catalog was compiled from this commit.
     pub fn is_of(&self, commit: &str) -> bool {
         self.basis.commit == commit
     }
 
-    /// The next catalog, which may be the same one.
+    /// Sets the next catalog, which may be the same as before.
     pub fn next(&mut self, basis: Basis, contents: Contents, now: Timestamp) {
         let newest = Kept { catalog: basis.catalog.clone(), contents, superseded_at: None };
         self.kept.retain(|kept| kept.catalog != newest.catalog);
@@ -71,7 +71,7 @@ impl Given {
         self.basis = basis;
     }
 
-    /// Content that one of the kept catalogs names.
+    /// Content that one of the kept catalogs refers to.
     pub fn content(&self, hash: &ContentHash) -> Option<Arc<[u8]>> {
         self.kept.iter().find_map(|kept| kept.contents.get(hash).cloned())
     }

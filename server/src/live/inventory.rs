@@ -1,4 +1,4 @@
-//! What the commit in force says of machines.
+//! The machines of the commit in force.
 
 use holdfast_catalog::certname::Certname;
 use jiff::Timestamp;
@@ -72,7 +72,7 @@ impl Inventory for Live {
     }
 }
 
-/// Why the inventory of a commit gives a node of this place no catalog.
+/// Why the inventory of a commit has no catalog for a node at this place; `None` if it has one.
 pub(super) fn displaced(in_force: &InForce, certname: &Certname, place: &Place) -> Option<Diagnostic> {
     let Some(node) = in_force.program().inventory().get(certname) else {
         return Some(not_in_inventory(certname, place));
@@ -94,8 +94,8 @@ pub(super) fn not_in_inventory(certname: &Certname, place: &Place) -> Diagnostic
 }
 
 impl InForce {
-    /// The nodes that did not compile in the commit before and do in this one, beside those of which that was so already:
-    /// each with the commit that corrected it.
+    /// The nodes that did not compile in the commit before and compile in this one, and those for which that was so
+    /// already, each with the commit that corrected it.
     pub(super) fn corrected(before: Option<&Self>, program: &Program, checked: &Checked) -> Corrected {
         let Some(before) = before else { return Corrected::new() };
         let was_broken = before.checked.get().into_iter().flat_map(|checked| checked.nodes.keys());
@@ -110,8 +110,8 @@ impl InForce {
 }
 
 impl Live {
-    /// What the judgement of the commit found wrong with a node. It went by the repository's facts: where the machine's own
-    /// made a catalog of the same commit, that is what holds.
+    /// The problems of a node that were found when the commit was judged, with the facts in the repository. If the
+    /// machine's own facts gave a catalog of the same commit, there are none.
     fn found_in<'a>(&self, in_force: &'a InForce, node: &NodeRow) -> Option<&'a [Diagnostic]> {
         let problems = in_force.checked.get()?.nodes.get(&node.certname)?;
         let is_there = in_force.place(&node.certname).as_ref() == Some(&node.place);

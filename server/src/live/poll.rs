@@ -1,4 +1,4 @@
-//! The poll: what a node is to be, or that nothing changed. In the common case it is answered from memory.
+//! Polls: which catalog a node gets, or that nothing changed. In most cases the answer comes from memory.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,22 +20,22 @@ use crate::measure::Polled;
 use crate::store::catalog::{CompileErrorRow, ServedCatalog};
 use crate::{request, store};
 
-/// Why a poll gets no catalog. What is shown to the node names nothing of the repository's inside.
+/// Why a poll gets no catalog. The text that the node sees reveals nothing of the repository.
 #[derive(Debug, thiserror::Error)]
 pub enum PollError {
     /// The server has no good commit yet.
     #[error("the server has no good commit yet: its operator can run `holdfast check`")]
     NothingInForce,
-    /// The facts are not those of their hash.
+    /// The facts do not match their hash.
     #[error("the facts do not match the hash that was sent with them")]
     FactsDiffer,
-    /// The inventory does not have the node.
+    /// The node is not in the inventory.
     #[error("commit {commit} does not have this node in its inventory: the operator must add it")]
     NotInInventory {
         /// The commit in force.
         commit: String,
     },
-    /// The inventory says that the node is another customer's.
+    /// In the inventory, the node belongs to another customer.
     #[error(
         "the inventory of commit {commit} and the server disagree about the owner of this node: the operator can see more"
     )]
@@ -49,12 +49,11 @@ pub enum PollError {
         counted(*errors, "error", "errors")
     )]
     Broken {
-        /// The commit in force.
         commit: String,
-        /// How many errors there are.
+        /// The number of errors.
         errors: usize,
     },
-    /// Something that must not happen.
+    /// The compile panicked.
     #[error("internal error: compiling failed")]
     Panicked,
     #[error(transparent)]
@@ -65,7 +64,7 @@ impl Live {
     /// Answers a poll.
     ///
     /// # Errors
-    /// Where the node gets no catalog; it keeps the one that it has.
+    /// Returns an error if the node gets no catalog; it then keeps the one that it has.
     pub async fn poll(&self, caller: &Caller, request: CatalogRequest) -> Result<CatalogAnswer, PollError> {
         let answer = self.answer(caller, request).await;
         self.measures.polled(match &answer {
@@ -91,7 +90,7 @@ impl Live {
                 .cloned()
         });
         if known.is_some() {
-            // Who has this very catalog at this very commit was not put back to an older state.
+            // A node that has this catalog at this commit has not been reset to an older state.
             return Ok(self.unchanged(caller, &in_force, None, now));
         }
         let node = match placed(&in_force, caller) {
@@ -117,10 +116,10 @@ impl Live {
         let reported = self.store.run_reported_last(caller.node).await?;
         let noted = self.note_served(caller, &catalog, now).await;
         if let Err(error) = &noted {
-            // What the node may fetch is in memory too: a full disk keeps no change from machines.
+            // What the node may fetch is also in memory, so a full disk does not keep changes from machines.
             tracing::error!(%error, node = %caller.certname, "cannot record that a catalog was served; serving it anyway");
         }
-        // Without facts it answers no later poll from memory: that one notes it again.
+        // Without the hash of the facts, no later poll is answered from memory, so the next one records it again.
         let facts = noted.map(|()| facts_hash).unwrap_or_default();
         let basis = Basis { commit: in_force.commit().to_owned(), facts, catalog: catalog.id.clone() };
         let contents = contents.into_iter().map(|(hash, (_, file))| (hash, file.bytes().clone())).collect();
@@ -157,7 +156,8 @@ impl Live {
         slot::next_run(&caller.certname, self.config.interval, now).as_secs().max(1)
     }
 
-    /// The facts that came, checked and kept; else those that are kept, if they have the hash that was sent.
+    /// The facts in the request, checked and stored; if there are none, the stored ones, if they have the hash in the
+    /// request.
     async fn facts_for(
         &self,
         caller: &Caller,
@@ -184,8 +184,8 @@ impl Live {
         facts: Facts,
         caller: &Caller,
     ) -> Result<Result<Compiled, Vec<Diagnostic>>, PollError> {
-        // The turn comes first: a node that waits for its own compile takes no slot from others. Both are held until the
-        // compile ends, even where the caller hangs up.
+        // The turn is taken first, so a node that waits for its own compile takes no slot from others. Both are held
+        // until the compile ends, even if the caller hangs up.
         let turn = self.turn(caller.node).lock_owned().await;
         let permit = self.compiles.take(&caller.place).await.ok_or(PollError::Panicked)?;
         let (in_force, key) = (in_force.clone(), self.catalog_key(caller));
@@ -254,7 +254,7 @@ impl Live {
     }
 }
 
-/// The node in the inventory, where that and the store agree whose it is.
+/// The node in the inventory, if the inventory and the store agree on its place.
 fn placed(in_force: &InForce, caller: &Caller) -> Result<Arc<Node>, (PollError, Diagnostic)> {
     let commit = in_force.commit().to_owned();
     let Some(node) = in_force.program().inventory().get(&caller.certname) else {
@@ -264,7 +264,7 @@ fn placed(in_force: &InForce, caller: &Caller) -> Result<Arc<Node>, (PollError, 
         ));
     };
     let Some(problem) = displaced(in_force, &caller.certname, &caller.place) else { return Ok(node.clone()) };
-    // Only the log names the other: the diagnostic is shown to anyone who sees the node's present place.
+    // Only the log names the other place: the diagnostic is shown to anyone who sees the node's present place.
     tracing::warn!(node = %caller.certname, bound = %caller.place, inventory = %node.origin, "place disagrees");
     Err((PollError::PlaceDisagrees { commit }, problem))
 }

@@ -1,4 +1,4 @@
-//! Reports: taken from their sender alone, checked, stored once.
+//! Reports: attributed only to their sender, checked, and stored once.
 
 use holdfast_catalog::report::{MAX_DIFF, MAX_EVENTS, Report};
 use jiff::Timestamp;
@@ -8,16 +8,16 @@ use crate::identity::Caller;
 use crate::measure::Reported;
 use crate::store::{self, report::Stored};
 
-/// The longest commit, environment or version that a report may name.
+/// The longest commit, environment or version in a report, in bytes.
 const MAX_NAME: usize = 128;
 
-/// The longest text besides diffs: of a title, a path, a value, a reason, a place.
+/// The longest text in a report apart from diffs, in bytes: a title, a path, a value, a reason, or a place.
 const MAX_TEXT: usize = 64 * 1024;
 
 /// Why a report is not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// It holds too much of something.
+    /// It exceeds a limit.
     #[error("the report's {0} is over the limit")]
     OverLimit(&'static str),
     /// Its counts contradict each other.
@@ -28,10 +28,10 @@ pub enum ReportError {
 }
 
 impl Live {
-    /// Stores a report as the caller's. False where it has been stored before.
+    /// Stores a report from the caller. Returns false if it was stored before.
     ///
     /// # Errors
-    /// Where it is over a limit, or the store fails.
+    /// Returns an error if it exceeds a limit, or if the store fails.
     pub async fn report(&self, caller: &Caller, report: Report) -> Result<bool, ReportError> {
         let taken = self.take_report(caller, report).await;
         self.measures.reported(outcome(&taken));
@@ -45,7 +45,7 @@ impl Live {
         let Stored::New(number) = self.store.put_report(caller.node, report, now).await? else {
             return Ok(false);
         };
-        // Pages look as soon as they are told, and what they show of the poll before it must fit the report.
+        // Pages read the store as soon as they are notified, and the time of the poll that they show must match the report.
         self.write_seen().await;
         self.tell(Happening::ReportStored {
             certname: caller.certname.clone(),

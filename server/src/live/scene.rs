@@ -1,4 +1,4 @@
-//! A running state for tests: over a store and a repository in a directory, without a server around it.
+//! A running state for tests, with a store and a repository in a directory, but without a server around it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use crate::store::commit::CommitStatus;
 use crate::store::node::{Added, Present};
 use crate::store::token::NewToken;
 
-/// What a class takes that a customer may set.
+/// The manifest with a parameter that a customer may set.
 pub(super) const WEB: &str = "modules/profile/manifests/web.toml";
 
-/// What a customer sets.
+/// The data file of a customer.
 pub(super) const ACME: &str = "hieradata/customers/acme.toml";
 
-/// Two customers with a machine each.
+/// Two customers with one machine each.
 const REPOSITORY: [(&str, &str); 7] = [
     ("inventory/alpinhost/acme.toml", "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n"),
     ("inventory/alpinhost/other.toml", "[\"mail1.other.example\"]\nrole = \"mail\"\nstage = \"test\"\n"),
@@ -40,7 +40,7 @@ const REPOSITORY: [(&str, &str); 7] = [
     ("modules/profile/files/mail", "the mail node's file\n"),
 ];
 
-/// The state with its directories.
+/// The running state and its directories.
 pub(super) struct Scene {
     directory: tempfile::TempDir,
     pub(super) store: Store,
@@ -48,7 +48,7 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// A repository of which nothing was taken yet.
+    /// A state with a repository that was not taken yet.
     pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("server.db")).unwrap();
@@ -71,24 +71,24 @@ impl Scene {
         std::fs::write(file, text).unwrap();
     }
 
-    /// The repository as it is now.
+    /// A snapshot of the repository as it is now.
     pub(super) fn snapshot(&self) -> Snapshot {
         Directory::new(self.directory.path().join("repo")).snapshot().unwrap()
     }
 
-    /// Takes the repository as it is now. What became of it, by its id.
+    /// Takes the repository as it is now. Returns its id, and what became of it.
     pub(super) async fn take(&self) -> (String, CommitStatus) {
         let snapshot = self.snapshot();
         (snapshot.commit().to_string(), self.live.take(snapshot).await)
     }
 
-    /// The same after a file was written.
+    /// Writes a file, and takes the repository.
     pub(super) async fn commit(&self, path: &str, text: &str) -> (String, CommitStatus) {
         self.put(path, text);
         self.take().await
     }
 
-    /// The store takes and gives nothing while `moment` goes on.
+    /// Runs `moment` while the store can neither be read nor written.
     pub(super) async fn without_store<T>(&self, moment: impl Future<Output = T>) -> T {
         let (file, aside) = (self.directory.path().join("server.db"), self.directory.path().join("aside"));
         rename(&file, &aside);
@@ -97,7 +97,7 @@ impl Scene {
         done
     }
 
-    /// A node that was added for a place, as it asks.
+    /// A node that was added at a place, as a caller.
     pub(super) async fn caller(&self, name: &str, place: &str) -> Caller {
         let now = Timestamp::now();
         let token = NewToken { id: format!("token-{name}"), secret_mac: vec![1], expires_at: now };

@@ -1,5 +1,5 @@
-//! When nodes were last seen, collected in memory: an unchanged poll must not cost a write. What is not written down yet, or
-//! cannot be, is known here all the same: a server whose disk is full still hears its machines.
+//! When nodes were last seen, collected in memory, since an unchanged poll must not cost a write. Times that are not in
+//! the store yet, or cannot be written, are still available here: a server with a full disk still hears its machines.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Live;
 use crate::store::node::NodeId;
 
-/// What is not written down yet.
+/// The times that are not in the store yet.
 #[derive(Default)]
 pub struct Seen(Mutex<HashMap<NodeId, Timestamp>>);
 
@@ -18,7 +18,7 @@ impl Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(node, now);
     }
 
-    /// When a node was last seen, where that is not written down yet.
+    /// When a node was last seen, if that is not in the store yet.
     pub fn of(&self, node: NodeId) -> Option<Timestamp> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&node).copied()
     }
@@ -27,7 +27,7 @@ impl Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(node, at)| (*node, *at)).collect()
     }
 
-    /// Forgets what is written down, but for what came meanwhile.
+    /// Forgets what has been written, except what was added meanwhile.
     fn forget(&self, written: &[(NodeId, Timestamp)]) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (node, at) in written {
@@ -39,12 +39,12 @@ impl Seen {
 }
 
 impl Live {
-    /// Notes that a node spoke.
+    /// Records that a node was heard from.
     pub fn see(&self, node: NodeId, now: Timestamp) {
         self.seen.note(node, now);
     }
 
-    /// Writes down what was seen.
+    /// Writes the collected times to the store.
     pub async fn write_seen(&self) {
         let seen = self.seen.all();
         if seen.is_empty() {

@@ -1,4 +1,5 @@
-//! When each node's turn is: its own slot in the interval, by its name, so that nodes never come as a herd.
+//! When each node polls: each has its own slot in the interval, derived from its name, so that nodes never come all at
+//! once.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use holdfast_catalog::certname::Certname;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-/// How long a node should wait for its next poll: until its next slot that is at least half an interval away.
+/// How long a node should wait until its next poll: until its next slot that is at least half an interval away.
 pub fn next_run(certname: &Certname, interval: Duration, now: Timestamp) -> Duration {
     let interval = interval.as_millis().clamp(1, u64::MAX.into());
     let digest = Sha256::digest(certname.as_str());

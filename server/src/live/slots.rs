@@ -1,4 +1,4 @@
-//! How many compiles go on at once, and for whom: the nodes of one customer never hold all slots.
+//! How many compiles run at once, and for whom: the nodes of one customer never hold all slots.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,27 +10,27 @@ use crate::store::node::Place;
 /// The slots of a server.
 pub struct Slots {
     all: Arc<Semaphore>,
-    /// How many one customer holds at most.
+    /// How many slots one customer may hold.
     share: usize,
     customers: Mutex<HashMap<Place, Arc<Semaphore>>>,
 }
 
-/// A slot, until it is dropped.
+/// A slot, which is free again when this is dropped.
 pub struct Slot {
     _of_customer: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
 
 impl Slots {
-    /// So many, but at least two: with one alone, anyone who holds it keeps out everybody else.
+    /// Makes `count` slots, but at least two: if there were only one, whoever holds it would keep out everyone else.
     pub fn new(count: usize) -> Self {
         let count = count.clamp(2, Semaphore::MAX_PERMITS);
         let share = count.div_ceil(2).min(count - 1);
         Self { all: Arc::new(Semaphore::new(count)), share, customers: Mutex::default() }
     }
 
-    /// Waits for a slot: first among the customer's own nodes, so that those who wait there are in nobody's way.
-    /// None when the server ends.
+    /// Waits for a slot: first among the customer's own nodes, so that those who wait there do not get in anyone else's
+    /// way. Returns `None` when the server stops.
     pub async fn take(&self, place: &Place) -> Option<Slot> {
         let own = self.of(place);
         let _of_customer = own.acquire_owned().await.ok()?;
@@ -55,7 +55,7 @@ mod tests {
         Place { reseller: "r".parse().unwrap(), customer: customer.parse().unwrap() }
     }
 
-    /// Takes a slot, if there is one now.
+    /// Takes a slot if there is one now.
     fn now(slots: &Slots, customer: &str) -> Option<Slot> {
         let taken = pin!(async { slots.take(&place(customer)).await });
         match taken.poll(&mut Context::from_waker(Waker::noop())) {

@@ -1,4 +1,4 @@
-//! What becomes of commits: in force, refused, stopped, and what those are told who wait for one.
+//! Tests of what becomes of commits (in force, refused, stopped), and what is reported to those who wait for one.
 
 use holdfast_catalog::log::Format;
 
@@ -9,7 +9,7 @@ use crate::repo::Follower;
 
 const BROKEN: &str = "doc = \"Web.\"\n[fiel.\"/x\"]\n";
 
-/// What the store knows of a commit.
+/// The rows of a commit in the store.
 async fn recorded(scene: &Scene, commit: &str) -> Vec<CommitRow> {
     scene.store.commit(commit.to_owned()).await.unwrap()
 }
@@ -134,7 +134,7 @@ async fn digits_name_a_commit_where_they_are_enough_and_only_one_begins_so() {
     }
     let other = if hex.starts_with('0') { "1" } else { "0" };
     assert_eq!(whole(&format!("dir-{}", other.repeat(8))).await, None);
-    // Of another that the store knows, and that begins with the same.
+    // A second commit in the store whose id begins with the same digits.
     let twin = format!("{}{}", &commit[..16], "0".repeat(4));
     let row = CommitRow { id: twin, ..recorded(&scene, &commit).await.remove(0) };
     scene.store.put_commit(row).await.unwrap();

@@ -1,4 +1,5 @@
-//! How polls are answered: from memory where nothing changed, compiled once where something did, and never with a word of others.
+//! Tests of how polls are answered: from memory if nothing changed, compiled once if something did, and never with
+//! anything about others.
 
 use actix_web::HttpResponse;
 use actix_web::test::TestRequest;
@@ -12,7 +13,7 @@ use crate::measure::Side;
 
 const WEB1: (&str, &str) = ("web1.acme.example", "alpinhost/acme");
 
-/// A poll that is answered with a catalog.
+/// The catalog with which a poll is answered.
 async fn catalog(scene: &Scene, caller: &Caller, facts: &str) -> Catalog {
     match scene.live.poll(caller, asks(facts, None)).await {
         Ok(CatalogAnswer::Catalog { catalog, .. }) => *catalog,
@@ -20,7 +21,7 @@ async fn catalog(scene: &Scene, caller: &Caller, facts: &str) -> Catalog {
     }
 }
 
-/// The commit that a poll is told is in force, where nothing else is new.
+/// The commit in force, according to a poll whose answer is that nothing else changed.
 async fn unchanged(scene: &Scene, caller: &Caller, facts: &str, have: &CatalogId) -> String {
     match scene.live.poll(caller, asks(facts, Some(have))).await {
         Ok(CatalogAnswer::Unchanged { commit, .. }) => commit,
@@ -28,7 +29,7 @@ async fn unchanged(scene: &Scene, caller: &Caller, facts: &str, have: &CatalogId
     }
 }
 
-/// How many polls were answered so.
+/// The number of polls that got this answer.
 fn count(scene: &Scene, answer: &str) -> u64 {
     let mut text = String::new();
     prometheus_client::encoding::text::encode_registry(&mut text, scene.live.measures().registry()).unwrap();
@@ -74,7 +75,7 @@ async fn who_has_the_catalog_is_answered_from_memory_and_of_the_commit_in_force(
         (scene.without_store(unchanged(&scene, &web, "{}", &has.id)).await, scene.live.seen.of(web.node));
     assert!(commit == first && told.is_some(), "the store was not asked");
 
-    // A commit that concerns others changes the commit, and not the catalog.
+    // A commit about others changes the commit in the answer, but not the catalog.
     let (second, _) = scene.commit("modules/profile/files/mail", "another text\n").await;
     assert_eq!(unchanged(&scene, &web, "{}", &has.id).await, second);
     scene.commit(ACME, "[profile.web]\nport = 81\n").await;
@@ -140,7 +141,7 @@ async fn a_catalog_that_does_not_compile_is_its_own_nodes_and_what_is_logged_nam
     let kept = kept(Format::Json, "info");
     let poll = async {
         let refused = scene.live.poll(&web, asks("{}", None)).await.unwrap_err();
-        // What is shown to the node names nothing of the repository's inside.
+        // The answer to the node reveals nothing of the repository.
         let words = format!(
             "this node's catalog does not compile at commit {commit} (1 error): its operator sees more"
         );
