@@ -1,4 +1,4 @@
-//! One's own account: who one is, what one sees, and the password.
+//! The page of one's own account: the name, the scope and the password.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -12,7 +12,7 @@ use super::page::{Error, Format, Tab, View, sentence};
 use super::password::{self, Waiting};
 use super::session::{CameBy, SetCookie};
 
-/// The page.
+/// The page of the account.
 #[derive(Debug, Serialize, Template)]
 #[template(path = "account.html")]
 pub struct Account {
@@ -21,17 +21,17 @@ pub struct Account {
     has_password: bool,
     asks_for_current: bool,
     shortest: usize,
-    /// What became of the form.
+    /// The result of the form.
     #[serde(skip)]
     said: Option<Said>,
 }
 
-/// What became of the form.
+/// The result of the form.
 #[derive(Debug)]
 enum Said {
-    /// The password is set.
+    /// The password was set.
     Set,
-    /// It is not, and why.
+    /// The password was not set, for this reason.
     Wrong(String),
 }
 
@@ -55,22 +55,23 @@ fn view(asked: &Asked) -> Account {
     }
 }
 
-/// Anyone who came in by a link may have forgotten the old one: that is what links are for.
+/// Whether the form asks for the current password. A user who logged in by a link may have forgotten it: that is what
+/// links are for.
 fn asks_for_current(asked: &Asked) -> bool {
     asked.user.password.is_some() && asked.session.came_by() == CameBy::Password
 }
 
-/// Where a form leads that did what it should.
+/// Where a successful form leads.
 const SET: &str = "/account?set";
 
-/// The page.
+/// Shows the account page.
 pub async fn show(request: HttpRequest, asked: Asked) -> HttpResponse {
     let is_set = request.query_string() == "set" && asked.user.password.is_some();
     let account = Account { said: is_set.then_some(Said::Set), ..view(&asked) };
     asked.answer(Ok(account)).await
 }
 
-/// The form.
+/// The fields of the form.
 #[derive(Deserialize)]
 pub struct NewPassword {
     #[serde(default)]
@@ -79,11 +80,11 @@ pub struct NewPassword {
     again: String,
 }
 
-/// Sets the password; every session of the user ends but a new one for this browser.
+/// Sets the password. All sessions of the user end, and this browser gets a new one.
 pub async fn set_password(request: HttpRequest, asked: Asked, form: web::Form<NewPassword>) -> HttpResponse {
     match change(&request, &asked, form.into_inner()).await {
         Ok(cookie) => login::see_other(SET, cookie),
-        // What can be written otherwise is said beside the form.
+        // An error that the user can correct is shown beside the form.
         Err(Error::Wrong(why)) if asked.format == Format::Html => {
             let account = Account { said: Some(Said::Wrong(sentence(&why))), ..view(&asked) };
             let mut response = asked.answer(Ok(account)).await;

@@ -1,4 +1,4 @@
-//! Who asks, when, and for what form of answer. A page that takes an [`Asked`] cannot forget the login.
+//! Who asks, when, and for which format. A page that takes an [`Asked`] cannot forget to check the login.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ use crate::store::user::UserRow;
 /// A request of a user who is logged in.
 #[derive(Clone)]
 pub struct Asked {
-    /// What the pages depend on.
+    /// What pages are made from.
     pub state: web::Data<State>,
     pub user: UserRow,
     pub session: SessionToken,
@@ -44,11 +44,11 @@ impl Asked {
         if let Some(place) = request.conn_data::<Arc<door::Place>>() {
             place.belongs_to(user.id);
         }
-        // A page that renews itself is not a person at work.
+        // A page that renews itself does not show that a person is present.
         if !request.headers().contains_key("x-holdfast-renewal") {
             let extended =
                 state.store.extend_session(session.hash(), now, session::IDLE, session::MOST).await;
-            // With a full disk pages are wanted most.
+            // With a full disk, pages are needed most.
             if let Err(error) = extended {
                 tracing::error!(%error, "cannot record that a session continues");
             }
@@ -56,33 +56,33 @@ impl Asked {
         Ok(Self { state, user, session, now, format, wanted })
     }
 
-    /// Whether the caller may see what belongs to a place.
+    /// Whether the caller may see what belongs to this place.
     pub fn sees(&self, place: &Place) -> bool {
         self.user.scope.covers(place)
     }
 
-    /// A node, if there is one and the caller may see it.
+    /// The node, if there is one and the caller may see it.
     ///
     /// # Errors
-    /// The same one for a node of others and for none.
+    /// Returns the same error if there is no node and if the caller may not see it.
     pub fn theirs(&self, node: Option<NodeRow>) -> Result<NodeRow, Error> {
         node.filter(|node| self.sees(&node.place)).ok_or(Error::NotFound)
     }
 
-    /// Where the environment stands that is followed; none where no commit of it came.
+    /// The state of the followed environment; `None` if no commit of it has arrived.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn head(&self) -> Result<Option<Head>, Error> {
         Ok(self.state.store.head(self.state.estate.environment().to_owned()).await?)
     }
 
-    /// Whether the caller sees everything, and so what operators wrote for everyone.
+    /// Whether the caller may see everything, and so also what operators wrote for everyone.
     pub fn sees_everything(&self) -> bool {
         self.user.scope == crate::store::user::Scope::Everything
     }
 
-    /// The answer: the view, or why there is none.
+    /// The answer: the rendered view, or the error.
     pub async fn answer(self, view: Result<impl View + Send + 'static, Error>) -> HttpResponse {
         let (format, user) = (self.format, Box::new(self.user));
         let known = user.clone();
@@ -93,7 +93,7 @@ impl Asked {
         match drawn {
             Ok(text) => page::of_format(format, text),
             Err(error) => {
-                // What is not there looks the same to everybody, at addresses that do not exist, too.
+                // The answer for what does not exist is the same for everyone, even at addresses without a page.
                 let user = (!matches!(error, Error::NotFound)).then_some(known);
                 Problem { error, format, wanted: self.wanted, user }.error_response()
             }

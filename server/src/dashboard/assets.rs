@@ -1,4 +1,4 @@
-//! The style, the script and the icon: in the program, so that no page needs anything else.
+//! The style sheet, the script and the icon. They are part of the program, so no page needs anything else.
 
 use std::sync::LazyLock;
 
@@ -9,25 +9,25 @@ const STYLE: &str = include_str!("../../assets/style.css");
 const SCRIPT: &str = include_str!("../../assets/live.js");
 const ICON: &str = include_str!("../../assets/icon.svg");
 
-/// Part of their addresses, so that browsers may keep them permanently.
+/// A hash that is part of their addresses, so that browsers may keep them permanently.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut hash = holdfast_catalog::hash::sha256([STYLE, SCRIPT, ICON].concat().as_bytes());
     hash.truncate(12);
     hash
 });
 
-/// The version of all of them.
+/// The version of the assets.
 pub fn version() -> &'static str {
     &VERSION
 }
 
-/// One of them.
+/// Serves one of the assets.
 pub async fn show(name: web::Path<String>) -> HttpResponse {
     let (kind, text) = match name.as_str() {
         "style.css" => ("text/css; charset=utf-8", STYLE),
         "live.js" => ("text/javascript; charset=utf-8", SCRIPT),
         "icon.svg" => ("image/svg+xml", ICON),
-        // No page names another.
+        // No page refers to any other.
         _ => return HttpResponse::NotFound().finish(),
     };
     HttpResponse::Ok()

@@ -1,8 +1,9 @@
-//! How often someone may try to log in: counted before the password is looked at, so that many at once count as many.
+//! How often someone may try to log in. An attempt is counted before the password is checked, so that many at once
+//! count as many.
 //!
-//! Anyone who fails closes the door to the own network alone: a stranger who tries a name over and over does not lock out
-//! its owner. Only networks from which the owner never came in share one count of a name, so that a password is not
-//! guessed from everywhere at once.
+//! Failed attempts lock out only the network that they come from: a stranger who tries a name again and again does not
+//! lock out its owner. Only networks from which the owner never logged in share one count for a name, so that a
+//! password cannot be guessed from many places at once.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,17 +16,17 @@ use crate::network;
 
 const WINDOW: SignedDuration = SignedDuration::from_mins(5);
 
-/// Passwords from one network: many people may share it.
+/// Passwords from one network, which many people may share.
 const FROM_NETWORK: u32 = 30;
-/// Of one name, from one network.
+/// For one name, from one network.
 const OF_NAME: u32 = 10;
-/// Of one name, from all networks from which its owner never came in.
+/// For one name, from all networks from which its owner never logged in.
 const OF_NAME_FROM_ELSEWHERE: u32 = 100;
-/// Login links: nobody guesses one, so this only saves the store.
+/// Login links: nobody can guess one, so this limit only protects the store.
 const LINKS: u32 = 300;
 
-/// So many counts of a kind are remembered, and so many networks of owners. More at once is an attack: then nobody new may try
-/// a password, and owners still come in from where they did before, and anyone who has a link by it.
+/// The most counts of each kind, and the most networks of owners, to remember. If there are more, it is an attack: then
+/// nobody new may try a password, but owners can still log in from their known networks, and anyone can with a link.
 const REMEMBERED: usize = 20_000;
 
 /// The attempts of the last minutes.
@@ -38,7 +39,7 @@ struct State {
     by_name: Counts<(String, IpAddr)>,
     from_elsewhere: Counts<String>,
     links: Counts<IpAddr>,
-    /// From where the owners of names came in, and when last.
+    /// The networks from which the owners of names logged in, and when they last did.
     owners: HashMap<(String, IpAddr), Timestamp>,
 }
 
@@ -46,7 +47,7 @@ impl Attempts {
     /// Counts an attempt on a name's password.
     ///
     /// # Errors
-    /// How long to wait, where there were too many.
+    /// Returns how long to wait if there were too many.
     pub fn count(&self, address: IpAddr, name: &str, now: Timestamp) -> Result<(), SignedDuration> {
         let owner = (shortened(name), network::of(address));
         let mut state = self.state();
@@ -58,7 +59,7 @@ impl Attempts {
         state.by_name.take(owner, OF_NAME, beyond, now)
     }
 
-    /// Whether the owner of a name came in from this network before.
+    /// Whether the owner of a name logged in from this network before.
     pub fn is_owners(&self, address: IpAddr, name: &str) -> bool {
         self.state().owners.contains_key(&(shortened(name), network::of(address)))
     }
@@ -66,12 +67,12 @@ impl Attempts {
     /// Counts the use of a login link.
     ///
     /// # Errors
-    /// How long to wait, where there were too many.
+    /// Returns how long to wait if there were too many.
     pub fn count_link(&self, address: IpAddr, now: Timestamp) -> Result<(), SignedDuration> {
         self.state().links.take(network::of(address), LINKS, Beyond::LetIn, now)
     }
 
-    /// Forgets the attempts on a name from where its owner came in, and remembers that network.
+    /// Forgets the attempts on a name from the network from which its owner logged in, and remembers that network.
     pub fn came_in(&self, address: IpAddr, name: &str, now: Timestamp) {
         let (network, name) = (network::of(address), shortened(name));
         let mut state = self.state();
@@ -90,14 +91,14 @@ impl Attempts {
     }
 }
 
-/// What becomes of those whom there is no room to count.
+/// What happens to those for whom there is no room to count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Beyond {
     LetIn,
     Refuse,
 }
 
-/// Counts of one kind: when each began, and how far it is.
+/// The counts of one kind: when each began, and how many attempts there were.
 #[derive(Debug)]
 struct Counts<K>(HashMap<K, (Timestamp, u32)>);
 

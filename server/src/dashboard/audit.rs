@@ -1,4 +1,4 @@
-//! The audit log in pages, the newest entry first: for operators who see everything, and for nobody else there.
+//! The audit log in pages, newest entry first, for operators who see everything; for anyone else the page does not exist.
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -11,50 +11,50 @@ use super::text::{Shown, When};
 use crate::repo;
 use crate::store::audit::AuditRow;
 
-/// So many are on a page.
+/// The most entries on a page.
 const PAGE: u32 = 50;
 
-/// A text of an entry takes no more than this of its page.
+/// The most that a text of an entry takes on the page.
 const MOST_TEXT: usize = 300;
 
 /// Which page of the log.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Which {
-    /// The entries before this one.
+    /// Only entries before this one, given by its place.
     pub before: Option<i64>,
 }
 
-/// An entry.
+/// An entry of the log.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct AuditEntry {
-    /// Its place in the log, from 1.
+    /// Its place in the log, counted from 1.
     pub seq: i64,
-    /// When.
+    /// When it happened.
     pub at: When,
-    /// Who.
+    /// Who did it.
     pub actor: Shown,
-    /// What.
+    /// What was done.
     pub action: Shown,
-    /// To what.
+    /// The object that it was done to.
     pub object: Shown,
-    /// The commit that it happened under.
+    /// The commit that was in force.
     pub commit: Option<Shown>,
-    /// The rest.
+    /// Details for people.
     pub detail: Option<Shown>,
 }
 
-/// The log.
+/// A page of the log.
 #[derive(Debug, Serialize, JsonSchema, Template)]
 #[template(path = "audit.html")]
 pub struct Audit {
-    /// Entries, the newest first.
+    /// The entries, newest first.
     pub entries: Vec<AuditEntry>,
-    /// The hash of the newest of them, which covers all before it.
+    /// The hash of the newest entry on the page, which covers all entries before it.
     pub hash: Option<String>,
-    /// The address of the newest entries, where these are others.
+    /// The address of the newest entries, unless this page has them.
     pub previous: Option<String>,
-    /// The address of older ones.
+    /// The address of the page with older entries.
     pub next: Option<String>,
 }
 
@@ -80,15 +80,16 @@ fn entry(row: &AuditRow, asked: &Asked) -> AuditEntry {
     }
 }
 
-/// The log as the caller may see it.
+/// A page of the log, as the caller may see it.
 ///
 /// # Errors
-/// To others than operators who see everything there is no such page; and where the store fails.
+/// Returns that there is no such page unless the caller is an operator who sees everything, or returns an error if the
+/// store fails.
 pub async fn view(asked: &Asked, which: Which) -> Result<Audit, Error> {
     if !asked.user.sees_the_audit_log() {
         return Err(Error::NotFound);
     }
-    // One more than is shown tells whether there are older ones.
+    // One more than is shown, to tell whether there are older ones.
     let before = which.before.unwrap_or(i64::MAX);
     let mut rows = asked.state.store.audit_before(before, PAGE + 1).await?;
     let has_older = rows.len() > PAGE as usize;
@@ -104,7 +105,7 @@ pub async fn view(asked: &Asked, which: Which) -> Result<Audit, Error> {
     state.apart(arranged).await
 }
 
-/// The log.
+/// Shows a page of the log.
 pub async fn show(asked: Asked, which: Result<web::Query<Which>, actix_web::Error>) -> HttpResponse {
     let view = match which {
         Ok(which) => view(&asked, which.into_inner()).await,

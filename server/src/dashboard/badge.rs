@@ -1,4 +1,4 @@
-//! A state as pages draw it: a sign beside the word, for colour alone says nothing to many.
+//! Shows a state on a page: with a sign beside the word, since many people cannot tell colours apart.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -10,7 +10,7 @@ use holdfast_catalog::state::State;
 #[derive(Debug, Clone, Copy)]
 pub struct Badge(pub State);
 
-/// The sign beside the word.
+/// The sign beside the word for a state.
 pub fn sign(state: &State) -> &'static str {
     match state {
         State::Late => "◔",
@@ -31,7 +31,7 @@ pub fn sign(state: &State) -> &'static str {
     }
 }
 
-/// How an event is drawn: as the state that is nearest to it.
+/// The state that an event is shown as: the one most similar to it.
 pub fn of_event(status: Status, cause: Option<Cause>) -> State {
     match (status, cause) {
         (Status::Failed, _) => State::Failed,

@@ -1,7 +1,7 @@
-//! All machines at once, read for all who ask at the same time: pages that renew themselves never do the same work twice,
-//! and however many are open, one reading of each scope goes on.
+//! Reads all machines for everyone who asks at the same time. Pages that renew themselves never do the same work twice,
+//! and however many are open, there is only one reading of each scope at a time.
 //!
-//! What is returned was read after it was asked for. Anyone who comes while a reading goes on waits for the next one, which
+//! The result was always read after it was asked for. Anyone who asks during a reading waits for the next one, which
 //! all who wait share.
 
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ use crate::fleet::{self, Look, Member};
 use crate::store::Store;
 use crate::store::user::Scope;
 
-/// What is shared.
+/// The shared readings.
 pub struct Census {
     store: Store,
     estate: Arc<dyn Estate>,
@@ -28,13 +28,13 @@ pub struct Census {
 /// The readings of one scope.
 #[derive(Default)]
 struct Reading {
-    /// Who waits for a turn.
+    /// How many are waiting for a turn.
     waiting: AtomicUsize,
-    /// The last one with when it began, for as long as somebody waits who may take it.
+    /// The last reading with the time when it began, kept as long as someone waits who may use it.
     last: tokio::sync::Mutex<Option<(Instant, Arc<Vec<Member>>)>>,
 }
 
-/// Somebody who waits, until it is dropped.
+/// Counts someone who waits, until it is dropped.
 struct Waiter<'a>(&'a AtomicUsize);
 
 impl Drop for Waiter<'_> {
@@ -51,15 +51,15 @@ impl Reading {
 }
 
 impl Census {
-    /// Of a server on this store, whose agents poll `interval` apart.
+    /// The census of a server with this store, whose agents poll once in each `interval`.
     pub fn of(store: Store, estate: Arc<dyn Estate>, interval: Duration) -> Self {
         Self { store, estate, interval, readings: Mutex::default() }
     }
 
-    /// All machines of a scope by name, as they are now.
+    /// All machines of a scope, by name, as they are now.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Returns an error if the store fails.
     pub async fn members(&self, scope: &Scope) -> Result<Arc<Vec<Member>>, Error> {
         let asked = Instant::now();
         let reading = self.reading(scope);
@@ -76,7 +76,7 @@ impl Census {
             }
         };
         if reading.waiting.load(Ordering::Acquire) == 0 {
-            // Nobody is there who could share it.
+            // Nobody is left who could share it.
             *last = None;
         }
         Ok(members)
@@ -93,7 +93,8 @@ impl Census {
         readings.entry(scope.clone()).or_default().clone()
     }
 
-    /// Judges on a thread for blocking work: with many machines it is too much for those that answer nodes.
+    /// Computes the states on a thread for blocking work: with many machines, it would take too long on the threads
+    /// that answer nodes.
     async fn read(&self, scope: &Scope) -> Result<Arc<Vec<Member>>, Error> {
         let look = Look { scope: scope.clone(), only: None, now: Timestamp::now(), interval: self.interval };
         let estate = self.estate.clone();

@@ -1,4 +1,5 @@
-//! Commits that reached the server, in pages, and one of them: who runs it, and what is wrong with it.
+//! The commits that arrived at the server, in pages, and the page of one commit: which nodes run it, and what is wrong
+//! with it.
 
 use std::collections::HashMap;
 
@@ -19,22 +20,22 @@ use crate::repo;
 use crate::request;
 use crate::store::commit::{CommitRow, CommitStatus, Head};
 
-/// So many are on a page.
+/// The most commits on a page.
 const PAGE: u32 = 50;
 
-/// The last page that is asked for: all before it are walked over.
+/// The last page that may be asked for, since all commits before it are read.
 const LAST_PAGE: u32 = 10_000;
 
-/// So many nodes of one are named.
+/// The most nodes of a commit to name.
 const NAMED: usize = 20;
 
-/// Where a commit is in its environment.
+/// The standing of a commit in its environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// It is the last good one.
     InForce,
-    /// It was, or never had to be.
+    /// It was in force, or was superseded before it could be.
     Earlier,
     /// It has errors.
     Broken,
@@ -78,27 +79,28 @@ impl Standing {
     }
 }
 
-/// A commit of an environment.
+/// A commit in an environment.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Entry {
     /// The environment.
     pub environment: Shown,
-    /// Where it is.
+    /// Its standing in the environment.
     pub standing: Standing,
-    /// The commit.
+    /// The commit itself.
     pub commit: CommitLine,
-    /// When it was made.
+    /// When it was committed.
     pub committed: Option<When>,
-    /// Nodes that run it, as they reported.
+    /// The nodes that run it, as they reported.
     pub running: Tally,
-    /// Errors in tenants' data that did not keep it from coming into force; for those who see everything.
+    /// The number of errors in tenants' data that did not keep it from coming into force; only for those who see
+    /// everything.
     pub errors: usize,
-    /// Nodes that do not get it, because their catalog does not compile at this one.
+    /// The number of nodes that do not get it because their catalog does not compile at this commit.
     pub kept: usize,
 }
 
 impl Entry {
-    /// What is wrong though it came into force.
+    /// What is wrong although it came into force.
     fn but(&self) -> Option<String> {
         let kept = match self.kept {
             0 => String::new(),
@@ -118,17 +120,17 @@ impl Entry {
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Which {
-    /// The page, from 1.
+    /// The page, counted from 1.
     pub page: Option<u32>,
 }
 
-/// The list.
+/// A page of the list of commits.
 #[derive(Debug, Serialize, JsonSchema, Template)]
 #[template(path = "commits.html")]
 pub struct Commits {
     /// The commits, newest first.
     pub commits: Vec<Entry>,
-    /// The address of the page before.
+    /// The address of the previous page.
     pub previous: Option<String>,
     /// The address of the next page.
     pub next: Option<String>,
@@ -143,23 +145,23 @@ impl View for Commits {
     }
 }
 
-/// One commit.
+/// The page of one commit.
 #[derive(Debug, Serialize, JsonSchema, Template)]
 #[template(path = "commit.html")]
 pub struct CommitPage {
-    /// Its whole hash.
+    /// Its full id.
     pub id: String,
-    /// Where it is, in each environment that it reached.
+    /// Its standing in each environment in which it arrived.
     pub entries: Vec<Entry>,
-    /// What is wrong with it: where it did not come into force, or for those who see everything.
+    /// Its errors: if it did not come into force, or for those who see everything.
     pub broken: Option<BrokenCommit>,
     /// Some of the nodes that run it.
     pub running: Vec<NodeLine>,
-    /// All of them.
+    /// All nodes that run it.
     pub running_all: Tally,
-    /// Some of the nodes that run another, where it is in force.
+    /// Some of the nodes that run another commit, if this one is in force.
     pub behind: Vec<NodeLine>,
-    /// How many there are of those.
+    /// The number of nodes that run another commit.
     pub behind_count: usize,
 }
 
@@ -172,7 +174,7 @@ impl View for CommitPage {
     }
 }
 
-/// How many nodes run each commit, as they reported, and how many one keeps back.
+/// How many nodes run each commit, as they reported, and how many each commit keeps back.
 #[derive(Default)]
 struct Numbers<'m> {
     running: HashMap<&'m str, usize>,
@@ -210,14 +212,14 @@ fn entry(
     }
 }
 
-/// The commits as the caller may see them.
+/// A page of the commits, as the caller may see them.
 ///
 /// # Errors
-/// Where the store fails.
+/// Returns an error if the store fails.
 pub async fn view(asked: &Asked, which: Which) -> Result<Commits, Error> {
     let environment = asked.state.estate.environment().to_owned();
     let page = which.page.unwrap_or(1).clamp(1, LAST_PAGE);
-    // One more than is shown tells whether there is a next page.
+    // One more than is shown, to tell whether there is a next page.
     let mut commits = asked.state.store.commits(environment, (page - 1) * PAGE, PAGE + 1).await?;
     let has_next = commits.len() > PAGE as usize;
     commits.truncate(PAGE as usize);
@@ -236,10 +238,10 @@ pub async fn view(asked: &Asked, which: Which) -> Result<Commits, Error> {
     })
 }
 
-/// One commit as the caller may see it.
+/// One commit, as the caller may see it.
 ///
 /// # Errors
-/// Where there is none, or the store fails.
+/// Returns an error if there is none, or if the store fails.
 pub async fn view_one(asked: &Asked, id: &str) -> Result<CommitPage, Error> {
     let (rows, head) = (asked.state.store.commit(id.to_owned()).await?, asked.head().await?);
     rows.first().into_iter().for_each(|row| request::is_of_commit(&row.id));
@@ -256,7 +258,7 @@ fn page_of(
     asked: &Asked,
 ) -> Result<CommitPage, Error> {
     let broken = rows.iter().find(|row| row.status == CommitStatus::Broken);
-    // That there is an error which breaks nobody's commit already tells of whoever made it.
+    // Even that there is an error in a commit that came into force would reveal something about the tenant who made it.
     let faulty = rows.iter().find(|row| asked.sees_everything() && !row.diagnostics.is_empty());
     let broken = broken.or(faulty);
     let numbers = Numbers::of(members);
@@ -285,7 +287,7 @@ fn page_of(
     })
 }
 
-/// The list.
+/// Shows a page of the list.
 pub async fn show(asked: Asked, which: Result<web::Query<Which>, actix_web::Error>) -> HttpResponse {
     let view = match which {
         Ok(which) => view(&asked, which.into_inner()).await,
@@ -294,7 +296,7 @@ pub async fn show(asked: Asked, which: Result<web::Query<Which>, actix_web::Erro
     asked.answer(view).await
 }
 
-/// One commit.
+/// Shows one commit.
 pub async fn show_one(asked: Asked, commit: web::Path<String>) -> HttpResponse {
     let view = view_one(&asked, &commit).await;
     asked.answer(view).await

@@ -1,8 +1,8 @@
-//! Answers go out compressed to anyone who takes that: pages are text, much of which is the same in each line.
+//! Compresses answers for callers that accept it: pages are text, much of which repeats in each line.
 //!
-//! The length of what is compressed tells how much of it repeats, to anyone who watches the line and chooses a part of it.
-//! So no page holds a secret to be guessed: a session is in its cookie alone, which does not go with requests of other
-//! sites, and forms are told from foreign ones by their origin, not by a token.
+//! The length of compressed data reveals how much of it repeats, to anyone who can watch the connection and choose a
+//! part of the page. So no page contains a secret that could be guessed: the session is only in its cookie, which is
+//! not sent with requests from other sites, and forms are checked by their origin, not by a token.
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -14,19 +14,19 @@ use actix_web::middleware::Next;
 use actix_web::web;
 use zlib_rs::{DeflateConfig, ReturnCode, compress_bound, compress_slice};
 
-/// What is smaller goes out as it is: it would fit into one packet anyway.
+/// Smaller answers are not compressed, since they fit into one packet anyway. In bytes.
 const LEAST: usize = 1_024;
 
-/// As fast as it is good enough.
+/// The compression level: a compromise of speed and size.
 const LEVEL: i32 = 6;
 
-/// A window of 32 KiB, and the header of gzip around it.
+/// A window of 32 KiB, and a gzip header.
 const WINDOW: i32 = 15 + 16;
 
-/// Compresses an answer that is there as a whole and is text; what is still to come, as happenings are, goes on as it is.
+/// Compresses an answer if it is complete and is text; a stream, such as that of happenings, is passed on.
 ///
 /// # Errors
-/// Those of the routes.
+/// The errors of the routes.
 pub async fn pack(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -40,7 +40,7 @@ pub async fn pack(
     let (mut head, body) = response.into_parts();
     head.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
     let body = match body.try_into_bytes() {
-        // Not by the thread that answers: others wait for it.
+        // On another thread, since others wait for the one that answers.
         Ok(bytes) if is_wanted && bytes.len() >= LEAST => {
             match web::block(move || (gzip(&bytes), bytes)).await? {
                 (Some(packed), _) => {
@@ -63,7 +63,7 @@ fn is_text(headers: &HeaderMap) -> bool {
         && (kind.starts_with("text/") || ["application/json", "image/svg+xml"].contains(&kind))
 }
 
-/// Whether a request names gzip among what it takes.
+/// Whether a request accepts gzip.
 fn takes_gzip(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT_ENCODING).filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|coding| {
@@ -74,9 +74,9 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
-/// None where there is no memory for it.
+/// Compresses bytes; `None` if there is not enough memory.
 fn gzip(bytes: &[u8]) -> Option<Vec<u8>> {
-    // The bound is that of zlib's own header, which is shorter than gzip's.
+    // The bound includes zlib's own header, which is shorter than that of gzip.
     let mut packed = vec![0; compress_bound(bytes.len()) + 32];
     let config = DeflateConfig { window_bits: WINDOW, ..DeflateConfig::new(LEVEL) };
     let (done, code) = compress_slice(&mut packed, bytes, config);

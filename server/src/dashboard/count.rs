@@ -2,13 +2,13 @@
 
 use std::borrow::Borrow;
 
-/// A number with its noun. Templates pass some numbers by reference.
+/// A number with its noun. The number may be a reference, since templates pass some numbers that way.
 pub fn counted(count: impl Borrow<usize>, one: &str, many: &str) -> String {
     let count = *count.borrow();
     format!("{} {}", grouped(count), if count == 1 { one } else { many })
 }
 
-/// A number with thin gaps between thousands.
+/// A number with thin spaces between thousands.
 pub fn grouped(count: impl Borrow<usize>) -> String {
     let digits = count.borrow().to_string();
     let mut out = String::new();

@@ -1,4 +1,4 @@
-//! Errors of a control repository as pages show them: place, line, caret, and what to do.
+//! Errors of a control repository as pages show them: with place, line, caret, and what to do.
 
 use holdfast_catalog::origin::Origin;
 use schemars::JsonSchema;
@@ -10,59 +10,59 @@ use super::text::Shown;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::excerpt::{Excerpt, Excerpts};
 
-/// So many are shown, and what they take together; the rest are a number.
+/// The most errors to show, and the most room that they take together; the others are only counted.
 const MOST: usize = 20;
 const BUDGET: usize = 12_000;
 
-/// What is shown of a sentence, of a line, and of a few words; `holdfast check` shows all of it.
+/// The most room for a sentence, for a line, and for a few words; `holdfast check` shows the whole text.
 const SENTENCE: usize = 600;
 const LINE: usize = 400;
 const WORDS: usize = 200;
 
-/// So many other places of one are shown.
+/// The most related places of one error to show.
 const RELATED: usize = 3;
 
-/// The markup of one.
+/// The room that the markup of one error takes.
 const FAULT: usize = 500;
 
 /// An error or a warning.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Fault {
-    /// How bad it is.
+    /// How severe the problem is.
     pub severity: Severity,
-    /// A stable word.
+    /// The code: a stable word for the kind of problem.
     pub code: &'static str,
     /// What is wrong.
     pub message: Shown,
-    /// `file:line:column`; the file alone where the caller does not see what operators wrote.
+    /// `file:line:column`; only the file if the caller may not see what operators wrote.
     pub place: Option<Shown>,
-    /// The line, where the commit is still at hand.
+    /// The line, if the commit is still available.
     pub line: Option<Line>,
     /// A few words under the caret.
     pub label: Shown,
     /// Other places, each with a few words.
     pub related: Vec<(Shown, Shown)>,
-    /// How many other places there are beyond those.
+    /// The number of related places that are left out.
     pub more_related: usize,
     /// What to do.
     pub help: Option<Shown>,
 }
 
-/// A line of a file with the stretch that is meant.
+/// A line of a file with the marked part.
 #[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Line {
-    /// Its number.
+    /// The line number, counted from 1.
     pub number: u32,
-    /// Its text.
+    /// The text of the line.
     pub text: Shown,
-    /// What is below it up to the caret: blanks, with the tabs of the line.
+    /// The space below the line up to the caret: blanks, with the tabs of the line.
     pub indent: String,
-    /// As many carets as the stretch has characters on this line.
+    /// As many carets as the marked part has characters on this line.
     pub carets: String,
 }
 
 impl Fault {
-    /// Shows diagnostics of a commit, as far as the caller may see what operators wrote for everyone.
+    /// The diagnostics of a commit, as far as the caller may see what operators wrote for everyone.
     pub fn all(diagnostics: &[Diagnostic], commit: &str, asked: &Asked) -> Vec<Self> {
         let shown = diagnostics.iter().take(MOST);
         if asked.sees_everything() {
@@ -74,7 +74,7 @@ impl Fault {
         }
     }
 
-    /// What it takes on a page.
+    /// The room that it takes on a page.
     fn cost(&self) -> usize {
         let related = self.related.iter().flat_map(|(place, words)| [place, words]);
         let line = self.line.iter().map(|line| &line.text);
@@ -88,7 +88,7 @@ impl Fault {
         self.severity == Severity::Error
     }
 
-    /// What is wrong and in which file: lines, and what else refers to them, may be another tenant's.
+    /// Only the message and the file: the line, and anything that refers to it, may be another tenant's.
     fn without_source(diagnostic: &Diagnostic) -> Self {
         Self {
             severity: diagnostic.severity,
@@ -129,7 +129,7 @@ fn shown(text: &str, most: usize) -> Shown {
 }
 
 impl Line {
-    /// As wide as the number.
+    /// As many spaces as the number has digits.
     pub fn blank_number(&self) -> String {
         " ".repeat(self.number.to_string().len())
     }
@@ -137,7 +137,7 @@ impl Line {
     fn of(excerpt: Excerpt) -> Self {
         let Excerpt { number, text, marked } = excerpt;
         let blank = |c| if c == '\t' { '\t' } else { ' ' };
-        // Of a long line, what begins a little before the stretch.
+        // Of a long line, only the text from a little before the marked part on.
         let before = text.get(..marked.start).unwrap_or_default();
         let begin = match size::cost(&text) > LINE {
             true => before.char_indices().rev().nth(LINE / 10).map_or(0, |(at, _)| at),

@@ -1,4 +1,5 @@
-//! What holds for every request to the pages: it names this server, and anyone who is not logged in is counted.
+//! Checks that apply to every request to the pages: the request must name this server, and callers who are not logged
+//! in are counted.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::network::door::Place;
 use crate::network::port::Connection;
 use crate::{network, request};
 
-/// How much the people of one network may ask before they are logged in; a page is three requests.
+/// How much the people of one network may ask before they are logged in; a page takes three requests.
 const STRANGERS: Allowance = Allowance { rate: 50.0, burst: 500.0 };
 
 /// The requests of strangers, by network.
@@ -31,10 +32,10 @@ pub fn remember_place(connection: &Connection, extensions: &mut Extensions) {
     extensions.insert(connection.get_ref().0.place().clone());
 }
 
-/// Counts requests, by their routes and what they came to, and gives each its id.
+/// Counts requests by route and status, and gives each its id.
 ///
 /// # Errors
-/// Those of the routes.
+/// The errors of the routes.
 pub async fn count(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -65,7 +66,7 @@ pub async fn head(
 /// Lets a request in, or says why not: where it asks for another server, or strangers of its network ask too much.
 ///
 /// # Errors
-/// Those of the routes.
+/// The errors of the routes.
 pub async fn enter(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -100,8 +101,8 @@ fn check(request: &HttpRequest) -> Result<(), Error> {
     Ok(())
 }
 
-/// A parameter without a value. Forms send those that a person left open; a program that sends one has lost what it
-/// meant.
+/// The name of a parameter without a value. Forms send empty ones for fields that a person left blank; a program that
+/// sends one has lost what it meant.
 fn left_empty(query: &str) -> Option<String> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     let mut pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
@@ -109,13 +110,13 @@ fn left_empty(query: &str) -> Option<String> {
     Some(name.chars().take(40).flat_map(char::escape_default).collect())
 }
 
-/// The host that a request is for, as it says.
+/// The host that a request names.
 fn asked_host(request: &HttpRequest) -> Option<&str> {
     let named = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
     named.or_else(|| request.uri().authority().map(|authority| authority.as_str()))
 }
 
-/// Whether a host is this server: one of its names, or an address, which no other site can make its name point to.
+/// Whether a host is this server: one of its names, or an address, to which no other site can make its own name refer.
 fn is_ours(host: &str, names: &[String]) -> bool {
     let without_port = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => name,

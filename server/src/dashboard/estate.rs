@@ -1,4 +1,4 @@
-//! What the dashboard asks of the running server beyond the store: the machines and the files of the commit in force,
+//! What the dashboard asks the running server for, beyond the store: the machines and the files of the commit in force,
 //! whether the repository can be read, and what happens.
 
 use std::sync::Arc;
@@ -13,22 +13,22 @@ use crate::repo::Looks;
 
 /// The running server, as far as pages show it.
 pub trait Estate: Inventory {
-    /// The lines of a commit, to show that of an error; none where it is not at hand any more.
+    /// The lines of a commit, to show those of an error; `None` if the commit is no longer available.
     fn excerpts(&self, commit: &str) -> Option<Excerpts>;
 
     /// Whether there is a good commit to answer polls from.
     fn has_commit(&self) -> bool;
 
-    /// Why the repository cannot be read, where that is so: commits do not come into force.
+    /// Why the repository cannot be read, so that no commits come into force; `None` if it can.
     fn unreadable(&self) -> Option<Unreadable>;
 
-    /// How looking at the repository went so far.
+    /// How often the repository was looked at so far, and with which result.
     fn looks(&self) -> Looks;
 
-    /// What is counted of the server's work.
+    /// The counters of the server's work.
     fn measures(&self) -> Arc<Measures>;
 
-    /// What happens from now on.
+    /// Subscribes to what happens from now on.
     fn happenings(&self) -> broadcast::Receiver<Happening>;
 }
 

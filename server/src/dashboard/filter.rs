@@ -1,5 +1,5 @@
-//! Which nodes of a list, in what order, and which page of them. Numbers elsewhere are counted by the same filter that
-//! their links carry, so that a number and its list agree.
+//! Which nodes of a list, in which order, and which page of them. Numbers elsewhere are counted with the same filter
+//! that their links carry, so that a number and its list agree.
 
 use holdfast_catalog::state::State;
 use jiff::{SignedDuration, Timestamp};
@@ -15,13 +15,13 @@ use crate::fleet::Member;
 pub enum Did {
     /// Something had drifted.
     Drifted,
-    /// Something was changed, and that was not drift.
+    /// Something was changed that had not drifted.
     Changed,
     /// Something failed.
     Failed,
 }
 
-/// Within what time.
+/// The time within which something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Within {
@@ -38,17 +38,17 @@ pub enum Sort {
     /// By name.
     #[default]
     Name,
-    /// What needs attention first.
+    /// Those that need attention first.
     State,
     /// By customer.
     Customer,
-    /// Who has been without contact longest first.
+    /// Those without contact for the longest time first.
     Silence,
-    /// The certificate that ends first.
+    /// Those whose certificate ends first.
     Certificate,
 }
 
-/// Some states: in a query with commas between them, such as `failed,late`.
+/// Some states; in a query they are separated by commas, as in `failed,late`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct States(pub Vec<State>);
 
@@ -75,43 +75,43 @@ impl JsonSchema for States {
     }
 }
 
-/// Which nodes, in what order, and which page of them.
+/// Which nodes, in which order, and which page of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filter {
-    /// How the node is: one of these.
+    /// The state of the node: one of these.
     #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
     pub state: Option<States>,
-    /// Its reseller.
+    /// The reseller of the node.
     #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
     pub reseller: Option<String>,
-    /// Its customer.
+    /// The customer of the node.
     #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
     pub customer: Option<String>,
-    /// Its role.
+    /// The role of the node.
     #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// What happened to it, within the last day where nothing else is said.
+    /// What happened to the node, within the last day unless `within` says otherwise.
     #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
     pub did: Option<Did>,
-    /// Within what time it happened.
+    /// The time within which it happened.
     #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
     pub within: Option<Within>,
-    /// The commit that it runs on, as it reported.
+    /// The commit that the node reported to run on.
     #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// Words that its name, place, role and labels must hold, each of them.
+    /// Words that must all occur in its name, place, role or labels.
     #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
-    /// The order.
+    /// The order of the list.
     #[serde(skip_serializing_if = "is_default")]
     pub sort: Sort,
-    /// The page, from 1.
+    /// The page, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<usize>,
 }
 
-/// Forms send what is left open as an empty text.
+/// Reads an empty text as `None`, since forms send one for a field that was left blank.
 fn blank_is_none<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -137,7 +137,7 @@ impl Filter {
         Self { did: Some(did), within: Some(within), ..Self::default() }
     }
 
-    /// The address of its list.
+    /// The address of the list with this filter.
     pub fn address(&self) -> String {
         let pairs = match serde_json::to_value(self) {
             Ok(serde_json::Value::Object(pairs)) => pairs,
@@ -150,18 +150,18 @@ impl Filter {
         if pairs.is_empty() { "/nodes".to_owned() } else { format!("/nodes?{}", pairs.join("&")) }
     }
 
-    /// How long its longest text is.
+    /// The length of its longest text, in bytes.
     pub fn longest(&self) -> usize {
         let texts = [&self.reseller, &self.customer, &self.role, &self.commit, &self.q];
         texts.into_iter().flatten().map(String::len).max().unwrap_or_default()
     }
 
-    /// The same in another order, from its first page.
+    /// The same filter in another order, from the first page.
     pub fn sorted(&self, sort: Sort) -> Self {
         Self { sort, page: None, ..self.clone() }
     }
 
-    /// Whether a node is meant.
+    /// Whether a node matches the filter.
     pub fn takes(&self, member: &Member, now: Timestamp) -> bool {
         let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|wanted| wanted == value);
         self.state.as_ref().is_none_or(|states| states.0.contains(&member.state()))

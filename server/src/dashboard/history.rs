@@ -1,4 +1,4 @@
-//! A node's last runs: as bars, the oldest first, and as a list in which runs without a word are one line.
+//! A node's last runs: as bars, oldest first, and as a list in which runs that found nothing to do are combined.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -9,29 +9,29 @@ use holdfast_catalog::report::{Mode, Source};
 use holdfast_catalog::state::State;
 use jiff::Timestamp;
 
-/// A run.
+/// A run of a node.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Run {
-    /// The agent's id of it.
+    /// The agent's id of the run.
     pub run: String,
-    /// When its report came.
+    /// When its report arrived.
     pub received: When,
-    /// How it ended, as a state that a node could have.
+    /// Its outcome, as a state that a node could have.
     pub outcome: State,
-    /// How it ended, in words.
+    /// Its outcome in words.
     pub words: String,
-    /// How long it took.
+    /// How long it took, in milliseconds.
     pub duration_ms: i64,
-    /// How many resources were not as they should be.
+    /// The number of resources that were not as they should be.
     pub touched: u32,
-    /// Runs before it that found nothing to do, up to the next that did.
+    /// The number of runs directly before it that found nothing to do.
     pub quiet_before: usize,
-    /// How many resources acted on a notification alone.
+    /// The number of resources that acted only because of a notification.
     #[serde(skip)]
     refreshed: u32,
 }
 
-/// A run as a bar of the drawing.
+/// A run as a bar of the chart.
 #[derive(Debug)]
 pub struct Bar {
     pub x: usize,
@@ -40,14 +40,14 @@ pub struct Bar {
     pub run: Run,
 }
 
-/// The drawing's height.
+/// The height of the chart, in pixels.
 pub const HEIGHT: u32 = 48;
 
-/// From one bar to the next.
+/// The distance from one bar to the next, in pixels.
 pub const STEP: usize = 10;
 
 impl Run {
-    /// A report as a run.
+    /// Makes a run from a report.
     pub fn of(report: &ReportRow, now: Timestamp) -> Self {
         let counts = &report.counts;
         Self {
@@ -62,12 +62,12 @@ impl Run {
         }
     }
 
-    /// Whether it found nothing to do and worked as ever.
+    /// Whether it found nothing to do, and nothing was unusual.
     fn is_quiet(&self) -> bool {
         self.outcome == State::InOrder && self.refreshed == 0
     }
 
-    /// How long it took, for people.
+    /// How long it took, in words.
     pub fn took(&self) -> String {
         text::duration(self.duration_ms)
     }
@@ -117,10 +117,10 @@ fn words(report: &ReportRow) -> String {
     words
 }
 
-/// Bars of runs that come newest first.
+/// Makes bars from runs, which are given newest first.
 pub fn bars(runs: &[Run]) -> Vec<Bar> {
     let bar = |(index, run): (usize, &Run)| {
-        // Each doubling is a step: one change shows, and a thousand fit.
+        // One step for each doubling: a single change is visible, and a thousand still fit.
         let height =
             if run.is_quiet() { 6 } else { (14 + 4 * run.touched.saturating_add(1).ilog2()).min(HEIGHT) };
         Bar { x: index * STEP, y: HEIGHT - height, height, run: run.clone() }
@@ -128,7 +128,7 @@ pub fn bars(runs: &[Run]) -> Vec<Bar> {
     runs.iter().rev().enumerate().map(bar).collect()
 }
 
-/// The same runs, quiet ones folded into the one after them. The newest stays, whatever it was.
+/// The runs with quiet ones folded into the later run before them. The newest run always stays.
 pub fn folded(runs: &[Run]) -> Vec<Run> {
     let mut lines: Vec<Run> = Vec::new();
     for run in runs {

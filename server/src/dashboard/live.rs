@@ -1,5 +1,5 @@
-//! Happenings, pushed to open pages as server-sent events. They carry no data: a page that hears of one asks again for
-//! itself, and so sees what its user may see. Users do not even hear of what happens to others.
+//! Sends happenings to open pages as server-sent events. They carry no data: a page that receives one asks again
+//! itself, and so gets what its user may see. Users do not receive events about nodes that they may not see.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -21,30 +21,30 @@ use super::session::SessionToken;
 use crate::live::Happening;
 use crate::store::user::Scope;
 
-/// A sign of life, and when the session is looked at again.
+/// The time between two signs of life, at which the session is also checked again.
 const BEAT: Duration = Duration::from_secs(15);
 
-/// So many pages listen at once: each holds a connection.
+/// The most pages that may listen at once; each holds a connection.
 const MOST: usize = 1_000;
 
-/// So many of one user's: nobody keeps the others out.
+/// The most pages of one user, so that nobody keeps others out.
 const MOST_OF_ONE: usize = 20;
 
-/// The open pages that listen. Anyone who comes is let in: where there are too many, the oldest page gives way, of the same
-/// user or of the one who has the most. It is often one that was left, which the server hears of late.
+/// The open pages that listen. A new page is always admitted: if there are too many, the oldest page must leave, of the
+/// same user or of the user who has the most. Often that page was closed long ago, which the server notices late.
 #[derive(Clone, Default)]
 pub struct Listening(Arc<Mutex<Seats>>);
 
 #[derive(Default)]
 struct Seats {
-    /// How many there ever were.
+    /// How many there were in total.
     given: u64,
-    /// Of each user, the oldest first.
+    /// The pages of each user, oldest first.
     of_user: HashMap<i64, VecDeque<(u64, Arc<Notify>)>>,
 }
 
 impl Seats {
-    /// Who has to give way, so that this user gets one more.
+    /// The user whose page must leave so that this user gets one more.
     fn crowded(&self, user: i64) -> Option<i64> {
         if self.of_user.get(&user).is_some_and(|own| own.len() >= MOST_OF_ONE) {
             return Some(user);
@@ -83,12 +83,12 @@ impl Listening {
     }
 }
 
-/// One listening page's place, given back with it.
+/// The place of a listening page, which is given back when this is dropped.
 struct Seat {
     listening: Listening,
     user: i64,
     number: u64,
-    /// Told when another takes the place.
+    /// Notified when another page takes the place.
     leave: Arc<Notify>,
 }
 
@@ -98,20 +98,20 @@ impl Drop for Seat {
     }
 }
 
-/// What an open page listens to.
+/// A page that listens.
 struct Listener {
     happenings: broadcast::Receiver<Happening>,
     state: web::Data<State>,
     session: SessionToken,
     scope: Scope,
-    /// When it is time for the next beat: however much happens, it is never delayed.
+    /// When the next sign of life is due; it is never delayed, however much happens.
     beat: Instant,
-    /// None once it gave way.
+    /// `None` once another page took the place.
     seat: Option<Seat>,
 }
 
 impl Listener {
-    /// The next message; none when the session is over, or another page took the place.
+    /// The next message; `None` if the session is over, or another page took the place.
     async fn next(mut self) -> Option<(Bytes, Self)> {
         loop {
             let seat = self.seat.as_ref()?;
@@ -124,7 +124,7 @@ impl Listener {
             };
             match heard {
                 Ok(Ok(happening)) if !concerns(&happening, &self.scope) => {}
-                // Anyone who was too slow has missed something, and asks again as well.
+                // A receiver that was too slow has missed something, and must also ask again.
                 Ok(Ok(_) | Err(broadcast::error::RecvError::Lagged(_))) => {
                     return Some((Bytes::from_static(b"event: changed\ndata:\n\n"), self));
                 }
@@ -141,7 +141,7 @@ impl Listener {
     }
 }
 
-/// What happens to others' nodes is not even heard.
+/// Whether an event concerns a scope. Events about other nodes are not sent at all.
 fn concerns(happening: &Happening, scope: &Scope) -> bool {
     match happening {
         Happening::CommitTaken { .. }
@@ -156,7 +156,7 @@ fn concerns(happening: &Happening, scope: &Scope) -> bool {
 
 type Next = Pin<Box<dyn Future<Output = Option<(Bytes, Listener)>>>>;
 
-/// The body that never ends by itself.
+/// A body that never ends by itself.
 struct Messages(Option<Next>);
 
 impl MessageBody for Messages {
@@ -185,7 +185,7 @@ impl MessageBody for Messages {
     }
 }
 
-/// The stream of happenings.
+/// Answers with the stream of happenings.
 pub async fn listen(asked: Asked) -> HttpResponse {
     let listener = Listener {
         happenings: asked.state.estate.happenings(),
@@ -195,7 +195,7 @@ pub async fn listen(asked: Asked) -> HttpResponse {
         beat: Instant::now() + BEAT,
         seat: Some(asked.state.listening.seat(asked.user.id)),
     };
-    // The first line tells the page that it is connected.
+    // The first line shows the page that it is connected.
     let hello: Next = Box::pin(async { Some((Bytes::from_static(b": hello\n\n"), listener)) });
     HttpResponse::Ok().content_type("text/event-stream").body(Messages(Some(hello)))
 }

@@ -1,7 +1,7 @@
-//! Coming in and going out: one-time links, passwords, sessions.
+//! Logging in and out: one-time links, passwords, sessions.
 //!
-//! A link is used up by a button, not by being opened: programs that preview links must not burn it. Cookies go only
-//! with requests of our own pages, and forms are taken only from them.
+//! A link is used up by a button, not by opening it: programs that preview links must not use it up. Cookies are sent
+//! only with requests from our own pages, and forms are accepted only from them.
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
@@ -31,14 +31,14 @@ struct Confirm<'a> {
     token: &'a str,
 }
 
-/// Where to go after logging in.
+/// The page to open after logging in.
 #[derive(Deserialize)]
 pub struct To {
     #[serde(default)]
     to: String,
 }
 
-/// Name and password.
+/// The fields of the form: name and password.
 #[derive(Deserialize)]
 pub struct Credentials {
     name: String,
@@ -47,13 +47,13 @@ pub struct Credentials {
     to: String,
 }
 
-/// The form.
+/// Shows the form.
 pub async fn form(to: web::Query<To>) -> HttpResponse {
     let form = Form { to: &to.to, message: None };
     page::html(page::framed(&form, "Log in", Tab::Elsewhere, None))
 }
 
-/// Logs in by name and password.
+/// Logs in with name and password.
 pub async fn by_password(
     request: HttpRequest,
     state: web::Data<State>,
@@ -82,7 +82,7 @@ async fn check(
         true => Asker::Known,
         false => Asker::Stranger,
     };
-    // First: what nobody looks at is not an attempt.
+    // Taken first: an attempt whose password is not checked must not be counted.
     let place = state.hashing.place(asker)?;
     count_attempt(request, state, name)?;
     if password.len() > password::LONGEST {
@@ -103,17 +103,17 @@ async fn check(
 /// Counts an attempt on a name's password.
 ///
 /// # Errors
-/// Where there were too many.
+/// Returns an error if there were too many.
 pub fn count_attempt(request: &HttpRequest, state: &State, name: &str) -> Result<(), Error> {
     state.attempts.count(address(request), name, Timestamp::now()).map_err(Error::TooMany)
 }
 
-/// What a link opens: a button.
+/// Shows what a link opens: a page with a button.
 pub async fn confirm(token: web::Path<String>) -> HttpResponse {
     page::html(page::framed(&Confirm { token: &token }, "Log in", Tab::Elsewhere, None))
 }
 
-/// Logs in by a link, which is used up.
+/// Logs in with a link, which is used up.
 pub async fn by_link(
     request: HttpRequest,
     state: web::Data<State>,
@@ -142,7 +142,7 @@ pub async fn by_link(
     }
 }
 
-/// Starts a session, always a new one, and goes to a page of this server.
+/// Starts a new session, and leads to a page of this server.
 async fn enter(request: &HttpRequest, state: &State, user: &UserRow, by: CameBy, to: &str) -> HttpResponse {
     match new_session(request, state, user, by).await {
         Ok(cookie) => see_other(our_page(to), cookie),
@@ -150,10 +150,10 @@ async fn enter(request: &HttpRequest, state: &State, user: &UserRow, by: CameBy,
     }
 }
 
-/// Starts a session of a user; the one that the browser had ends.
+/// Starts a session of a user; the previous one of the browser ends.
 ///
 /// # Errors
-/// Where the store fails.
+/// Returns an error if the store fails.
 pub async fn new_session(
     request: &HttpRequest,
     state: &State,
@@ -170,7 +170,7 @@ pub async fn new_session(
     Ok(SetCookie::to(&token))
 }
 
-/// Ends the session.
+/// Logs out: ends the session.
 pub async fn logout(request: HttpRequest, asked: Asked) -> HttpResponse {
     let ended = async {
         from_our_page(&request)?;
@@ -182,7 +182,7 @@ pub async fn logout(request: HttpRequest, asked: Asked) -> HttpResponse {
     }
 }
 
-/// To another page, with a cookie.
+/// Redirects to another page, with a cookie.
 pub fn see_other(to: &str, cookie: SetCookie) -> HttpResponse {
     HttpResponse::SeeOther()
         .insert_header((header::LOCATION, to))
@@ -194,7 +194,7 @@ fn refuse(error: Error) -> HttpResponse {
     Problem { error, format: Format::Html, wanted: String::new(), user: None }.error_response()
 }
 
-/// A path of this server, and nothing that a browser takes for another one.
+/// The path, if it belongs to this server and no browser would take it for another; otherwise `/`.
 fn our_page(to: &str) -> &str {
     let plain = to.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
     if plain && to.starts_with('/') && !to.starts_with("//") && !to.starts_with("/log") { to } else { "/" }
@@ -204,10 +204,10 @@ fn address(request: &HttpRequest) -> std::net::IpAddr {
     request.peer_addr().map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |address| address.ip())
 }
 
-/// Forms are taken from pages of this server alone.
+/// Checks that a form comes from a page of this server.
 ///
 /// # Errors
-/// Where the browser says otherwise, or nothing.
+/// Returns an error if the browser names another origin, or none.
 pub fn from_our_page(request: &HttpRequest) -> Result<(), Error> {
     let value = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let host = value("host").or_else(|| request.uri().authority().map(|host| host.as_str()));

@@ -1,7 +1,7 @@
-//! For monitoring: numbers in the format of OpenMetrics, which Prometheus reads, and whether the server is alive and ready.
+//! For monitoring: metrics in the OpenMetrics format, which Prometheus reads, and whether the server is alive and ready.
 //!
-//! No label takes its value from facts or reports, and none names a tenant. Who may read: this machine itself, anyone who
-//! shows the token, and users who see everything.
+//! No label takes its value from facts or reports, and none names a tenant. Metrics may be read from this machine
+//! itself, with the token, and by users who see everything.
 
 use std::sync::atomic::AtomicU64;
 
@@ -25,13 +25,13 @@ use crate::store::Store;
 use crate::store::commit::Head;
 use crate::store::user::Scope;
 
-/// The format, as scrapers know it.
+/// The content type of the format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What a proxy adds to the requests that it hands on.
+/// Headers that a proxy adds to the requests that it forwards.
 const HANDED_ON: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
-/// The numbers.
+/// Shows the metrics.
 pub async fn show(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
     match access(&request, &state).await {
         Ok(Access::Open) => {}
@@ -45,12 +45,12 @@ pub async fn show(request: HttpRequest, state: web::Data<State>) -> HttpResponse
     }
 }
 
-/// Whether somebody may read the numbers.
+/// Whether a caller may read the metrics.
 enum Access {
     Open,
-    /// A token was shown, and it is another.
+    /// The request has a token, but a wrong one.
     WrongToken,
-    /// To anyone else there is nothing.
+    /// For any other caller the page does not exist.
     Closed,
 }
 
@@ -69,7 +69,7 @@ async fn access(request: &HttpRequest, state: &State) -> Result<Access, Error> {
     Ok(if sees_everything { Access::Open } else { Access::Closed })
 }
 
-/// Whether a program of this machine asks for itself: a proxy here asks for others.
+/// Whether a program on this machine asks for itself: a proxy on this machine asks for others.
 fn is_of_this_machine(request: &HttpRequest) -> bool {
     let from = request.peer_addr();
     from.is_some_and(|address| address.ip().to_canonical().is_loopback())
@@ -88,10 +88,10 @@ fn unavailable(error: &Error) -> HttpResponse {
     HttpResponse::ServiceUnavailable().content_type("text/plain; charset=utf-8").body(format!("{error}\n"))
 }
 
-/// The numbers at a time.
+/// The metrics at a point in time.
 ///
 /// # Errors
-/// Where the store fails.
+/// Returns an error if the store fails.
 pub async fn text(state: &State, now: Timestamp) -> Result<String, Error> {
     let members = state.census.members(&Scope::Everything).await?;
     let head = state.store.head(state.estate.environment().to_owned()).await?;
@@ -107,7 +107,7 @@ pub async fn text(state: &State, now: Timestamp) -> Result<String, Error> {
     state.apart(drawn).await?.map_err(|_| Error::Unforeseen)
 }
 
-/// Numbers that are looked up when somebody asks.
+/// Metrics that are computed when someone asks.
 #[derive(Default)]
 struct Page(Registry);
 
@@ -203,12 +203,12 @@ fn whole(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The process answers.
+/// Answers that the process is alive.
 pub async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// Whether polls and reports can be served now: a line for programs, and a page where a browser asks.
+/// Answers whether polls and reports can be served now: with a line for programs, and a page for browsers.
 pub async fn ready(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
     let readiness = state.readiness.look().await;
     if page::is_browsers(&request) {

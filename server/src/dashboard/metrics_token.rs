@@ -1,26 +1,28 @@
-//! What opens `/metrics` to other machines: a token in a file of the server, which a scraper shows as `Authorization: Bearer`.
+//! The token that opens `/metrics` to other machines. It is in a file of the server, and a scraper sends it as
+//! `Authorization: Bearer`.
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
-/// Fewer characters could be guessed.
+/// The fewest characters of a token, so that it cannot be guessed.
 const SHORTEST: usize = 16;
 
-/// A token, as what is kept of it: nothing that could be shown.
+/// A token; only a hash of it is kept, so it cannot be shown.
 #[derive(Clone)]
 pub struct MetricsToken([u8; 32]);
 
 impl MetricsToken {
-    /// The token that is the whole text of a file; none where it is too short, or has what a header cannot.
+    /// The token whose text is the whole content of a file; `None` if it is too short, or has characters that a header
+    /// cannot have.
     pub fn parse(text: &str) -> Option<Self> {
         let token = text.trim();
         let is_one = token.len() >= SHORTEST && token.bytes().all(|byte| byte.is_ascii_graphic());
         is_one.then(|| Self(tag(token).finalize().into_bytes().into()))
     }
 
-    /// Whether a request shows it; none where it shows no token. It takes the same time wherever the two differ.
+    /// Whether a request has this token; `None` if it has none. The time does not depend on where they differ.
     pub fn is_shown_by(&self, request: &HttpRequest) -> Option<bool> {
         let shown = request.headers().get(header::AUTHORIZATION)?.to_str().unwrap_or_default();
         let (scheme, token) = shown.split_once(' ').unwrap_or((shown, ""));

@@ -1,4 +1,4 @@
-//! One node: how it is, whose it is, what it runs, what happened to it, and what it says about itself.
+//! The page of one node: its state, whom it belongs to, what it runs, what happened to it, and its facts.
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -25,24 +25,24 @@ use crate::store::event::EventRow;
 use crate::store::node::NodeRow;
 use crate::store::report::ReportRow;
 
-mod facts; // what it says about itself
+mod facts; // the node's facts
 
 use facts::Facts;
 
-/// So many runs are drawn.
+/// The most runs in the chart.
 const RUNS: u32 = 90;
 
-/// What they take together, each with the node's name in its link; and the markup of one.
+/// The room for all of them, each with the node's name in its link; and the markup of one.
 const DRAWING: usize = 20_000;
 const BAR: usize = 160;
 
-/// So many of them are listed, quiet ones folded.
+/// The most runs in the list, with quiet ones folded.
 const LISTED: usize = 40;
 
-/// So many labels are shown.
+/// The most labels to show.
 const LABELS: usize = 30;
 
-/// So many events are listed; their texts are whole in the report.
+/// The most events to list; their full texts are in the report.
 const EVENTS: u32 = 20;
 const NAME: usize = 300;
 const REASON: usize = 400;
@@ -50,31 +50,31 @@ const REASON: usize = 400;
 /// Something that happened to the node.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Happened {
-    /// The run whose report tells it.
+    /// The id of the run that was reported.
     pub run: String,
-    /// Its place in the report, from 0.
+    /// Its position in the report, from 0.
     pub position: u32,
-    /// When.
+    /// When it happened.
     pub at: When,
     /// The resource.
     pub resource: Shown,
-    /// The property, with the path below a directory.
+    /// The property, with the path if it is below a directory.
     pub property: Option<Shown>,
-    /// What became of it.
+    /// The outcome.
     pub status: EventStatus,
     /// Why it changed.
     pub cause: Option<Cause>,
-    /// A sentence.
+    /// The reason, as a sentence.
     pub reason: Option<Shown>,
 }
 
 impl Happened {
-    /// How it is drawn.
+    /// The state that it is shown as.
     pub fn state(&self) -> State {
         badge::of_event(self.status, self.cause)
     }
 
-    /// What became of it, in words.
+    /// The outcome in words.
     pub fn words(&self) -> &'static str {
         match (self.status, self.cause) {
             (EventStatus::Failed, _) => "failed",
@@ -108,20 +108,20 @@ impl Happened {
 /// Why the node has no new catalog.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct CompileError {
-    /// The commit.
+    /// The commit with the errors.
     pub commit: Commit,
-    /// Since when.
+    /// Since when it fails.
     pub since: When,
-    /// What is wrong.
+    /// The errors.
     pub faults: Vec<Fault>,
-    /// How many faults there are beyond those.
+    /// The number of errors that are left out.
     pub more: usize,
 }
 
 /// A certificate that is in use or may come into use.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Certificate {
-    /// Its serial number.
+    /// The serial number in hex.
     pub serial: String,
     /// Until when it is valid.
     pub until: When,
@@ -129,58 +129,58 @@ pub struct Certificate {
     pub used: bool,
 }
 
-/// The page.
+/// The page of a node.
 #[derive(Debug, Serialize, JsonSchema, Template)]
 #[template(path = "node.html")]
 pub struct Node {
-    /// Its name.
+    /// The name of the node.
     pub node: String,
-    /// Which machine of this name it is, counted from 1; none where nobody added it.
+    /// The generation of the name, counted from 1; `None` if the node was never added.
     pub generation: Option<u32>,
-    /// How it is.
+    /// The state of the node.
     pub state: State,
-    /// Why it is called so.
+    /// The reason for the state.
     pub reason: Shown,
-    /// Its reseller.
+    /// The reseller.
     pub reseller: String,
-    /// Its customer.
+    /// The customer.
     pub customer: String,
     /// What it is for.
     pub function: Option<Function>,
-    /// When it was added; none where nobody did.
+    /// When it was added; `None` if it never was.
     pub added: Option<When>,
     /// When it was last heard from.
     pub seen: Option<When>,
-    /// When its next poll is due, in its own slot of the interval.
+    /// When its next poll is due: in its own slot of the interval.
     pub due: Option<When>,
-    /// The commit that it runs on: of its last enforcing run, as it reported.
+    /// The commit that it runs on: that of its last enforcing run, as it reported.
     pub commit: Option<Commit>,
-    /// What it says to run on, where this server does not know that commit.
+    /// The commit that it reported to run on, if this server does not know that commit.
     pub unknown_commit: Option<Shown>,
-    /// The commit that its last run only looked at, if that is another.
+    /// The commit that its last run only audited, if that is another one.
     pub looked_at: Option<Commit>,
-    /// The commit in force, if that is another.
+    /// The commit in force, if that is another one.
     pub in_force: Option<Commit>,
     /// Why it has no new catalog.
     pub compile_errors: Vec<CompileError>,
-    /// Why there was no run, or why on an old catalog.
+    /// Why there was no run, or why it used an old catalog.
     pub run_error: Option<Shown>,
-    /// Its last runs, newest first; quiet ones are folded.
+    /// Its last runs, newest first, with quiet ones folded.
     pub runs: Vec<Run>,
     /// What happened to it, newest first.
     pub events: Vec<Happened>,
-    /// Its certificates.
+    /// The certificates of the node.
     pub certificates: Vec<Certificate>,
-    /// What it says about itself.
+    /// Its facts.
     pub facts: Option<Facts>,
     #[serde(skip)]
     bars: Vec<Bar>,
-    /// Whether there are runs before those that are drawn, and events before those that are listed.
+    /// Whether there are runs before those in the chart, and events before those in the list.
     #[serde(skip)]
     has_earlier: Earlier,
 }
 
-/// What of a node there is beyond its page.
+/// What there is of a node beyond its page.
 #[derive(Debug, Default)]
 struct Earlier {
     runs: bool,
@@ -207,18 +207,18 @@ impl Node {
         function.labels.iter().take(LABELS).map(|(name, value)| (short(name), short(value))).collect()
     }
 
-    /// How many labels are not shown.
+    /// The number of labels that are not shown.
     fn labels_more(function: &Function) -> usize {
         function.labels.len().saturating_sub(LABELS)
     }
 
-    /// How many of the drawn runs the list ends before.
+    /// The number of runs in the chart that are not in the list.
     fn not_listed(&self) -> usize {
         let listed: usize = self.runs.iter().map(|run| 1 + run.quiet_before).sum();
         self.bars.len().saturating_sub(listed)
     }
 
-    /// How the drawn runs ended, each once, the worst first.
+    /// The outcomes of the runs in the chart, each once, the worst first.
     fn outcomes(&self) -> Vec<State> {
         let is_drawn = |state: &State| self.bars.iter().any(|bar| bar.run.outcome == *state);
         State::ALL.into_iter().filter(is_drawn).collect()
@@ -233,10 +233,10 @@ impl Node {
     }
 }
 
-/// A node as the caller sees it.
+/// The page of a node, as the caller sees it.
 ///
 /// # Errors
-/// Where it does not exist or is not theirs, or the store fails.
+/// Returns an error if the node does not exist or the caller may not see it, or if the store fails.
 pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
     let certname = Certname::parse(name).map_err(|_| Error::NotFound)?;
     request::is_of_node(&certname);
@@ -246,7 +246,7 @@ pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
     };
     let member = nodes::member(asked, node.id).await?;
     let rows = Rows {
-        // One more than is shown tells whether there are earlier ones.
+        // One more than is shown, to tell whether there are earlier ones.
         reports: store.reports_of(node.id, RUNS + 1).await?,
         events: store.events_of(node.id, EVENTS + 1).await?,
         certificates: store.certificates(node.id).await?,
@@ -260,7 +260,7 @@ pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
     state.apart(move || rows.arranged(&asked)).await
 }
 
-/// What the store has of a node.
+/// What the store has about a node.
 struct Rows {
     node: NodeRow,
     member: Member,
@@ -305,7 +305,7 @@ impl Rows {
     }
 }
 
-/// A machine of the inventory that nobody added.
+/// The page of a machine in the inventory that was never added.
 async fn not_added(asked: &Asked, certname: &Certname) -> Result<Node, Error> {
     let members = nodes::members(asked).await?;
     let member = members.iter().find(|member| member.certname == *certname).ok_or(Error::NotFound)?;
@@ -313,7 +313,7 @@ async fn not_added(asked: &Asked, certname: &Certname) -> Result<Node, Error> {
 }
 
 impl Node {
-    /// What the list knows.
+    /// The part of the page that the list of nodes also has.
     fn of(member: Member, now: Timestamp) -> Self {
         Self {
             node: member.certname.to_string(),
@@ -360,7 +360,8 @@ impl Certificate {
     }
 }
 
-/// As its last poll found, and as the judgement of the commit in force did: the next poll will find the same.
+/// The compile errors, as its last poll found them, and as the judgement of the commit in force did: the next poll will
+/// find the same.
 async fn compile_errors(
     asked: &Asked,
     node: &NodeRow,
@@ -368,7 +369,7 @@ async fn compile_errors(
 ) -> Result<Vec<CompileErrorRow>, Error> {
     let environment = asked.state.estate.environment();
     let mut rows = asked.state.store.compile_errors(node.id).await?;
-    // What is corrected is not an error any more.
+    // A corrected error is no longer shown.
     rows.retain(|row| row.environment == environment && member.kept_back.is_some());
     let is_known = |commit: &String| member.kept_back.as_ref().is_some_and(|kept| kept.commit == *commit);
     let is_new = |commit: &String| is_known(commit) && rows.iter().all(|row| row.commit != *commit);
@@ -384,14 +385,14 @@ async fn compile_errors(
     Ok(rows)
 }
 
-/// The commit in force, where the node runs on another.
+/// The commit in force, if the node runs on another one.
 async fn in_force(asked: &Asked, runs_on: Option<&str>) -> Result<Option<Commit>, Error> {
     let head = asked.head().await?;
     let in_force = head.and_then(|head| head.in_force).map(|commit| commit.id);
     Ok(in_force.filter(|id| runs_on != Some(id)).map(Commit::from))
 }
 
-/// The page.
+/// Shows the page of a node.
 pub async fn show(asked: Asked, node: web::Path<String>) -> HttpResponse {
     let view = view(&asked, &node).await;
     asked.answer(view).await

@@ -20,74 +20,74 @@ use crate::fleet::{self, Look, Member};
 use crate::store::fleet::LastRun;
 use crate::store::node::NodeId;
 
-/// So many nodes are on a page.
+/// The most nodes on a page.
 const PAGE: usize = 40;
 
-/// What a reason takes in a line; it is whole on the node's page.
+/// The room for a reason in a line; it is complete on the node's page.
 const REASON: usize = 300;
 
-/// What a node says to run on takes in a line.
+/// The room in a line for the commit that a node reported to run on.
 const COMMIT: usize = 40;
 
-/// So many names are offered to choose from; where there are more, the name is typed.
+/// The most names to offer as choices; if there are more, the name must be typed.
 const CHOICES: usize = 60;
 
-/// The longest text that a list is asked for by.
+/// The longest text in a filter, in bytes.
 const ASKED: usize = 256;
 
 /// All nodes that the caller sees.
 ///
 /// # Errors
-/// Where the store fails.
+/// Returns an error if the store fails.
 pub async fn members(asked: &Asked) -> Result<Arc<Vec<Member>>, Error> {
     asked.state.census.members(&asked.user.scope).await
 }
 
-/// One of them.
+/// One of the nodes that the caller sees.
 ///
 /// # Errors
-/// Where there is none, or the store fails.
+/// Returns an error if there is none, or if the store fails.
 pub async fn member(asked: &Asked, node: NodeId) -> Result<Member, Error> {
     let (state, scope) = (&asked.state, asked.user.scope.clone());
     let look = Look { scope, only: Some(node), now: asked.now, interval: state.interval };
     fleet::members(&state.store, &*state.estate, look).await?.pop().ok_or(Error::NotFound)
 }
 
-/// A line of the list.
+/// A node in the list.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct NodeLine {
-    /// Its name.
+    /// The name of the node.
     pub node: String,
-    /// How it is.
+    /// The state of the node.
     pub state: State,
-    /// Why it is called so.
+    /// The reason for the state.
     pub reason: Shown,
-    /// Its reseller.
+    /// The reseller.
     pub reseller: String,
-    /// Its customer.
+    /// The customer.
     pub customer: String,
-    /// Its role.
+    /// The role.
     pub role: Option<String>,
-    /// Its stage.
+    /// The stage.
     pub stage: Option<String>,
     /// When it was last heard from.
     pub seen: Option<When>,
-    /// The commit that it runs on, as it reported.
+    /// The commit that it reported to run on.
     pub commit: Option<Commit>,
-    /// What it says to run on, where this server does not know that commit.
+    /// The commit that it reported to run on, if this server does not know that commit.
     pub unknown_commit: Option<Shown>,
     /// Until when its certificate is valid.
     pub certificate: Option<When>,
     /// The agent's id of its last run.
     pub run: Option<String>,
-    /// How that run ended, in a few words.
+    /// The outcome of that run, in a few words.
     pub last: Option<String>,
-    /// Whether somebody added it; else only the inventory has it.
+    /// Whether it was added; otherwise it is only in the inventory.
     pub is_added: bool,
 }
 
 impl NodeLine {
-    /// A node as a line.
+    /// Makes a line from a node.
     pub fn of(member: &Member, now: Timestamp) -> Self {
         let function = member.function.as_ref();
         Self {
@@ -108,7 +108,7 @@ impl NodeLine {
         }
     }
 
-    /// Whether the list is there for what is wrong with it.
+    /// Whether to show the reason, because the node needs attention.
     pub fn wants_words(&self) -> bool {
         self.state.wants_attention()
     }
@@ -139,25 +139,25 @@ fn last_words(run: &LastRun) -> String {
     }
 }
 
-/// The page.
+/// A page of the list of nodes.
 #[derive(Debug, Serialize, JsonSchema, Template)]
 #[template(path = "nodes.html")]
 pub struct Nodes {
-    /// What was asked.
+    /// The filter that was asked for.
     pub filter: Filter,
-    /// How many nodes fit.
+    /// The number of nodes that match.
     pub count: usize,
-    /// The first one on this page, from 1.
+    /// The number of the first node on this page, counted from 1.
     pub first: usize,
-    /// The nodes of this page.
+    /// The nodes on this page.
     pub nodes: Vec<NodeLine>,
-    /// The address of the page before.
+    /// The address of the previous page.
     pub previous: Option<String>,
     /// The address of the next page.
     pub next: Option<String>,
-    /// Resellers to choose from; none where there are too many to choose.
+    /// Resellers to choose from; `None` if there are too many.
     pub resellers: Option<Vec<Shown>>,
-    /// Customers to choose from, of the reseller that was asked for.
+    /// Customers to choose from, of the reseller in the filter.
     pub customers: Option<Vec<Shown>>,
     /// Roles to choose from.
     pub roles: Option<Vec<Shown>>,
@@ -193,7 +193,7 @@ impl Nodes {
         self.filter.state.as_ref().is_some_and(|states| states.0 == [*state])
     }
 
-    /// Several states, as a link may ask for and the form does not offer.
+    /// Several states, which a link may ask for but the form does not offer: their names for the address and for people.
     fn several(&self) -> Option<(String, String)> {
         let states = self.filter.state.as_ref().filter(|states| states.0.len() > 1)?;
         let join = |of: fn(State) -> &'static str, between| {
@@ -211,10 +211,10 @@ impl Nodes {
     }
 }
 
-/// The list as the caller sees it.
+/// A page of the list, as the caller sees it.
 ///
 /// # Errors
-/// Where the store fails.
+/// Returns an error if the store fails.
 pub async fn view(asked: &Asked, filter: Filter) -> Result<Nodes, Error> {
     let (members, asked) = (members(asked).await?, asked.clone());
     let state = asked.state.clone();
@@ -249,13 +249,13 @@ fn of(members: &[Member], filter: Filter, asked: &Asked) -> Nodes {
     }
 }
 
-/// Names without their repetitions; none where there are too many.
+/// The different names; `None` if there are too many.
 fn choices<'a>(names: impl Iterator<Item = &'a str>) -> Option<Vec<Shown>> {
     let all: BTreeSet<_> = names.collect();
     (all.len() <= CHOICES).then(|| all.into_iter().map(Shown::from).collect())
 }
 
-/// The rows come by name, and sorting keeps that order among equals.
+/// Sorts nodes that are sorted by name; the sort is stable.
 fn arrange(members: &mut [&Member], sort: Sort) {
     match sort {
         Sort::Name => {}
@@ -266,7 +266,7 @@ fn arrange(members: &mut [&Member], sort: Sort) {
     }
 }
 
-/// The page.
+/// Shows a page of the list.
 pub async fn show(asked: Asked, filter: Result<web::Query<Filter>, actix_web::Error>) -> HttpResponse {
     let view = match filter {
         Ok(filter) if filter.longest() <= ASKED => view(&asked, filter.into_inner()).await,

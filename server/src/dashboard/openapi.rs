@@ -1,4 +1,4 @@
-//! What the API offers, as OpenAPI: from the views themselves.
+//! The description of the API as OpenAPI, made from the views themselves.
 
 use actix_web::HttpResponse;
 use schemars::generate::SchemaSettings;
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use super::asked::Asked;
 use super::{audit, commits, filter, node, nodes, overview, part, report};
 
-/// The description.
+/// Shows the description.
 pub async fn show(_asked: Asked) -> HttpResponse {
     HttpResponse::Ok().json(describe())
 }
 
-/// The routes below `/api`, with the schemas of what they answer.
+/// The routes below `/api`, with the schemas of their answers.
 pub fn describe() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
@@ -67,7 +67,7 @@ fn in_path(name: &str) -> Value {
     json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
 }
 
-/// A filter's fields as parameters of a query.
+/// The fields of a filter as query parameters.
 fn queries(filter: &Value) -> Vec<Value> {
     let fields = filter["properties"].as_object().cloned().unwrap_or_default();
     fields

@@ -1,4 +1,4 @@
-//! How everything is, in one look. Each number is a link to the nodes that it counts.
+//! The overview page. Each number is a link to the nodes that it counts.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -18,34 +18,34 @@ use crate::fleet::Member;
 use crate::live::Unreadable;
 use crate::store::commit::{CommitRow, Head};
 
-/// So many nodes that want attention are named here.
+/// The most nodes that need attention to name here.
 const NAMED: usize = 8;
 
-/// What a commit's subject takes.
+/// The room for a commit's subject.
 const SUBJECT: usize = 300;
 
-/// A number and the address of what it counts.
+/// A number, and the address of the list that it counts.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Tally {
     /// The number.
     pub count: usize,
-    /// The list.
+    /// The address of the list.
     pub href: String,
 }
 
-/// Nodes of one state.
+/// The number of nodes in one state.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct StateTally {
     /// The state.
     pub state: State,
-    /// How many.
+    /// The number of nodes.
     pub tally: Tally,
 }
 
-/// Nodes to which something happened.
+/// The nodes to which something happened.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Activity {
-    /// What.
+    /// What happened.
     pub did: Did,
     /// Within the last hour.
     pub hour: Tally,
@@ -71,21 +71,22 @@ impl Activity {
     }
 }
 
-/// A commit in a line. Author, subject and errors are for those who see everything: they tell of others.
+/// A commit in one line. Author, subject and errors are only for those who see everything, since they reveal something
+/// about others.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct CommitLine {
-    /// Its hash.
+    /// Its id.
     pub id: Commit,
     /// Its author.
     pub author: Option<Shown>,
     /// The first line of its message.
     pub subject: Option<Shown>,
-    /// When it reached the server.
+    /// When it arrived at the server.
     pub seen: When,
 }
 
 impl CommitLine {
-    /// A commit as the caller may see it.
+    /// Makes a line from a commit, as the caller may see it.
     pub fn of(commit: &CommitRow, asked: &Asked) -> Self {
         let open = |text: &Option<String>, most| {
             let text = text.as_deref().filter(|_| asked.sees_everything());
@@ -105,14 +106,14 @@ impl CommitLine {
 pub struct BrokenCommit {
     /// The commit.
     pub commit: CommitLine,
-    /// What is wrong.
+    /// The errors.
     pub faults: Vec<Fault>,
-    /// How many faults there are beyond those.
+    /// The number of errors that are left out.
     pub more: usize,
 }
 
 impl BrokenCommit {
-    /// A broken commit as the caller may see it.
+    /// Makes it from a broken commit, as the caller may see it.
     pub fn of(commit: &CommitRow, asked: &Asked) -> Self {
         let diagnostics = if asked.sees_everything() { commit.diagnostics.as_slice() } else { &[] };
         let faults = Fault::all(diagnostics, &commit.id, asked);
@@ -120,14 +121,14 @@ impl BrokenCommit {
     }
 }
 
-/// The environment that is followed.
+/// The environment that the server follows.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Environment {
     /// Its name.
     pub name: Shown,
-    /// What is in force.
+    /// The commit in force.
     pub in_force: Option<CommitLine>,
-    /// Nodes that run it, as they reported.
+    /// The nodes that run it, as they reported.
     pub running: Option<Tally>,
     /// A newer commit that did not come into force.
     pub broken: Option<BrokenCommit>,
@@ -138,7 +139,7 @@ pub struct Environment {
 pub struct Frozen {
     /// Since when.
     pub since: When,
-    /// In which way, for those who see everything.
+    /// The reason, only for those who see everything.
     pub why: Option<Shown>,
 }
 
@@ -149,35 +150,36 @@ pub struct Edge {
     pub node: String,
     /// The time.
     pub at: When,
-    /// The list that begins with it.
+    /// The address of the list that begins with this node.
     pub href: String,
 }
 
-/// The page.
+/// The overview.
 #[derive(Debug, Serialize, JsonSchema, Template)]
 #[template(path = "overview.html")]
 pub struct Overview {
-    /// All nodes.
+    /// The number of all nodes.
     pub nodes: usize,
-    /// Why the repository cannot be read, where that is so.
+    /// Why the repository cannot be read; `None` if it can.
     pub frozen: Option<Frozen>,
-    /// Nodes that want attention.
+    /// Some of the nodes that need attention.
     pub attention: Vec<NodeLine>,
-    /// All of them.
+    /// All nodes that need attention.
     pub wanting: Tally,
-    /// Nodes by state; all of them add up.
+    /// The number of nodes in each state, which add up to all nodes.
     pub states: Vec<StateTally>,
-    /// Nodes with resources that policy switches off, as their last runs said: nobody looks at those.
+    /// The number of nodes with resources that a policy switches off, as their last runs reported: these resources are
+    /// not checked.
     pub switched_off: usize,
-    /// Whose nodes are in view; none where all are.
+    /// Whose nodes are shown; `None` if all are.
     pub of: Option<String>,
-    /// What happened lately.
+    /// What happened recently.
     pub activity: Vec<Activity>,
-    /// Where the environment stands.
+    /// The state of the environment.
     pub environments: Vec<Environment>,
-    /// Who has been without contact longest, of those that spoke.
+    /// The node without contact for the longest time, among those that were ever heard from.
     pub silence: Option<Edge>,
-    /// Whose certificate ends first.
+    /// The node whose certificate ends first.
     pub certificate: Option<Edge>,
 }
 
@@ -194,7 +196,7 @@ impl View for Overview {
 }
 
 impl Overview {
-    /// Whether nothing at all wants a look.
+    /// Whether nothing needs attention.
     fn is_calm(&self) -> bool {
         self.attention.is_empty() && self.frozen.is_none() && self.broken().is_none() && self.has_commit()
     }
@@ -211,7 +213,7 @@ impl Overview {
         self.wanting.count - self.attention.len()
     }
 
-    /// Those that every estate has, and whatever there is of the rest.
+    /// The tiles for the states that are always shown, and for the others that have nodes.
     fn tiles(&self) -> impl Iterator<Item = &StateTally> {
         const ALWAYS: [State; 5] =
             [State::Late, State::Failed, State::Pending, State::Drifted, State::InOrder];
@@ -219,10 +221,10 @@ impl Overview {
     }
 }
 
-/// How everything is that the caller sees.
+/// The overview, as the caller sees it.
 ///
 /// # Errors
-/// Where the store fails.
+/// Returns an error if the store fails.
 pub async fn view(asked: &Asked) -> Result<Overview, Error> {
     let (members, head) = (nodes::members(asked).await?, asked.head().await?);
     let asked = asked.clone();
@@ -262,7 +264,7 @@ fn wanting() -> impl Iterator<Item = State> {
     State::ALL.into_iter().filter(|state| state.wants_attention())
 }
 
-/// The worst first, so many as are named.
+/// The nodes that need attention, worst first, up to the number that are named.
 fn attention(members: &[Member], asked: &Asked) -> Vec<NodeLine> {
     let mut wanting: Vec<&Member> =
         members.iter().filter(|member| member.state().wants_attention()).collect();
@@ -270,7 +272,7 @@ fn attention(members: &[Member], asked: &Asked) -> Vec<NodeLine> {
     wanting.into_iter().take(NAMED).map(|member| NodeLine::of(member, asked.now)).collect()
 }
 
-/// The node in service for which a time comes first.
+/// The enrolled node for which a time comes first.
 fn first(
     members: &[Member],
     of: impl Fn(&Member) -> Option<Timestamp>,
@@ -304,7 +306,7 @@ fn environment(head: &Head, asked: &Asked, tally: &impl Fn(Filter) -> Tally) -> 
     }
 }
 
-/// The page.
+/// Shows the overview.
 pub async fn show(asked: Asked) -> HttpResponse {
     let view = view(&asked).await;
     asked.answer(view).await

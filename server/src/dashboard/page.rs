@@ -1,4 +1,4 @@
-//! A view and its two renderings; what is answered where there is no view; and the frame around every page.
+//! A view and its two renderings, the answers if there is no view, and the frame around every page.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use super::{assets, text};
 use crate::store::user::UserRow;
 use crate::{request, store};
 
-/// What a page says: drawn as HTML by its template, or as JSON as it is.
+/// The content of a page: rendered as HTML by its template, or as JSON directly.
 pub trait View: Template + Serialize {
     /// The page's title.
     fn title(&self) -> String;
-    /// Where in the navigation it belongs.
+    /// The entry of the navigation that it belongs to.
     fn tab(&self) -> Tab;
 }
 
@@ -33,13 +33,14 @@ pub enum Tab {
     Elsewhere,
 }
 
-/// Seconds after which what many do at once is over.
+/// How many seconds to wait if many ask at once.
 const MOMENT: u64 = 5;
 
-/// Seconds after which somebody may have seen to a store that fails.
+/// How many seconds to wait if the store fails and someone may have to repair it.
 const WHILE: u64 = 30;
 
-/// Whole seconds, and from two minutes on whole minutes, as people are told it; never less than what is left.
+/// A time to wait, as people are told: in whole seconds, and from two minutes on in whole minutes; never less than what
+/// is left.
 fn rounded(wait: &SignedDuration) -> u64 {
     let seconds = u64::try_from(wait.as_millis()).unwrap_or_default().div_ceil(1000).max(1);
     if seconds < 120 { seconds } else { seconds.next_multiple_of(60) }
@@ -61,7 +62,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// What a request wants: everything below `/api` is JSON, other pages where they are asked so.
+    /// The format of a request: JSON for everything below `/api`, and for other pages if the request asks for it.
     pub fn of(request: &HttpRequest) -> Self {
         let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
         let json = accept.is_some_and(|accept| accept.starts_with("application/json"));
@@ -72,41 +73,41 @@ impl Format {
 /// Why there is no view.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no such thing, or it is not the caller's to see: nobody can tell which.
+    /// It does not exist, or the caller may not see it; the answer is the same.
     #[error("there is nothing here")]
     NotFound,
     /// Nobody is logged in.
     #[error("log in first")]
     LoggedOut,
-    /// A form of another site.
+    /// The form was sent from another site.
     #[error("this form was not sent from a page of this server")]
     Foreign,
-    /// What was asked makes no sense.
+    /// The request is invalid.
     #[error("{0}")]
     Wrong(String),
     #[error("too many attempts; wait {}", words(rounded(.0)))]
     TooMany(SignedDuration),
-    /// The server cannot at the moment.
+    /// The server has too much to do at the moment.
     #[error("the server is busy; try again in {}", words(MOMENT))]
     Busy,
-    /// The store failed; the log says how.
+    /// The store failed; the error is in the log.
     #[error("the server cannot use its store at the moment; see its log; try again in {}", words(WHILE))]
     Store(#[source] store::Error),
-    /// Something that must not happen; the log says more.
+    /// An internal error; the log has more.
     #[error("internal error; see the server's log")]
     Unforeseen,
-    /// The request names a host that this server is not.
+    /// The request names a host that is not this server.
     #[error("this server does not have this name; an operator can add it to `names` in server.toml")]
     OtherHost,
 }
 
-/// An error's words as a sentence begins.
+/// Makes the words of an error begin like a sentence.
 pub fn sentence(words: &str) -> String {
     let mut characters = words.chars();
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
-/// What serde says of an address, in its author's words.
+/// Rewrites serde's error about an address for the person who typed it.
 fn in_words(why: &str) -> String {
     let known = |rest: &str| rest.strip_prefix("one of ").unwrap_or(rest).to_owned();
     let unknown = |kind: &str| why.strip_prefix(kind)?.split_once("`, expected ");
@@ -130,7 +131,7 @@ impl From<store::Error> for Error {
 }
 
 impl Error {
-    /// The words after the `?` of an address are not those that its page knows.
+    /// The error for query parameters that the page does not know.
     pub fn not_understood(error: &actix_web::Error) -> Self {
         let error = error.to_string();
         let why = error.strip_prefix("Query deserialize error: ").unwrap_or(&error);
@@ -165,7 +166,7 @@ impl Error {
         }
     }
 
-    /// What to do, beside what the error itself says of it.
+    /// What to do, beyond what the error itself mentions.
     fn next(&self) -> Option<&'static str> {
         match self {
             Self::NotFound => Some("It may be gone, or it is not yours to see."),
@@ -178,12 +179,12 @@ impl Error {
         }
     }
 
-    /// Whether another try may have another answer.
+    /// Whether another attempt may have a different result.
     fn may_pass(&self) -> bool {
         self.wait().is_some() || matches!(self, Self::Unforeseen)
     }
 
-    /// How many seconds to wait, where another try may have another answer. The page says the same.
+    /// How many seconds to wait, if another attempt may have a different result. The page mentions the same time.
     fn wait(&self) -> Option<u64> {
         match self {
             Self::TooMany(wait) => Some(rounded(wait)),
@@ -199,16 +200,16 @@ impl Error {
     }
 }
 
-/// An error on its way to someone who wanted a format.
+/// An error, with the format in which it is answered.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct Problem {
     pub error: Error,
-    /// How to say it.
+    /// The format of the answer.
     pub format: Format,
-    /// The page that was wanted, to come back to after logging in.
+    /// The requested page, to return to after logging in.
     pub wanted: String,
-    /// Who wanted it, where somebody is logged in.
+    /// The user who is logged in, if there is one.
     pub user: Option<Box<UserRow>>,
 }
 
@@ -256,19 +257,19 @@ struct Apology<'a> {
     heading: &'a str,
     message: &'a str,
     next: Option<&'a str>,
-    /// The page to try again, where another try may have another answer.
+    /// The address of the page, if another attempt may have a different result.
     again: Option<&'a str>,
-    /// What the log calls this request.
+    /// The id of this request in the log.
     request: Option<Arc<str>>,
 }
 
-/// Whether a person looks, and not a program that takes whatever comes.
+/// Whether the request comes from a browser, and not from a program that accepts any type.
 pub fn is_browsers(request: &HttpRequest) -> bool {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.split([',', ';']).any(|kind| kind.trim() == "text/html"))
 }
 
-/// Whether the server can serve nodes, as a page.
+/// Shows whether the server can serve nodes, as a page.
 pub fn readiness(readiness: Result<(), String>) -> HttpResponse {
     let (status, heading, message, next) = match &readiness {
         Ok(()) => (StatusCode::OK, "Ready", "Polls and reports are served".to_owned(), None),
@@ -290,23 +291,23 @@ const NOT_READY: Option<&str> = Some(
     "Machines keep the catalogs that they have. An operator sees more with `holdfast check` and in the log of the server's unit.",
 );
 
-/// The answer to a form that is not from one of this server's pages.
+/// The answer to a form that does not have the fields of this server's pages.
 pub fn form_not_understood(_: UrlencodedError, request: &HttpRequest) -> actix_web::Error {
     let error = Error::Wrong("this form lacks a field, or is larger than any of this server's".to_owned());
     Problem { error, format: Format::of(request), wanted: String::new(), user: None }.into()
 }
 
-/// The answer to every address that does not exist.
+/// The answer for every address that does not exist.
 pub async fn nothing_here(request: HttpRequest) -> HttpResponse {
     let (format, wanted) = (Format::of(&request), String::new());
     Problem { error: Error::NotFound, format, wanted, user: None }.error_response()
 }
 
-/// A view as the caller wants it.
+/// Renders a view in a format.
 pub fn draw(view: &impl View, format: Format, user: &UserRow) -> String {
     match format {
-        // Views are of texts and numbers, and each key is a text. They are read with `curl` on terminals too, and hold what
-        // nodes say.
+        // Views consist of texts and numbers, and all keys are texts, so this cannot fail. They are also read with
+        // `curl` on terminals, and contain texts from nodes.
         Format::Json => match serde_json::to_string(view) {
             Ok(text) => harmless::json(&text).into_owned(),
             Err(error) => error.to_string(),
@@ -315,7 +316,7 @@ pub fn draw(view: &impl View, format: Format, user: &UserRow) -> String {
     }
 }
 
-/// What was drawn as an answer.
+/// Makes an answer from what was rendered.
 pub fn of_format(format: Format, text: String) -> HttpResponse {
     match format {
         Format::Json => HttpResponse::Ok().content_type("application/json").body(text),
@@ -323,7 +324,7 @@ pub fn of_format(format: Format, text: String) -> HttpResponse {
     }
 }
 
-/// A page as an answer.
+/// Makes an answer from a page.
 pub fn html(page: String) -> HttpResponse {
     HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page)
 }
@@ -338,12 +339,12 @@ struct Frame<'a> {
     body: &'a str,
 }
 
-/// A page's content in the frame that all pages share.
+/// The content of a page in the frame that all pages share.
 pub fn framed(content: &impl Template, title: &str, tab: Tab, user: Option<&UserRow>) -> String {
     let drawn = content
         .render()
         .and_then(|body| Frame { title, tab, user, version: assets::version(), body: &body }.render());
-    // Templates fail only where a `Display` does, and none of ours does.
+    // Templates fail only if a `Display` does, and none of ours does.
     drawn.unwrap_or_else(|error| error.to_string())
 }
 

@@ -1,4 +1,4 @@
-//! Which events of a report, and which page of them.
+//! Which events of a report to show, and which page of them.
 
 use std::ops::Range;
 
@@ -12,22 +12,22 @@ use serde::{Deserialize, Serialize};
 pub enum Only {
     /// What failed.
     Failed,
-    /// What others had changed.
+    /// What was changed from outside.
     Drifted,
-    /// What was changed, and was not drift.
+    /// What was changed without having drifted.
     Changed,
-    /// What an audit left alone.
+    /// What an audit would have changed.
     WouldChange,
-    /// What did not get its turn.
+    /// What was skipped.
     Skipped,
-    /// What the root cannot have.
+    /// What this machine, or another root than `/`, does not support.
     NotApplicable,
-    /// Messages, refreshes and the like.
+    /// Messages, refreshes and so on.
     Said,
 }
 
 impl Only {
-    /// All of them: each event is of one.
+    /// All kinds; each event is of exactly one.
     pub const ALL: [Self; 7] = [
         Self::Failed,
         Self::Drifted,
@@ -51,7 +51,7 @@ impl Only {
         }
     }
 
-    /// As it is in addresses.
+    /// Its name in addresses.
     pub fn slug(self) -> &'static str {
         match self {
             Self::Failed => "failed",
@@ -64,7 +64,7 @@ impl Only {
         }
     }
 
-    /// For people.
+    /// Its name for people.
     pub fn words(self) -> &'static str {
         match self {
             Self::Changed => "changed, not drift",
@@ -75,28 +75,28 @@ impl Only {
     }
 }
 
-/// What of a report is asked for.
+/// The part of a report that is asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Part {
-    /// Events of this kind alone.
+    /// Only events of this kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only: Option<Only>,
-    /// The page, from 1.
+    /// The page, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<usize>,
-    /// The page on which this event stands, by its place in the report from 0.
+    /// The page with this event, given by its position in the report, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<usize>,
 }
 
 impl Part {
-    /// The same kind on another page.
+    /// The same kind of events on another page.
     pub fn at(self, page: usize) -> Self {
         Self { page: (page > 1).then_some(page), event: None, ..self }
     }
 
-    /// Its address in a run of a node.
+    /// The address of this part of a run of a node.
     pub fn address(self, node: &str, run: &str) -> String {
         let only = self.only.map(|only| format!("only={}", only.slug()));
         let page = self.page.map(|page| format!("page={page}"));
@@ -107,7 +107,7 @@ impl Part {
         }
     }
 
-    /// Which of these pages is meant, from 1; `find` tells where an event is among all.
+    /// Which of these pages is meant, counted from 1; `find` returns the index of an event among all events.
     pub fn page_of(self, pages: &[Range<usize>], find: impl FnOnce(usize) -> Option<usize>) -> usize {
         let place = self.event.and_then(find);
         let of_event = place.and_then(|place| pages.iter().position(|page| page.contains(&place)));

@@ -1,4 +1,4 @@
-//! Passwords: argon2id, with the same work for a name that does not exist.
+//! Passwords: argon2id, with the same amount of work for a name that does not exist.
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,13 +13,13 @@ use super::page::Error;
 /// The fewest characters of a password.
 pub const SHORTEST: usize = 12;
 
-/// The most bytes: the rest would only be work.
+/// The most bytes of a password; more would only be work.
 pub const LONGEST: usize = 256;
 
-/// Bytes of a hash.
+/// The length of a hash, in bytes.
 const LENGTH: usize = Params::DEFAULT_OUTPUT_LEN;
 
-/// Checked in place of what is not there. No password fits: its text is forgotten.
+/// A hash that is checked for a name that does not exist. No password matches it, since its password is not kept.
 static NOBODYS: LazyLock<Option<String>> = LazyLock::new(|| {
     let mut password = [0; 32];
     getrandom::fill(&mut password).ok()?;
@@ -29,17 +29,18 @@ static NOBODYS: LazyLock<Option<String>> = LazyLock::new(|| {
 /// Who has a password hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asker {
-    /// Anyone who came in before, from the same network.
+    /// A user who logged in before, from the same network.
     Known,
-    /// Everybody else: however many there are, none of those who are known waits behind them.
+    /// Everyone else. However many there are, known users do not wait behind them.
     Stranger,
 }
 
-/// So many strangers wait at most, some seconds' work. Nobody waits behind a flood of guesses without an answer.
+/// The most strangers who wait, which is a few seconds of work. The others are refused at once instead of waiting
+/// behind a flood of guesses.
 const STRANGERS_WAITING: usize = 64;
 
-/// Hashes passwords, one at a time for each kind of asker, each in memory that is used again: what a thousand threads would
-/// each have once stays with the process.
+/// Hashes passwords, one at a time for each kind of asker, in memory that is reused: memory that a thousand threads
+/// allocate once each would stay with the process.
 #[derive(Debug)]
 pub struct Hashing {
     known: Arc<Mutex<Memory>>,
@@ -54,7 +55,7 @@ impl Default for Hashing {
     }
 }
 
-/// A place among those who wait for their password to be looked at.
+/// A place among those whose password is to be checked.
 #[derive(Debug)]
 pub struct Waiting {
     asker: Asker,
@@ -62,18 +63,18 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Somebody who is known waits for nobody but others who are.
+    /// The place of a known user, who waits only for other known users.
     pub const KNOWN: Self = Self { asker: Asker::Known, _one_of_few: None };
 }
 
-/// What hashing goes through; as long as the settings of a hash ask for.
+/// The memory for hashing, as large as the parameters of a hash require.
 type Memory = Vec<Block>;
 
 impl Hashing {
-    /// A place for somebody.
+    /// Takes a place.
     ///
     /// # Errors
-    /// Where too many strangers wait already.
+    /// Returns an error if too many strangers wait already.
     pub fn place(&self, asker: Asker) -> Result<Waiting, Error> {
         let one_of_few = match asker {
             Asker::Known => None,
@@ -90,19 +91,19 @@ impl Hashing {
         memory.clone().lock_owned().await
     }
 
-    /// The hash of a password as a PHC string.
+    /// The hash of a password, as a PHC string.
     ///
     /// # Errors
-    /// Where the system gives no random bytes.
+    /// Returns an error if the system has no random bytes.
     pub async fn hash(&self, password: Zeroizing<String>) -> Result<String, Error> {
         let mut memory = self.turn(Asker::Known).await;
         web::block(move || hash_now(password.as_bytes(), &mut memory)).await.map_err(|_| Error::Unforeseen)?
     }
 
-    /// Whether a password fits a hash; never where there is none, after the same work.
+    /// Whether a password matches a hash; if there is no hash, false after the same amount of work.
     ///
     /// # Errors
-    /// Where the work could not be done.
+    /// Returns an error if the work could not be done.
     pub async fn fits(
         &self,
         place: Waiting,
@@ -120,7 +121,7 @@ impl Hashing {
     }
 }
 
-/// Whether a password fits; none where the hash is not one of ours.
+/// Whether a password matches; `None` if the hash has a form that this program does not write.
 fn fits_now(password: &[u8], hash: &PasswordHash<'_>, memory: &mut Memory) -> Option<bool> {
     let version = Version::try_from(hash.version?).ok()?;
     let argon = Argon2::new(Algorithm::try_from(hash.algorithm).ok()?, version, Params::try_from(hash).ok()?);
@@ -130,7 +131,7 @@ fn fits_now(password: &[u8], hash: &PasswordHash<'_>, memory: &mut Memory) -> Op
     let mut found = [0; LENGTH];
     let found = found.get_mut(..expected.len())?;
     compute(&argon, password, salt, found, memory)?;
-    // Compared in constant time.
+    // The comparison takes constant time.
     Some(argon2::password_hash::Output::new(found).ok()? == expected)
 }
 
@@ -171,7 +172,7 @@ mod tests {
     use super::*;
     use argon2::{PasswordHasher as _, PasswordVerifier as _};
 
-    /// The library's own ways to the same, which take new memory each time.
+    /// The library's own functions for the same, which allocate memory each time.
     #[test]
     fn hashes_are_those_of_the_library() {
         let (password, salt) = (b"correct horse battery".as_slice(), [7; 16]);
@@ -187,7 +188,7 @@ mod tests {
         }
     }
 
-    /// A stranger's turn does not come: the one before is never given back.
+    /// The turn of strangers is taken and never given back, so strangers have to wait.
     #[actix_web::test]
     async fn known_users_never_wait_behind_strangers_and_few_of_those_wait() {
         let hashing = Hashing::default();

@@ -1,5 +1,5 @@
-//! Whether polls and reports can be served now: a good commit is there, and the store reads and writes. It is asked by
-//! anyone who likes, so one look serves all who ask within a moment.
+//! Whether polls and reports can be served now: there is a good commit, and the store can be read and written. Anyone
+//! may ask, so one check answers everyone who asks within a moment.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,39 +10,39 @@ use super::estate::Estate;
 use crate::clock::Clock;
 use crate::store::Store;
 
-/// How long a look counts.
+/// How long the result of a check is used.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// A store that takes longer cannot serve nodes.
+/// How long a check may take: a slower store cannot serve nodes.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a look came to.
+/// The result of a check; an error for the operator.
 type Outcome = Result<(), String>;
 
-/// The last look.
+/// The last check.
 pub struct Readiness {
     store: Store,
     estate: Arc<dyn Estate>,
-    /// Where anything is known of the time.
+    /// The clock, if anything is known about the time.
     clock: Option<Clock>,
     last: tokio::sync::Mutex<Option<(Instant, Outcome)>>,
 }
 
 impl Readiness {
-    /// Of a server on this store; the handle must not be that of pages.
+    /// For a server with this store; the handle must not be that of pages.
     pub fn of(store: Store, estate: Arc<dyn Estate>) -> Self {
         Self { store, estate, clock: None, last: tokio::sync::Mutex::default() }
     }
 
-    /// The same, of a server whose certificates can be valid at these times alone.
+    /// Sets the clock, for a server whose certificates can be valid only at certain times.
     pub fn by(self, clock: Clock) -> Self {
         Self { clock: Some(clock), ..self }
     }
 
-    /// Looks, or says what was seen just now.
+    /// Checks, or returns the result of a check from just now.
     ///
     /// # Errors
-    /// What is in the way, for the operator.
+    /// Returns the reason for the operator.
     pub async fn look(&self) -> Outcome {
         if !self.estate.has_commit() {
             return Err("no good commit is in force: nodes get no catalog until one comes".into());
@@ -61,7 +61,7 @@ impl Readiness {
         outcome
     }
 
-    /// A server that reads but cannot write lets no node in and stores no report.
+    /// Checks the store: a server that can read but not write cannot enrol nodes or store reports.
     async fn try_store(&self) -> Outcome {
         let tried = async {
             self.store.check_reading().await?;

@@ -1,4 +1,5 @@
-//! Large things, such as a report of two thousand events: each user reads one at a time, by however many connections.
+//! Reading large values, such as a report with two thousand events: each user reads one at a time, over however many
+//! connections.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,13 +9,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::page::Error;
 
-/// How long somebody waits for what they asked for before.
+/// How long a request waits for those before it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// So many wait behind the one that is read; who opens more pages than that at once is told to try again.
+/// How many requests of a user wait behind the one that is reading; if there are more, the user must try again.
 const WAITING: usize = 8;
 
-/// Who reads what is large.
+/// The users who read large values.
 #[derive(Default)]
 pub struct Reading(Mutex<HashMap<i64, Arc<Turns>>>);
 
@@ -25,10 +26,10 @@ struct Turns {
 }
 
 impl Reading {
-    /// A user's turn, until it is dropped.
+    /// Waits for the user's turn, which lasts until the result is dropped.
     ///
     /// # Errors
-    /// Where too much that was asked for before has not been read.
+    /// Returns an error if too many earlier requests have not been read.
     pub async fn turn(&self, user: i64) -> Result<OwnedSemaphorePermit, Error> {
         let turns = self.of(user);
         let _waiting = turns.waiting.try_acquire().map_err(|_| Error::Busy)?;
@@ -36,7 +37,7 @@ impl Reading {
         permit.ok().and_then(Result::ok).ok_or(Error::Busy)
     }
 
-    /// There are as many as users: none is forgotten while the server runs.
+    /// The turns of a user. They are kept as long as the server runs, since there are only as many as users.
     fn of(&self, user: i64) -> Arc<Turns> {
         let turns = || Arc::new(Turns { one: Arc::new(Semaphore::new(1)), waiting: Semaphore::new(WAITING) });
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +65,7 @@ mod tests {
         assert!(waiting.remove(0).await.is_ok());
     }
 
-    /// Looks once at what may not be ready.
+    /// Polls a future once.
     async fn once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
         std::future::poll_fn(|context| Poll::Ready(std::pin::Pin::new(&mut *future).poll(context))).await
     }

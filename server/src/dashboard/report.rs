@@ -1,4 +1,5 @@
-//! One run: what failed first, then what changed and why, then what was left alone; in pages, for it may be much.
+//! The page of one run: first what failed, then what changed and why, then what was left alone. In pages, since it may
+//! be long.
 
 use std::collections::BTreeMap;
 
@@ -19,34 +20,34 @@ use crate::request;
 use crate::store::node::NodeRow;
 use crate::store::report::ReportRow;
 
-mod change; // an event
+mod change; // one event
 
 use change::{Change, REASON};
 
-/// So many events are on a page at most.
+/// The most events on a page.
 const PAGE: usize = 50;
 
-/// What the events of a page take together; one that takes more in the API stands alone there.
+/// The room for the events of a page; an event that takes more in the API is alone on its page.
 const BUDGET: usize = 60_000;
 
-/// So many phases and types are told, the longest.
+/// The most phases and types to include, the longest ones.
 const TIMES: usize = 32;
 
-/// So many phases and types are shown, the longest; the API tells [`TIMES`] of each.
+/// The most phases and types to show on the page, the longest ones; the API has [`TIMES`] of each.
 const SHOWN_TIMES: usize = 8;
 
-/// Events of one kind.
+/// Events with the same outcome.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Group {
-    /// What they are.
+    /// The name of the outcome.
     pub title: &'static str,
-    /// How many there are.
+    /// The number of such events.
     pub count: usize,
-    /// Those of this page.
+    /// Those on this page.
     pub changes: Vec<Change>,
 }
 
-/// The page.
+/// The page of a run.
 #[derive(Debug, Serialize, JsonSchema, Template)]
 #[template(path = "report.html")]
 pub struct Report {
@@ -54,47 +55,47 @@ pub struct Report {
     pub node: String,
     /// The agent's id of the run.
     pub run: String,
-    /// When the report came.
+    /// When the report arrived.
     pub received: When,
     /// When the run began, by the node's clock.
     pub started: When,
-    /// How long it took.
+    /// How long the run took, in milliseconds.
     pub duration_ms: i64,
-    /// Whether it corrected.
+    /// Whether the run corrected anything.
     pub mode: Mode,
     /// Where the catalog came from.
     pub source: Source,
-    /// The commit.
+    /// The commit of the catalog.
     pub commit: Option<Commit>,
     /// The environment.
     pub environment: Option<Shown>,
     /// The agent's version.
     pub agent: Shown,
-    /// Why there was no run, or why on an old catalog.
+    /// Why there was no run, or why it used an old catalog.
     pub error: Option<Shown>,
-    /// How many resources ended how.
+    /// The number of resources by outcome.
     pub counts: Counts,
-    /// Milliseconds by phase, the longest ones.
+    /// Milliseconds for each phase, the longest ones.
     pub phases: BTreeMap<String, u64>,
-    /// Milliseconds by type of resource, the longest ones.
+    /// Milliseconds for each type of resource, the longest ones.
     pub types: BTreeMap<String, u64>,
-    /// How many phases are left out; none took longer than those.
+    /// The number of phases that are left out; none of them took longer than those included.
     pub more_phases: usize,
-    /// How many types are left out; none took longer than those.
+    /// The number of types that are left out; none of them took longer than those included.
     pub more_types: usize,
-    /// Which events were asked for.
+    /// The part of the report that was asked for.
     pub part: Part,
-    /// How many those are.
+    /// The number of events in that part.
     pub count: usize,
-    /// The first one on this page, from 1.
+    /// The number of the first event on this page, counted from 1.
     pub first: usize,
-    /// The events of this page, failures first.
+    /// The events on this page, failures first.
     pub groups: Vec<Group>,
-    /// The address of the page before.
+    /// The address of the previous page.
     pub previous: Option<String>,
     /// The address of the next page.
     pub next: Option<String>,
-    /// How many events there are of each kind.
+    /// The number of events of each kind.
     #[serde(skip)]
     tallies: Vec<(Only, usize)>,
 }
@@ -117,7 +118,7 @@ impl Report {
         self.mode == Mode::Audit
     }
 
-    /// Whether it went by the cache: one that had no catalog at all went by nothing.
+    /// Whether the run used a cached catalog; a run without any catalog did not.
     fn is_cached(&self) -> bool {
         self.source == Source::Cache && self.commit.is_some()
     }
@@ -126,7 +127,7 @@ impl Report {
         self.source == Source::File
     }
 
-    /// Whether there was a run, and each of its resources was as it should be.
+    /// Whether there was a run and each of its resources was as it should be.
     fn was_in_order(&self) -> bool {
         self.counts.unchanged > 0 && self.counts.unchanged + self.counts.off == self.counts.total
     }
@@ -156,7 +157,7 @@ impl Report {
         Part { only: only.copied(), ..Part::default() }.address(&self.node, &self.run)
     }
 
-    /// The longest phases and types first; they are few, and the rest is small.
+    /// The longest phases or types first; only few are shown, since the others are small.
     fn slowest(of: &BTreeMap<String, u64>) -> Vec<(Shown, String)> {
         let mut all: Vec<_> = of.iter().collect();
         all.sort_by_key(|(_, millis)| std::cmp::Reverse(**millis));
@@ -166,7 +167,8 @@ impl Report {
         all.into_iter().take(SHOWN_TIMES).map(line).collect()
     }
 
-    /// How many phases or types are not shown, and how long each of them took at most: as long as the last that is.
+    /// The number of phases or types that are not shown, and the longest time that one of them may have taken: that of
+    /// the last one shown.
     fn quicker(of: &BTreeMap<String, u64>, left_out: &usize) -> Option<(usize, String)> {
         let more = left_out + of.len().saturating_sub(SHOWN_TIMES);
         let (_, most) = Self::slowest(of).pop().filter(|_| more > 0)?;
@@ -178,7 +180,7 @@ impl Report {
     }
 }
 
-/// In this order the groups stand.
+/// The groups, in order.
 const GROUPS: [(EventStatus, &str); 6] = [
     (EventStatus::Failed, "Failed"),
     (EventStatus::WouldChange, "Would change"),
@@ -188,13 +190,13 @@ const GROUPS: [(EventStatus, &str); 6] = [
     (EventStatus::Info, "Said"),
 ];
 
-/// Where an event stands: by its group, and drift before what was wanted, for someone should know.
+/// The rank of an event: by its group, and drift before intended changes, since someone should look at it.
 fn rank(event: &Event) -> (usize, bool) {
     let group = GROUPS.iter().position(|(status, _)| *status == event.status);
     (group.unwrap_or(GROUPS.len()), event.cause != Some(Cause::Corrective))
 }
 
-/// The events that are asked for, as they are on pages.
+/// The events that are asked for, in the order of the pages.
 fn arranged(events: Vec<Event>, only: Option<Only>) -> Vec<Change> {
     let fits = |event: &Event| only.is_none_or(|only| only.takes(event.status, event.cause));
     let mut events: Vec<_> = events.into_iter().enumerate().filter(|(_, event)| fits(event)).collect();
@@ -215,20 +217,20 @@ fn grouped(changes: Vec<Change>, counts: &BTreeMap<EventStatus, usize>) -> Vec<G
     groups.into_iter().map(|(_, group)| group).filter(|group| !group.changes.is_empty()).collect()
 }
 
-/// The longest, by names that are not too long themselves.
+/// The longest times, with names that are shortened.
 fn longest(times: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     let mut all: Vec<_> = times.into_iter().collect();
     all.sort_by_key(|(_, millis)| std::cmp::Reverse(*millis));
     all.into_iter().take(TIMES).map(|(name, millis)| (size::short(&name, 100), millis)).collect()
 }
 
-/// A run as the caller sees it, by its id alone: of several nodes that have used the same one, that of the first.
+/// A run as the caller sees it, by its id only. If several nodes have used the same id, the run of the first one.
 ///
 /// # Errors
-/// Where it does not exist or is not theirs, or the store fails.
+/// Returns an error if the run does not exist or the caller may not see it, or if the store fails.
 pub async fn view(asked: &Asked, run: &str, part: Part) -> Result<Report, Error> {
     let run = run.parse().map_err(|_| Error::NotFound)?;
-    // Whose it is comes first: what others may not see is not read for them, and takes no longer than what is not there.
+    // The owner is checked first: what the caller may not see is not read, and takes no longer than what does not exist.
     for (id, owner) in asked.state.store.reports_of_run(run).await? {
         match asked.theirs(asked.state.store.node_by_id(owner).await?) {
             Ok(node) => return read(asked, id, node, part).await,
@@ -239,7 +241,7 @@ pub async fn view(asked: &Asked, run: &str, part: Part) -> Result<Report, Error>
     Err(Error::NotFound)
 }
 
-/// A run of a node as the caller sees it.
+/// A run of a node, as the caller sees it.
 ///
 /// # Errors
 /// As [`view`].
@@ -300,7 +302,7 @@ fn of(node: &NodeRow, row: ReportRow, body: Body, part: Part, now: Timestamp) ->
     }
 }
 
-/// The page of a run.
+/// Shows the page of a run.
 pub async fn show(
     asked: Asked,
     run: web::Path<String>,
@@ -313,7 +315,7 @@ pub async fn show(
     asked.answer(view).await
 }
 
-/// The page of a run of a node.
+/// Shows the page of a run of a node.
 pub async fn show_of(
     asked: Asked,
     report: web::Path<(String, String)>,

@@ -1,4 +1,4 @@
-//! Sessions: what a browser holds to be known again, and how long.
+//! Sessions: the token by which a browser is recognized, and how long it is valid.
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
@@ -10,43 +10,43 @@ use zeroize::Zeroizing;
 use super::page::Error;
 use crate::store::session::TokenHash;
 
-/// A session that nobody uses ends after this.
+/// An unused session ends after this time.
 pub const IDLE: SignedDuration = SignedDuration::from_hours(2);
 
-/// A session ends after this in any case.
+/// Every session ends after this time.
 pub const MOST: SignedDuration = SignedDuration::from_hours(12);
 
-/// Bound to this host and to encrypted connections by its name.
+/// The name of the cookie, whose prefix binds it to this host and to encrypted connections.
 const COOKIE: &str = "__Host-holdfast";
 
-/// How a user came in; part of the token, so that nobody can change it.
+/// How a user logged in. It is part of the token, so nobody can change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CameBy {
-    /// By a link that an operator gave out: the password may be forgotten.
+    /// With a link from an operator: the user may have forgotten the password.
     Link,
     Password,
 }
 
-/// What a browser holds to be known again.
+/// The token by which a browser is recognized.
 #[derive(Clone)]
 pub struct SessionToken(Zeroizing<String>);
 
 impl SessionToken {
-    /// A new one.
+    /// Makes a new token.
     ///
     /// # Errors
-    /// The system has no random numbers.
+    /// Returns an error if the system has no random numbers.
     pub fn new(by: CameBy) -> Result<Self, Error> {
         let mark = if by == CameBy::Link { 'l' } else { 'p' };
         Ok(Self(Zeroizing::new(format!("{mark}{}", *random()?))))
     }
 
-    /// What the store knows of it.
+    /// The hash of the token, which is what the store has.
     pub fn hash(&self) -> TokenHash {
         hash_of(&self.0)
     }
 
-    /// How the user came in.
+    /// How the user logged in.
     pub fn came_by(&self) -> CameBy {
         if self.0.starts_with('l') { CameBy::Link } else { CameBy::Password }
     }
@@ -58,7 +58,7 @@ fn random() -> Result<Zeroizing<String>, Error> {
     Ok(Zeroizing::new(BASE64URL_NOPAD.encode(&*bytes)))
 }
 
-/// What the store knows of a token.
+/// The hash of a token, which is what the store has.
 pub fn hash_of(token: &str) -> TokenHash {
     Sha256::digest(token.as_bytes()).into()
 }
@@ -72,19 +72,19 @@ pub fn session_of(request: &HttpRequest) -> Option<SessionToken> {
     Some(SessionToken(Zeroizing::new(token.to_owned())))
 }
 
-/// What tells the browser to keep a session, or to forget it.
+/// A header that makes the browser keep a session, or forget it.
 pub struct SetCookie(pub(super) String);
 
 impl SetCookie {
-    /// No script sees it, and no request from elsewhere carries it.
+    /// No script can read it, and no request from another site carries it.
     const RULES: &str = "Path=/; Secure; HttpOnly; SameSite=Strict";
 
-    /// To keep it.
+    /// Makes the browser keep the token.
     pub fn to(token: &SessionToken) -> Self {
         Self(format!("{COOKIE}={}; {}", *token.0, Self::RULES))
     }
 
-    /// To forget it.
+    /// Makes the browser forget the token.
     pub fn away() -> Self {
         Self(format!("{COOKIE}=; Max-Age=0; {}", Self::RULES))
     }

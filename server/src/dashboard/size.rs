@@ -1,15 +1,16 @@
-//! How large a page becomes: below 100 kB, whatever others write. Each text of others has a share of its page and is cut
-//! there, and lists end where theirs is used up. Cut in lists, a text is whole in what the list leads to.
+//! The size of pages: below 100 kB, whatever others write. Each text from elsewhere has a share of its page and is
+//! shortened to it, and lists end when their share is used up. What is shortened in a list is complete on the page that
+//! the list leads to.
 
 use holdfast_catalog::harmless;
 
 use super::count::counted;
 
-/// The most that a page may be, in bytes before compression. What is cut is cut so that all of a page adds up to less.
+/// The most bytes of a page, before compression. The shares are chosen so that a page stays below this.
 #[cfg(test)]
 pub const MOST: usize = 100_000;
 
-/// What a text takes at most, in bytes, as HTML or as JSON.
+/// The most bytes that a text takes, as HTML or as JSON.
 pub fn cost(text: &str) -> usize {
     text.chars().map(cost_of).sum()
 }
@@ -24,7 +25,7 @@ fn cost_of(c: char) -> usize {
     }
 }
 
-/// The beginning of a text that takes no more than `most`, with how many characters follow it.
+/// The beginning of a text that takes no more than `most` bytes, and the number of characters after it.
 pub fn beginning(text: &str, most: usize) -> (&str, usize) {
     let mut left = most;
     let end = text.char_indices().find_map(|(at, c)| match left.checked_sub(cost_of(c)) {
@@ -38,7 +39,7 @@ pub fn beginning(text: &str, most: usize) -> (&str, usize) {
     (&text[..end], text[end..].chars().count())
 }
 
-/// A text that takes little more than `most`: where it is cut, it says how much is missing.
+/// A text that takes little more than `most` bytes; if it is shortened, it ends with how much is missing.
 pub fn short(text: &str, most: usize) -> String {
     match beginning(text, most) {
         (whole, 0) => whole.to_owned(),
@@ -46,7 +47,7 @@ pub fn short(text: &str, most: usize) -> String {
     }
 }
 
-/// As many of a list as fit into `most`, one at least.
+/// As many elements as fit into `most` bytes, but at least one.
 pub fn fitting<T>(all: impl IntoIterator<Item = T>, most: usize, cost: impl Fn(&T) -> usize) -> Vec<T> {
     let (mut fitting, mut taken) = (Vec::new(), 0);
     for one in all {
@@ -59,7 +60,8 @@ pub fn fitting<T>(all: impl IntoIterator<Item = T>, most: usize, cost: impl Fn(&
     fitting
 }
 
-/// Cuts a list of these costs into pages, each of `most` members and `budget` at most; one member may cost more alone.
+/// Divides a list with these costs into pages with at most `most` elements and a cost of at most `budget`; a single
+/// element may cost more on its own.
 pub fn pages(costs: &[usize], most: usize, budget: usize) -> Vec<std::ops::Range<usize>> {
     let (mut pages, mut begin, mut taken) = (Vec::new(), 0, 0);
     for (index, cost) in costs.iter().enumerate() {

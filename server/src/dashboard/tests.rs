@@ -1,4 +1,4 @@
-//! Pages over a seeded store: what they say, whom they say it to, and what hostile texts become.
+//! Tests of pages over a seeded store: what they show, to whom, and what becomes of hostile texts.
 
 use actix_web::App;
 use actix_web::http::StatusCode;
@@ -11,16 +11,16 @@ use super::*;
 use crate::live::Happening;
 use crate::store;
 
-mod apart; // what each is told of others
-mod apologies; // pages where there is no view
+mod apart; // what users see of others
+mod apologies; // answers without a view
 mod audit; // the audit log
-mod cuts; // what is not shown is said
-mod metrics; // what monitoring reads
+mod cuts; // what is left out is counted
+mod metrics; // metrics for monitoring
 mod seed;
-mod sizes; // how large pages become
-mod states; // what pages say of nodes
-mod traffic; // how much goes out, and to whom
-mod words; // what pages call things
+mod sizes; // the size of pages
+mod states; // the states of nodes
+mod traffic; // how much is sent, and to whom
+mod words; // the terms that pages use
 use seed::{BROKEN, GOOD, OLDER, Seeded, empty, entry, seeded};
 
 struct Answer {
@@ -39,7 +39,7 @@ async fn ask(seeded: &Seeded, request: TestRequest) -> Answer {
     let app = init_service(App::new().app_data(seeded.state.clone()).configure(configure)).await;
     let response = call_service(&app, request.to_request()).await;
     let (status, mut headers) = (response.status(), response.headers().clone());
-    // No two requests have the same.
+    // No two requests have the same id.
     let request = headers.remove(&crate::request::HEADER).next().unwrap().to_str().unwrap().to_owned();
     let body = String::from_utf8(read_body(response).await.to_vec()).unwrap().replace(&request, "REQUEST");
     Answer { status, headers, body }
@@ -64,7 +64,7 @@ async fn json(seeded: &Seeded, name: &str, path: &str) -> serde_json::Value {
     serde_json::from_str(&answer.body).unwrap()
 }
 
-/// A form sent by a page of the same server.
+/// A form that is sent from a page of the same server.
 fn form(path: &str, fields: &[(&str, &str)]) -> TestRequest {
     TestRequest::post()
         .uri(path)
@@ -73,7 +73,7 @@ fn form(path: &str, fields: &[(&str, &str)]) -> TestRequest {
         .set_form(fields)
 }
 
-/// All pages that show something of a store, reports included.
+/// All pages that show something from a store, including reports.
 async fn all_pages(seeded: &Seeded) -> Vec<String> {
     let mut pages: Vec<String> =
         ["/", "/nodes", "/nodes?q=%3Cscript%3E&commit=%22%3E%3Cscript%3E", "/commits"]
@@ -147,7 +147,7 @@ async fn a_tenant_sees_what_is_wrong_with_its_node_and_no_line_of_operators_file
     assert!(tenants["line"].is_null() && tenants["help"].is_null() && tenants["label"] == "", "{tenants}");
 }
 
-/// They are kept in no order.
+/// The headers in order, since they are kept in none.
 fn sorted(headers: &HeaderMap) -> Vec<String> {
     let mut all: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
     all.sort();
@@ -159,7 +159,7 @@ async fn another_tenants_object_is_a_404_like_one_that_is_not_there() {
     let seeded = seeded().await;
     let theirs = seeded.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
     let report = seeded.last_run(theirs.id).await;
-    // No number, by which one would see how many reports others send.
+    // No number from which users could tell how many reports others send.
     let page = see(&seeded, "cleo", "/nodes/web1.acme.example").await.body;
     let number = format!("/reports/{}", theirs.report.unwrap());
     assert!(page.contains(&format!("/reports/{report}")) && !page.contains(&format!("{number}\"")), "{page}");
@@ -208,7 +208,7 @@ async fn no_page_of_a_tenant_names_another() {
                 let path = if path == "/" && !prefix.is_empty() { "/overview" } else { &path };
                 let path = format!("{prefix}{path}");
                 let page = see(&seeded, user, &path).await.body;
-                // A broken compile of one's own is told whole, with the place in the data.
+                // Errors in the user's own data are shown in full, with the place in the data.
                 if user == "ben" && path.contains("web2.birch") {
                     continue;
                 }
@@ -316,7 +316,7 @@ async fn a_password_lets_in_and_a_wrong_one_says_the_same_as_an_unknown_name() {
         .insert_header(("cookie", "__Host-holdfast=pana"));
     let set = ask(&seeded, set).await;
     assert_eq!(set.status, StatusCode::SEE_OTHER, "{}", set.body);
-    // All sessions ended with the old state of things, the one that asked too.
+    // All sessions from before ended, including the one that made the request.
     let old = TestRequest::get().uri("/").insert_header(("cookie", "__Host-holdfast=pana"));
     assert_eq!(ask(&seeded, old).await.header(LOCATION), "/login?to=/");
     let try_it = |name: &'static str, password: &'static str| {
@@ -404,7 +404,7 @@ async fn a55_metrics_are_not_for_strangers() {
     see(&seeded, "cleo", "/").await;
     let tenant = remote().insert_header(("cookie", "__Host-holdfast=pcleo"));
     assert_eq!(ask(&seeded, tenant).await.status, StatusCode::NOT_FOUND);
-    // A listener of both families sees this machine's IPv4 address so.
+    // A listener for IPv4 and IPv6 sees this machine's IPv4 address like this.
     for here in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
         let local = TestRequest::get().uri("/metrics").peer_addr(here.parse().unwrap());
         assert_eq!(ask(&seeded, local).await.status, StatusCode::OK, "{here}");

@@ -1,4 +1,4 @@
-//! Times, texts of others and links, as pages write them. In JSON they are bare.
+//! Times, texts from elsewhere and links, as pages write them. In JSON they are plain values.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -13,7 +13,7 @@ pub use super::count::{counted, grouped};
 use super::size;
 use crate::repo;
 
-/// A time: how long ago for people, exactly in the title.
+/// A point in time: shown as how long ago it was, with the exact time in the title.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct When {
     pub at: Timestamp,
@@ -21,12 +21,12 @@ pub struct When {
 }
 
 impl When {
-    /// A time seen from `now`.
+    /// A time as seen at `now`.
     pub fn seen(at: Timestamp, now: Timestamp) -> Self {
         Self { at, now }
     }
 
-    /// How long ago, where no markup can stand.
+    /// How long ago it was, for places without markup.
     pub fn words(&self) -> String {
         distance_in_words(self.now.duration_since(self.at))
     }
@@ -69,7 +69,7 @@ fn distance_in_words(distance: SignedDuration) -> String {
     if distance.is_negative() { format!("in {words}") } else { format!("{words} ago") }
 }
 
-/// How long something took.
+/// A duration in words.
 pub fn duration(millis: i64) -> String {
     match millis {
         ..1_000 => format!("{millis} ms"),
@@ -78,7 +78,7 @@ pub fn duration(millis: i64) -> String {
     }
 }
 
-/// A text that someone else wrote. Pages escape it, and show what would steer the direction of reading.
+/// A text that someone else wrote. Pages escape it, and make characters visible that would change the direction of reading.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Shown(String);
@@ -90,12 +90,12 @@ impl<T: Into<String>> From<T> for Shown {
 }
 
 impl Shown {
-    /// The text as it came.
+    /// The text without any changes.
     pub fn raw(&self) -> &str {
         &self.0
     }
 
-    /// As much of it as takes `most` on a page.
+    /// The part of it that takes `most` bytes on a page.
     pub fn short(&self, most: usize) -> Self {
         Self(size::short(&self.0, most))
     }
@@ -107,7 +107,7 @@ impl Display for Shown {
     }
 }
 
-/// A commit, with a link where it can be one: agents send any text as a commit.
+/// A commit, with a link if it can be one: agents may send any text as a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Commit(String);
@@ -123,7 +123,7 @@ impl Commit {
         (7..=64).contains(&self.0.len()) && self.0.bytes().all(|b| b.is_ascii_hexdigit())
     }
 
-    /// As much of it as people say.
+    /// The first digits, as shown to people.
     pub fn short(&self) -> String {
         repo::short(&self.0)
     }
@@ -144,11 +144,12 @@ impl Display for Commit {
 
 impl HtmlSafe for Commit {}
 
-/// What a value for a query holds as it is: RFC 3986's unreserved characters, and two that a query may hold.
+/// The characters that need no escaping in a query's value: the unreserved ones of RFC 3986, and two others that a
+/// query may contain.
 const PLAIN_IN_QUERY: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b':');
 
-/// A value for a query.
+/// Escapes a value for a query.
 pub fn in_query(text: &str) -> String {
     utf8_percent_encode(text, PLAIN_IN_QUERY).to_string()
 }

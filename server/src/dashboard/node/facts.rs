@@ -1,4 +1,4 @@
-//! What a node says about itself, as far as a page has room for it.
+//! A node's facts, as far as a page has room for them.
 
 use actix_web::web;
 use holdfast_catalog::value::{Kind, Value};
@@ -11,40 +11,40 @@ use super::super::size;
 use super::super::text::{Shown, When};
 use crate::store::node::NodeId;
 
-/// What facts take together, and one of them.
+/// The room for all facts, and for one of them.
 const FACTS: usize = 16_000;
 const FACT: usize = 300;
 
-/// The markup of a fact.
+/// The room for the markup of a fact.
 const FACT_ROW: usize = 50;
 
 /// A fact.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Fact {
-    /// Where it is, such as `os.family`.
+    /// Its path, such as `os.family`.
     pub path: Shown,
-    /// What it says, cut where it is long.
+    /// Its value, shortened if it is long.
     pub value: Shown,
 }
 
-/// What a node says about itself.
+/// The facts of a node.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Facts {
-    /// When they came.
+    /// When they arrived.
     pub received: When,
     /// The facts.
     pub facts: Vec<Fact>,
-    /// How many more there are.
+    /// The number of facts that are left out.
     pub more: usize,
 }
 
-/// The facts of a node, if it has sent any.
+/// The facts of a node; `None` if it has sent none.
 pub(super) async fn of(asked: &Asked, node: NodeId) -> Result<Option<Facts>, Error> {
-    // They may be large, and how large is known when they are read.
+    // They may be large, and their size is known only after reading them.
     let _turn = asked.state.reading.turn(asked.user.id).await?;
     let Some(row) = asked.state.store.facts(node).await? else { return Ok(None) };
     let received = When::seen(row.received_at, asked.now);
-    // Off the threads that answer: a machine may have megabytes of them.
+    // On another thread than those that answer: a machine may have megabytes of facts.
     let listed = web::block(move || {
         let mut listed = Listed::default();
         listed.leaves("", row.facts.value());
@@ -54,7 +54,7 @@ pub(super) async fn of(asked: &Asked, node: NodeId) -> Result<Option<Facts>, Err
     Ok(Some(Facts { received, facts, more }))
 }
 
-/// Facts of a page: those that fit are made ready, and the rest is counted.
+/// The facts for a page: those that fit are rendered, and the others are counted.
 #[derive(Default)]
 struct Listed {
     facts: Vec<Fact>,
@@ -63,7 +63,7 @@ struct Listed {
 }
 
 impl Listed {
-    /// Takes the facts below a path, flat.
+    /// Adds the facts below a path as a flat list.
     fn leaves(&mut self, path: &str, value: &Value) {
         let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
         match &value.kind {

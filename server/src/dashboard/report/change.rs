@@ -1,4 +1,4 @@
-//! One event of a run, as a page shows it: cut where it is long, and with the lines of its diff.
+//! One event of a run as a page shows it: shortened if it is long, with the lines of its diff.
 
 use holdfast_catalog::report::{Cause, Event, Status as EventStatus};
 use holdfast_catalog::state::State;
@@ -9,57 +9,57 @@ use super::super::badge;
 use super::super::size;
 use super::super::text::Shown;
 
-/// What is shown of a text on a page: of a name, a value, a reason, a diff, a place.
+/// The room on a page for a name, a value, a reason, a diff, and a place.
 const NAME: usize = 1_000;
 const VALUE: usize = 4_000;
 pub(super) const REASON: usize = 8_000;
 const DIFF: usize = 20_000;
 const PLACE: usize = 300;
 
-/// So many places are shown of an event.
+/// The most places of an event to show.
 const PLACES: usize = 8;
 
-/// The markup of an event, and of a line of a diff.
+/// The room for the markup of an event, and for that of a line of a diff.
 const EVENT: usize = 900;
 const LINE: usize = 40;
 
 /// A line of a diff.
 #[derive(Debug, PartialEq, Eq)]
 pub struct DiffLine {
-    /// As the style calls it.
+    /// Its kind, as in the style sheet.
     pub kind: &'static str,
-    /// What is there; where it is cut, it says how much is missing.
+    /// The text; if it is shortened, it ends with how much is missing.
     pub text: Shown,
 }
 
 /// An event.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Change {
-    /// Its place in the report, from 0.
+    /// Its position in the report, from 0.
     pub position: usize,
     /// The resource.
     pub resource: Shown,
     /// The property.
     pub property: Option<Shown>,
-    /// The path below a directory.
+    /// The path below a directory, for a directory resource.
     pub path: Option<Shown>,
-    /// What the machine had.
+    /// The value on the machine before.
     pub is: Option<Shown>,
-    /// What is wanted.
+    /// The value in the catalog.
     pub should: Option<Shown>,
-    /// What became of it.
+    /// The outcome.
     pub status: EventStatus,
     /// Why it changed.
     pub cause: Option<Cause>,
-    /// A sentence.
+    /// The reason, as a sentence.
     pub reason: Option<Shown>,
     /// A unified diff.
     pub diff: Option<Shown>,
     /// Where the resource is declared, as `file:line:column`.
     pub declared: Option<Shown>,
-    /// Where the value was set, with the level of the hierarchy.
+    /// The places where the value was set, each with the level of the hierarchy.
     pub sources: Vec<Shown>,
-    /// How long it took.
+    /// How long it took, in milliseconds.
     pub duration_ms: u64,
 }
 
@@ -91,12 +91,12 @@ impl Change {
         }
     }
 
-    /// How it is drawn.
+    /// The state that it is shown as.
     pub fn state(&self) -> State {
         badge::of_event(self.status, self.cause)
     }
 
-    /// Why it changed, in words.
+    /// The cause of the change, in words.
     pub fn cause_words(&self) -> Option<&'static str> {
         self.cause.map(|cause| match cause {
             Cause::Corrective => "drift: it was changed outside Holdfast since the last run in enforce mode",
@@ -104,7 +104,7 @@ impl Change {
         })
     }
 
-    /// The lines of the diff, as far as they are shown.
+    /// The lines of the diff that are shown.
     pub fn diff_lines(&self) -> Vec<DiffLine> {
         let kind = |line: &str| match line.as_bytes().first() {
             _ if line.starts_with("+++") || line.starts_with("---") => "file",
@@ -120,7 +120,7 @@ impl Change {
             .collect()
     }
 
-    /// How many lines of the diff are not shown.
+    /// The number of lines of the diff that are not shown.
     pub fn diff_more(&self) -> usize {
         self.all_diff_lines().count() - self.diff_lines().len()
     }
@@ -145,17 +145,17 @@ impl Change {
         text.short(PLACE)
     }
 
-    /// Where its value was set, as far as that is shown.
+    /// The places where its value was set, as far as they are shown.
     pub(super) fn places(&self) -> impl Iterator<Item = Shown> {
         self.sources.iter().take(PLACES).map(Self::place)
     }
 
-    /// How many of those places are not shown.
+    /// The number of those places that are not shown.
     pub(super) fn places_more(&self) -> usize {
         self.sources.len().saturating_sub(PLACES)
     }
 
-    /// What it takes on a page, or whole in the API.
+    /// The room that it takes, on a page or complete in the API.
     pub(super) fn cost(&self) -> usize {
         let texts =
             [&self.property, &self.path, &self.is, &self.should, &self.reason, &self.diff, &self.declared];

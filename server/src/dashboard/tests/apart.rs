@@ -1,4 +1,4 @@
-//! What is told of one node or tenant, and not of another.
+//! What users see of one node or tenant, and not of another.
 
 use holdfast_catalog::report::{Cause, Event, Mode, Report, Status};
 
@@ -52,7 +52,7 @@ async fn a_tenant_does_not_learn_that_anothers_data_has_an_error_and_operators_s
         assert_eq!(list["commits"][0]["commit"]["id"], id);
         assert_eq!(list["commits"][0]["errors"], errors, "{user}: {list}");
     }
-    // One that did not come into force is said to all: their machines wait for it, too.
+    // A commit that did not come into force is shown to everyone, since their machines wait for it too.
     for user in ["ana", "ben"] {
         assert!(json(&seeded, user, &format!("/commits/{BROKEN}")).await["broken"].is_object());
     }

@@ -1,4 +1,4 @@
-//! Pages where there is no view: each has the frame, says what happened and what to do, and gives nothing away.
+//! Answers without a view: each has the frame, shows what happened and what to do, and reveals nothing.
 
 use holdfast_catalog::log;
 
@@ -6,7 +6,7 @@ use super::page::{Error, Format, Problem};
 use super::*;
 use crate::logs::kept;
 
-/// A page of the frame that all share.
+/// Whether a page has the frame that all pages share.
 fn is_framed(page: &str) -> bool {
     ["<!doctype html>", "<header class=\"top\">", "<main id=\"main\"", "/assets/style.css?"]
         .iter()

@@ -1,4 +1,4 @@
-//! The audit log on its page: all of it to operators who see everything, and to others no sign that there is one.
+//! The page of the audit log: complete for operators who see everything, and without a trace for others.
 
 use super::*;
 

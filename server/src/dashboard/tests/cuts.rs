@@ -1,4 +1,4 @@
-//! What a page does not show of what there is: it says how much that is.
+//! What a page leaves out is counted on it.
 
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::report::{Cause, Event, Mode, Status};

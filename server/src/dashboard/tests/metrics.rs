@@ -1,4 +1,4 @@
-//! What monitoring reads: in the format that it takes, with bounded labels, and of the server's work as it was.
+//! Metrics: in the right format, with bounded labels, and with the right numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::measure::{Polled, Reported, Side};
 
-/// The samples, each by its name and labels; every line is of the format.
+/// The samples, by name and labels; checks that every line has the right format.
 fn read(text: &str) -> BTreeMap<String, f64> {
     let (mut types, mut samples) = (BTreeMap::new(), BTreeMap::new());
     assert!(text.ends_with("# EOF\n"), "{text}");
@@ -41,7 +41,7 @@ fn read(text: &str) -> BTreeMap<String, f64> {
     samples
 }
 
-/// What `/metrics` answers to someone at an address, with these headers.
+/// The answer of `/metrics` to a caller at an address, with these headers.
 async fn asked_by(seeded: &Seeded, address: &str, headers: &[(&str, &str)]) -> Answer {
     let request = TestRequest::get().uri("/metrics").peer_addr(address.parse().unwrap());
     ask(seeded, headers.iter().fold(request, |request, header| request.insert_header(*header))).await
@@ -87,7 +87,7 @@ async fn numbers_are_for_this_machine_for_the_token_and_for_users_who_see_everyt
         );
         assert!(!answer.body.contains("holdfast_"), "{}", answer.body);
     }
-    // They count machines of all tenants, so no one tenant's user reads them.
+    // They count machines of all tenants, so a user of a single tenant may not read them.
     for (user, status) in
         [("ana", StatusCode::OK), ("ben", StatusCode::NOT_FOUND), ("cleo", StatusCode::NOT_FOUND)]
     {
@@ -142,7 +142,7 @@ async fn numbers_are_in_the_format_of_monitoring_and_count_what_was_done() {
         assert!(samples[gauge] > 0.0, "{gauge}");
     }
     assert!(samples["process_start_time_seconds"] > 1e9 && samples.contains_key("holdfast_store_waiting"));
-    // Whatever is asked for, no label is of a node, a customer or a path.
+    // Whatever is requested, no label is a node, a customer or a path.
     assert!(!answer.body.contains("acme") && !answer.body.contains("nosuch"), "{}", answer.body);
     let names: BTreeSet<_> = samples.keys().map(|sample| sample.split('{').next().unwrap()).collect();
     assert!(

@@ -30,10 +30,10 @@ use store::node::{Added, NodeId, NodeRow, Place, Present};
 use store::token::NewToken;
 use store::user::{Role, UserRow};
 
-/// What the hostile write wherever they can.
+/// The text that hostile users write wherever they can.
 pub const HOSTILE: &str = "<script>alert('x')</script>\u{1b}[31m\u{202e}\"onload=\"x";
 
-/// The commit in force, and a newer one that is broken.
+/// The commit in force, an older one, and a newer one that is broken.
 pub const GOOD: &str = "9ab12cd4e5f60718293a4b5c6d7e8f9001122334";
 pub const OLDER: &str = "1111aaaa2222bbbb3333cccc4444dddd5555eeee";
 pub const BROKEN: &str = "beef00d1beef00d1beef00d1beef00d1beef00d1";
@@ -42,12 +42,12 @@ const DATA: &str = "[nginx]\nworker_proceses = 8\nkeepalive = \"65s\"\n";
 
 const NGINX: &str = "[parameters]\nworker_processes = { type = \"Integer\", doc = \"Workers.\" }\nkeepalive = { type = \"Integer\", doc = \"Seconds.\" }\n";
 
-/// Stands for the running server.
+/// A double of the running server.
 pub struct Double {
     happenings: broadcast::Sender<Happening>,
     has_commit: AtomicBool,
     machines: Vec<(Certname, Place)>,
-    /// What the judgement of the commit in force found.
+    /// The problems that the judgement of the commit in force found.
     pub broken: Mutex<BTreeMap<Certname, (String, Vec<Diagnostic>)>>,
     /// Why the repository cannot be read.
     pub unreadable: Mutex<Option<Unreadable>>,
@@ -120,9 +120,9 @@ impl Estate for Double {
     }
 }
 
-/// The seeded store and what depends on it.
+/// The seeded store, and what depends on it.
 pub struct Seeded {
-    /// Goes with the test.
+    /// Deleted at the end of the test.
     _directory: tempfile::TempDir,
     pub store: Store,
     pub happenings: broadcast::Sender<Happening>,
@@ -135,7 +135,7 @@ pub fn entry(at: Timestamp, action: &'static str) -> Entry {
     Entry { at, actor: "uid 0".into(), action, object: "x".into(), commit: None, detail: String::new() }
 }
 
-/// An empty store and what depends on it.
+/// An empty store, and what depends on it.
 pub fn empty() -> Seeded {
     with_machines(&[])
 }
@@ -158,7 +158,7 @@ fn with_machines(machines: &[(&str, &str)]) -> Seeded {
     Seeded { _directory: directory, store, happenings, estate, state, now: Timestamp::now() }
 }
 
-/// A busy day.
+/// A store as after a busy day.
 pub async fn seeded() -> Seeded {
     let seeded =
         with_machines(&[("db2.acme.example", "alpinhost/acme"), ("web1.acme.example", "alpinhost/acme")]);
@@ -313,7 +313,7 @@ impl Seeded {
         self.store.put_commit(self.commit(id, minutes)).await.unwrap();
     }
 
-    /// A commit in force, with an error in a tenant's data.
+    /// A commit in force that has an error in a tenant's data.
     pub async fn commit_with_errors(&self, id: &str) {
         let warning = Diagnostic { severity: Severity::Warning, ..misspelt() };
         let row = CommitRow { diagnostics: vec![misspelt(), warning], ..self.commit(id, 1) };

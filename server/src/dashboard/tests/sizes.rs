@@ -1,4 +1,4 @@
-//! How large pages become where nodes and operators write as much as they may, and how a long report is read in pages.
+//! The size of pages if nodes and operators write as much as they may, and the pages of a long report.
 
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::origin::Origin;
@@ -11,12 +11,12 @@ use crate::store::catalog::CompileErrorRow;
 use crate::store::commit::{CommitRow, CommitStatus};
 use crate::store::node::NodeId;
 
-/// What takes most where it is shown: each of its bytes becomes five.
+/// A text that takes the most room: each of its bytes becomes five.
 fn much(bytes: usize) -> String {
     "<".repeat(bytes)
 }
 
-/// An address with the pages that follow it.
+/// The page at an address, and all pages after it.
 async fn all_of(seeded: &Seeded, path: String) -> Vec<serde_json::Value> {
     let (mut pages, mut next) = (Vec::new(), Some(path));
     while let Some(path) = next {
@@ -37,7 +37,7 @@ fn diagnostic(number: u32) -> Diagnostic {
     wrong
 }
 
-/// A store in which everything that may be long is.
+/// A store in which everything is as long as possible.
 async fn swollen() -> (Seeded, NodeId) {
     let seeded = empty();
     seeded.user("ana", "everything").await;
@@ -110,7 +110,7 @@ async fn each_page_is_small_whatever_nodes_and_operators_write() {
         let page = see(&seeded, "ana", &path).await;
         assert_eq!(page.status, StatusCode::OK, "{path}");
         assert!(page.body.len() < size::MOST, "{path}: {} bytes", page.body.len());
-        // An event alone may be larger in the API: there it is whole.
+        // In the API, a single event may be larger, since it is complete there.
         let whole = path.starts_with("/reports");
         let path = if path == "/" { "/overview" } else { &path };
         if !whole && path != "/account" {
@@ -122,7 +122,7 @@ async fn each_page_is_small_whatever_nodes_and_operators_write() {
     assert_eq!(see(&seeded, "ana", &long).await.status, StatusCode::BAD_REQUEST);
 }
 
-/// A report of as many events as there may be, each with a diff.
+/// A report with as many events as possible, each with a diff.
 async fn long_report(seeded: &Seeded) -> String {
     seeded.user("ana", "everything").await;
     let node = seeded.enrolled("web1.acme.example", "alpinhost/acme").await;
@@ -162,7 +162,7 @@ async fn a_long_report_is_read_in_small_pages_and_nothing_is_left_out() {
         let answer = see(&seeded, "ana", &format!("/api/v1{path}")).await.body;
         assert!(page.len() < size::MOST && answer.len() < size::MOST, "{path}");
     }
-    // From the node's page, one comes to the event itself.
+    // A link on the node's page leads to the event itself.
     let node = see(&seeded, "ana", "/nodes/web1.acme.example").await.body;
     let link = format!("/reports/{report}?event=5#event-5");
     assert!(node.contains(&link), "{node}");

@@ -1,4 +1,4 @@
-//! What pages, lists and numbers say of nodes: what needs attention, what runs where, and when all is calm.
+//! What pages, lists and numbers show of nodes: what needs attention, what runs where, and when all is calm.
 
 use holdfast_catalog::report::{Counts, Mode, Report, Source};
 use jiff::Timestamp;
@@ -244,7 +244,7 @@ async fn a_run_that_had_no_catalog_is_by_none_and_counts_as_failed() {
     assert!(page.contains("no catalog to enforce") && !page.contains("last good catalog"), "{page}");
     let failed = see(&seeded, "ana", "/nodes?did=failed&within=hour").await.body;
     assert!(failed.contains("web1.acme.example"), "{failed}");
-    // One that manages nothing took place.
+    // A run that manages nothing still took place.
     let nothing = Report { run: uuid::Uuid::now_v7(), counts: Counts::default(), ..ran };
     seeded.store.put_report(node, nothing, seeded.ago(4)).await.unwrap();
     let page = see(&seeded, "ana", "/nodes/web1.acme.example").await.body;

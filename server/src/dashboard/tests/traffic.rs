@@ -1,4 +1,4 @@
-//! How much goes out and to whom: pages that stay small, and open pages that listen.
+//! How much is sent and to whom: small pages, and open pages that listen.
 
 use std::pin::Pin;
 
@@ -116,10 +116,10 @@ async fn an_open_page_hears_of_its_own_nodes_alone() {
     assert!(next().await.starts_with("event: changed\n"));
 }
 
-/// An open page, to which messages come.
+/// An open page that receives messages.
 type Page = Pin<Box<BoxBody>>;
 
-/// What an open page of a user hears.
+/// The stream that an open page of a user receives.
 async fn listening(seeded: &Seeded, user: &str) -> Page {
     see(seeded, user, "/account").await;
     let app = init_service(App::new().app_data(seeded.state.clone()).configure(configure)).await;
@@ -130,7 +130,7 @@ async fn listening(seeded: &Seeded, user: &str) -> Page {
     Box::pin(answer.into_body().boxed())
 }
 
-/// The next message, or nothing where the connection has ended.
+/// The next message; `None` if the connection has ended.
 async fn message(page: &mut Page) -> Option<String> {
     let bytes = std::future::poll_fn(|context| page.as_mut().poll_next(context)).await?;
     Some(String::from_utf8(bytes.unwrap().to_vec()).unwrap())

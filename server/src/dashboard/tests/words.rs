@@ -1,4 +1,4 @@
-//! Words of pages: one thing is not several, and on a narrow screen each cell of a list says what it is.
+//! The terms on pages: one term for each thing, and on a narrow screen each cell of a list has a label.
 
 use holdfast_catalog::report::Mode;
 
