@@ -1,4 +1,4 @@
-//! Answers: JSON, compressed where the caller takes zstd and it is worth it.
+//! Answers: JSON, compressed if the caller accepts zstd and it is worthwhile.
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
@@ -7,13 +7,13 @@ use serde::Serialize;
 use super::refused::Refused;
 use crate::store;
 
-/// Answers below are sent as they are.
+/// Answers smaller than this, in bytes, are not compressed.
 const WORTH_IT: usize = 512;
 
-/// Answers with a value.
+/// Makes an answer with a value as JSON.
 ///
 /// # Errors
-/// Where it cannot be encoded.
+/// Returns an error if the value cannot be encoded.
 pub fn json<T: Serialize>(request: &HttpRequest, value: &T) -> Result<HttpResponse, Refused> {
     let failed = |error: std::io::Error| Refused::from(store::Error::Database(Box::new(error)));
     let plain = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;

@@ -1,9 +1,9 @@
-//! Bodies: JSON, perhaps compressed by zstd; limited in bytes before and after decompression, in depth, in time and in how
-//! many are in work.
+//! Reads bodies: JSON, optionally compressed with zstd. There are limits on the size before and after decompression, on
+//! the depth, on the time, and on how many are processed at once.
 //!
-//! What is small is read at once. Of what is large, each caller has one of a kind in work, from its first byte to the
-//! answer, and a few of all callers are unpacked at once: little on the line can hold much in memory. Bodies are paid for
-//! by their bytes as soon as those are known, before anything is made of them.
+//! Small bodies are read at once. Of large ones, each caller may have one of each kind in work, from its first byte to
+//! the answer, and only a few of all callers are decompressed at a time: a small body can take much memory. Bodies are
+//! charged for by size as soon as that is known, before anything is made from them.
 
 use std::borrow::Cow;
 use std::io::Read as _;
@@ -20,16 +20,17 @@ use super::caller::admitted;
 use super::limits::{Held, Kind, Who};
 use super::refused::Refused;
 
-/// How long a body may take to arrive, and then to have its turn.
+/// How long a body may take to arrive, and then to get its turn.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Bodies beyond, packed or unpacked, are large: they are decoded on a thread for blocking work.
+/// Bodies larger than this, compressed or not, are decoded on a thread for blocking work.
 const SMALL: usize = 32 * 1024;
 
-/// A body costs another token for each so many bytes: what is read and stored is limited, not only how often.
+/// A body costs another token for each of these many bytes, so that the amount is limited and not only the number of
+/// requests.
 const TOKEN: usize = 64 * 1024;
 
-/// The largest window of zstd, as a power of two: 8 MiB, whatever a frame asks for.
+/// The largest zstd window, as a power of two: 8 MiB, whatever a frame asks for.
 const WINDOW_LOG: u32 = 23;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,22 +39,22 @@ enum Encoding {
     Zstd,
 }
 
-/// How a body is read, and who pays for it.
+/// How a body is read, and who is charged for it.
 pub struct Body {
-    /// What the routes work on.
+    /// What the routes need.
     pub state: Data<State>,
     pub who: Who,
-    /// What it asks for.
+    /// What the request asks for.
     pub kind: Kind,
-    /// The most bytes of it, packed or unpacked.
+    /// The most bytes of the body, compressed or not.
     pub limit: usize,
 }
 
 impl Body {
-    /// Reads it. What comes beside the value stands for a large body in work: it is kept until the value is gone.
+    /// Reads the body. The second value marks that a large body is in work; keep it as long as the first one.
     ///
     /// # Errors
-    /// What is wrong with it, for the caller.
+    /// Returns what is wrong with the body, for the caller.
     pub async fn read<T: DeserializeOwned + Send + 'static>(
         self,
         request: &HttpRequest,
@@ -94,7 +95,7 @@ impl Body {
             None => self.hold()?,
         };
         let permit = self.state.limits.decoder(PATIENCE).await?;
-        // Nothing is wrong with the body where the server stops before its turn: it is to be sent again.
+        // If the server stops before the body had its turn, nothing is wrong with the body, and it should be sent again.
         let stopped = |_| {
             Refused::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -102,7 +103,7 @@ impl Body {
                 "the server is stopping: try again later",
             )
         };
-        // Both go with the work: it ends when it ends, also where anyone who asked has gone.
+        // Both are kept until the work ends, even if the caller has gone away.
         let decode = move || {
             let value = contained(|| self.decode(&bytes, encoding));
             drop(permit);
@@ -122,7 +123,7 @@ impl Body {
                 let mut plain = Vec::new();
                 let unpacked = decompress(bytes, self.limit, &mut plain);
                 if let Err(refused) = unpacked {
-                    // What is not a body has made as much work.
+                    // A body that cannot be decompressed has caused as much work.
                     self.pay(plain.len());
                     return Err(refused);
                 }
@@ -142,13 +143,15 @@ impl Body {
     }
 }
 
-/// What decoding gives; what makes it panic is refused, as anyone who sends it would send it for ever.
+/// The decoded value. A body that makes the decoder panic is refused, since its sender would otherwise send it again
+/// and again.
 fn contained<T>(decode: impl FnOnce() -> Result<T, Refused>) -> Result<T, Refused> {
     let unreadable = |_| Err(Refused::bad_request("bad-body", "the body cannot be read"));
     std::panic::catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(unreadable)
 }
 
-/// A body that is small as it came and as it is; none of others, and of what cannot be unpacked.
+/// The content of a body that is small both as it arrived and after decompression; `None` for all others, and if it
+/// cannot be decompressed.
 fn small(bytes: &Bytes, encoding: Encoding) -> Option<Cow<'_, [u8]>> {
     if bytes.len() > SMALL {
         return None;
@@ -160,7 +163,7 @@ fn small(bytes: &Bytes, encoding: Encoding) -> Option<Cow<'_, [u8]>> {
     decompress(bytes, SMALL, &mut plain).ok().map(|()| Cow::Owned(plain))
 }
 
-/// How long a body is, as its head says.
+/// The length of the body according to the request's head.
 fn announced(request: &HttpRequest) -> Option<usize> {
     let length = request.headers().get(header::CONTENT_LENGTH)?;
     length.to_str().ok()?.parse().ok()
@@ -183,7 +186,7 @@ async fn collect(payload: Payload, limit: usize) -> Result<Bytes, Refused> {
     payload.to_bytes_limited(limit).await.map_err(|_| too_large(limit))?.map_err(broken)
 }
 
-/// Unpacks at most `limit` bytes into `plain`, and stops at the first one over it.
+/// Decompresses at most `limit` bytes into `plain`, and stops at the first byte beyond that.
 fn decompress(bytes: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Refused> {
     let bad = |_| Refused::bad_request("bad-body", "the body is not zstd");
     let mut decoder = zstd::Decoder::with_buffer(bytes).map_err(bad)?;
@@ -194,7 +197,7 @@ fn decompress(bytes: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Ref
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
     serde_json::from_slice(bytes).map_err(|error| {
-        // The text may repeat what the caller wrote: to the caller alone, and not at length.
+        // The text may repeat what the caller wrote, so it is shown only to the caller, and shortened.
         let reason: String = error.to_string().chars().take(200).flat_map(char::escape_default).collect();
         Refused::bad_request("bad-body", format!("the body is not what this route takes: {reason}"))
     })

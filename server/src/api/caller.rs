@@ -1,4 +1,4 @@
-//! Who asks: read from the connection's certificate once, held against the node's state for every request.
+//! Who asks: read from the connection's certificate once, and checked against the node's state for every request.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,7 +16,8 @@ use crate::network::door::Place;
 use crate::network::port::Connection;
 use crate::request::is_of_node;
 
-/// Keeps a connection's certificate for its requests. Where it is not a node's, nothing is kept, and routes refuse.
+/// Keeps a connection's certificate for its requests. If it is not a node's, nothing is kept, and routes refuse the
+/// request.
 pub fn remember_peer(connection: &Connection, extensions: &mut Extensions) {
     let (stream, session) = connection.get_ref();
     extensions.insert(stream.place().clone());
@@ -28,7 +29,7 @@ pub fn remember_peer(connection: &Connection, extensions: &mut Extensions) {
     }
 }
 
-/// The node that asks, admitted at this moment: a route that takes it cannot forget to check.
+/// The node that asks, admitted for this request: a route that takes this cannot forget the check.
 pub struct AgentIdentity(pub Caller);
 
 impl FromRequest for AgentIdentity {
@@ -50,16 +51,16 @@ impl FromRequest for AgentIdentity {
     }
 }
 
-/// Holds the certificate of a request's connection against the state of its node, as it is at this moment.
+/// Checks the certificate of a request's connection against the current state of its node.
 ///
 /// # Errors
-/// There is none, or it is refused.
+/// Returns an error if there is no certificate, or if it is refused.
 pub async fn admitted(request: &HttpRequest) -> Result<Caller, Refused> {
     let (peer, state) = (peer_of(request)?, state_of(request)?);
     Ok(state.identity.admit(&peer, Timestamp::now()).await?)
 }
 
-/// The certificate of a connection, for renewal: it may have expired, and whether it is in force is for the renewal.
+/// The certificate of a connection, for renewal: it may have expired, and the renewal itself checks whether it is in force.
 pub struct Presented(pub Peer);
 
 impl FromRequest for Presented {

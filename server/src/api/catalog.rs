@@ -12,13 +12,13 @@ use super::limits::{Kind, Who};
 use super::refused::Refused;
 use super::{State, answer};
 
-/// Facts, and a little around them.
+/// The largest request, in bytes: facts and a little more.
 const LIMIT: usize = facts::MAX_BYTES + 4 * 1024;
 
-/// The longest version that an agent may call itself.
+/// The longest version of an agent, in bytes.
 const MAX_VERSION: usize = 128;
 
-/// What the caller is to be.
+/// Answers a poll.
 pub async fn poll(
     request: HttpRequest,
     AgentIdentity(caller): AgentIdentity,

@@ -1,4 +1,4 @@
-//! `GET /v1/content/{sha256}`: static files, to whom its own last catalogs name them.
+//! `GET /v1/content/{sha256}`: static files that the caller's own last catalogs refer to.
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -10,7 +10,8 @@ use super::caller::AgentIdentity;
 use super::limits::{Kind, Who};
 use super::refused::Refused;
 
-/// Another's content, an unknown one, and what is not a hash: one and the same answer.
+/// Answers with content. For another node's content, an unknown hash, and something that is not a hash, the answer is
+/// the same.
 pub async fn content(
     AgentIdentity(caller): AgentIdentity,
     state: Data<State>,

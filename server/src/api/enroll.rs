@@ -12,10 +12,10 @@ use super::{State, answer};
 use crate::live::Happening;
 use crate::network;
 
-/// A signing request is small.
+/// The largest request, in bytes; a signing request is small.
 const LIMIT: usize = 32 * 1024;
 
-/// The one route without a client certificate.
+/// Enrols a node. This is the only route without a client certificate.
 pub async fn enroll(
     request: HttpRequest,
     state: Data<State>,
@@ -35,7 +35,7 @@ pub async fn enroll(
     answer::json(&request, &granted)
 }
 
-/// The next certificate, asked for with the present one, which may have expired a while ago.
+/// Issues the next certificate, requested with the present one, which may have expired a while ago.
 pub async fn renew(
     request: HttpRequest,
     presented: Presented,

@@ -1,4 +1,4 @@
-//! What holds for every request, whatever it asks for.
+//! Checks that apply to every request, whatever it asks for.
 
 use actix_web::ResponseError as _;
 use actix_web::body::MessageBody;
@@ -14,8 +14,8 @@ use crate::identity::Peer;
 use crate::measure::Side;
 use crate::{network, request};
 
-/// What a refusal costs the certificate that was shown, in tokens of [`Kind::Nothing`]: anyone who has no rights here has
-/// nothing to ask again for.
+/// How many tokens of [`Kind::Nothing`] a refusal costs the certificate with which the request was made: a caller
+/// without rights has no reason to ask again.
 fn cost(status: StatusCode) -> usize {
     match status {
         StatusCode::FORBIDDEN => 10,
@@ -24,10 +24,10 @@ fn cost(status: StatusCode) -> usize {
     }
 }
 
-/// Counts requests, by their routes and what they came to, and gives each its id.
+/// Counts requests by route and status, and gives each its id.
 ///
 /// # Errors
-/// Those of the routes.
+/// The errors of the routes.
 pub async fn count(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -36,7 +36,7 @@ pub async fn count(
     request::answered(Side::Nodes, Some(measures), next.call(request)).await
 }
 
-/// Whether a request may be answered by its route.
+/// Whether the route of a request may answer it.
 fn has_place(request: &ServiceRequest, state: &State, certificate: Option<&Who>) -> Result<(), Refused> {
     match certificate {
         Some(certificate) => state.limits.look(certificate.clone(), Kind::Nothing)?,
@@ -56,11 +56,12 @@ fn has_place(request: &ServiceRequest, state: &State, certificate: Option<&Who>)
     Ok(())
 }
 
-/// No route takes a query, so none is ignored; strangers are counted, and keep no connection; and of each certificate
-/// what is refused is counted, since not everything that it asks for has a count of its own.
+/// Admits a request. No route takes a query, so one with a query is refused. Strangers are counted, and their
+/// connections are not kept open. For each certificate, refusals are counted, since not every kind of request has a
+/// count of its own.
 ///
 /// # Errors
-/// Where a request has no place here.
+/// Returns an error if the request is not admitted.
 pub async fn enter(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -73,7 +74,7 @@ pub async fn enter(
     }
     let mut response = next.call(request).await?.map_into_left_body();
     match certificate {
-        // This one has its answer; the next waits.
+        // This request has its answer; the next one waits.
         Some(certificate) => state.limits.pay(certificate, Kind::Nothing, cost(response.status())),
         None => response.response_mut().head_mut().set_connection_type(ConnectionType::Close),
     }

@@ -1,4 +1,4 @@
-//! How much each may ask: a bucket of tokens for each node and kind of request, and for each network of strangers.
+//! How much each caller may ask: a bucket of tokens for each node and kind of request, and for each network of strangers.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -12,18 +12,18 @@ use super::refused::Refused;
 use crate::network::allowance::{Allowance, Buckets};
 use crate::store::node::NodeId;
 
-/// What is asked for.
+/// The kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     Poll,
-    /// Reports; after an outage a node delivers many.
+    /// Reports: after an outage a node delivers many.
     Report,
     /// Contents: a first run fetches thousands.
     Content,
     Enroll,
     Renew,
-    /// Whatever else is asked without a certificate, and what is refused to one that is in force no more or asks for what
-    /// is not there.
+    /// Everything else that is asked without a certificate, and everything that is refused to a certificate, because it
+    /// is no longer in force or asks for something that does not exist.
     Nothing,
 }
 
@@ -34,7 +34,7 @@ impl Kind {
             Self::Report => (10.0, 200.0),
             Self::Content => (500.0, 5000.0),
             Self::Enroll => (20.0, 200.0),
-            // Each has a certificate made, and a node needs one in days.
+            // Each makes the server sign a certificate, and a node needs one only every few days.
             Self::Renew => (0.1, 10.0),
             Self::Nothing => (20.0, 200.0),
         };
@@ -42,22 +42,23 @@ impl Kind {
     }
 }
 
-/// Who asks.
+/// Who is charged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Who {
     Node(NodeId),
-    /// Anyone who holds a certificate of this name, in force or not: strangers behind the same address cost it nothing.
+    /// Anyone with a certificate of this name, whether or not it is in force. Strangers behind the same address do not
+    /// use up its tokens.
     Named(Certname),
-    /// One certificate, by its serial number: what was revoked costs its successor of the same name nothing.
+    /// A certificate, by its serial number. A revoked one does not use up the tokens of its successor with the same name.
     Certificate(String),
-    /// Where an address belongs, where there is no certificate yet.
+    /// The network of an address, if there is no certificate yet.
     Network(Option<IpAddr>),
 }
 
-/// So many large bodies are unpacked and read at once: each takes tens of megabytes until it is read.
+/// How many large bodies are decompressed and read at once: each takes tens of megabytes until it has been read.
 const DECODERS: usize = 2;
 
-/// All buckets, and the large bodies that are in work.
+/// All buckets, and the large bodies in work.
 pub struct Limits {
     buckets: Buckets<(Who, Kind)>,
     large: Arc<Mutex<HashSet<(Who, Kind)>>>,
@@ -71,7 +72,7 @@ impl Default for Limits {
     }
 }
 
-/// The one large body of a caller and kind that is in work, until this is dropped.
+/// Marks that a large body of a caller and kind is in work, until this is dropped.
 pub struct Held {
     large: Arc<Mutex<HashSet<(Who, Kind)>>>,
     of: (Who, Kind),
@@ -87,36 +88,37 @@ impl Limits {
     /// Takes a token.
     ///
     /// # Errors
-    /// Where there is none, with the time to wait.
+    /// Returns the time to wait if there is no token.
     pub fn take(&self, who: Who, kind: Kind) -> Result<(), Refused> {
         self.buckets.take((who, kind), kind.allowance(), Instant::now()).map_err(Refused::too_many)
     }
 
-    /// Looks whether there is a token, and takes none.
+    /// Checks whether there is a token, without taking it.
     ///
     /// # Errors
-    /// Where there is none, with the time to wait.
+    /// Returns the time to wait if there is no token.
     pub fn look(&self, who: Who, kind: Kind) -> Result<(), Refused> {
         self.buckets.look(&(who, kind), Instant::now()).map_err(Refused::too_many)
     }
 
-    /// Takes more tokens for what turned out large. They may be missing: then anyone who asked waits until they are there.
+    /// Takes more tokens for a request that turned out to be large. The bucket may go below zero; then the caller waits
+    /// until it is filled again.
     pub fn charge(&self, who: Who, kind: Kind, tokens: usize) {
         self.buckets.charge(&(who, kind), tokens);
     }
 
-    /// Charges also anyone who never took a token.
+    /// Like [`Limits::charge`], but also charges callers that never took a token.
     pub fn pay(&self, who: Who, kind: Kind, tokens: usize) {
-        // It is paid for whether or not there is one.
+        // The work is charged for whether or not there is a token.
         if tokens > 0 && self.take(who.clone(), kind).is_ok() {
             self.charge(who, kind, tokens - 1);
         }
     }
 
-    /// Begins with a large body. Each has one of a kind in work at a time, however many connections it has.
+    /// Begins with a large body. Each caller may have one of a kind in work at a time, however many connections it has.
     ///
     /// # Errors
-    /// Where another is.
+    /// Returns an error if another one is in work.
     pub fn hold(&self, who: Who, kind: Kind) -> Result<Held, Refused> {
         let of = (who, kind);
         let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,10 +128,10 @@ impl Limits {
         Ok(Held { large: self.large.clone(), of })
     }
 
-    /// Waits until a large body may be unpacked, for a while.
+    /// Waits for a while until a large body may be decompressed.
     ///
     /// # Errors
-    /// Where others take all that time.
+    /// Returns an error if others take all that time.
     pub async fn decoder(&self, patience: Duration) -> Result<OwnedSemaphorePermit, Refused> {
         let permit = tokio::time::timeout(patience, self.decoders.clone().acquire_owned()).await;
         permit.ok().and_then(Result::ok).ok_or_else(|| Refused::too_many(patience.as_secs()))

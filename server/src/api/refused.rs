@@ -1,4 +1,4 @@
-//! Refusals: a status, a stable word, a sentence for the person at the node; what else there is to say goes to the log.
+//! Refusals: a status, a stable word, and a sentence for the person at the node. Everything else goes to the log.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::live::poll::PollError;
 use crate::live::report::ReportError;
 use crate::{request, store};
 
-/// An answer that is no.
+/// A refusal as an answer.
 #[derive(Debug)]
 pub struct Refused {
     status: StatusCode,
@@ -20,30 +20,30 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// A refusal.
+    /// Makes a refusal.
     pub fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         let refusal = wire::Refusal { code: code.to_owned(), message: message.into() };
         Self { status, refusal, retry_after: None }
     }
 
-    /// The request is not one.
+    /// The request is malformed.
     pub fn bad_request(code: &str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// There is no such thing, or none that the caller may know of.
+    /// There is no such thing, or the caller may not know of it.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "there is no such thing here")
     }
 
-    /// Later.
+    /// The caller must wait.
     pub fn too_many(retry_after: u64) -> Self {
         let message = format!("too many requests: wait {retry_after} s");
         let refused = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", message);
         Self { retry_after: Some(retry_after), ..refused }
     }
 
-    /// The server's own fault: the log says what.
+    /// An error of the server itself, which is in the log.
     fn internal(error: &dyn fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
         let message = match request::id() {
@@ -55,7 +55,7 @@ impl Refused {
     }
 }
 
-/// The answer to whatever is not a route.
+/// The answer for everything that is not a route.
 pub async fn no_such_route() -> Refused {
     Refused::not_found()
 }
@@ -84,7 +84,7 @@ impl ResponseError for Refused {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
         if self.status == StatusCode::FORBIDDEN {
-            // Anyone who has no rights keeps no connection either.
+            // A caller without rights does not keep its connection.
             response.force_close();
         }
         response.json(&self.refusal)

@@ -1,4 +1,4 @@
-//! `POST /v1/reports`: what the caller did. A report carries no name.
+//! `POST /v1/reports`: what a run of the caller did. A report carries no name.
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};

@@ -1,4 +1,4 @@
-//! The routes as nodes meet them, hostile ones above all: a real server, real mTLS.
+//! Tests of the routes as nodes use them, and above all as hostile ones do: with a real server and real mTLS.
 
 mod bodies;
 mod crowd;

@@ -1,4 +1,4 @@
-//! Bodies that are small on the line and large in memory, and requests that nothing else counts.
+//! Bodies that are small when sent and large in memory, and requests that no other limit counts.
 
 use std::io::{Read as _, Write as _};
 
@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 
 use crate::serve::fixture::{Agent, Fixture};
 
-/// A body of one route that is `size` bytes long and no JSON, packed.
+/// A compressed body of `size` bytes that is not JSON.
 fn broken(size: usize) -> Vec<u8> {
     let mut plain = vec![b' '; size];
     plain.push(b'!');
@@ -28,7 +28,7 @@ async fn a28_what_is_no_body_is_paid_for_like_one() {
         assert_eq!(send(&agent, route, broken(size)).await, StatusCode::BAD_REQUEST, "{route}");
         assert_eq!(send(&agent, route, broken(0)).await, StatusCode::TOO_MANY_REQUESTS, "{route}");
     }
-    // One that grows beyond the limit was unpacked up to there.
+    // One that exceeds the limit was decompressed up to the limit.
     assert_eq!(send(&other, path::REPORTS, broken(64 << 20)).await, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(send(&other, path::REPORTS, broken(0)).await, StatusCode::TOO_MANY_REQUESTS);
     other.catalog().await;
@@ -40,8 +40,8 @@ async fn a28_a_second_large_body_of_the_same_node_is_told_to_wait() {
     let (agent, key) = fixture.enrolled("web1.acme.example").await;
     let (other, _) = fixture.enrolled("mail1.other.example").await;
     let large = || vec![b'{'; 100_000];
-    // The server says that it goes on a moment before its route has the body: where the second is faster, it is the first
-    // that has to wait, and another pair is tried.
+    // The server sends `100 Continue` a moment before its route has the body. If the second request is faster, the
+    // first one has to wait, and another pair is tried.
     let begin = async || {
         let mut first = fixture.connect(Some((&agent.certificate, &key)), &[]);
         let begun = actix_web::web::block(move || {
@@ -113,7 +113,7 @@ async fn a28_what_is_refused_to_a_certificate_is_counted_by_it() {
             other => break other,
         }
     };
-    // On a busy machine a later one may find the allowance filled up again.
+    // On a busy machine, the allowance may have been refilled for a later one.
     assert_eq!(refused, StatusCode::TOO_MANY_REQUESTS);
 }
 
@@ -125,7 +125,7 @@ async fn a27_the_port_of_nodes_speaks_no_protocol_whose_connections_outlast_thei
         stranger.write_all(b"GET /v1/x HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
         let protocol = stranger.conn.alpn_protocol().map(<[u8]>::to_vec);
         let mut said = Vec::new();
-        // To its end, however the server makes it.
+        // Until the connection ends, however the server ends it.
         let _ = stranger.read_to_end(&mut said);
         (protocol, said)
     });

@@ -1,4 +1,4 @@
-//! Many at once: what strangers take from each other, and never from nodes.
+//! Many callers at once: what strangers take from each other, and never from nodes.
 
 use std::net::{SocketAddr, TcpStream};
 
@@ -16,7 +16,7 @@ async fn small() -> Fixture {
     Fixture::with(|config| config.connections = Some(Shares { nodes: FEW, people: FEW })).await
 }
 
-/// Connections that say nothing, as many as asked for.
+/// Idle connections, as many as asked for.
 async fn idle(to: SocketAddr, count: usize) -> Vec<TcpStream> {
     let connect = move || (0..count).map(|_| TcpStream::connect(to).unwrap()).collect();
     actix_web::web::block(connect).await.unwrap()
@@ -64,7 +64,7 @@ async fn e17_strangers_who_ask_too_much_wait_and_nodes_behind_the_same_address_d
     }
     assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
     agent.catalog().await;
-    // Enrolment is counted by itself, and renewal by the certificate.
+    // Enrolment has a count of its own, and renewal is counted by certificate.
     let join = fixture.invite("mail1.other.example").await;
     assert!(fixture.enroll(&join, &Key::new()).await.is_ok());
     while fixture.anonymous_enrolment().await != StatusCode::TOO_MANY_REQUESTS {}

@@ -1,4 +1,4 @@
-//! Certificates: the first, the next, the lost, the stolen.
+//! Certificates: the first, the next, lost ones and stolen ones.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::identity::tls;
 use crate::serve::fixture::{Fixture, Key, client};
 use crate::store::node::{NodeState, Present};
 
-/// The code of a refusal.
+/// The code of a refusal, or `granted`.
 pub(super) fn code<T>(outcome: Result<T, (StatusCode, holdfast_catalog::wire::Refusal)>) -> String {
     match outcome {
         Ok(_) => "granted".to_owned(),
@@ -23,7 +23,7 @@ pub(super) fn code<T>(outcome: Result<T, (StatusCode, holdfast_catalog::wire::Re
     }
 }
 
-/// What the audit log says was done.
+/// The actions in the audit log.
 pub(super) async fn actions(fixture: &Fixture) -> Vec<String> {
     let newest = fixture.server.store.audit_before(i64::MAX, 100).await.unwrap();
     newest.into_iter().map(|row| row.action).collect()
@@ -65,7 +65,7 @@ async fn e03_a_lost_reply_burns_nothing_and_another_key_is_refused_and_alarmed()
     assert_eq!(first.certificate.certificate, again.certificate.certificate);
     let Err((_, refusal)) = fixture.enroll(&join, &Key::new()).await else { panic!() };
     assert_eq!(refusal.code, "token-used");
-    // Another key is all that is known: the machine may be the same one.
+    // It is only known that the key differs: the machine may be the same one.
     for said in ["with another key", " UTC from 127.0.0.1;", "`holdfast node move web1.acme.example`"] {
         assert!(refusal.message.contains(said), "{}", refusal.message);
     }
@@ -102,7 +102,7 @@ async fn a18_of_keys_that_race_for_a_token_one_wins() {
     assert_eq!((granted, refused), (1, 7));
 }
 
-/// Polls all futures together until each is done.
+/// Polls all futures together until each is ready.
 async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut futures: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|context| {
@@ -197,7 +197,7 @@ async fn a20_the_first_use_of_a_new_certificate_ends_the_old_one() {
     fixture.server.live.write_seen().await;
     let (is, why) = state().await;
     assert!(is != State::KeptBack && !why.contains("replaced"), "{is:?} {why}");
-    // Shown again, it is no less news than the first time.
+    // If the old certificate is shown again, that is reported again.
     let der = CertificateDer::from_pem_slice(old.certificate.certificate.as_bytes()).unwrap();
     let peer = tls::peer(&der, "203.0.113.9".to_owned()).unwrap();
     let later = Timestamp::now() + SignedDuration::from_mins(5);

@@ -1,4 +1,4 @@
-//! What nodes try that they should not.
+//! Requests that a node should not make.
 
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ async fn a24_bodies_are_limited_in_size_depth_and_form() {
         ("identity", b"\xff\xfe".to_vec(), 400),
         ("identity", br#"{"facts_hash":"x","agent":"y","agent":"z"}"#.to_vec(), 400),
         ("identity", br#"{"facts_hash":"../../x","agent":"y"}"#.to_vec(), 400),
-        // It is paid for by what it unpacks to: the node waits afterwards.
+        // It is charged for its decompressed size, so the node has to wait afterwards.
         ("zstd", bomb, 413),
     ] {
         let shown = String::from_utf8_lossy(&body[..body.len().min(40)]).into_owned();

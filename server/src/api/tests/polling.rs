@@ -181,7 +181,7 @@ async fn a_node_whose_place_is_disputed_gets_no_catalog_until_it_is_moved() {
     let node = fixture.server.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
     let errors = fixture.server.store.compile_errors(node.id).await.unwrap();
     assert_eq!(errors[0].diagnostics[0].code, Code::PlaceDisagrees);
-    // Anyone who sees acme's nodes sees this, and is to learn nothing of the other customer.
+    // Anyone who may see acme's nodes sees this, and must not learn anything about the other customer.
     assert!(!format!("{:?}", errors[0].diagnostics).contains("third"), "{errors:?}");
     let (name, place) = ("web1.acme.example".parse().unwrap(), "alpinhost/acme".parse().unwrap());
     assert_eq!(fixture.server.live.function(&name, &place), None);

@@ -1,4 +1,4 @@
-//! A server that was restored from a backup: whom it takes back, and whom not.
+//! A server that was restored from a backup: which nodes it takes back, and which not.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::store::node::Present;
 
 const NODE: &str = "web1.acme.example";
 
-/// The store as it was, an hour ago.
+/// The store as it was an hour ago.
 struct Backup(Vec<u8>);
 
 impl Backup {
@@ -31,7 +31,7 @@ impl Backup {
     }
 }
 
-/// Makes what a store says of the past an hour older.
+/// Makes all times in a store an hour older.
 fn age(file: &Path) {
     let connection = rusqlite::Connection::open(file).unwrap();
     connection
@@ -90,16 +90,16 @@ async fn f36_who_was_revoked_moved_or_has_an_older_certificate_is_not_taken_back
     let first = agent.certificate;
     let (fixture, backup) = Backup::of(fixture).await;
     let (second, second_key) = renewed(&fixture, first.clone(), &key).await;
-    // The clone is first and renews: the store has a newer one then, and the lost one is a matter for people.
+    // The clone is first and renews. The store then has a newer certificate, and a person must deal with the lost one.
     let fixture = backup.restore(fixture).await;
     renewed(&fixture, first.clone(), &key).await;
     let lost = fixture.agent(second.clone(), &second_key);
     assert_eq!(code(lost.poll("{}", None).await), "certificate-replaced");
-    // Revoked before it comes.
+    // Revoked before it polls.
     let fixture = backup.restore(fixture).await;
     fixture.server.identity.revoke(NODE.parse().unwrap(), "test").await.unwrap();
     assert_eq!(code(fixture.agent(second.clone(), &second_key).poll("{}", None).await), "revoked");
-    // Moved before it comes.
+    // Moved before it polls.
     let fixture = backup.restore(fixture).await;
     fixture.invite_as(NODE, Present::Replace, std::time::Duration::from_secs(900)).await;
     assert_eq!(code(fixture.agent(second, &second_key).poll("{}", None).await), "unknown-node");
@@ -116,7 +116,7 @@ async fn f36_a_generation_of_the_lost_history_is_not_the_one_that_was_added_sinc
     let Ok(moved) = fixture.enroll(&join, &key).await else { panic!("refused") };
     let certificate = moved.certificate;
     let fixture = backup.restore(fixture).await;
-    // An hour later another machine is to be generation 2.
+    // An hour later another machine becomes generation 2.
     fixture.invite_as(NODE, Present::Replace, std::time::Duration::from_secs(900)).await;
     let data = fixture.data_dir();
     let stopped = fixture.stopped().await;

@@ -1,4 +1,4 @@
-//! What one tenant's files break is that tenant's, and is told.
+//! Errors in one tenant's files affect only that tenant, and are reported.
 
 use reqwest::StatusCode;
 
@@ -8,7 +8,7 @@ use crate::store::commit::CommitStatus;
 const TOO_LARGE: usize = 9_000_000;
 
 impl Fixture {
-    /// What the newest commit has wrong, as pages show it.
+    /// The problems of the newest commit, as pages show them.
     async fn told(&self) -> Vec<String> {
         self.newest_commit().await.diagnostics.iter().map(ToString::to_string).collect()
     }
