@@ -1,28 +1,28 @@
-//! Which alarms were sounded lately: anyone who is refused in a loop must not fill the audit log.
+//! Which alarms were raised recently: a caller that is refused in a loop must not fill the audit log.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// So long one alarm about one object covers the next.
+/// For how long an alarm about an object covers further ones.
 const QUIET: SignedDuration = SignedDuration::from_hours(1);
 
-/// So many alarms of a kind are remembered; beyond, none of that kind is due until the hour is over. What strangers can set off
-/// silences nothing else.
+/// The most alarms of a kind to remember; beyond that, no alarm of that kind is raised until an hour has passed. What
+/// strangers can cause does not silence any other kind.
 const MOST: usize = 4096;
 
-/// What was sounded, and when.
+/// The alarms that were raised, with their times.
 #[derive(Default)]
 pub struct Alarm(Mutex<HashMap<&'static str, HashMap<String, Timestamp>>>);
 
 impl Alarm {
-    /// Whether this alarm is to be sounded now; if so, it counts as sounded.
+    /// Whether this alarm is to be raised now; if so, it counts as raised.
     pub fn is_due(&self, action: &'static str, object: &str, now: Timestamp) -> bool {
         self.is_due_after(QUIET, action, object, now)
     }
 
-    /// The same of one that covers another time: each action has its own.
+    /// Like [`Alarm::is_due`], but with another period; each action always has the same one.
     pub fn is_due_after(
         &self,
         quiet: SignedDuration,

@@ -1,6 +1,6 @@
-//! The certificate authority: one key on P-256, owned by one thread, reached through a channel.
+//! The certificate authority: a P-256 key that belongs to one thread and is used through a channel.
 //!
-//! What it signs is of two kinds only, so that no request can ask for a third. Its certificate names the instance:
+//! It signs only two kinds of certificates, so no request can ask for a third. Its own certificate names the instance:
 //! `holdfast://<instance>`.
 
 use std::path::Path;
@@ -23,32 +23,32 @@ use super::{BACKDATED, NodeUri};
 use crate::clock::Clock;
 use crate::store::certificate::NewCertificate;
 
-mod disk; // its three files
+mod disk; // the three files of the CA
 
 const CA_LIFETIME: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
 
-/// How long the server's own certificate is valid; it is made anew at half of that and at each start.
+/// The lifetime of the server's own certificate; it is renewed after half of that, and at each start.
 pub const LEAF_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Why the CA does not work.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
-    /// A file of it cannot be read or written.
+    /// One of its files cannot be read or written.
     #[error("the CA's file {path}: {source}")]
     File { path: String, source: std::io::Error },
-    /// A file of it holds something else.
+    /// One of its files has other content.
     #[error("the CA's file {0} is not what this program wrote: restore it from a backup")]
     Damaged(String),
-    /// Others of its files are there, and this one is not.
+    /// This file is missing, but others of the CA exist.
     #[error(
         "the CA's file {0} is missing: restore `ca/` from a backup; without it every machine must enrol again. Nothing \
          was changed"
     )]
     Missing(String),
-    /// The certificate is another key's.
+    /// The certificate belongs to another key.
     #[error("the CA's files {0}/ca.pem and {0}/key.pem do not belong together: restore both from one backup")]
     Mismatch(String),
-    /// A new one would take its place.
+    /// A CA exists already.
     #[error("there is already a CA at {0}")]
     Present(String),
     #[error("the CA cannot sign: {0}")]
@@ -65,7 +65,7 @@ pub struct Authority {
     clock: Clock,
 }
 
-/// What the CA signs.
+/// A request to sign something.
 enum Order {
     Node { key: SubjectPublicKeyInfo, name: NodeUri, from: Timestamp, until: Timestamp },
     Server { key: SubjectPublicKeyInfo, names: Vec<SanType>, from: Timestamp, until: Timestamp },
@@ -80,23 +80,23 @@ struct Signed {
     serial: String,
 }
 
-/// The server's certificate with its key.
+/// The server's certificate, with its key.
 pub struct Leaf {
-    /// The certificate, and the CA's after it, so that a joining node finds the key that it pins.
+    /// The certificate followed by that of the CA, in which a joining node finds the key that it pins.
     pub chain: Vec<CertificateDer<'static>>,
     pub key: PrivatePkcs8KeyDer<'static>,
 }
 
 impl Authority {
-    /// Whether a directory holds a CA, or a part of one.
+    /// Whether a directory has a CA, or a part of one.
     pub fn is_at(directory: &Path) -> bool {
         disk::is_at(directory)
     }
 
-    /// Makes a CA where there is none, whole or not at all, and opens it.
+    /// Makes a CA if there is none, whole or not at all, and opens it.
     ///
     /// # Errors
-    /// Where files cannot be written, or a part of a CA is there.
+    /// Returns an error if files cannot be written, or if a part of a CA exists.
     pub fn make(directory: &Path) -> Result<(Self, token::Key), AuthorityError> {
         if Self::is_at(directory) {
             return Err(AuthorityError::Present(directory.display().to_string()));
@@ -106,10 +106,10 @@ impl Authority {
         Self::open(directory)
     }
 
-    /// Opens the CA of a directory and starts its thread. It makes nothing: whatever is missing cannot be made again.
+    /// Opens the CA in a directory and starts its thread. Nothing is created: what is missing cannot be made again.
     ///
     /// # Errors
-    /// Where a file is missing, cannot be read, is not a CA's, or is another CA's.
+    /// Returns an error if a file is missing, cannot be read, is not a CA's, or belongs to another CA.
     pub fn open(directory: &Path) -> Result<(Self, token::Key), AuthorityError> {
         let files = disk::read(directory)?;
         let authority = Self::start(files.certificate, files.key)
@@ -118,7 +118,7 @@ impl Authority {
         Ok((authority, token::Key::new(files.token_key)))
     }
 
-    /// None where this is not a CA's certificate; none inside where it is another key's.
+    /// Starts the thread. `None` if this is not a CA's certificate; `Ok(None)` if it belongs to another key.
     fn start(pem: String, key: KeyPair) -> Option<Result<Option<Self>, AuthorityError>> {
         let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
         let (_, parsed) = X509Certificate::from_der(&certificate).ok()?;
@@ -135,7 +135,7 @@ impl Authority {
         let (orders, queue) = mpsc::sync_channel::<(Order, Answer)>(256);
         let thread = std::thread::Builder::new().name("ca".to_owned()).spawn(move || {
             while let Ok((order, answer)) = queue.recv() {
-                // Anyone who asked may have gone away meanwhile.
+                // The caller may have gone away in the meantime.
                 let _ = answer.send(sign(order, &issuer));
             }
         });
@@ -148,17 +148,17 @@ impl Authority {
         &self.pem
     }
 
-    /// The CA's certificate.
+    /// The CA's certificate in DER.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
     }
 
-    /// SHA-256 of the CA's certificate, in hex: what a person compares.
+    /// The SHA-256 of the CA's certificate in hex, for people to compare.
     pub fn fingerprint(&self) -> String {
         HEXLOWER.encode(&Sha256::digest(&self.certificate))
     }
 
-    /// SHA-256 of its public key: what a join string pins.
+    /// The SHA-256 of its public key, which a join string pins.
     pub fn pin(&self) -> &[u8; 32] {
         &self.pin
     }
@@ -168,7 +168,7 @@ impl Authority {
         &self.instance
     }
 
-    /// Between what times its certificates can be valid.
+    /// What the CA's certificate shows about the time.
     pub fn clock(&self) -> Clock {
         self.clock
     }
@@ -176,7 +176,7 @@ impl Authority {
     /// Signs a node's certificate.
     ///
     /// # Errors
-    /// Where the CA's thread has ended or the key is unusable.
+    /// Returns an error if the CA's thread has ended, or the key is unusable.
     pub async fn sign_node(
         &self,
         key: SubjectPublicKeyInfo,
@@ -195,10 +195,10 @@ impl Authority {
         })
     }
 
-    /// Makes a key for the server and signs its certificate for these host names and addresses.
+    /// Makes a key for the server, and signs its certificate for these host names and addresses.
     ///
     /// # Errors
-    /// Where a name is not a host name, or signing fails.
+    /// Returns an error if a name is not a host name, or signing fails.
     pub async fn sign_server(&self, names: &[String]) -> Result<Leaf, AuthorityError> {
         let key = KeyPair::generate().map_err(signing)?;
         let names = CertificateParams::new(names).map_err(signing)?.subject_alt_names;
@@ -247,7 +247,7 @@ fn sign(order: Order, issuer: &Issuer<'_, KeyPair>) -> Result<Signed, AuthorityE
     Ok(Signed { der: certificate.der().clone(), pem: certificate.pem(), serial: HEXLOWER.encode(&serial) })
 }
 
-/// A self-signed certificate of a new instance.
+/// The self-signed certificate of a new instance, in PEM.
 fn root(key: &KeyPair) -> Result<String, AuthorityError> {
     let instance = HEXLOWER.encode(&random::<8>());
     let now = Timestamp::now();
@@ -263,7 +263,7 @@ fn root(key: &KeyPair) -> Result<String, AuthorityError> {
     Ok(params.self_signed(key).map_err(signing)?.pem())
 }
 
-/// 127 random bits: positive, and never shortened by DER.
+/// A serial number of 126 random bits: the number is positive, and DER never shortens it.
 fn serial() -> [u8; 16] {
     let mut serial = random::<16>();
     serial[0] = serial[0] & 0x7f | 0x40;

@@ -1,7 +1,7 @@
-//! Certificates for nodes: the first for a one-time token, the next for the one in use.
+//! Certificates for nodes: the first one for a one-time token, the next one for the one in use.
 //!
-//! A reply that is lost burns nothing: the same key gets the same certificate again. Another key is refused, and an
-//! operator learns of it.
+//! A lost reply uses nothing up: the same key gets the same certificate again. Another key is refused, and an operator
+//! learns of it.
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::wire;
@@ -17,35 +17,35 @@ use crate::store::certificate::{NewCertificate, Renewal};
 use crate::store::node::{NodeRow, NodeState};
 use crate::store::token::{Claim, TokenRow, Used};
 
-/// Why there is no certificate.
+/// Why no certificate is issued.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrollError {
-    /// Unknown, wrong, void or expired: which one is nobody's business.
+    /// The token is unknown, wrong, void or expired; the caller does not learn which.
     #[error("the join string is not (or no longer) valid: make a new one with `holdfast node add`")]
     Token,
-    /// Another key was first.
+    /// Another key used the token first.
     #[error(
         "the join string of {certname} has been used already, with another key, {how}; if that was this machine (its identity was moved away, or replaced by `--replace`), make a new join string with `holdfast node move {certname}`; if it was none of yours, the same command refuses it from then on, and `holdfast node show {certname}` shows what it has reported",
         how = in_words(how)
     )]
     TokenUsed {
         certname: Certname,
-        /// When that was, and from where.
+        /// When it was used, and from where.
         how: Used,
     },
     /// The signing request is unusable.
     #[error(transparent)]
     Request(#[from] InvalidRequest),
-    /// The certificate that asks is refused.
+    /// The certificate with which the node asked is refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// It expired too long ago.
+    /// The certificate expired too long ago.
     #[error("this certificate expired more than 30 days ago: enrol the node with a new join string")]
     TooLate,
-    /// The new key is an old one.
+    /// The new key was used before.
     #[error("a renewal needs a new key")]
     KeyUsedBefore,
-    /// It has had too many.
+    /// The node was issued too many certificates.
     #[error("this node has received too many certificates recently: try again later")]
     TooOften,
     #[error(transparent)]
@@ -55,10 +55,10 @@ pub enum EnrollError {
 }
 
 impl Identity {
-    /// Gives a node its first certificate.
+    /// Issues a node's first certificate.
     ///
     /// # Errors
-    /// Where token or key are refused; what looks like theft is alarmed.
+    /// Returns an error if the token or the key is refused; anything that looks like theft raises an alarm.
     pub async fn enroll(
         &self,
         request: wire::EnrollRequest,
@@ -90,10 +90,10 @@ impl Identity {
         }
     }
 
-    /// Gives a node its next certificate, for a new key; the present one may have expired a while ago.
+    /// Issues a node's next certificate, for a new key; the present one may have expired a while ago.
     ///
     /// # Errors
-    /// Where the present certificate is not in force, or the key is refused.
+    /// Returns an error if the present certificate is not in force, or the key is refused.
     pub async fn renew(
         &self,
         peer: &Peer,
@@ -130,7 +130,7 @@ impl Identity {
         let now = Timestamp::now();
         let found = self.store.token(id.to_owned()).await?;
         let Some(token) = found.filter(|t| self.token_key.verify(&t.id, secret, &t.secret_mac)) else {
-            // By network: with one line of IPv6 an address for each try would use up all alarms.
+            // By network: with a single IPv6 connection, an address for each attempt would use up all alarms.
             let network = from.parse().map_or_else(|_| from.to_owned(), |ip| network::of(ip).to_string());
             self.sound("unknown-token-refused", format!("from {network}"), String::new(), from, now).await;
             return Err(EnrollError::Token);
@@ -142,7 +142,7 @@ impl Identity {
         Ok(token)
     }
 
-    /// Alarms that a token came again with another key. Whether the same machine brought it, nobody knows.
+    /// Raises an alarm that a token was used again with another key. It is unknown whether that was the same machine.
     async fn used(&self, token: &TokenRow, how: Used, from: &str, now: Timestamp) -> EnrollError {
         let certname = token.node.certname.clone();
         let detail =
@@ -193,7 +193,7 @@ impl Identity {
     }
 }
 
-/// When a token was used, and from where.
+/// When a token was used and from where, in words.
 fn in_words(used: &Used) -> String {
     let at = used.at.strftime("%Y-%m-%d %H:%M:%S UTC");
     used.from.as_ref().map_or_else(|| format!("at {at}"), |from| format!("at {at} from {from}"))

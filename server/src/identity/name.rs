@@ -8,10 +8,10 @@ use holdfast_catalog::certname::Certname;
 /// The URI of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeUri {
-    /// The server that named it: a certificate of another is worth nothing here.
+    /// The server that named it: a certificate from another server is not valid here.
     pub instance: String,
     pub certname: Certname,
-    /// Which machine of that name.
+    /// Which machine with that name.
     pub generation: u32,
 }
 
@@ -24,7 +24,7 @@ impl fmt::Display for NodeUri {
 impl FromStr for NodeUri {
     type Err = ();
 
-    /// Reads exactly what is written: no other spelling names a node.
+    /// Parses only the exact form that is written: no other spelling names a node.
     fn from_str(text: &str) -> Result<Self, ()> {
         let rest = text.strip_prefix("holdfast://").ok_or(())?;
         let (instance, rest) = rest.split_once("/node/").ok_or(())?;
@@ -39,7 +39,7 @@ impl FromStr for NodeUri {
 }
 
 impl NodeUri {
-    /// The name in a certificate, in PEM; none where it is not a node's.
+    /// The name in a certificate, given in PEM; `None` if it is not a node's.
     pub fn in_pem(pem: &str) -> Option<Self> {
         let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).ok()?;
         let certificate = pem.parse_x509().ok()?;

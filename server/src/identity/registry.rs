@@ -1,4 +1,4 @@
-//! The nodes in force, in memory: what each request is held against, without asking the store.
+//! The enrolled nodes, in memory: each request is checked against them without asking the store.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -10,32 +10,32 @@ use super::name::NodeUri;
 use crate::store::certificate::{CertificateRow, NewCertificate};
 use crate::store::node::{NodeId, NodeRow, NodeState, Place};
 
-/// What a connection showed: a certificate that this CA signed. Who it is *now* is for [`Registry::check`].
+/// The certificate of a connection, which this CA signed. Whether it is valid *now* is decided by [`Registry::check`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
     /// The name in the certificate.
     pub name: NodeUri,
     pub certificate: NewCertificate,
-    /// Where it calls from, for alarms.
+    /// The address of the caller, for alarms.
     pub address: String,
 }
 
 /// A node whose request is admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Its generation in the store.
+    /// The id of its generation in the store.
     pub node: NodeId,
     pub certname: Certname,
     pub generation: u32,
     pub place: Place,
-    /// The serial number of the certificate that it called with.
+    /// The serial number of the certificate of its connection.
     pub serial: String,
 }
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// No such node, or a past generation of it.
+    /// There is no such node, or this is an earlier generation of it.
     #[error("this server does not know this node: enrol it with a new join string")]
     Unknown,
     /// An operator revoked it.
@@ -44,12 +44,12 @@ pub enum Refusal {
     /// The certificate has a successor, which the node has used.
     #[error("this certificate has been replaced by a newer one: was this machine's disk cloned?")]
     Replaced,
-    /// It may only renew.
+    /// The certificate has expired, and may only be renewed.
     #[error("this certificate has expired: renew it")]
     Expired,
 }
 
-/// Whether a certificate was seen before.
+/// Whether a certificate was used before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
     Known,
@@ -69,7 +69,7 @@ struct Entry {
 }
 
 impl Registry {
-    /// The registry of what the store holds.
+    /// The registry with the nodes of the store.
     pub fn of(instance: &str, nodes: Vec<(NodeRow, Vec<CertificateRow>)>) -> Self {
         let entry = |(row, certificates): (NodeRow, _)| (row.certname.clone(), Entry { row, certificates });
         Self { instance: instance.to_owned(), nodes: RwLock::new(nodes.into_iter().map(entry).collect()) }
@@ -86,24 +86,24 @@ impl Registry {
         nodes.get(certname).map(|entry| entry.row.clone())
     }
 
-    /// Puts a node in force with these certificates.
+    /// Adds a node with these certificates.
     pub fn put(&self, row: NodeRow, certificates: Vec<CertificateRow>) {
         self.write().insert(row.certname.clone(), Entry { row, certificates });
     }
 
-    /// Refuses a node.
+    /// Marks a node as revoked.
     pub fn revoke(&self, certname: &Certname) {
         if let Some(entry) = self.write().get_mut(certname) {
             entry.row.state = NodeState::Revoked;
         }
     }
 
-    /// No longer knows a node.
+    /// Removes a node.
     pub fn forget(&self, certname: &Certname) {
         self.write().remove(certname);
     }
 
-    /// The certificates of a node that are in force now.
+    /// Sets the certificates of a node that are in force now.
     pub fn set_certificates(&self, caller: &Caller, certificates: Vec<CertificateRow>) {
         if let Some(entry) = self.write().get_mut(&caller.certname)
             && entry.row.id == caller.node
@@ -112,7 +112,7 @@ impl Registry {
         }
     }
 
-    /// Who a connection is at `now`. An expired certificate passes [`Registry::check_renewal`] alone.
+    /// Who a connection is at `now`. An expired certificate passes only [`Registry::check_renewal`].
     pub fn check(&self, peer: &Peer, now: Timestamp) -> Result<(Caller, Use), Refusal> {
         let (caller, known) = self.check_renewal(peer)?;
         if peer.certificate.not_after <= now {

@@ -1,35 +1,35 @@
-//! Certificate signing requests: read for their public key and nothing else.
+//! Certificate signing requests, from which only the public key is read.
 
 use rcgen::PublicKeyData as _;
 use sha2::{Digest as _, Sha256};
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer as _;
 
-/// The largest request that is read.
+/// The largest request to read, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
 
 /// Why a signing request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRequest {
-    /// Not a signing request in PEM.
+    /// It is not a signing request in PEM.
     #[error("not a certificate signing request: send PKCS #10 in PEM")]
     Unreadable,
-    /// Its signature is not by its key.
+    /// It is not signed by its own key.
     #[error("the certificate signing request is not signed by its own key")]
     Unproven,
-    /// Another kind of key.
+    /// Its key is of another kind.
     #[error("the key is not an elliptic curve key on P-256")]
     WrongKey,
 }
 
-/// The public key that a request proves.
+/// The public key of a request, whose sender has proved to have the private key.
 pub struct PublicKey {
     pub info: rcgen::SubjectPublicKeyInfo,
-    /// SHA-256 of its DER.
+    /// The SHA-256 of its DER encoding.
     pub hash: Vec<u8>,
 }
 
-/// Reads a request. Its subject, names and extensions are ignored: the server knows who it is.
+/// Reads a request. Its subject, names and extensions are ignored, since the server decides them.
 pub fn public_key(pem: &str) -> Result<PublicKey, InvalidRequest> {
     if pem.len() > MAX_BYTES {
         return Err(InvalidRequest::Unreadable);

@@ -1,8 +1,9 @@
-//! A store that was restored from a backup does not know the certificates issued since. The CA signed them, and each says
-//! when: one that is newer than all that the store has of its node is taken back, and no other.
+//! Certificates that a restored store does not know. A store that was restored from a backup lacks the certificates
+//! issued since. The CA signed them, and each contains its date: one that is newer than all that the store has of its
+//! node is taken back, and no other.
 //!
-//! What the store has seen replaced stays replaced, and so does whatever is older: so a clone is still told apart
-//! (`docs/decisions/0015-a-restored-server-takes-its-nodes-back.md`).
+//! Certificates that were replaced according to the store stay replaced, and so do older ones, so a clone is still
+//! recognized (`docs/decisions/0015-a-restored-server-takes-its-nodes-back.md`).
 
 use jiff::Timestamp;
 
@@ -11,7 +12,7 @@ use super::{BACKDATED, Identity};
 use crate::store::audit::Entry;
 
 impl Identity {
-    /// Who a connection is; one whose certificate a restored store lost is taken back first.
+    /// Who a connection is; if a restored store lost the certificate, it is taken back first.
     pub(super) async fn check(&self, peer: &Peer, now: Timestamp) -> Result<(Caller, Use), Refusal> {
         match self.registry.check(peer, now) {
             Err(Refusal::Replaced | Refusal::Unknown) if self.take_back(peer, now).await => {
@@ -21,7 +22,7 @@ impl Identity {
         }
     }
 
-    /// Who a connection is, for renewal; likewise.
+    /// Like [`Identity::check`], for renewal.
     pub(super) async fn check_renewal(&self, peer: &Peer, now: Timestamp) -> Result<(Caller, Use), Refusal> {
         match self.registry.check_renewal(peer) {
             Err(Refusal::Replaced | Refusal::Unknown) if self.take_back(peer, now).await => {
@@ -49,7 +50,7 @@ impl Identity {
         let Some(node) = node.filter(|node| node.generation == peer.name.generation) else {
             return Ok(false);
         };
-        // A replaced certificate comes in a loop from a clone: it is not to occupy the writer.
+        // A clone may send a replaced certificate in a loop, which must not occupy the writer.
         if self.store.knows_certificate(node.id, peer.certificate.clone()).await? {
             return Ok(false);
         }

@@ -1,5 +1,6 @@
-//! What connections must show. TLS 1.3 alone; a client certificate is optional here, since enrolment comes without
-//! one: whether a route needs one is for the route. No session is resumed, so that no ticket outlives a revocation.
+//! TLS: which certificates connections need. Nodes use only TLS 1.3. A client certificate is optional here, since
+//! enrolment has none: the route decides whether it needs one. No session is resumed, so no ticket outlives a
+//! revocation.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,27 +25,28 @@ use super::authority::{Authority, AuthorityError, LEAF_LIFETIME, Leaf, uris};
 use super::{Peer, RENEWAL_GRACE};
 use crate::store::certificate::NewCertificate;
 
-/// The one place that says which cryptography is used.
+/// The cryptography provider; the only place that selects one.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// How often the server looks whether its certificate is to be replaced: a clock that was wrong at the start is set soon.
+/// How often the server checks whether its certificate must be replaced: a clock that was wrong at the start is soon
+/// corrected.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// The server's certificate, replaced while connections live.
+/// The server's certificate, which is replaced while connections are open.
 pub struct ServerCertificate(ArcSwap<CertifiedKey>);
 
 impl ServerCertificate {
-    /// The first one, for these names.
+    /// Issues the first certificate, for these names.
     ///
     /// # Errors
-    /// Where the CA cannot sign it.
+    /// Returns an error if the CA cannot sign it.
     pub async fn issue(authority: &Authority, names: &[String]) -> Result<Arc<Self>, AuthorityError> {
         Ok(Arc::new(Self(ArcSwap::from_pointee(certified(authority.sign_server(names).await?)?))))
     }
 
-    /// Replaces it at half its life, or where the clock was set, for ever.
+    /// Replaces the certificate after half its lifetime, or after the clock was changed, for ever.
     pub async fn keep_fresh(self: Arc<Self>, authority: Arc<super::Identity>, names: Vec<String>) {
         let mut issued = Timestamp::now();
         loop {
@@ -64,7 +66,8 @@ impl ServerCertificate {
     }
 }
 
-/// Whether a certificate that was issued at a time needs no successor yet; one that is of later is of a clock that was ahead.
+/// Whether a certificate that was issued at a given time needs no successor yet. If that time is in the future, the
+/// clock was ahead then.
 fn is_fresh(issued: Timestamp, now: Timestamp) -> bool {
     let age = now.duration_since(issued);
     !age.is_negative() && age < LEAF_LIFETIME / 2
@@ -88,10 +91,10 @@ impl ResolvesServerCert for ServerCertificate {
     }
 }
 
-/// TLS for nodes.
+/// The TLS configuration for nodes.
 ///
 /// # Errors
-/// Where the CA's certificate is unusable as a root.
+/// Returns an error if the CA's certificate is unusable as a root.
 pub fn for_nodes(
     authority: &Authority,
     certificate: Arc<ServerCertificate>,
@@ -113,10 +116,10 @@ pub fn for_nodes(
     Ok(config)
 }
 
-/// TLS for browsers: no client certificate is asked for.
+/// The TLS configuration for browsers, which are not asked for a certificate.
 ///
 /// # Errors
-/// Where the provider does not have the protocol's versions.
+/// Returns an error if the provider does not have the protocol's versions.
 pub fn for_people(certificate: Arc<ServerCertificate>) -> Result<ServerConfig, rustls::Error> {
     Ok(ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
@@ -124,16 +127,16 @@ pub fn for_people(certificate: Arc<ServerCertificate>) -> Result<ServerConfig, r
         .with_cert_resolver(certificate))
 }
 
-/// Checks that this CA signed a certificate for clients. One that expired lately passes: it may ask for its successor,
-/// and for nothing else. The roots can be replaced while connections live.
+/// Checks that this CA signed a client certificate. One that expired recently passes: it may be renewed, and used for
+/// nothing else. The roots can be replaced while connections are open.
 struct NodeVerifier {
     chain: ArcSwap<Arc<dyn ClientCertVerifier>>,
-    /// When it was last said that a certificate is not valid now: strangers may come with such ones without end.
+    /// When it was last logged that a certificate is not valid now: strangers may send such certificates again and again.
     told: AtomicU64,
 }
 
 impl NodeVerifier {
-    /// Says that a certificate was refused for the time that it is by this machine's clock, once a minute.
+    /// Logs that a certificate was refused because of the time on this machine's clock, once a minute.
     fn tell(&self, certificate: &CertificateDer<'_>, now: UnixTime) {
         if now.as_secs().abs_diff(self.told.load(Ordering::Relaxed)) < 60 {
             return;
@@ -161,7 +164,7 @@ impl ClientCertVerifier for NodeVerifier {
         false
     }
 
-    // No hints: clients then always offer the certificate that they have.
+    // No hints, so that clients always send their certificate.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -208,7 +211,7 @@ fn is_of_the_time(error: &CertificateError) -> bool {
     matches!(error, Expired | NotValidYet | ExpiredContext { .. } | NotValidYetContext { .. })
 }
 
-/// The time at which a certificate is judged: for one that expired lately, its last valid second.
+/// The time at which a certificate is checked: for one that expired recently, its last valid second.
 fn within_grace(certificate: &CertificateDer<'_>, now: UnixTime) -> UnixTime {
     let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return now };
     let Ok(end) = u64::try_from(parsed.validity().not_after.timestamp()) else { return now };
@@ -220,7 +223,7 @@ fn within_grace(certificate: &CertificateDer<'_>, now: UnixTime) -> UnixTime {
     }
 }
 
-/// Reads who a connection claims to be from its verified certificate; none where that is not a node's.
+/// Reads who a connection claims to be from its verified certificate; `None` if that is not a node's.
 pub fn peer(certificate: &CertificateDer<'_>, address: String) -> Option<Peer> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
     let mut names = uris(&parsed);

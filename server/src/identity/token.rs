@@ -1,4 +1,4 @@
-//! One-time secrets: made here, shown once, kept as keyed hashes.
+//! One-time secrets: made here, shown once, and kept as keyed hashes.
 
 use data_encoding::BASE32_NOPAD;
 use hmac::{Hmac, Mac as _};
@@ -8,17 +8,18 @@ use zeroize::Zeroizing;
 
 use crate::store::token::NewToken;
 
-/// The key of the hashes; it lives beside the CA's key and not in the store, so a copy of the store verifies nothing.
+/// The key of the hashes. It is stored with the CA's key and not in the store, so a copy of the store cannot verify
+/// anything.
 #[derive(Clone)]
 pub struct Key(Zeroizing<[u8; 32]>);
 
 impl Key {
-    /// A key of these bytes.
+    /// A key from these bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// A key for another purpose, such as a node's catalog ids.
+    /// Derives a key for another purpose, such as a node's catalog ids.
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
         self.mac(purpose.as_bytes()).finalize().into_bytes().into()
     }
@@ -28,13 +29,13 @@ impl Key {
         self.of_token(token, secret).finalize().into_bytes().to_vec()
     }
 
-    /// Whether a secret is the one with this hash; takes the same time wherever they differ.
+    /// Whether a secret has this hash; the time does not depend on where they differ.
     pub fn verify(&self, token: &str, secret: &str, hash: &[u8]) -> bool {
         self.of_token(token, secret).verify_slice(hash).is_ok()
     }
 
     fn of_token(&self, token: &str, secret: &str) -> Hmac<Sha256> {
-        // The id has a fixed alphabet without a colon, so no two pairs read alike.
+        // The id has a fixed alphabet without a colon, so different pairs give different texts.
         self.mac(format!("token:{token}:{secret}").as_bytes())
     }
 
@@ -46,20 +47,20 @@ impl Key {
     }
 }
 
-/// A token that has not been seen yet.
+/// A token that was not given out yet.
 pub struct Fresh {
     id: String,
     secret: Zeroizing<String>,
 }
 
 impl Fresh {
-    /// A token of 40 public and 128 secret random bits.
+    /// Makes a token with 40 random bits in its id and 128 in its secret.
     pub fn make() -> Self {
         let text = |bytes: &[u8]| BASE32_NOPAD.encode(bytes).to_ascii_lowercase();
         Self { id: text(&random::<5>()), secret: Zeroizing::new(text(&random::<16>())) }
     }
 
-    /// Its public part.
+    /// Its id, which is public.
     pub fn id(&self) -> &str {
         &self.id
     }

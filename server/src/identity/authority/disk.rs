@@ -1,4 +1,4 @@
-//! The three files of a CA: made together, and never written again.
+//! The three files of a CA, which are made together and never written again.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -11,29 +11,29 @@ use zeroize::Zeroizing;
 use super::AuthorityError;
 use crate::regular;
 
-/// The file of the CA's certificate.
+/// The file with the CA's certificate.
 pub const CERTIFICATE: &str = "ca.pem";
 const KEY: &str = "key.pem";
 const TOKEN_KEY: &str = "token.key";
 
-/// More is not a key.
+/// The largest file to read, in bytes.
 const LIMIT: u64 = 64 * 1024;
 
-/// What the files hold.
+/// The content of the files.
 pub struct Files {
     /// The certificate in PEM.
     pub certificate: String,
     pub key: KeyPair,
-    /// The key that join strings are checked with.
+    /// The key for checking join strings.
     pub token_key: [u8; 32],
 }
 
-/// Whether one of them is there.
+/// Whether one of the files exists.
 pub fn is_at(directory: &Path) -> bool {
     [CERTIFICATE, KEY, TOKEN_KEY].iter().any(|file| directory.join(file).symlink_metadata().is_ok())
 }
 
-/// Reads all three.
+/// Reads the three files.
 pub fn read(directory: &Path) -> Result<Files, AuthorityError> {
     let [certificate_file, key_file, token_file] =
         [CERTIFICATE, KEY, TOKEN_KEY].map(|file| directory.join(file));
@@ -46,7 +46,7 @@ pub fn read(directory: &Path) -> Result<Files, AuthorityError> {
     Ok(Files { certificate, key, token_key })
 }
 
-/// Writes all three, on disk, in a directory that takes its name when it is whole.
+/// Writes the three files to disk, in a directory that gets its name only when it is complete.
 pub fn write(
     directory: &Path,
     certificate: &str,
@@ -65,12 +65,12 @@ pub fn write(
         write_private(&draft.join(file), bytes)?;
     }
     sync(&draft)?;
-    // A directory that holds anything is never replaced by this.
+    // A directory that is not empty is never replaced by this.
     fs::rename(&draft, directory).map_err(file_error(directory))?;
     sync(directory.parent().unwrap_or(Path::new("/")))
 }
 
-/// The error of a file that holds something else.
+/// The error for a file with other content.
 pub fn damaged(file: &Path) -> AuthorityError {
     AuthorityError::Damaged(file.display().to_string())
 }
@@ -82,7 +82,7 @@ fn read_file(file: &Path) -> Result<Zeroizing<Vec<u8>>, AuthorityError> {
     })
 }
 
-/// Writes a new file that only its owner reads.
+/// Writes a new file that only its owner can read.
 fn write_private(file: &Path, bytes: &[u8]) -> Result<(), AuthorityError> {
     let write = || {
         let mut open = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
