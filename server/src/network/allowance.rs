@@ -1,22 +1,23 @@
-//! How often each may ask: buckets of tokens, in memory.
+//! How often each caller may ask: token buckets in memory.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// So many buckets are kept: full ones are dropped first, for they say nothing, and then the fuller half of the others.
+/// The most buckets to keep. Full ones are dropped first, since they have no information, and then the fuller half of
+/// the others.
 const MOST: usize = 100_000;
 
-/// What fills a bucket.
+/// The size of a bucket, and how fast it fills.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Allowance {
-    /// Tokens a second.
+    /// Tokens per second.
     pub rate: f64,
     pub burst: f64,
 }
 
-/// A bucket for each who asks for something.
+/// A bucket for each caller.
 pub struct Buckets<K>(Mutex<HashMap<K, Bucket>>);
 
 struct Bucket {
@@ -26,7 +27,7 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// How full it is, from 0 to 1; below 0 where more was taken than was there.
+    /// How full it is, from 0 to 1; below 0 if more was taken than there was.
     fn level(&self) -> f64 {
         self.tokens / self.allowance.burst
     }
@@ -37,7 +38,7 @@ impl Bucket {
         self.at = now;
     }
 
-    /// Whether a token is in it, or for how many seconds to wait.
+    /// Whether there is a token in it; if not, returns how many seconds to wait.
     fn enough(&self) -> Result<(), u64> {
         if self.tokens >= 1.0 {
             return Ok(());
@@ -56,7 +57,7 @@ impl<K: Eq + Hash> Buckets<K> {
     /// Takes a token.
     ///
     /// # Errors
-    /// Where there is none: how many seconds to wait.
+    /// Returns how many seconds to wait if there is none.
     pub fn take(&self, who: K, allowance: Allowance, now: Instant) -> Result<(), u64> {
         let mut buckets = self.buckets();
         if buckets.len() >= MOST && !buckets.contains_key(&who) {
@@ -70,10 +71,10 @@ impl<K: Eq + Hash> Buckets<K> {
         Ok(())
     }
 
-    /// Whether there is a token; anyone who has no bucket has never taken one.
+    /// Checks whether there is a token; a caller without a bucket has never taken one.
     ///
     /// # Errors
-    /// Where there is none: how many seconds to wait.
+    /// Returns how many seconds to wait if there is none.
     pub fn look(&self, who: &K, now: Instant) -> Result<(), u64> {
         self.buckets().get_mut(who).map_or(Ok(()), |bucket| {
             bucket.fill(now);
@@ -81,7 +82,8 @@ impl<K: Eq + Hash> Buckets<K> {
         })
     }
 
-    /// Takes more tokens for what turned out large. They may be missing: then anyone who asked waits until they are there.
+    /// Takes more tokens for a request that turned out to be large. The bucket may go below zero; then the caller waits
+    /// until it is filled again.
     pub fn charge(&self, who: &K, tokens: usize) {
         if let Some(bucket) = self.buckets().get_mut(who) {
             bucket.tokens -= tokens as f64;
@@ -93,7 +95,7 @@ impl<K: Eq + Hash> Buckets<K> {
     }
 }
 
-/// Half of the room at least, so that not each who comes costs a walk over all.
+/// Frees at least half of the room, so that not every new caller costs a walk over all buckets.
 fn make_room<K: Eq + Hash>(buckets: &mut HashMap<K, Bucket>, now: Instant) {
     buckets.retain(|_, bucket| {
         bucket.fill(now);
@@ -105,7 +107,7 @@ fn make_room<K: Eq + Hash>(buckets: &mut HashMap<K, Bucket>, now: Instant) {
     let mut levels: Vec<f64> = buckets.values().map(Bucket::level).collect();
     let (_, middle, _) = levels.select_nth_unstable_by(MOST / 2, f64::total_cmp);
     let middle = *middle;
-    // Of those who are as full as one another, as many as there is room for beside the emptier ones.
+    // Of those that are equally full, as many are kept as there is room for beside the emptier ones.
     let emptier = levels.iter().filter(|level| **level < middle).count();
     let mut room = (MOST / 2).saturating_sub(emptier);
     buckets.retain(|_, bucket| {

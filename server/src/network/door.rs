@@ -1,10 +1,10 @@
-//! How many connections each may hold.
+//! How many connections each client may hold.
 //!
-//! A connection is a stranger's until a request on it has shown who asks: a node's certificate, a person's session. Strangers
-//! are counted by their network, those who are known by who they are, and each of the two has a share that the other
-//! cannot take. Where a share is full, the connection that has been without contact longest makes room: first one of the same owner,
-//! then one of the one who holds most. So nobody is ever turned away, and a thousand idle connections from one place cost
-//! that place alone its oldest ones.
+//! A connection is a stranger's until a request on it shows who asks: with a node's certificate, or a person's session.
+//! Strangers are counted by network, known clients by identity, and each of these two groups has a share that the other
+//! cannot take. If a share is full, the connection without contact for the longest time must close: first one of the
+//! same owner, then one of the owner who holds the most. So nobody is ever turned away, and a thousand idle connections
+//! from one place cost only that place its oldest ones.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -15,24 +15,24 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-/// How many connections one port has.
+/// The limits on the connections of one port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     pub strangers: usize,
-    /// Of strangers of one network.
+    /// For strangers from one network.
     pub strangers_by_network: usize,
-    /// Of all who are known.
+    /// For all known clients.
     pub known: usize,
-    /// Of one who is known.
+    /// For one known client.
     pub known_by_owner: usize,
 }
 
-/// Whose a connection is.
+/// The owner of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Owner {
-    /// Nobody's yet: it is counted where it comes from.
+    /// Not known yet: counted by the network that it comes from.
     Network(IpAddr),
-    /// A node's or a person's, by number.
+    /// A node or a person, by number.
     Known(i64),
 }
 
@@ -59,29 +59,29 @@ struct State {
 
 struct Held {
     owner: Owner,
-    /// When bytes last went through.
+    /// When data was last transferred, in milliseconds.
     active: Arc<AtomicU64>,
-    /// Dropped, it tells the connection to make room.
+    /// When this is dropped, the connection learns that it must make room.
     _room: oneshot::Sender<()>,
 }
 
-/// A place that a connection holds until this is dropped.
+/// The place of a connection, which it holds until this is dropped.
 pub struct Place {
     door: Arc<Door>,
     id: u64,
     active: Arc<AtomicU64>,
 }
 
-/// What a connection hears when it must make room.
+/// Resolves when the connection must make room.
 pub type Room = oneshot::Receiver<()>;
 
 impl Door {
-    /// A door that is still unused.
+    /// A door without connections.
     pub fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Self { limits, opened: Instant::now(), state: Mutex::default() })
     }
 
-    /// Lets a stranger in.
+    /// Admits a stranger's connection.
     pub fn enter(self: &Arc<Self>, from: IpAddr) -> (Arc<Place>, Room) {
         let owner = Owner::Network(super::of(from));
         let (sender, room) = oneshot::channel();
@@ -94,7 +94,7 @@ impl Door {
         (Arc::new(Place { door: self.clone(), id, active }), room)
     }
 
-    /// Milliseconds since it was made.
+    /// Milliseconds since the door was made.
     fn now(&self) -> u64 {
         u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
@@ -123,7 +123,7 @@ impl State {
         Some(held)
     }
 
-    /// Sees to it that one more of this owner has room.
+    /// Makes room for one more connection of this owner.
     fn make_room(&mut self, owner: Owner, most: usize, by_owner: usize) {
         if self.owners.get(&owner).map_or(0, BTreeSet::len) >= by_owner {
             return self.dismiss(owner);
@@ -133,7 +133,8 @@ impl State {
         if taken >= most {
             let same_share = || self.owners.iter().filter(|(other, _)| other.is_known() == known);
             let held = same_share().map(|(_, ids)| ids.len()).max().unwrap_or_default();
-            // Of those who hold the same, the one longest without contact: who has just come is not cut off at the door.
+            // Among those who hold the same number, the one without contact for the longest time, so that a client that
+            // has just arrived is not cut off at once.
             let most = same_share().filter(|(_, ids)| ids.len() == held);
             let greediest = most.max_by_key(|(_, ids)| Reverse(self.longest_silent(ids).map(|(at, _)| at)));
             if let Some(greediest) = greediest.map(|(other, _)| *other) {
@@ -142,14 +143,14 @@ impl State {
         }
     }
 
-    /// Ends the connection of an owner that has been without contact longest; of several, the oldest.
+    /// Closes the connection of an owner that has been without contact for the longest time; the oldest of several.
     fn dismiss(&mut self, owner: Owner) {
         if let Some((_, id)) = self.owners.get(&owner).and_then(|ids| self.longest_silent(ids)) {
             self.take(id);
         }
     }
 
-    /// Of these connections the one that has been without contact longest, and since when; of several, the oldest.
+    /// The connection that has been without contact for the longest time, and since when; the oldest of several.
     fn longest_silent(&self, ids: &BTreeSet<u64>) -> Option<(u64, u64)> {
         let active = |id: &u64| Some((self.held.get(id)?.active.load(Ordering::Relaxed), *id));
         ids.iter().filter_map(active).min()
@@ -157,12 +158,12 @@ impl State {
 }
 
 impl Place {
-    /// Notes that bytes went through.
+    /// Records that data was transferred.
     pub fn stir(&self) {
         self.active.store(self.door.now(), Ordering::Relaxed);
     }
 
-    /// Moves the connection out of the strangers' share: it is that of the node or the person with this number.
+    /// Moves the connection out of the strangers' share: it belongs to the node or the person with this number.
     pub fn belongs_to(&self, number: i64) {
         let owner = Owner::Known(number);
         let limits = self.door.limits;
@@ -176,7 +177,7 @@ impl Place {
         }
     }
 
-    /// Whether it is still a stranger's.
+    /// Whether it still belongs to a stranger.
     pub fn is_strangers(&self) -> bool {
         self.door.state().held.get(&self.id).is_none_or(|held| !held.owner.is_known())
     }
@@ -195,7 +196,7 @@ mod tests {
     const LIMITS: Limits = Limits { strangers: 6, strangers_by_network: 3, known: 4, known_by_owner: 2 };
 
     impl Door {
-        /// How many strangers and how many who are known hold a connection.
+        /// How many connections strangers and known clients hold.
         pub(crate) fn count(&self) -> (usize, usize) {
             let state = self.state();
             (state.held.len() - state.known, state.known)
@@ -206,7 +207,7 @@ mod tests {
         IpAddr::from([192, 0, 2, last])
     }
 
-    /// Connections from one network, each of which spoke a moment after the one before.
+    /// Connections from one network, each of which was active a moment after the one before.
     fn from(door: &Arc<Door>, last: u8, count: u64) -> Vec<(Arc<Place>, Room)> {
         let one = |n| {
             let entered = door.enter(network(last));

@@ -1,14 +1,14 @@
-//! How many files the system lets this process hold: raised to what it may, and shared out before anybody connects, so
-//! that no number of connections takes the last one from the store or the repository.
+//! How many files the system allows this process to have open. The limit is raised as far as possible, and divided
+//! before anyone connects, so that connections can never take the last one from the store or the repository.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::door::Limits;
 
-/// More are never of use: each connection has a cost besides.
+/// The most open files that can be of use, since each connection has other costs too.
 const MOST: u64 = 1 << 20;
 
-/// For the store, the repository, and what git opens.
+/// For the store, the repository, and the files that git opens.
 const RESERVED: u64 = 256;
 
 /// Raises the limit as far as the process may, and returns it.
@@ -22,7 +22,7 @@ pub fn raise() -> u64 {
     present.current.unwrap_or(hard)
 }
 
-/// What each port may take of them.
+/// The limits of each port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shares {
     /// The port of nodes.
@@ -31,7 +31,7 @@ pub struct Shares {
     pub people: Limits,
 }
 
-/// Shares out so many files.
+/// Divides this number of files.
 pub fn share(files: u64) -> Shares {
     let files = usize::try_from(files.saturating_sub(RESERVED)).unwrap_or(usize::MAX).max(32);
     let limits = |strangers: usize, known: usize, by_owner: usize| Limits {

@@ -1,7 +1,7 @@
-//! A port: TLS and HTTP over connections that its door let in.
+//! A port: TLS and HTTP on connections that its door admitted.
 //!
-//! actix-web's own server takes a connection before anybody can say whether there is room for it, so this one is put
-//! together from the parts below it.
+//! actix-web's own server accepts a connection before anything can decide whether there is room for it, so this one is
+//! built from its parts.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -28,49 +28,50 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a connection waits for its next request.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-/// How long the head of a request may take to come.
+/// How long the head of a request may take to arrive.
 const FIRST_REQUEST: Duration = Duration::from_secs(5);
 
-/// How long anyone who still sends what nobody reads has to see the answer.
+/// How long a client that is still sending has to see the answer.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// So many wait for the process to take them.
+/// The most connections that wait to be accepted.
 const BACKLOG: i32 = 4096;
 
-/// HTTP/2. A server cannot end a connection of it with an answer.
+/// HTTP/2. A server cannot end such a connection together with an answer.
 pub const HTTP_2: &[u8] = b"h2";
 
 /// HTTP/1.1.
 pub const HTTP_1: &[u8] = b"http/1.1";
 
-/// A connection as its requests see it.
+/// A connection, as its requests see it.
 pub type Connection = TlsStream<Stream>;
 
 /// What is served at a port.
 pub struct Port<S> {
     pub listener: TcpListener,
     pub tls: rustls::ServerConfig,
-    /// By which versions of HTTP, the best first.
+    /// The versions of HTTP, the best one first.
     pub protocols: &'static [&'static [u8]],
     pub door: Arc<Door>,
-    /// On what the routes work.
+    /// What the routes need.
     pub state: Data<S>,
     pub routes: fn(&mut ServiceConfig),
-    /// What requests are to know of their connection.
+    /// Passes information on the connection to its requests.
     pub introduce: fn(&Connection, &mut Extensions),
 }
 
 impl<S: Send + Sync + 'static> Port<S> {
-    /// Answers from now on, by so many threads; when it is stopped, requests have so many seconds to end.
+    /// Serves requests from now on, with this number of threads. When it is stopped, requests have `shutdown` seconds
+    /// to end.
     ///
     /// # Errors
-    /// Where the system refuses.
+    /// Returns an error if the system refuses.
     pub fn open(self, workers: usize, shutdown: u64) -> io::Result<ServerHandle> {
         let Self { listener, mut tls, protocols, door, state, routes, introduce } = self;
         rustix::net::listen(&listener, BACKLOG)?;
         tls.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let acceptor = TlsAcceptor::from(Arc::new(tls));
-        // The door counts; the number of connections below is never reached.
+        // The door limits the connections; this limit is never reached.
         let builder = Server::build().workers(workers).max_concurrent_connections(usize::MAX / 2);
         let builder = builder.disable_signals().shutdown_timeout(shutdown);
         let stopping = builder.graceful_shutdown_signal();
@@ -105,7 +106,7 @@ async fn let_in(
 ) -> Result<(Connection, Protocol, Option<SocketAddr>), DispatchError> {
     let peer = socket.peer_addr()?;
     let place = door.enter(peer.ip());
-    // Without it each fresh connection waits 40 ms for an acknowledgement.
+    // Otherwise, each new connection waits 40 ms for an acknowledgement.
     socket.set_nodelay(true)?;
     let shaken = tokio::time::timeout(HANDSHAKE, acceptor.accept(Stream::new(socket, place))).await;
     let connection = shaken.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;

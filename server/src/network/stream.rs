@@ -1,4 +1,4 @@
-//! A connection that can be told to make room. A stranger's ends after a while, whatever it does.
+//! A connection that can be closed to make room. A stranger's connection ends after a while, whatever it does.
 
 use std::future::Future as _;
 use std::io;
@@ -13,20 +13,20 @@ use tokio::time::Sleep;
 
 use super::door::{Place, Room};
 
-/// Long enough for an enrolment over a bad line.
+/// How long a stranger's connection may last: long enough for an enrolment over a slow line.
 const STRANGERS_TIME: Duration = Duration::from_secs(90);
 
 /// A connection with its place.
 pub struct Stream {
     socket: TcpStream,
     place: Arc<Place>,
-    /// None once it was told.
+    /// `None` once it was told to make room.
     room: Option<Room>,
     strangers_end: Pin<Box<Sleep>>,
 }
 
 impl Stream {
-    /// A connection that was let in.
+    /// A connection that was admitted.
     pub fn new(socket: TcpStream, (place, room): (Arc<Place>, Room)) -> Self {
         let strangers_end = Box::pin(tokio::time::sleep(STRANGERS_TIME));
         Self { socket, place, room: Some(room), strangers_end }
@@ -37,12 +37,12 @@ impl Stream {
         &self.socket
     }
 
-    /// Its place.
+    /// Its place at the door.
     pub fn place(&self) -> &Arc<Place> {
         &self.place
     }
 
-    /// An error where it has to end.
+    /// Returns an error if the connection must end.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.room.as_mut().is_some_and(|room| Pin::new(room).poll(cx).is_ready()) {
             self.room = None;
