@@ -1,14 +1,14 @@
-//! The audit log's head, told to the journal: anyone who cuts the log's end off, or writes all of it anew, has another head
-//! than the one that was told, and `holdfast audit --verify --head` says so.
+//! Writes the head of the audit log to the journal. If someone cuts off the end of the log, or rewrites all of it, its
+//! head is another than in the journal, and `holdfast audit --verify --head` reports it.
 
 use std::time::Duration;
 
 use crate::store::Store;
 
-/// How often it is told, where it is another one.
+/// How often it is written, if it has changed.
 const PAUSE: Duration = Duration::from_secs(600);
 
-/// Tells it at the start, and then whenever it has moved, for ever.
+/// Writes it at the start, and then whenever it has changed, for ever.
 pub async fn keep_telling(store: Store) {
     let mut told = None;
     loop {

@@ -1,5 +1,5 @@
-//! The data directory: one server's alone, with each thing in it of the kind that the server made. A pipe in the place of
-//! a file would hang the start for ever, and a broken link would have a key made anew at its end.
+//! The data directory: used by one server at a time, with each entry of the kind that the server made. A pipe in place
+//! of a file would block the start for ever, and a broken link would make the server create a new key at its target.
 
 use std::fs::{self, File, FileType, Metadata, Permissions};
 use std::io;
@@ -11,16 +11,16 @@ use rustix::io::Errno;
 
 use crate::admin;
 
-/// Why a data directory is not taken.
+/// Why a data directory is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
     #[error("the data directory {path}: {source}{}", hint(source))]
     Refused {
-        /// Which path of it.
+        /// The path in the directory.
         path: String,
         source: io::Error,
     },
-    /// Others may look into it, or own it.
+    /// Others can read it, or own it.
     #[error(
         "the data directory {0} is another user's or open to others: if it is the server's alone, `chown` it to the \
          server's user and `chmod 700 {0}`; otherwise name another"
@@ -29,16 +29,16 @@ pub enum DataDirError {
     /// Another server uses it.
     #[error("another server is running on {0}: stop it first")]
     Running(String),
-    /// Something else is where the server keeps a part of its state.
+    /// Something else is in the place of a part of the server's state.
     #[error("{path} is {found}, but the server needs {wanted} there: {cure}. Nothing was changed")]
     Strange {
         path: String,
         found: &'static str,
-        /// What was made there.
+        /// What the server made there.
         wanted: &'static str,
         cure: &'static str,
     },
-    /// A part is another user's.
+    /// A part belongs to another user.
     #[error(
         "{path} is owned by the user {owner}, and the server runs as the user {server}: `chown {server} {path}`. \
          Nothing was changed"
@@ -46,12 +46,12 @@ pub enum DataDirError {
     Foreign {
         path: String,
         owner: u32,
-        /// Who the server is.
+        /// The user that the server runs as.
         server: u32,
     },
 }
 
-/// Under systemd, the unit decides where the server may write.
+/// A hint: under systemd, the unit determines where the server may write.
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => {
@@ -62,7 +62,7 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
-/// What is made at a path.
+/// What the server makes at a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     File,
@@ -88,7 +88,7 @@ impl Kind {
     }
 }
 
-/// What can never be made again.
+/// The parts that can never be made again.
 const KEPT: [(&str, Kind); 6] = [
     ("server.db", Kind::File),
     ("server.db-wal", Kind::File),
@@ -98,11 +98,11 @@ const KEPT: [(&str, Kind); 6] = [
     ("ca/token.key", Kind::File),
 ];
 
-/// The last good state of a followed directory. It can be made again for as long as the directory is good, which nobody knows
-/// yet: it may be all that is left.
+/// The last good state of a followed directory. It can be made again as long as the directory is good, which is not
+/// known yet: it may be the only good state left.
 const LAST_GOOD: &str = "last-good";
 
-/// What the server makes again where it is not there.
+/// The parts that the server makes again if they are missing.
 const MADE_AGAIN: [(&str, Kind); 6] = [
     ("server.db-shm", Kind::File),
     ("ca.new", Kind::Directory),
@@ -112,26 +112,27 @@ const MADE_AGAIN: [(&str, Kind); 6] = [
     (admin::SOCKET, Kind::Socket),
 ];
 
-/// Keeps a second server off a data directory.
+/// Keeps other servers off a data directory.
 pub struct Lock(File);
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // A child that is being started has it open as well until it is another program: closing alone would not free it.
+        // While a child process is being started, it has the directory open too, so closing alone would not release the
+        // lock.
         let _freed = rustix::fs::flock(&self.0, FlockOperation::Unlock);
     }
 }
 
-/// Makes the data directory where there is none, keeps a second server off it for as long as what it returns lives, and
-/// looks at what is in it.
+/// Creates the data directory if it does not exist, keeps other servers off it as long as the result lives, and checks
+/// what is in it.
 ///
 /// # Errors
-/// Why the server must not start on it.
+/// Returns why the server must not start with it.
 pub fn take(directory: &Path) -> Result<Lock, DataDirError> {
     let failed = refused(directory);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
-    // One that was there already may be another's or open to others, and the store and the socket rely on it. It is not
-    // changed here: a mistyped path must not close a directory of the system.
+    // An existing directory may belong to others or be open to them, and the store and the socket rely on its
+    // protection. It is not changed here: a mistyped path must not close a directory of the system.
     let found = fs::metadata(directory).map_err(refused(directory))?;
     if found.mode() & 0o077 != 0 || found.uid() != us() {
         return Err(DataDirError::Open(directory.display().to_string()));
@@ -141,8 +142,8 @@ pub fn take(directory: &Path) -> Result<Lock, DataDirError> {
     Ok(lock)
 }
 
-/// The directory itself is locked: a file in it could be removed, and the next one of its name is another. The lock goes
-/// with the process, however it ends.
+/// Locks the directory itself: a file in it could be removed, and the next one with its name would be another. The lock
+/// ends with the process, however that ends.
 fn lock(directory: &Path) -> Result<Lock, DataDirError> {
     let opened = File::open(directory).map_err(refused(directory))?;
     match rustix::fs::flock(&opened, FlockOperation::NonBlockingLockExclusive) {
@@ -152,7 +153,7 @@ fn lock(directory: &Path) -> Result<Lock, DataDirError> {
     }
 }
 
-/// All that must not be lost is looked at before anything is put right.
+/// Checks everything that must not be lost before anything is repaired.
 fn look(directory: &Path) -> Result<(), DataDirError> {
     for (part, kind) in KEPT {
         look_at_kept(&directory.join(part), kind)?;
@@ -173,7 +174,7 @@ fn look(directory: &Path) -> Result<(), DataDirError> {
     Ok(())
 }
 
-/// What is there under this name itself, and what it leads to; none where there is nothing.
+/// What is at this path itself, and what it leads to; `None` if there is nothing.
 fn found(path: &Path) -> Result<Option<(Metadata, Option<Metadata>)>, DataDirError> {
     match path.symlink_metadata() {
         Ok(own) => Ok(Some((own, fs::metadata(path).ok()))),
@@ -194,11 +195,11 @@ fn look_at_kept(path: &Path, kind: Kind) -> Result<(), DataDirError> {
     Err(DataDirError::Foreign { path: path.display().to_string(), owner: end.uid(), server: us() })
 }
 
-/// Throws away what is in the way of what is made again. A directory that holds anything is nobody's to throw away.
+/// Removes what is in the way of something that is made again. A directory that is not empty is never removed.
 fn clear(path: &Path, kind: Kind) -> Result<(), DataDirError> {
     const CURE: &str = "move it away; the server creates its own again";
     let Some((own, _)) = found(path)? else { return Ok(()) };
-    // A mirror may lie elsewhere.
+    // A mirror may be in another place.
     let leads_there = kind == Kind::Directory && path.is_dir();
     if leads_there || (kind.is(own.file_type()) && own.uid() == us()) {
         return Ok(());
@@ -210,7 +211,7 @@ fn clear(path: &Path, kind: Kind) -> Result<(), DataDirError> {
     Ok(())
 }
 
-/// A restored file may have the mode that copying gave it.
+/// Removes permissions for others: a restored file may have the mode that copying gave it.
 fn close_to_others(path: &Path) -> Result<(), DataDirError> {
     let Some((_, Some(end))) = found(path)? else { return Ok(()) };
     let mode = if end.is_dir() { 0o700 } else { 0o600 };
@@ -226,7 +227,7 @@ fn strange(path: &Path, kind: Kind, cure: &'static str) -> DataDirError {
     DataDirError::Strange { path: path.display().to_string(), found: words(path), wanted: kind.words(), cure }
 }
 
-/// What is at a path, as people call it.
+/// The name for people of what is at a path.
 fn words(path: &Path) -> &'static str {
     match fs::metadata(path).map(|found| found.file_type()) {
         Err(_) => "a broken link",

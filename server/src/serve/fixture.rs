@@ -1,4 +1,4 @@
-//! One server for tests: in this process, on loopback, with real mTLS over a directory that tests write to.
+//! A server for tests: in this process, on loopback, with real mTLS, over a directory that tests write to.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -23,7 +23,7 @@ use crate::repo::{Directory, Snapshot};
 use crate::store::commit::{CommitRow, CommitStatus};
 use crate::store::node::Present;
 
-/// The control repository at the start: two customers with a node each, and a file that only one of them has.
+/// The control repository at the start: two customers with one node each, and a file that only one of them uses.
 const REPOSITORY: &[(&str, &str)] = &[
     ("inventory/alpinhost/acme.toml", "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n"),
     ("inventory/alpinhost/other.toml", "[\"mail1.other.example\"]\nrole = \"mail\"\nstage = \"test\"\n"),
@@ -35,7 +35,7 @@ const REPOSITORY: &[(&str, &str)] = &[
     ("modules/profile/files/mail", "the mail node's file\n"),
 ];
 
-/// What a run reports that changed nothing.
+/// The report of a run that changed nothing.
 pub fn report() -> Report {
     Report {
         run: uuid::Uuid::from_u128(7),
@@ -66,12 +66,12 @@ pub struct Fixture {
 pub struct Key(rcgen::KeyPair);
 
 impl Key {
-    /// A new one.
+    /// Makes a new key.
     pub fn new() -> Self {
         Self(rcgen::KeyPair::generate().unwrap())
     }
 
-    /// A signing request by it, which asks for more than it should.
+    /// A signing request with this key, which asks for more than it should.
     pub fn request(&self) -> String {
         let params = rcgen::CertificateParams::new(vec!["evil.example".to_owned()]).unwrap();
         params.serialize_request(&self.0).unwrap().pem().unwrap()
@@ -86,37 +86,37 @@ pub struct Agent {
 }
 
 impl Server {
-    /// Where people connect.
+    /// The address that people connect to.
     pub(crate) fn dashboard_address(&self) -> SocketAddr {
         let (_, port) = self.dashboard_url().rsplit_once(':').unwrap();
         SocketAddr::new(self.nodes.ip(), port.parse().unwrap())
     }
 
-    /// How many strangers, and how many who are known, are connected: to the port of nodes, and to that of people.
+    /// How many strangers and known clients are connected: to the port of nodes, and to that of people.
     pub(crate) fn connections(&self) -> [(usize, usize); 2] {
         [self.doors[0].count(), self.doors[1].count()]
     }
 }
 
 impl Fixture {
-    /// The newest commit that was judged, with what is wrong with it.
+    /// The newest commit that was judged, with its problems.
     pub async fn newest_commit(&self) -> CommitRow {
         let store = &self.server.store;
         let newest = store.commits("directory".into(), 0, 1).await.unwrap().remove(0).0;
         store.commit(newest.id).await.unwrap().remove(0)
     }
 
-    /// A server whose certificates last an hour.
+    /// Starts a server whose certificates last an hour.
     pub async fn start() -> Self {
         Self::with_lifetime(Duration::from_secs(3600)).await
     }
 
-    /// A server with another lifetime of certificates.
+    /// Starts a server with another lifetime of certificates.
     pub async fn with_lifetime(lifetime: Duration) -> Self {
         Self::with(|config| config.certificate_lifetime = lifetime.as_secs()).await
     }
 
-    /// A server with another configuration.
+    /// Starts a server with another configuration.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         for (path, text) in REPOSITORY {
@@ -128,14 +128,14 @@ impl Fixture {
         Self { directory, server }
     }
 
-    /// The server has stopped; its directories are still there.
+    /// Stops the server; its directories are kept.
     pub async fn stopped(self) -> Stopped {
         let Self { directory, server } = self;
         server.stop().await;
         Stopped { directory }
     }
 
-    /// The same server, stopped and started again.
+    /// Stops the server and starts it again.
     pub async fn restart(self) -> Self {
         let Self { directory, server } = self;
         server.stop().await;
@@ -148,7 +148,7 @@ impl Fixture {
         write(&self.directory.path().join("repo"), path, text);
     }
 
-    /// Writes a file of the repository and takes the result up, as after a push.
+    /// Writes a file of the repository, and takes the result, as after a push.
     pub async fn commit(&self, path: &str, text: &str) -> CommitStatus {
         let repository = self.directory.path().join("repo");
         write(&repository, path, text);
@@ -156,7 +156,7 @@ impl Fixture {
         self.server.live.take(snapshot).await
     }
 
-    /// Writes several files, and removes those without a text, as one commit. The commit's id, and what became of it.
+    /// Writes several files, and removes those without a text, as one commit. Returns its id, and what became of it.
     pub async fn commit_all(&self, files: &[(&str, Option<&str>)]) -> (String, CommitStatus) {
         let repository = self.directory.path().join("repo");
         for (path, text) in files {
@@ -169,7 +169,7 @@ impl Fixture {
         (snapshot.commit().to_string(), self.server.live.take(snapshot).await)
     }
 
-    /// Puts files back as they are at the start.
+    /// Restores files to their content at the start.
     pub async fn restore(&self, paths: &[&str]) -> (String, CommitStatus) {
         let original =
             |path: &str| REPOSITORY.iter().find(|(other, _)| *other == path).map(|(_, text)| *text);
@@ -177,7 +177,7 @@ impl Fixture {
         self.commit_all(&files).await
     }
 
-    /// What the person who pushed a commit is told of it.
+    /// The verdict that the person who pushed a commit gets.
     pub async fn verdict(&self, commit: String) -> admin::Verdict {
         match self.ask(Request::Poke { commit: Some(commit) }).await {
             Ok(Answer::Judged(verdict)) => *verdict,
@@ -190,12 +190,12 @@ impl Fixture {
         Directory::new(self.directory.path().join("repo")).snapshot().unwrap()
     }
 
-    /// Adds a node; its join string.
+    /// Adds a node, and returns its join string.
     pub async fn invite(&self, certname: &str) -> JoinString {
         self.invite_as(certname, Present::Keep, Duration::from_secs(900)).await
     }
 
-    /// Adds a node or its next generation, with a lifetime of the token.
+    /// Adds a node or its next generation, with a token of this lifetime.
     pub async fn invite_as(&self, certname: &str, present: Present, lifetime: Duration) -> JoinString {
         let certname = certname.parse().unwrap();
         let place = self.server.live.in_force().unwrap().place(&certname).unwrap();
@@ -204,7 +204,7 @@ impl Fixture {
         join.parse().unwrap()
     }
 
-    /// Asks for a certificate.
+    /// Enrols a node.
     pub async fn enroll(&self, join: &JoinString, key: &Key) -> Result<Agent, (StatusCode, Refusal)> {
         let body = wire::EnrollRequest {
             token: join.token().to_owned(),
@@ -215,7 +215,7 @@ impl Fixture {
         Ok(self.agent(read(answer).await?, key))
     }
 
-    /// What an invalid enrolment is answered.
+    /// The status of the answer to an invalid enrolment.
     pub async fn anonymous_enrolment(&self) -> StatusCode {
         self.anonymous().post(self.url(wire::path::ENROLL)).body("{}").send().await.unwrap().status()
     }
@@ -229,7 +229,7 @@ impl Fixture {
         (agent, key)
     }
 
-    /// An agent with a certificate; it makes connections of its own.
+    /// An agent with a certificate, which makes its own connections.
     pub fn agent(&self, certificate: wire::Certificate, key: &Key) -> Agent {
         let client = client(&self.trust(), Some(shown((&certificate, key))));
         Agent { certificate, client, base: self.url("") }
@@ -240,12 +240,12 @@ impl Fixture {
         client(&self.trust(), None)
     }
 
-    /// The same by one version of TLS alone.
+    /// A client without a certificate that uses only one version of TLS.
     pub fn anonymous_by(&self, version: &'static rustls::SupportedProtocolVersion) -> Client {
         client_by(version, &self.trust(), None)
     }
 
-    /// A connection to the port of nodes for what no well-behaved client does.
+    /// A connection to the port of nodes, for requests that no well-behaved client makes.
     pub fn connect(
         &self,
         identity: Option<(&wire::Certificate, &Key)>,
@@ -263,13 +263,13 @@ impl Fixture {
         format!("https://{}{path}", self.server.nodes_address())
     }
 
-    /// Asks as an operator does.
+    /// Sends a request as an operator.
     pub async fn ask(&self, request: Request) -> Result<Answer, ClientError> {
         let data_dir = self.data_dir();
         actix_web::web::block(move || admin::client::ask(&data_dir, &request)).await.unwrap()
     }
 
-    /// Where the server keeps what it must not lose.
+    /// The data directory of the server.
     pub fn data_dir(&self) -> std::path::PathBuf {
         self.directory.path().join("data")
     }
@@ -285,12 +285,12 @@ impl Fixture {
 }
 
 impl Agent {
-    /// A request with its certificate.
+    /// A POST request with its certificate.
     pub fn post(&self, path: &str) -> RequestBuilder {
         self.client.post(format!("{}{path}", self.base))
     }
 
-    /// A request with its certificate.
+    /// A GET request with its certificate.
     pub fn get(&self, path: &str) -> RequestBuilder {
         self.client.get(format!("{}{path}", self.base))
     }
@@ -307,7 +307,7 @@ impl Agent {
         read(self.post(wire::path::CATALOG).json(&body).send().await.unwrap()).await
     }
 
-    /// The catalog of a poll without facts.
+    /// The catalog that a poll without facts gets.
     pub async fn catalog(&self) -> holdfast_catalog::catalog::Catalog {
         match self.poll("{}", None).await {
             Ok(CatalogAnswer::Catalog { catalog, .. }) => *catalog,
@@ -315,25 +315,25 @@ impl Agent {
         }
     }
 
-    /// Asks for the next certificate.
+    /// Requests the next certificate.
     pub async fn renew(&self, key: &Key) -> Result<wire::Certificate, (StatusCode, Refusal)> {
         let body = wire::RenewRequest { csr: key.request() };
         read(self.post(wire::path::RENEW).json(&body).send().await.unwrap()).await
     }
 }
 
-/// What a server leaves.
+/// The directories that a stopped server left.
 pub struct Stopped {
     directory: tempfile::TempDir,
 }
 
 impl Stopped {
-    /// Starts a server on it.
+    /// Starts a server on them.
     pub async fn start(&self) -> Result<Server, super::StartError> {
         Server::start(config(self.directory.path(), Duration::from_secs(3600))).await
     }
 
-    /// Starts a server on it that answers as the one before.
+    /// Starts a server on them, as a fixture.
     pub async fn again(self) -> Fixture {
         let server = self.start().await.unwrap();
         Fixture { directory: self.directory, server }
@@ -348,7 +348,7 @@ pub fn client(
     client_by(&rustls::version::TLS13, trust, identity)
 }
 
-/// A certificate and its key, as TLS shows them.
+/// A certificate and its key in the form that TLS uses.
 fn shown(
     (certificate, key): (&wire::Certificate, &Key),
 ) -> (Vec<CertificateDer<'static>>, PrivatePkcs8KeyDer<'static>) {
@@ -408,7 +408,7 @@ fn write(repository: &Path, path: &str, text: &str) {
     let file = repository.join(path);
     let folder = file.parent().unwrap();
     std::fs::create_dir_all(folder).unwrap();
-    // Whole at once: the server follows the directory, and half a file can be a good one.
+    // Atomically: the server follows the directory, and half a file may be a valid one.
     std::fs::write(folder.join(".new"), text).unwrap();
     std::fs::rename(folder.join(".new"), file).unwrap();
 }

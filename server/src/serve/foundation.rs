@@ -1,5 +1,5 @@
-//! What a server is founded on: its CA and its store. Both are made once, for a data directory that has neither. Later
-//! neither is made again beside the other: every machine would have to enrol anew, and nobody would have said so.
+//! What a server is founded on: its CA and its store. Both are made once, for a data directory that has neither. Later,
+//! neither is made again beside the other: every machine would have to enrol again, without anyone having asked for it.
 
 use std::path::Path;
 
@@ -7,34 +7,34 @@ use crate::identity::{Authority, AuthorityError, NodeUri, token};
 use crate::store::founding::{Founding, Owner};
 use crate::store::{self, Store};
 
-/// Why there is neither a founding nor a resumption.
+/// Why the CA and the store can be neither opened nor made.
 #[derive(Debug, thiserror::Error)]
 pub enum FoundationError {
-    /// The store has been used, and the CA is not there.
+    /// The store has been used, but there is no CA.
     #[error(
         "there is no CA in {0}/ca, and {0}/server.db belongs to one: restore `ca/` from a backup. To begin anew, with every \
          machine enrolled again, move {0} away first. Nothing was changed"
     )]
     NoAuthority(String),
-    /// The CA is there, and the store is not.
+    /// There is a CA, but no store.
     #[error(
         "{0}/server.db is {1}, and {0}/ca belongs to it: restore `server.db` from a backup (of a copied one, \
          `server.db-wal` is a part). To start over, and enrol every machine again, move {0} away first. Nothing \
          was changed"
     )]
     NoStore(String, &'static str),
-    /// They are of two servers.
+    /// They belong to two different servers.
     #[error(
         "{0}/server.db and {0}/ca are of two servers ({1} and {2}): restore both from one backup. Nothing was changed"
     )]
     Strangers(String, String, String),
-    /// The CA has a key of another server among its files.
+    /// One of the CA's files is a key of another server.
     #[error(
         "{0}/ca/token.key is not the one that {0}/server.db was made with: restore `ca/` and `server.db` from one \
          backup. Nothing was changed"
     )]
     OtherKey(String),
-    /// The system does not let the server have its store.
+    /// The system does not let the server use its store.
     #[error(
         "{1}: see whether the disk of {0} is full, read-only or failing, and whose {0}/server.db is; the file itself \
          may be whole, and is not changed"
@@ -48,7 +48,7 @@ pub enum FoundationError {
     Store(String, #[source] store::Error),
 }
 
-/// Opens what is there, or makes both where there is neither.
+/// Opens the CA and the store, or makes both if there is neither.
 pub async fn lay(data_dir: &Path) -> Result<(Store, Authority, token::Key), FoundationError> {
     let (name, ca, file) = (data_dir.display().to_string(), data_dir.join("ca"), data_dir.join("server.db"));
     let failed = |error: store::Error| match error.is_of_the_disk() {
@@ -56,7 +56,7 @@ pub async fn lay(data_dir: &Path) -> Result<(Store, Authority, token::Key), Foun
         false => FoundationError::Store(name.clone(), error),
     };
     let (is_made, founded) = (Store::is_at(&file).map_err(failed)?, Authority::is_at(&ca));
-    // The CA comes last: where it is, the store has its tables.
+    // The CA is made last: if it exists, the store has its tables.
     if founded && !is_made {
         let what = if file.exists() { "empty" } else { "missing" };
         return Err(FoundationError::NoStore(name, what));
@@ -75,7 +75,7 @@ pub async fn lay(data_dir: &Path) -> Result<(Store, Authority, token::Key), Foun
     } else {
         None
     };
-    // Only now: a store that is another server's is not to be changed.
+    // Opened only now, since a store of another server must not be changed.
     let store = Store::open(&file).map_err(failed)?;
     let (authority, key) = whole.map_or_else(|| Authority::make(&ca), Ok)?;
     if before.founding.is_none() {
@@ -92,13 +92,13 @@ async fn look_whether_it_is_whole(file: &Path) -> store::Result<()> {
     looked.unwrap_or_else(|error| Err(store::Error::Database(Box::new(error))))
 }
 
-/// What the store keeps of a CA.
+/// What the store records about a CA.
 fn founding(authority: &Authority, key: &token::Key) -> Founding {
     Founding { instance: authority.instance().to_owned(), token_key: key.derive("founding").to_vec() }
 }
 
 impl Owner {
-    /// Whether a store is that of this CA. One of before this was written down is known by its nodes' certificates.
+    /// Whether a store belongs to this CA. A store from before this was recorded is recognized by its nodes' certificates.
     fn fits(&self, name: &str, (authority, key): &(Authority, token::Key)) -> Result<(), FoundationError> {
         let mine = founding(authority, key);
         let certificate = self.certificate.as_deref().and_then(NodeUri::in_pem).map(|node| node.instance);
@@ -122,7 +122,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::PathBuf;
 
-    /// All bytes that must not be lost.
+    /// All files that must not be lost, with their bytes.
     fn held(data: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         let files = ["server.db", "ca/ca.pem", "ca/key.pem", "ca/token.key"].map(|file| data.join(file));
         files.into_iter().filter_map(|file| std::fs::read(&file).ok().map(|bytes| (file, bytes))).collect()
@@ -254,7 +254,7 @@ mod tests {
         let error = super::super::Server::start(mistyped).await.err().expect("there is no such branch");
         assert!(error.to_string().contains("mian"), "{error}");
         assert!(!data.join("ca").exists() && !data.join("server.db").exists());
-        // What is there and something else, or a mount that is missing.
+        // A directory that is something else, or a mount that is missing.
         let (empty, part) = (directory.path().join("empty"), scratch.path().join("inventory"));
         std::fs::create_dir(&empty).unwrap();
         for repo in [&empty, &part] {

@@ -1,5 +1,5 @@
 //! The hook of a local git repository that makes a push take effect at once. Without it the server looks every two
-//! seconds; with it the person who pushes also sees what is wrong with the commit.
+//! seconds; with it, the person who pushes also sees what is wrong with the commit.
 
 use std::fs;
 use std::io::Write as _;
@@ -8,25 +8,25 @@ use std::path::{Path, PathBuf};
 
 use crate::regular;
 
-/// More is not a hook of ours, and no settings of a repository.
+/// The largest hook or settings file to read, in bytes.
 const LIMIT: u64 = 1024 * 1024;
 
-/// Our line: a hook with it is ours.
+/// The line by which we recognize our own hook.
 const MARK: &str = "# written by holdfast server --install-hook";
 
 /// Why the hook was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum HookError {
-    /// Not a local repository.
+    /// It is not a local repository.
     #[error("`{}` is not a local git repository: the hook belongs into the repository that is pushed to", .0.display())]
     NoRepository(PathBuf),
-    /// Nobody can push to it.
+    /// git refuses pushes to the branch that is checked out there.
     #[error(
         "git refuses a push to the branch that `{}` has checked out: make a bare repository (`git init --bare -b {} DIR`), push to that, and set `repo` to it",
         .0.display(), .1
     )]
     CheckedOut(PathBuf, String),
-    /// There is one of somebody else's.
+    /// There is a hook that we did not write.
     #[error("{} already exists: add this line to it\n{line}", path.display())]
     Present { path: PathBuf, line: String },
     /// It cannot be written.
@@ -34,11 +34,11 @@ pub enum HookError {
     Unwritable { path: PathBuf, source: std::io::Error },
 }
 
-/// Writes the hook, unless somebody else's is there; one of ours is written anew. `branch` is the one that the server
-/// follows: pushes to others concern nobody.
+/// Writes the hook, unless there is another one; our own is written again. `branch` is the one that the server follows:
+/// pushes to other branches do not matter.
 ///
 /// # Errors
-/// Where it cannot, with what to do by hand.
+/// Returns an error if it cannot be written, with what to do by hand.
 pub fn install(repository: &Path, data_dir: &Path, branch: &str) -> Result<PathBuf, HookError> {
     if refuses_pushes(repository) {
         return Err(HookError::CheckedOut(repository.to_owned(), branch.to_owned()));
@@ -64,7 +64,7 @@ pub fn install(repository: &Path, data_dir: &Path, branch: &str) -> Result<PathB
     Ok(path)
 }
 
-/// Who may push to the repository of a hook: git takes a push of anyone who may write there.
+/// Who may push to the repository of a hook: git accepts a push from anyone who may write there.
 pub fn who_pushes(hook: &Path) -> String {
     let repository = hook.ancestors().nth(2).unwrap_or(hook);
     let Ok(objects) = fs::metadata(repository.join("objects")) else {
@@ -85,13 +85,14 @@ pub fn who_pushes(hook: &Path) -> String {
     }
 }
 
-/// Whether a repository has files checked out, and no word in its settings that a push may change the branch below them.
+/// Whether a repository has files checked out, and no setting that allows a push to change the branch.
 fn refuses_pushes(repository: &Path) -> bool {
     let settings = regular::text(&repository.join(".git/config"), LIMIT);
     settings.is_ok_and(|settings| !settings.to_ascii_lowercase().contains("denycurrentbranch"))
 }
 
-/// The push has been taken by then: whatever the hook says stops nothing. Its exit status is that of `poke`.
+/// The line of the hook. At that point git has accepted the push, so the hook cannot stop it. Its exit status is that
+/// of `poke`.
 fn line(data_dir: &Path, branch: &str) -> String {
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("holdfast"));
     let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));

@@ -1,4 +1,4 @@
-//! What `holdfast check` says of a commit, the server does: one table of faults, and who is told.
+//! The server does what `holdfast check` reports for a commit: a table of errors, and who is told about each.
 
 use holdfast_catalog::report::{Counts, Report, Source};
 use holdfast_catalog::state::State;
@@ -17,7 +17,7 @@ const COMMON: &str = "hieradata/common.toml";
 const ACME: &str = "hieradata/customers/acme.toml";
 const TEMPLATE: &str = "modules/profile/templates/motd.hbs";
 
-/// A fault of operators', and the files that make it.
+/// An error of operators, and the files that cause it.
 type Fault = (&'static str, &'static [(&'static str, &'static str)]);
 
 const FAULTS: [Fault; 16] = [
@@ -115,7 +115,7 @@ async fn a_fault_of_operators_files_refuses_the_commit_in_check_and_in_the_serve
     }
 }
 
-/// What tenants may give to the web profile.
+/// The parameters of the web profile that tenants may give.
 const TAKES: &str = "doc = \"Web.\"\n[parameters]\nport = { type = \"Port\", default = 80, doc = \"Port.\" }\n\
                      mode = { type = \"String\", default = \"0644\", doc = \"Mode.\" }\n\
                      [file.\"/etc/motd\"]\nsource = \"web\"\nmode = \"${mode}\"\n";
@@ -142,7 +142,7 @@ async fn a_fault_in_one_tenants_data_keeps_its_nodes_alone_and_the_pusher_is_tol
     let first = format!("{commit} is in force; web1.acme.example keeps commit {}: {ACME}:2:8: ", &good[..10]);
     assert!(verdict.text().starts_with(&first), "{}", verdict.text());
 
-    // Before its next poll, wherever it is looked for.
+    // Before the node's next poll, wherever its state is shown.
     let state = async |name: &str| {
         let Ok(Answer::Node(detail)) =
             fixture.ask(Request::NodeShow { certname: name.parse().unwrap() }).await
@@ -249,7 +249,7 @@ async fn a_short_id_is_one_of_a_repository_with_commits_and_a_name_is_none() {
     assert!(told(other).await.contains("is not the id of a commit that is known here"));
 }
 
-/// How a machine is, and why.
+/// The state of a machine, and the reason.
 async fn state_of(fixture: &Fixture, name: &str) -> (State, String) {
     match fixture.ask(Request::NodeShow { certname: name.parse().unwrap() }).await {
         Ok(Answer::Node(detail)) => (detail.node.state, detail.node.reason),
@@ -257,7 +257,7 @@ async fn state_of(fixture: &Fixture, name: &str) -> (State, String) {
     }
 }
 
-/// What a machine reports that was given no new catalog.
+/// The report of a machine that was given no new catalog.
 fn went_by_the_cache(error: String) -> Report {
     Report { source: Source::Cache, error: Some(error), ..report() }
 }
@@ -336,14 +336,14 @@ async fn what_a_commit_corrected_is_pending_until_the_machine_polls_and_no_reaso
         "{reason}"
     );
     let (corrected, _) = fixture.commit_all(&[(ACME, Some("[profile.web]\nport = 81\n"))]).await;
-    // A later commit has corrected nothing.
+    // The later commit is not the one that corrected the error.
     fixture.commit_all(&[("modules/profile/files/mail", Some("another"))]).await;
     let (state, reason) = state_of(&fixture, "web1.acme.example").await;
     assert_eq!(state, State::Pending, "{reason}");
     let words = format!("corrected by commit {}; its next poll is due in ", &corrected[..10]);
     assert!(reason.starts_with(&words) && !reason.contains(&broken[..10]), "{reason}");
     assert!(reason.contains("the certificate could not be renewed"), "{reason}");
-    // One that had no catalog at all has not failed by anything that is still so.
+    // A run that had no catalog at all did not fail because of anything that still applies.
     let none = Report {
         run: uuid::Uuid::from_u128(78),
         commit: None,
@@ -377,7 +377,7 @@ async fn a_newer_commit_ends_the_judgement_of_an_older_and_is_judged_to_its_end(
     };
     let commits = ["one", "two", "three"].map(commit);
     let [one, two, three] = commits.each_ref().map(|snapshot| snapshot.commit().to_string());
-    // All have come before the first is looked at.
+    // All of them arrive before the first one is looked at.
     fixture.server.live.clone().follow(Follower::of(commits.into()).await).await;
     let was_judged =
         async |commit: &str| !fixture.server.store.commit(commit.to_owned()).await.unwrap().is_empty();
@@ -395,7 +395,7 @@ async fn a_newer_commit_ends_the_judgement_of_an_older_and_is_judged_to_its_end(
 async fn a_commit_that_cannot_be_written_down_is_told_all_the_same_and_written_later() {
     let fixture = Fixture::start().await;
     let (file, aside) = (fixture.data_dir().join("server.db"), fixture.data_dir().join("aside"));
-    // What is written now would be lost, so the store takes nothing.
+    // The store accepts no writes, as if what is written now would be lost.
     std::fs::rename(&file, &aside).unwrap();
     let (commit, status) = fixture.commit_all(&[("modules/profile/files/mail", Some("another"))]).await;
     assert_eq!(

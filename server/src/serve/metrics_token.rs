@@ -1,4 +1,4 @@
-//! The file of the setting `metrics_token_file`: read at the start, and only where it is as a secret is kept.
+//! The file of the setting `metrics_token_file`. It is read at the start, and only if it is protected like a secret.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::dashboard::MetricsToken;
 use crate::regular;
 
-/// More is not a token.
+/// The largest file to read, in bytes.
 const LIMIT: u64 = 4096;
 
 /// Why there is no token.
@@ -17,10 +17,10 @@ pub enum MetricsTokenError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// It is not a secret.
+    /// Others can read it.
     #[error(
         "`metrics_token_file`: anyone on this machine can read {} (mode {mode:04o}): run `chmod 0640` on it, with the \
          server's group, and write a new token into it", path.display()
@@ -31,7 +31,7 @@ pub enum MetricsTokenError {
         /// Its mode.
         mode: u32,
     },
-    /// It holds something else.
+    /// It does not contain a token.
     #[error(
         "`metrics_token_file`: {} must hold one token of at least 16 visible ASCII characters, such as that of \
          `openssl rand -hex 32`", path.display()
@@ -42,10 +42,10 @@ pub enum MetricsTokenError {
     },
 }
 
-/// The token in a file.
+/// Reads the token in a file.
 ///
 /// # Errors
-/// Where there is none, or others can read it.
+/// Returns an error if there is none, or if others can read it.
 pub(super) fn read(path: &Path) -> Result<MetricsToken, MetricsTokenError> {
     let unreadable = |source| MetricsTokenError::Unreadable { path: path.to_owned(), source };
     let text = regular::text(path, LIMIT).map_err(unreadable)?;

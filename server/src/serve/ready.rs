@@ -1,4 +1,5 @@
-//! Tells systemd that the server answers: `systemctl start` returns then, and what is given next finds it (sd_notify(3)).
+//! Tells systemd that the server answers. Then `systemctl start` returns, and commands after it find the server; see
+//! sd_notify(3).
 
 use std::ffi::OsStr;
 use std::io;
@@ -6,10 +7,10 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// Says so where something waits for it: to the socket that `NOTIFY_SOCKET` names.
+/// Notifies the socket that `NOTIFY_SOCKET` names, if it is set.
 ///
 /// # Errors
-/// There is such a name, and nobody could be told there.
+/// Returns an error if it is set and the socket could not be notified.
 pub fn tell() -> io::Result<()> {
     std::env::var_os("NOTIFY_SOCKET").map_or(Ok(()), |name| tell_at(&name))
 }

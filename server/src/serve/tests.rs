@@ -1,4 +1,4 @@
-//! A server as its operator meets it: start, socket, commits, stop.
+//! Tests of a server as its operator uses it: start, socket, commits, stop.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -18,7 +18,7 @@ async fn two_servers_do_not_share_a_data_directory() {
     let fixture = Fixture::start().await;
     let is_running = |started| matches!(started, Err(StartError::DataDir(DataDirError::Running(_))));
     assert!(is_running(fixture.second().await));
-    // Nothing in it can be removed that would let a second one in.
+    // Removing files in it does not let a second server start.
     for entry in std::fs::read_dir(fixture.data_dir()).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() && !path.ends_with("server.db") {
@@ -124,7 +124,7 @@ async fn a_move_forgets_what_the_generation_before_was_given() {
     let (agent, _) = fixture.enrolled("web1.acme.example").await;
     let catalog = agent.catalog().await;
     let hash = catalog.content_hashes().into_iter().next().unwrap();
-    // The commit in force no longer has the bytes: only memory of what was given does.
+    // The commit in force no longer has the bytes; only the memory of what nodes were given has.
     fixture.commit("modules/profile/files/web", "another\n").await;
     let live = &fixture.server.live;
     let node = fixture.server.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
@@ -213,7 +213,7 @@ async fn of_commits_that_come_at_once_each_hears_what_became_of_it() {
     assert_eq!(judged(&data, newest.clone()).await.outcome, Outcome::InForce);
     let said = poke(&data, skipped.clone()).await.unwrap_err();
     assert!(said.contains(&format!("commit {skipped} is superseded by commit {newest}")), "{said}");
-    // A branch that is set back comes to a commit that is old.
+    // The branch is reset to an old commit.
     scratch.git(&["update-ref", "refs/heads/main", &skipped]);
     assert_eq!(judged(&data, skipped.clone()).await.outcome, Outcome::InForce);
     server.stop().await;
@@ -258,7 +258,7 @@ async fn a_forced_push_is_told_once_and_of_the_commit_that_it_brought() {
             .collect::<Vec<_>>()
     };
     let first = scratch.head();
-    // In the place of the first one, and broken.
+    // A broken commit that replaces the first one.
     std::fs::write(scratch.path().join(FILE), "not TOML").unwrap();
     scratch.git(&["add", "-A"]);
     scratch.git(&["commit", "--quiet", "--amend", "-m", "broken"]);
@@ -275,7 +275,7 @@ async fn a_forced_push_is_told_once_and_of_the_commit_that_it_brought() {
         "it is judged again, and what was said of it is kept"
     );
     server.stop().await;
-    // What builds on it is pushed while the server is down.
+    // A commit that builds on it is pushed while the server is down.
     scratch.commit(FILE, &format!("{GOOD}# good\n"));
     let server = server_of(&scratch, &data).await;
     assert_eq!(judged(&data, scratch.head()).await.outcome, Outcome::InForce);

@@ -1,4 +1,4 @@
-//! A table: each part of a data directory, and what may be in its place.
+//! A table of each part of a data directory, and what may be in its place.
 
 use std::os::unix::fs::{chown, symlink};
 use std::os::unix::net::UnixListener;
@@ -59,7 +59,7 @@ impl Damaged {
         Self { path, aside }
     }
 
-    /// The same content with another owner or mode.
+    /// Copies the content with another owner or mode.
     fn alter(path: &Path, aside: &Path, damage: Damage) {
         if aside.is_dir() {
             fs::create_dir(path).unwrap();
@@ -91,12 +91,12 @@ impl Damaged {
     }
 }
 
-/// What the start must come to: the word that the error has beside the path; none where the server starts.
+/// The expected result of the start: the word that the error has beside the path; `None` if the server starts.
 fn cure(part: &str, kind: Kind, damage: Damage) -> Option<&'static str> {
     let is_kept = KEPT.iter().any(|(kept, _)| *kept == part);
     let is_kept_while_whole = is_kept || part == LAST_GOOD;
     match damage {
-        // An empty log counts as none.
+        // An empty log counts as a missing one.
         EmptyFile if part == "server.db-wal" => None,
         OpenMode | NoMode => None,
         OtherOwner => is_kept_while_whole.then_some("chown 0"),
