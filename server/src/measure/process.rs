@@ -1,28 +1,28 @@
-//! What the system says of this process (proc(5)).
+//! What the system reports about this process, as described in proc(5).
 
 use std::fs;
 
-/// What monitoring asks of any process.
+/// What monitoring asks about any process.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Process {
     /// User and system time.
     pub cpu_seconds: f64,
-    /// Memory that it has.
+    /// Resident memory.
     pub resident_bytes: u64,
-    /// Open files, connections included.
+    /// Open files, including connections.
     pub open_files: u64,
-    /// When it began, in seconds since 1970.
+    /// When it started, in seconds since 1970.
     pub started: f64,
 }
 
-/// This process; none where the system does not say.
+/// The values for this process; `None` if the system does not report them.
 pub fn now() -> Option<Process> {
     let open = fs::read_dir("/proc/self/fd").ok()?.count();
     of(&fs::read_to_string("/proc/self/stat").ok()?, &fs::read_to_string("/proc/stat").ok()?, open as u64)
 }
 
 fn of(own: &str, all: &str, open_files: u64) -> Option<Process> {
-    // The name before may hold spaces and brackets; the third field is the first after it.
+    // The name before it may contain spaces and brackets; the third field is the first one after it.
     let fields: Vec<&str> = own.rsplit_once(')')?.1.split_whitespace().collect();
     let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
     let ticks = rustix::param::clock_ticks_per_second() as f64;
