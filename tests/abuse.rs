@@ -1,4 +1,4 @@
-//! The table of abuse tests, held against the tree; and what only the programs themselves show.
+//! Checks the table of abuse tests against the tree; and tests what only shows when the programs run.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -11,11 +11,11 @@ use harness::binaries::workspace;
 use harness::server::{SOON, Server};
 use harness::{binaries, process, wait};
 
-/// Attacks, and what enrolment meets.
+/// The numbers of the attacks, and of the cases of enrolment.
 const ATTACKS: std::ops::RangeInclusive<u32> = 1..=60;
 const ENROLMENTS: std::ops::RangeInclusive<u32> = 1..=18;
 
-/// The rows of the table: what is in the last column, by number.
+/// The rows of the table: the text of the last column, by number.
 fn table() -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(workspace().join("tests/abuse/README.md")).unwrap();
     let rows = text.lines().filter_map(|line| {
@@ -57,7 +57,7 @@ fn every_test_of_the_table_is_in_the_tree() {
     assert!(lost.is_empty(), "tests of the table that are not there:\n  {}", lost.join("\n  "));
 }
 
-/// A server in a folder, over a repository with a customer and no machine.
+/// A server in a folder, over a repository with a customer but no machine.
 fn server(folder: &Path) -> Server {
     let server = Server {
         repo: folder.join("control"),
@@ -82,7 +82,7 @@ fn git(server: &Server, arguments: &[&str]) -> String {
     process::run(command.args(arguments)).unwrap()
 }
 
-/// What a stranger sends that is not a request, once TLS stands; answered when this returns.
+/// Sends something that is not a request, after the TLS handshake, as a stranger; returns once it is answered.
 fn send_what_is_none(server: &Server, address: std::net::SocketAddr) {
     use rustls::pki_types::pem::PemObject as _;
     let mut roots = rustls::RootCertStore::empty();
@@ -95,14 +95,14 @@ fn send_what_is_none(server: &Server, address: std::net::SocketAddr) {
     let mut stream = rustls::StreamOwned::new(session, TcpStream::connect(address).unwrap());
     stream.write_all(b"\x01\x02 no request\r\n\r\n").unwrap();
     let mut answer = Vec::new();
-    // the server may end the connection without the farewell of TLS
+    // the server may end the connection without TLS's closing message
     let _ended = stream.read_to_end(&mut answer);
     assert!(answer.starts_with(b"HTTP/1.1 400"), "{}", String::from_utf8_lossy(&answer));
 }
 
 #[test]
 fn a30_a_request_that_is_none_leaves_no_line_in_the_log() {
-    // Where somebody asks for such lines they come: else this would show nothing.
+    // With a filter that includes such lines, they appear: otherwise the test would prove nothing.
     for (asked, leaves) in [(Some("info"), true), (None, false)] {
         let folder = tempfile::tempdir().unwrap();
         let server = server(folder.path());
@@ -120,7 +120,7 @@ fn a30_a_request_that_is_none_leaves_no_line_in_the_log() {
             wait::until("it is logged where that is asked for", SOON, || said("actix_http")).unwrap();
             continue;
         }
-        // What is logged later shows that nothing was logged before.
+        // A later line in the log shows that nothing was logged before it.
         git(&server, &["commit", "--quiet", "--allow-empty", "--message", "Another"]);
         let commit = git(&server, &["rev-parse", "HEAD"]);
         let log = wait::until("the next commit is logged", SOON, || said(commit.trim())).unwrap();

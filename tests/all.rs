@@ -1,4 +1,4 @@
-//! The acceptance tests: one binary, so that the programs are built, and the lab is booted, once.
+//! The acceptance tests: one binary, so that the programs are built and the lab is booted only once.
 
 #![allow(
     clippy::unwrap_used,

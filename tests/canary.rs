@@ -1,5 +1,6 @@
-//! A secret like no other text, in each shape that a secret can have, through both programs as they are: no six bytes of
-//! it are anywhere but in the file that it is for, in the bundle that was asked for with secrets, and in the repository.
+//! A secret like no other text, in every form that a secret can have, is put through both programs. No six bytes of it
+//! may be anywhere except in the file that it is meant for, in the bundle that was requested with secrets, and in the
+//! repository.
 
 mod commands;
 mod pages;
@@ -22,7 +23,7 @@ use told::{CANARY, Told};
 
 const NODE: &str = "web1.acme.example";
 
-/// Keys of the repository, whose values are secret or may be.
+/// Keys of the repository whose values are or may be secret.
 const KEYS: [&str; 10] = [
     "m::declared",
     "m::either",
@@ -36,7 +37,7 @@ const KEYS: [&str; 10] = [
     "token",
 ];
 
-/// What an agent finds below its root.
+/// The folders that an agent finds below its root.
 const FOLDERS: [&str; 4] = ["etc/cron.d", "etc/systemd/system", "tmp", "var/lib"];
 
 #[test]
@@ -86,7 +87,7 @@ fn nor_of_what_golden_cases_keep_secret() {
     told.end(500);
 }
 
-/// Copies a folder with its secrets replaced by the canary.
+/// Copies a folder, with its secrets replaced by the canary.
 fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
@@ -109,7 +110,7 @@ fn write(folder: &Path, files: &[(&str, String)]) {
     }
 }
 
-/// The commands that ask a repository.
+/// Runs the commands that read a repository.
 fn offline(repository: &Path, keys: &[&str], told: &mut Told, tried: &mut Tried) {
     let at = repository.to_str().unwrap();
     let mut run = |words: &str, arguments: &[&str]| tried.run(told, Program::Holdfast, words, arguments, "");
@@ -158,7 +159,7 @@ fn without_a_server(folder: &Path, told: &mut Told, tried: &mut Tried) {
     parts_are_not_counted(&repository);
 }
 
-/// Without secrets unless they are asked for; enforced by an agent without a server.
+/// Writes bundles without secrets and, if asked for, with them; an agent without a server enforces them.
 fn bundles(folder: &Path, repository: &Path, told: &mut Told, tried: &mut Tried) {
     let (masked, whole) = (folder.join("masked"), folder.join("whole"));
     let at = repository.to_str().unwrap();
@@ -183,7 +184,7 @@ fn bundles(folder: &Path, repository: &Path, told: &mut Told, tried: &mut Tried)
     told.folder("a machine without a server", &root, &managed(&root));
 }
 
-/// Of a secret that is split, nothing says into how many.
+/// Checks that nothing reveals into how many parts a secret is split.
 fn parts_are_not_counted(repository: &Path) {
     let common = repository.join("hieradata/common.toml");
     let text = fs::read_to_string(&common).unwrap();
@@ -194,18 +195,18 @@ fn parts_are_not_counted(repository: &Path) {
         let mut command = Program::Holdfast.command(Format::Text);
         process::run(command.args(["compile", "--node", NODE, "--repo"]).arg(repository)).unwrap()
     };
-    // Of one length: places in the file are told.
+    // Of the same length, since places in the file are shown.
     assert_eq!(without_ids(&compiled("a,bbbbbbb")), without_ids(&compiled("a,b,c,d,e")));
 }
 
-/// The commit and the catalog's id are those of the repository, whatever is in it.
+/// The catalog without its id and commit, which depend on everything in the repository.
 fn without_ids(catalog: &str) -> serde_json::Value {
     let mut catalog: serde_json::Value = serde_json::from_str(catalog).unwrap();
     catalog.as_object_mut().unwrap().retain(|key, _| key != "commit" && key != "id");
     catalog
 }
 
-/// A directory that an agent takes for a machine.
+/// Makes a directory that an agent accepts as a machine.
 fn machine(root: &Path) -> PathBuf {
     FOLDERS.iter().for_each(|folder| fs::create_dir_all(root.join(folder)).unwrap());
     write(
@@ -216,12 +217,12 @@ fn machine(root: &Path) -> PathBuf {
     root.to_owned()
 }
 
-/// What the repository's secrets are for.
+/// The files that the repository's secrets are meant for.
 fn managed(root: &Path) -> Vec<PathBuf> {
     ["etc/m", "etc/cron.d/job", "etc/systemd/system/m.service"].iter().map(|path| root.join(path)).collect()
 }
 
-/// A server on a git repository, and a machine.
+/// A server with a git repository, and a machine.
 struct Scene {
     server: Server,
     _process: Owned,
@@ -246,7 +247,7 @@ impl Scene {
         Self { server, _process: process, root: machine(&folder.join("machine")), folder: folder.to_owned() }
     }
 
-    /// An operator's command.
+    /// Runs an operator's command.
     fn holdfast(&self, told: &mut Told, tried: &mut Tried, words: &str, arguments: &[&str]) -> String {
         let mut all = arguments.to_vec();
         all.extend(["--data-dir", self.server.data_dir.to_str().unwrap()]);
@@ -260,7 +261,7 @@ impl Scene {
         tried.run(told, Program::Agent, words, &all, "");
     }
 
-    /// A machine joins, converges, drifts, and is given other secrets.
+    /// The machine enrols, converges, drifts, and is given other secrets.
     fn runs(&self, told: &mut Told, tried: &mut Tried) {
         let join = self.server.holdfast(&["node", "add", NODE]).unwrap();
         tried.note(Program::Holdfast, "node add");
@@ -291,7 +292,7 @@ impl Scene {
         }
     }
 
-    /// Each mistake is pushed, told to the person who pushed it, and shown on pages to all sorts of users.
+    /// Pushes each mistake. It is reported to the person who pushed it, and shown on pages to users of every kind.
     fn broken_commits(&self, told: &mut Told, tried: &mut Tried) {
         let users = [
             ("olga", &[][..]),
@@ -306,7 +307,7 @@ impl Scene {
         self.agent(told, tried, "run", &["--once"]);
         for (session, (_, more)) in sessions.iter().zip(users) {
             let pages = session.look_at_all(told, false);
-            // Anyone who sees all is led to all.
+            // A user who sees everything finds every page.
             if more.is_empty() {
                 session.is_all(&pages);
             }
@@ -332,7 +333,7 @@ impl Scene {
         Session::by(&self.server, name, token, &self.folder)
     }
 
-    /// The other commands, and all that is left on both disks.
+    /// Runs the other commands, and searches everything that is left on both disks.
     fn end(&self, told: &mut Told, tried: &mut Tried) {
         for (words, arguments) in [
             ("node list", &[][..]),
@@ -350,7 +351,7 @@ impl Scene {
             self.holdfast(told, tried, words, arguments);
         }
         let log = || match fs::read_to_string(&self.server.log_file) {
-            // What it does not log by itself, without being asked for more.
+            // Lines that are logged only with a more verbose filter.
             Ok(log) if log.contains("actix_server") => Ok(log),
             _ => Err("it logs no more than always"),
         };
@@ -366,7 +367,7 @@ fn replace(path: &Path, from: &str, to: &str) {
     fs::write(path, text.replace(from, to)).unwrap();
 }
 
-/// Commits all that there is; the commit's id.
+/// Commits all changes, and returns the commit's id.
 fn commit(repository: &Path) -> String {
     git(repository, &["add", "--all"]);
     git(repository, &["commit", "--quiet", "--allow-empty", "--message", "A commit"]);

@@ -1,5 +1,5 @@
-//! Who claims what on a booted host: by names that only it knows, and the pairs that undid each other run by run before a
-//! run judged what is.
+//! Conflicts about the same thing on a booted host: by names that only the machine knows, and by pairs of resources
+//! that used to undo each other in every run.
 
 use harness::lab::{self, Host};
 use holdfast_catalog::report::{Report, Status};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::failing::{apply, event};
 
-/// Both failed, and each names the other, and why the two are one.
+/// Asserts that both failed, and that each one names the other and why they are the same.
 fn assert_rivals(report: &Report, pair: [&str; 2], why: &str) {
     for (own, other) in [(pair[0], pair[1]), (pair[1], pair[0])] {
         let event = event(report, own);
@@ -106,7 +106,7 @@ fn what_is_claimed_through_a_bind_mount_is_spared_where_it_really_is() {
     host.sh("grep -q customer /srv/b/src/u").unwrap();
 }
 
-/// Makes a package of nothing but its dependencies, and a source of it.
+/// Makes a package that has only dependencies, and a package source for it.
 const PACKAGES: &str = r#"
 set -e
 mkdir -p /srv/own && cd /srv/own
@@ -127,7 +127,7 @@ apt-get -qq update
 apt-get -qq -y install own-a >&2
 "#;
 
-/// Applies the same resources so many times; answers with the reports.
+/// Applies the same resources several times, and returns the reports.
 fn times<const N: usize>(host: &Host, resources: &Value) -> [Report; N] {
     std::array::from_fn(|_| apply(host, resources, &json!([])))
 }

@@ -1,5 +1,5 @@
-//! What compiling the tree's own control repository promises: the same input gives the same bytes, whichever process
-//! does it; and what a node says about itself is text, which chooses nothing and is never interpreted.
+//! Compiling the tree's own control repository: the same input gives the same bytes in any process; and what a node
+//! reports about itself is only text, which selects nothing and is never interpreted.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -33,7 +33,7 @@ fn a_catalog_compiled_in_a_hundred_processes_is_the_same_bytes() {
     assert_eq!(catalogs.iter().collect::<BTreeSet<_>>().len(), 1, "catalogs of the same input differ");
 }
 
-/// What a node may put in place of any fact: another's level, expressions of data and of templates, a line of TOML.
+/// What a node may send for any fact: a path to another level, expressions of data and of templates, a line of TOML.
 const HOSTILE: [&str; 7] = [
     "../customers/other",
     "../../customers/birch",
@@ -44,7 +44,7 @@ const HOSTILE: [&str; 7] = [
     "\"\n[holdfast]\npolicy = \"off\"",
 ];
 
-/// A fact that means nothing to anybody: the measure of what any other text may do.
+/// A fact without any meaning, to compare the effect of other texts with.
 const HARMLESS: &str = "harmless";
 
 #[test]
@@ -57,7 +57,7 @@ fn hostile_facts_read_nothing_of_others_and_are_text() {
     let mut shown = 0;
     let nodes: Vec<_> = program.inventory().nodes().collect();
     let texts: Vec<&str> = HOSTILE.into_iter().chain([&long[..1 << 17], &long]).collect();
-    // Every text in every fact, and the machines by turns: all together would be thousands of compiles.
+    // Every text in every fact, with the machines in turn: all combinations would be thousands of compiles.
     let all =
         leaves.iter().enumerate().flat_map(|leaf| texts.iter().enumerate().map(move |text| (leaf, text)));
     for ((turn, leaf), (shift, hostile)) in all {
@@ -65,9 +65,9 @@ fn hostile_facts_read_nothing_of_others_and_are_text() {
         let with = |text: &str| outcome(&program, node, &replaced(&facts, leaf, text));
         let what = format!("{} with {leaf} = {:.60}", node.certname, hostile);
         match (with(hostile), with(HARMLESS)) {
-            // What is not a name of a file is refused where a level's path has it.
+            // A text that cannot be a file name is refused where it would be in the path of a level.
             (Err(codes), _) if codes == ["bad-fact"] && leaf.starts_with("/os/") => {}
-            // So much text in one file is refused, and that is all.
+            // Too much text in one file is refused; there is no other effect.
             (Err(codes), _) if codes.iter().any(|code| code == "limit") && *hostile == long => {}
             (Err(codes), Err(expected)) => assert_eq!(codes, expected, "{what}"),
             (Ok(mut catalog), Ok(expected)) => {
@@ -80,7 +80,7 @@ fn hostile_facts_read_nothing_of_others_and_are_text() {
     assert!(shown >= leaves.len(), "the facts are hardly in the catalogs: {shown} times");
 }
 
-/// The places of all facts that are not a list or map.
+/// The places of all facts that are not a list or a map.
 fn find_leaves(value: &Value, at: String, leaves: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
@@ -101,7 +101,8 @@ fn replaced(facts: &Value, leaf: &str, text: &str) -> Facts {
     serde_json::from_value(facts).unwrap()
 }
 
-/// The tree's own estate, with a file on every machine that shows each fact, once by a template and once by data.
+/// The tree's own estate, with a file on every machine that contains each fact, once through a template and once
+/// through data.
 fn estate_that_shows(leaves: &[String]) -> Snapshot {
     let estate = Directory::new(workspace()).snapshot().unwrap();
     let mut files: Vec<_> =
@@ -124,7 +125,7 @@ fn estate_that_shows(leaves: &[String]) -> Snapshot {
     Snapshot::of_files(files)
 }
 
-/// The catalog but for its id, or the codes of what is wrong. Whatever it was, only what is the node's own was read.
+/// The catalog without its id, or the codes of the errors. Checks in any case that only the node's own files were read.
 fn outcome(program: &Program, node: &Node, facts: &Facts) -> Result<Value, Vec<String>> {
     let compiled = compile(program, node, facts, "main", b"key").map_err(|problems| {
         let codes: BTreeSet<_> = problems.iter().map(|problem| problem.code.to_string()).collect();
@@ -138,7 +139,7 @@ fn outcome(program: &Program, node: &Node, facts: &Facts) -> Result<Value, Vec<S
     Ok(catalog)
 }
 
-/// Whether a node may read a file: its own levels, those that all share, and modules.
+/// Whether a node may read a file: its own levels, the shared ones, and modules.
 fn is_own(path: &str, node: &Node) -> bool {
     let own = [
         format!("hieradata/nodes/{}.toml", node.certname),
@@ -154,7 +155,7 @@ fn is_own(path: &str, node: &Node) -> bool {
         && (own.iter().any(|own| own == path) || shared.iter().any(|at| path.starts_with(at)))
 }
 
-/// Puts the harmless text where the hostile one is as it is; answers with how often.
+/// Replaces the hostile text with the harmless one, and returns how often.
 fn as_if_harmless(value: &mut Value, hostile: &str) -> usize {
     match value {
         Value::String(text) => {

@@ -1,8 +1,8 @@
-//! The contract of every resource type, on a booted host: what is altered from outside is seen, alone and as drift;
-//! an audit leaves the machine untouched; enforcing corrects exactly that, and then nothing is left to do.
+//! The contract of every resource type, tested on a booted host: a change from outside is found, alone and as drift; an
+//! audit leaves the machine untouched; enforcing corrects exactly that change, and then nothing is left to do.
 //!
-//! The types come from the registry, the alterations from `agent/contract/<type>.toml`, where the agent's own tests look
-//! that no property lacks one.
+//! The types come from the registry, and the changes from `agent/contract/<type>.toml`; the agent's own tests check
+//! that no property is missing there.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -19,7 +19,7 @@ use holdfast_catalog::resource::{Attributes, ResourceRef, TypeDef, definitions};
 use holdfast_catalog::value::{Kind, Sensitive, Value};
 use serde::Deserialize;
 
-/// What the alterations of one type are.
+/// The cases of one type.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
@@ -27,17 +27,18 @@ struct Table {
     case: Vec<Case>,
 }
 
-/// A resource that is brought about and then altered. What it needs is not read: a host has everything.
+/// A resource that is created and then changed from outside. The field for its requirements is not read: a host has
+/// everything.
 #[derive(Deserialize)]
 struct Case {
     title: String,
     attributes: toml::Table,
-    /// Resources that come before it.
+    /// Resources that are applied before it.
     #[serde(default)]
     also: Vec<Companion>,
-    /// Why a host of the lab cannot prove it.
+    /// Why a host of the lab cannot test it.
     unproven: Option<String>,
-    /// Attributes whose value is secret.
+    /// The attributes with secret values.
     #[serde(default)]
     secrets: BTreeSet<String>,
     /// A script that makes what the resource depends on.
@@ -46,7 +47,7 @@ struct Case {
     alter: Vec<Alteration>,
 }
 
-/// A resource beside the one that a case is about.
+/// A resource besides the one that a case is about.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Companion {
@@ -55,21 +56,21 @@ struct Companion {
     attributes: toml::Table,
 }
 
-/// One property, altered from outside.
+/// A property that is changed from outside.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Alteration {
     /// The property that must be reported.
     property: String,
-    /// A script that alters it.
+    /// A script that changes it.
     by: String,
-    /// A script that succeeds only where it is as wanted: the machine's word, not the agent's.
+    /// A script that succeeds only if it has the wanted value, using the machine's own tools and not the agent.
     corrected: String,
-    /// What the report must say that the machine had.
+    /// The previous value that the report must have.
     is: Option<String>,
 }
 
-/// So many hosts share the types: what takes time is waiting for their tools.
+/// The hosts that share the types: most of the time is spent waiting for the types' tools.
 const HOSTS: [&str; 2] = ["contract1.acme.example", "contract2.acme.example"];
 
 #[test]
@@ -92,7 +93,7 @@ fn what_is_altered_is_seen_alone_and_corrected_alone() {
     assert!(broken.is_empty(), "{} cases broke the contract:\n{}", broken.len(), broken.join("\n\n"));
 }
 
-/// What of a type breaks the contract on a host, case by case.
+/// The violations of the contract by a type on a host, case by case.
 fn broken_by(def: &'static TypeDef, host: &Host) -> Vec<String> {
     let mut broken = Vec::new();
     for (number, case) in table(def).case.iter().enumerate() {
@@ -108,7 +109,7 @@ fn broken_by(def: &'static TypeDef, host: &Host) -> Vec<String> {
     broken
 }
 
-/// All types, or those that `HOLDFAST_CONTRACT` names: for who works on one of them.
+/// Whether a type is to be tested: all are, or those in `HOLDFAST_CONTRACT`, for those who work on one of them.
 fn is_asked_for(def: &TypeDef) -> bool {
     std::env::var("HOLDFAST_CONTRACT").map_or(true, |names| names.split(',').any(|name| name == def.name))
 }
@@ -116,15 +117,15 @@ fn is_asked_for(def: &TypeDef) -> bool {
 fn table(def: &TypeDef) -> Table {
     let path = workspace().join("agent/contract").join(def.name).with_extension("toml");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    // A host is its own root.
+    // On a host, the root is `/`.
     toml::from_str(&text.replace("${ROOT}", "")).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Where catalogs, reports and states are: outside of what is watched.
+/// The folder of catalogs, reports and states, which is not watched.
 const PLACE: &str = "/var/lib/holdfast/contract";
 
-/// Everything that a case could touch: files with their times, and the service that cases use. The machine's own folders
-/// that hosts see are not theirs.
+/// Prints everything that a case could touch: files with their times, and the service that cases use. The machine's own
+/// folders that hosts can see are left out.
 const LOOK: &str = r"
 find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /var/tmp -o -path /var/cache -o -path /var/log \
     -o -path /opt/holdfast/bin -o -path /srv/lab-repository -o -path /var/lib/holdfast -o -path /var/lib/systemd \) -prune -o -printf '%p %y %m %U %G %s %l %T@ %C@\n' | sort
@@ -184,7 +185,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Exactly this property, as drift.
+    /// Checks that exactly this property is reported, as drift.
     fn expect(&self, report: &Report, alteration: &Alteration, status: Status) -> Outcome {
         let events: Vec<&Event> = off(report).collect();
         let is_it = |event: &Event| {
@@ -278,7 +279,7 @@ fn attributes(table: &toml::Table) -> Attributes {
     table.iter().map(value).collect()
 }
 
-/// What was off, as against what is only said.
+/// The events about what was not as it should be, without notes.
 fn off(report: &Report) -> impl Iterator<Item = &Event> {
     report.events.iter().filter(|event| event.status != Status::Info)
 }

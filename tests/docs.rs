@@ -1,9 +1,9 @@
-//! What the documentation shows is so: every block of TOML and every template on a page is part of a control repository
-//! that has nothing wrong, what a command is shown to print is what it prints, and every link leads somewhere.
+//! Checks the documentation: every block of TOML and every template on a page is part of a control repository without
+//! problems, commands print what the page shows, and every link leads somewhere.
 //!
-//! A page's repository is what `holdfast init` makes, with the page's blocks laid over it in their order. A block of
-//! TOML names its file in its first line. `toml,wrong` marks one that is to be refused. `console` blocks are run;
-//! `make pages` writes down anew what they print.
+//! The repository of a page is what `holdfast init` makes, with the page's blocks laid over it in order. The first line
+//! of a TOML block names its file. Blocks marked `toml,wrong` must be refused. `console` blocks are run; `make pages`
+//! updates what they print.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ mod repository;
 use page::{Block, Page};
 use repository::Repository;
 
-/// Every page of the book that is in `docs/src`.
+/// Every page of the book in `docs/src`.
 fn pages() -> Vec<Page> {
     let mut files = Vec::new();
     walk(&workspace().join("docs/src"), &mut files);
@@ -80,13 +80,13 @@ fn see(repository: &mut Repository, page: &mut Page, block: &Block) -> Result<()
             page.replace(block, &repository.run(&block.text)?);
             Ok(())
         }
-        // Not run here: what a shell is told, and what was printed elsewhere.
+        // Not run here: commands for a shell, and output from elsewhere.
         "sh" | "text" | "json" | "ini" => Ok(()),
         other => Err(format!("a block is toml, hbs, console, sh, text, json or ini, not `{other}`")),
     }
 }
 
-/// The README quotes the repository that it is in.
+/// The README quotes files of the repository that it is in.
 #[test]
 fn what_the_readme_shows_is_in_the_files_that_it_names() {
     let readme = Page::read(&workspace().join("README.md"));
@@ -152,7 +152,7 @@ fn every_page_is_in_the_table_of_contents() {
     assert!(forgotten.is_empty(), "docs/src/SUMMARY.md does not name {forgotten:?}");
 }
 
-/// The files for people that lie in the tree, outside of the book.
+/// Checks the files for people in the tree that are not part of the book.
 #[test]
 fn every_link_between_files_of_the_tree_leads_somewhere() {
     let mut files: Vec<PathBuf> =

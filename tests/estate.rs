@@ -1,5 +1,5 @@
-//! The tree's own estate on booted hosts: from bare Debian each role comes about in one run, its services answer in
-//! their own words, and there is nothing left to do, run after run.
+//! The tree's own estate on booted hosts: on a bare Debian, each role converges in one run, its services answer in
+//! their own protocols, and there is nothing left to do in further runs.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -21,30 +21,30 @@ mod sealed_logs;
 /// How long a service may take to answer on a busy machine.
 const SOON: Duration = Duration::from_secs(90);
 
-/// How often a machine that needs nothing is looked at again.
+/// How many more runs a converged machine gets.
 const RUNS: usize = 5;
 
-/// How long lies between two runs of a soak.
+/// The time between two runs of a soak test.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// How many machines are brought about at once.
+/// How many machines converge at once.
 const AT_ONCE: usize = 4;
 
-/// Machines that have to do with each other, and what they are asked, in this order.
+/// Machines that work together, and the probes for them, in order.
 struct Scene {
     nodes: &'static [&'static str],
     probes: &'static [Probe],
 }
 
-/// Something that must be so: a script of the shell that succeeds, in the end.
+/// A condition: a shell script that must succeed in the end.
 struct Probe {
     on: &'static str,
     what: &'static str,
     script: &'static str,
 }
 
-/// In scripts: a grep that shows what it was given, and a start that shows what the unit said, for anyone who reads why it
-/// failed.
+/// Functions for scripts: a grep that also shows its input, and a start that shows the unit's log if it fails, to see
+/// the reason.
 const SEE: &str = "see() { tee /dev/stderr | grep \"$@\"; }\n\
     begin() { systemctl start \"$1\" || { journalctl --unit \"$1\" --lines 30 --output cat >&2; return 1; }; }\n";
 
@@ -116,7 +116,7 @@ const OPERATIONS: Scene = Scene {
         probe(
             OPS,
             "its file is rotated",
-            // What was rotated today is not rotated once more.
+            // A log that was rotated today is not rotated again.
             "logrotate --force /etc/logrotate.conf || true; ls /var/log/remote/*/messages.log-*",
         ),
         probe(WEB, "a backup is made", "begin borg-backup"),
@@ -169,7 +169,7 @@ fn operations_watches_its_clients_and_keeps_their_logs_and_backups() {
     cast.expect_nothing_to_do("after changes");
 }
 
-/// Each class on a machine that has nothing else.
+/// Checks each class on a machine that has nothing else.
 #[test]
 fn every_class_converges_alone() {
     let Some(lab) = lab::shared() else { return };
@@ -190,7 +190,7 @@ fn every_class_converges_alone() {
     }
 }
 
-/// All machines at once, for as long as `HOLDFAST_SOAK_MINUTES` says: the first change fails it.
+/// Checks all machines at once, for as long as `HOLDFAST_SOAK_MINUTES` says: any change is a failure.
 #[test]
 fn nothing_changes_over_time() {
     let Ok(minutes) = env::var("HOLDFAST_SOAK_MINUTES") else { return };
@@ -235,7 +235,7 @@ const SCENES: [&Scene; 6] = [
     &customers::NAMES,
 ];
 
-/// Each role of a customer, from bare Debian and after a reboot; the hosts then, where there is a lab.
+/// Checks each role of a customer, on a bare Debian and after a reboot. Returns the hosts; `None` if there is no lab.
 fn serves(scene: &Scene) -> Option<Cast> {
     lab::shared()?;
     let cast = Cast::of(&[scene]);
@@ -278,8 +278,8 @@ struct Cast {
 }
 
 impl Cast {
-    /// Boots the bare hosts of some scenes together, in a lab of their own since scenes share machines, brings about
-    /// what they are, and asks them.
+    /// Boots the bare hosts of some scenes together, converges them, and runs the probes. They have a lab of their own,
+    /// since scenes share machines.
     fn of(scenes: &[&Scene]) -> Self {
         let lab = Lab::new().expect("a lab");
         let nodes: BTreeSet<&str> = scenes.iter().flat_map(|scene| scene.nodes).copied().collect();
@@ -295,7 +295,7 @@ impl Cast {
         cast
     }
 
-    /// What the operators would write into the data once there are keys: those of machines, and Otto's own.
+    /// Writes into the data what operators would once there are keys: those of machines, and Otto's own.
     fn introduce(&self) {
         let Some(operations) = self.hosts.iter().find(|host| host.certname() == OPS) else { return };
         operations.sh("ssh-keygen -q -t ed25519 -N '' -C otto -f /root/otto").unwrap();
@@ -352,8 +352,8 @@ impl Cast {
     }
 }
 
-/// The key that the data gives Otto, whose private half does not exist.
+/// Otto's key in the data, whose private key does not exist.
 const OTTO: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIBmriSfW+V1MmzrTx36EjqnRUGNJq7ApIxdD9EkO8gmt";
 
-/// The key that the data says the backup server has.
+/// The backup server's key in the data.
 const BACKUP_SERVER: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIAK4p93Eqdo8AizYjrR+XilLqqnr8ZSmTuTpja7+cWpR";

@@ -1,5 +1,5 @@
-//! What packages and services do when something is wrong with one of them, on a booted host: it fails alone and says
-//! why; what is notified is restarted only where it runs, with the definition that is on disk.
+//! Packages and services with something wrong, on a booted host: each fails alone and reports why; a notified service
+//! is restarted only if it is running, with the definition on disk.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const PLACE: &str = "/var/lib/holdfast/failing";
 
-/// Applies these resources, with edges by index and kind.
+/// Applies these resources, with edges given by index and kind.
 pub(crate) fn apply(host: &Host, resources: &Value, edges: &Value) -> Report {
     let resources: Vec<Value> = resources
         .as_array()
@@ -108,7 +108,7 @@ fn a_notified_service_is_restarted_where_it_runs_with_its_definition_on_disk() {
     assert_eq!(process(), "0", "what did not run was started by a notification");
 }
 
-/// A unit that runs as long as `/run/NAME.good` is there when it starts.
+/// Makes a unit that starts only if `/run/NAME.good` exists.
 fn fickle(host: &Host, name: &str, more: &str) {
     let start = format!(
         "/bin/sh -c \"test -e /run/{name}.good || {{ echo no luck today >&2; exit 3; }}; exec sleep infinity\""
@@ -148,7 +148,7 @@ fn what_is_down_after_its_restart_has_failed_and_says_why() {
         assert!(event.reason.as_ref().is_some_and(|reason| reason.contains(why)), "{event:#?}");
     }
     assert_eq!(event(&report, "service[sound]").status, Status::Info, "restarted");
-    // What was left failed is not in order with the next run, though nothing changes in it.
+    // A service that was left failed is not in order in the next run, even if nothing changes.
     let report = apply(host, &json!(resources), &json!(edges));
     let left = event(&report, "service[simple]");
     assert_eq!(left.status, Status::Failed, "{left:#?}");
@@ -218,7 +218,7 @@ fn a_definition_that_others_changed_is_read_and_restarts_nothing() {
         host.sh(&read).unwrap();
         let report = apply(host, &resources, &json!([]));
         clean(&report);
-        // It still runs by what it was started with, and that is said for as long as it is so.
+        // It still runs with the old definition, which is reported as long as it does.
         assert!(report.events.iter().all(|event| event.status == Status::Info), "{:#?}", report.events);
     }
 }

@@ -1,8 +1,8 @@
-//! The agent killed at every mutating system call of a run, on a booted host: every file is whole, old or new; the next
-//! run does the rest and leaves nothing behind; the restart that was owed happened.
+//! The agent is killed at every system call of a run that changes the machine, on a booted host. Every file is whole,
+//! old or new; the next run does the rest and leaves nothing behind; and a restart that was owed happens.
 //!
-//! A run from the old catalog to the new one is traced first: each call that can change the machine is a point. Then, at
-//! each of them, a run is killed on its way into that very call, from the same old state. Power cuts are another matter.
+//! A run from the old catalog to the new one is traced first: each call that can change the machine is a point. Then,
+//! for each point and from the same old state, a run is killed on entering that call. Power cuts are not covered.
 
 mod matrix;
 
@@ -19,17 +19,18 @@ use holdfast_catalog::report::Status;
 
 const NODE: &str = "killed.acme.example";
 
-/// So many points take a few minutes, and a command on a host may take no more than a quarter of an hour.
+/// How many points to try in one command: they take a few minutes, and a command on a host must take less than a
+/// quarter of an hour.
 const AT_ONCE: usize = 50;
 
-/// A kill with the run after it takes three seconds, since a restarted service is watched: continuous integration tries so
-/// many, from the beginning of a run to its end, and `HOLDFAST_KILLS=all` all of them.
+/// How many kills continuous integration tries, spread over the whole run; `HOLDFAST_KILLS=all` tries all. A kill and
+/// the run after it take three seconds, since a restarted service is watched.
 const SAMPLE: usize = 150;
 
-/// Everything that runs on the host, as functions.
+/// Everything that runs on the host, as shell functions.
 const SCRIPT: &str = include_str!("faults/sweep.sh");
 
-/// What the service reads when it starts.
+/// The file that the service reads when it starts.
 const CONFIG: &str = "/etc/holdfast-sample.conf";
 
 /// A run with fewer points than this proves too little.
@@ -66,7 +67,7 @@ fn killed_anywhere_every_file_is_whole_and_the_next_run_does_the_rest() {
         }
     }
     assert!(broken.is_empty(), "{} of {} kills did harm:\n{}", broken.len(), points.len(), broken.join("\n"));
-    // Written past the capture of a passing test's output: the number is part of what is proven.
+    // Not captured with a passing test's output, since the number is part of the result.
     let said = format!(
         "the agent was killed at {killed} of {} mutating system calls (one in {every}), {owed} times with a restart owed",
         points.len()
@@ -105,14 +106,15 @@ fn f10_a_stopped_agent_ends_the_command_at_hand_says_so_and_does_it_next_time() 
     assert_eq!((report.counts.changed, report.counts.failed), (2, 0), "{:#?}", report.events);
 }
 
-/// Runs a function of the script on the host with this on its standard input; answers with what it printed.
+/// Runs a function of the script on the host with this standard input; returns its output.
 fn sweep(host: &Host, function: &str, input: &str) -> String {
     let output = host.exec_with_input(&["sh", "/root/sweep.sh", function], input.as_bytes()).unwrap();
     assert!(output.status.success(), "{function}: {}\n{}{}", output.status, output.stdout, output.stderr);
     output.stdout
 }
 
-/// The calls of a traced run that can change the machine, as name and count among its thread's calls of that name.
+/// The calls of a traced run that can change the machine, as the name and the count among its thread's calls with that
+/// name.
 fn points(trace: &str) -> Vec<String> {
     let mut counts = BTreeMap::<(&str, &str), usize>::new();
     let mut points = Vec::new();
@@ -128,11 +130,11 @@ fn points(trace: &str) -> Vec<String> {
     points
 }
 
-/// Whether a call can change the machine; all that are traced do, but for these two.
+/// Whether a call can change the machine. All traced calls can, except some of these two.
 fn changes_the_machine(call: &str) -> bool {
     match call.split_once('(') {
         Some(("openat", _)) => call.contains("O_CREAT") || call.contains("O_TRUNC"),
-        // To a file: pipes and the like have no path.
+        // To a file: pipes and so on have no path.
         Some(("write", arguments)) => arguments.split_once('<').is_some_and(|(_, at)| at.starts_with('/')),
         Some(_) => true,
         None => false,
@@ -141,13 +143,13 @@ fn changes_the_machine(call: &str) -> bool {
 
 /// How a run that was to be killed ended.
 enum End {
-    /// At a call that can change the machine; perhaps with new configuration on disk and the old one in force.
+    /// At a call that can change the machine. `owing` if the new configuration was on disk and the old one in force.
     Killed { owing: bool },
-    /// Threads race for the n-th call: after the run, or in another call of that name.
+    /// After the run, or in another call with that name, since threads race for the n-th call.
     Elsewhere,
 }
 
-/// Path of each file, and what it is: mode, owner and hash, or target.
+/// Files by path, each with its mode, owner and hash, or its target.
 type Files = BTreeMap<String, String>;
 
 fn files(seen: &str) -> Files {
@@ -155,8 +157,8 @@ fn files(seen: &str) -> Files {
     seen.lines().filter_map(line).collect()
 }
 
-/// What one kill came to: the point, the last call, the files, what the service runs on; the next run's exit code, the
-/// files, what the service runs on.
+/// Judges the result of one kill: the point, the last call, the files, and the configuration that the service uses;
+/// then the exit code of the next run, the files, and the configuration.
 fn judge(trial: &str, old: &Files, new: &Files) -> Result<End, String> {
     let mut parts = trial.split("-- ");
     let mut part = |name: &str| {
@@ -192,7 +194,7 @@ fn judge(trial: &str, old: &Files, new: &Files) -> Result<End, String> {
     Ok(if changes_the_machine(call) { End::Killed { owing } } else { End::Elsewhere })
 }
 
-/// What an operator would bring to a machine without a server.
+/// A bundle, as an operator would bring to a machine without a server.
 fn bundle(generation: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     repository(folder.path(), generation);
@@ -203,7 +205,7 @@ fn bundle(generation: &str) -> Vec<u8> {
     fs::read(bundle).unwrap()
 }
 
-/// A control repository whose node has files of every sort; `generation` is in all of them.
+/// Writes a control repository whose node has files of every kind, all of which contain `generation`.
 fn repository(root: &Path, generation: &str) {
     let put = |path: &str, text: &str| {
         let path = root.join(path);
@@ -219,7 +221,8 @@ fn repository(root: &Path, generation: &str) {
     put(&format!("modules/profile/files/tree/{generation}/only"), generation);
 }
 
-/// The service's configuration comes first and its restart last, so that it is owed for most of a run.
+/// The manifest. The service's configuration comes first and its restart last, so that the restart is owed for most of
+/// a run.
 fn manifest(generation: &str) -> String {
     let (mode, owner, gone, fresh) = match generation {
         "old" => ("0644", "root", "file", "absent"),
@@ -269,5 +272,5 @@ mode = "0644"
     text + "\n[service.holdfast-sample]\nensure = \"running\"\nenable = true\n"
 }
 
-/// So many that there are points enough, and not many more.
+/// The number of files, chosen so that there are enough points, but not many more.
 const PAGES: usize = 14;

@@ -1,5 +1,5 @@
-//! The fuzz targets, on what the tree has of each sort, altered at random from seeds that are the same each time. So much
-//! each run of the tests bears; `cargo fuzz run NAME`, in `fuzz/`, goes on from there.
+//! The fuzz targets, with inputs from the tree that are altered at random, from the same seeds each time. This many
+//! inputs are tried in every test run; `cargo fuzz run NAME`, in `fuzz/`, tries more.
 
 use std::fs;
 use std::path::Path;
@@ -12,10 +12,10 @@ use holdfast_catalog::report::Counts;
 #[path = "../fuzz/targets.rs"]
 mod targets;
 
-/// So many inputs a target; `HOLDFAST_FUZZ` gives another number, for runs by hand.
+/// The number of inputs for each target; `HOLDFAST_FUZZ` sets another, for runs by hand.
 const INPUTS: u64 = 1_500;
 
-/// What is put in: what the languages are made of, and what texts get wrong.
+/// The pieces to insert: tokens of the languages, and characters that often cause errors.
 const PIECES: [&str; 38] = [
     "${",
     "}",
@@ -87,7 +87,7 @@ fn each_target_has_its_file() {
     assert_eq!(files, targets::TARGETS.map(|(name, _)| name));
 }
 
-/// What the tree has of a sort.
+/// The inputs for a target that the tree has.
 fn seeds(name: &str) -> Vec<Vec<u8>> {
     let below = |folder: &str, end: &str| {
         let mut found = Vec::new();
@@ -140,7 +140,7 @@ fn report() -> String {
     .to_string()
 }
 
-/// Files of a folder by the end of their names.
+/// Collects the files of a folder whose names have this end.
 fn collect(folder: &Path, end: &str, found: &mut Vec<Vec<u8>>) {
     let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
@@ -153,7 +153,7 @@ fn collect(folder: &Path, end: &str, found: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// A seed with a few pieces put in, taken out, doubled, or mixed with another seed's.
+/// An input with some pieces inserted, removed, doubled, or mixed with another input.
 fn altered(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let mut input = seeds[random.below(seeds.len())].clone();
     for _ in 0..random.below(6) {
@@ -181,7 +181,7 @@ fn altered(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     input
 }
 
-/// A short stretch of so many bytes.
+/// A short range within a number of bytes.
 fn stretch(length: usize, random: &mut Random) -> (usize, usize) {
     let from = random.below(length + 1);
     (from, (from + random.below(24)).min(length))

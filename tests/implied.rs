@@ -1,5 +1,5 @@
-//! What types imply about order, from a manifest to a booted host: a failure goes no further than to what needs it, and
-//! things that belong together come and go in one run, however they are written.
+//! The order that types imply, from a manifest to a booted host: a failure affects only what depends on it, and things
+//! that belong together are created and removed in one run, however they are written.
 
 use std::fs;
 use std::process::Command;
@@ -42,7 +42,7 @@ fn wrong(report: &Report) -> Vec<(String, Status, String)> {
     wrong.map(|e| (e.resource.to_string(), e.status, e.reason.clone().unwrap_or_default())).collect()
 }
 
-/// Applies a profile to whose last word everything comes.
+/// Applies a profile that must converge completely in one run.
 fn converge(host: &Host, manifest: &str) {
     let report = apply(host, manifest);
     assert_eq!(wrong(&report), [], "{:#?}", report.events);
@@ -90,7 +90,7 @@ fn what_is_installed_and_set_is_unchanged_though_a_repository_and_a_module_fail(
     host.sh("systemctl is-active holdfast-sample; grep -x 2 /proc/sys/net/ipv4/conf/lo/rp_filter").unwrap();
 }
 
-/// Things that hang on each other, what hangs first.
+/// Things that depend on each other, dependents first.
 const THERE: &str = r#"
 [file."/srv/crew/data/list"]
 content = "x"
@@ -134,7 +134,7 @@ ensure = "directory"
 [package.holdfast-sample]
 "#;
 
-/// The same, to go: what others hang on first.
+/// The same things to be removed, starting with those that others depend on.
 const GONE: &str = r#"
 [package.holdfast-sample]
 ensure = "absent"

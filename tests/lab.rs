@@ -1,4 +1,4 @@
-//! The lab itself: that its hosts are what the other tests take them for, and that nothing of it stays.
+//! The lab itself: its hosts are what the other tests assume, and nothing of it is left behind.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -186,7 +186,7 @@ fn what_is_dropped_leaves_nothing_on_the_machine() {
     assert_eq!(traces(), BTreeSet::new());
 }
 
-/// Plays both parts: the process that is killed is this test once more, told so by a variable.
+/// Plays both parts: the process that is killed is this same test, started again with a variable set.
 #[test]
 fn a_killed_process_leaves_nothing_on_the_machine() {
     const PART: &str = "HOLDFAST_LAB_TEST_VICTIM";
@@ -226,7 +226,7 @@ fn number_of(host: &Host) -> String {
     folder.to_string_lossy().into_owned()
 }
 
-/// Namespaces, mounts, control groups and processes that bear a lab's number.
+/// The namespaces, mounts, control groups and processes with the number of a lab.
 fn traces_of(lab: &str) -> BTreeSet<String> {
     let prefix = format!("holdfast-{lab}-");
     let path = format!("holdfast-lab/labs/{lab}/");

@@ -1,4 +1,4 @@
-//! The tree's own modules: each class stands alone, and there is nothing that no machine of the estate uses.
+//! The tree's own modules: each class compiles alone, and every one is used by a machine of the estate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use holdfast_catalog::certname::Certname;
 use holdfast_server::{Directory, Presence, Program, Snapshot, compile, facts_of};
 use toml::{Table, Value};
 
-/// What classes must be given that have no default for it.
+/// Values for the required parameters of classes.
 const GIVEN: [(&str, &str); 4] = [
     ("borg", "host = \"backup.example\""),
     ("postgresql", "version = \"15\""),
@@ -16,7 +16,7 @@ const GIVEN: [(&str, &str); 4] = [
     ("shop", "name = \"Shop\"\ngreeting = \"Hello.\""),
 ];
 
-/// Values for a class alone, as data.
+/// Values for a class on its own, as data.
 pub fn given(class: &str) -> &'static str {
     GIVEN.iter().find(|(known, _)| *known == class).map_or("", |(_, given)| given)
 }
@@ -26,7 +26,7 @@ fn every_class_stands_alone() {
     let estate = Directory::new(workspace()).snapshot().unwrap();
     for class in classes(&estate) {
         let added = estate::role_of_one("alone", &class, given(&class));
-        // Without the estate's data: what a stranger has.
+        // Without the estate's data, as a new user has them.
         let kept =
             estate.files().filter(|(path, _)| path.starts_with("modules/") || path.starts_with("facts/"));
         let mut files: BTreeMap<String, Vec<u8>> =
@@ -46,7 +46,7 @@ fn compile_alone(class: &str, estate: &Snapshot) {
     });
 }
 
-/// All classes of modules but roles and profiles, which put modules together.
+/// All classes of modules except roles and profiles, which combine modules.
 pub fn classes(estate: &Snapshot) -> Vec<String> {
     let manifests = estate.files().filter_map(|(path, file)| {
         let parts: Vec<&str> = path.split('/').collect();
@@ -58,7 +58,7 @@ pub fn classes(estate: &Snapshot) -> Vec<String> {
     manifests.collect()
 }
 
-/// What operators keep lists of: anyone who adds a machine adds it there too.
+/// The lists that operators keep: a machine that is added must be added there too.
 #[test]
 fn every_machine_is_watched_backed_up_and_known_by_name() {
     let estate = Directory::new(workspace()).snapshot().unwrap();
@@ -85,7 +85,8 @@ fn every_machine_is_watched_backed_up_and_known_by_name() {
     assert!(forgotten.is_empty(), "machines of the inventory are missing:\n{}", forgotten.join("\n"));
 }
 
-/// What the machines use: files by path, with the machines that read them, and units by name, with those that have them.
+/// What the machines use: files by path, with the machines that read them, and classes and defines by name, with the
+/// machines that have them.
 #[derive(Default)]
 struct Used {
     files: BTreeMap<String, BTreeSet<Certname>>,
@@ -142,7 +143,7 @@ impl Used {
         used
     }
 
-    /// Keys of a data file for classes that none of the file's readers has.
+    /// The keys of a data file for classes that none of the file's readers has.
     fn idle_keys(&self, path: &str, text: &str) -> Vec<String> {
         let data: Table = text.parse().unwrap();
         let mut classes = Vec::new();
@@ -153,8 +154,8 @@ impl Used {
         classes.into_iter().filter(is_idle).map(|class| format!("{path}: values of `{class}`")).collect()
     }
 
-    /// The classes that a table has values for: a class where there is one of the name that has such a parameter, and
-    /// else what lies deeper. What is not one by any name is shown by its longest.
+    /// The classes that a table has values for: the class of that name if it has such a parameter, otherwise classes
+    /// below it. If there is no such class, the longest name is given.
     fn classes_in(&self, table: &Table, prefix: &str, into: &mut Vec<String>) {
         for (key, value) in table {
             let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}::{key}") };
@@ -173,7 +174,8 @@ impl Used {
     }
 }
 
-/// `modules/profile/manifests/web/tls.toml` is `profile::web::tls`, and `init.toml` is the module itself.
+/// The class or define of a manifest: `modules/profile/manifests/web/tls.toml` is `profile::web::tls`, and `init.toml`
+/// is the module itself.
 fn unit_name(module: &str, path: &str) -> String {
     let inner = path.split_once("/manifests/").unwrap().1.trim_end_matches(".toml");
     if inner == "init" { module.to_owned() } else { format!("{module}::{}", inner.replace('/', "::")) }

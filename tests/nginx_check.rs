@@ -1,12 +1,12 @@
-//! The standard module `nginx` tests a file before it takes its place as nginx itself would: with a real nginx, on a
-//! booted host.
+//! The standard module `nginx` checks a file before it is put in place as nginx itself would: tested with a real nginx
+//! on a booted host.
 
 use harness::binaries::workspace;
 use harness::lab::{self, Host};
 
 const CHECK: &str = "/usr/local/sbin/nginx-check";
 
-/// As much of a main file as a site is in.
+/// The part of a main configuration file that a site needs around it.
 const MAIN: &str = "user www-data;
 pid /run/nginx.pid;
 include modules-enabled/*.conf;
@@ -43,7 +43,7 @@ fn a_site_is_tested_with_relative_includes_and_leaves_nothing_behind() {
     ))
     .unwrap();
 
-    // Ended in its middle: nginx waits for a reader of its pipe.
+    // Interrupted in the middle: nginx waits for a reader of its pipe.
     host.sh(&format!(
         "mkfifo /root/pipe; {CHECK} /root/pipe & until nginx=$(pgrep -f '[n]ginx -q -t'); do :; done; \
          kill $! $nginx; wait $! || rm /root/pipe"
@@ -52,14 +52,14 @@ fn a_site_is_tested_with_relative_includes_and_leaves_nothing_behind() {
     assert_eq!((state(host, "/etc/nginx"), state(host, "/tmp")), before);
 }
 
-/// Tests a site that says this.
+/// Checks a site with this content.
 fn checked(host: &Host, says: &str) -> Result<String, String> {
     let site = format!("server {{ listen 80; server_name x.example; location / {{ {says} }} }}\n");
     host.write("/root/site", site).unwrap();
     host.sh(&format!("{CHECK} /root/site")).map_err(|error| error.to_string())
 }
 
-/// All that is in a directory.
+/// Everything in a directory.
 fn state(host: &Host, directory: &str) -> String {
     host.sh(&format!("cd {directory} && find . -type f -exec sha256sum {{}} + -o -printf '%p %l\\n' | sort"))
         .unwrap()

@@ -1,4 +1,5 @@
-//! The whole way of a node, both programs in one process: enrolment, a run, drift, a server that goes and comes back.
+//! The whole life of a node, with both programs in one process: enrolment, a run, drift, and a server that stops and
+//! starts again.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use holdfast_server::{Config, Present, Server};
 
 pub(crate) const NODE: &str = "web1.acme.example";
 
-/// One node of one customer, with a file from `files/` and one that is rendered.
+/// One node of one customer, with a file from `files/` and one from a template.
 const REPOSITORY: &[(&str, &str)] = &[
     ("inventory/hosting/acme.toml", "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n"),
     ("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = [\"profile::web\"]\n"),

@@ -1,4 +1,5 @@
-//! Open pages in a real browser: they are live again after quick clicks, a refusal, a crowd and a restart of the server.
+//! Open pages in a real browser: they become live again after quick clicks, a refusal, a crowd of pages, and a restart
+//! of the server.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +14,7 @@ use harness::scene::Scene;
 use harness::server::SOON;
 use harness::wait;
 
-/// What an operator has open.
+/// A browser in which an operator is logged in.
 fn logged_in(scene: &Scene) -> Option<Browser> {
     let browser = browser::for_test()?;
     browser.goto(&scene.login_link("olga").unwrap()).unwrap();
@@ -21,7 +22,7 @@ fn logged_in(scene: &Scene) -> Option<Browser> {
     Some(browser)
 }
 
-/// Waits until the page says that it is live.
+/// Waits until the page shows that it is live.
 fn is_live(browser: &Browser) {
     let live = wait::until("the page is live", SOON, || match browser.text("#live") {
         Ok(text) if text == "live" => Ok(()),
@@ -74,7 +75,7 @@ fn after_one_refusal_a_page_is_live_again() {
     assert_eq!(browser.text("#live-wait").unwrap(), "");
 }
 
-/// A server that refuses the first connection for happenings, as one that is busy does.
+/// A server that refuses the first connection for events, as a busy one does.
 fn answer(mut stream: TcpStream, asked: &AtomicUsize) {
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
     let request = lines.next().and_then(Result::ok).unwrap_or_default();
@@ -106,6 +107,6 @@ fn answer(mut stream: TcpStream, asked: &AtomicUsize) {
         "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
-    // A browser that has gone away reads it no more.
+    // A browser that has gone away does not read it.
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
 }

@@ -1,4 +1,4 @@
-//! One commit, followed: a real `git push`, both programs, mTLS, and a browser that sees the page change without a reload.
+//! Follows one commit: a real `git push`, both programs, mTLS, and a browser in which the page changes without a reload.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn a_commit_goes_from_a_push_to_a_page_that_is_open() {
     seen.unwrap_or_else(|error| panic!("{error}\n{}", browser.text("main").unwrap_or_default()));
     assert_eq!(browser.script("return window.untouched").unwrap(), true, "the page was loaded anew");
     browser.goto(&scene.dashboard()).unwrap();
-    // Of all machines of the inventory: those that nobody added run on nothing, and are not left out.
+    // Of all machines in the inventory: those that were never added run on no commit, but are counted.
     assert!(browser.text("main").unwrap().contains("runs on 1 of 12 nodes"), "{:?}", browser.text("main"));
 }
 

@@ -1,7 +1,7 @@
-//! Random catalogs on a booted host, with conflicts, failing and lying tools, and drift between the runs: what a report says
-//! equals what a second look finds, which asks the host's own tools and knows nothing of the agent.
+//! Random catalogs on a booted host, with conflicts, tools that fail or lie, and drift between the runs. What a report
+//! contains must equal what a second look finds, which uses the host's own tools and knows nothing about the agent.
 //!
-//! `HOLDFAST_BOOTED_SEEDS=500` tries more than the few of every test; `HOLDFAST_BOOTED_SEED=7` tries one again.
+//! `HOLDFAST_BOOTED_SEEDS=500` tries more than the few in every test run; `HOLDFAST_BOOTED_SEED=7` repeats one.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -81,7 +81,7 @@ impl Scene<'_> {
         serde_json::from_slice(&self.host.read(&to).unwrap()).unwrap()
     }
 
-    /// Which resources are as wanted, by the host's own tools.
+    /// Which resources are as wanted, according to the host's own tools.
     fn as_wanted(&self) -> Vec<bool> {
         let look =
             |one: &Wanted| format!("if ( {} ) >/dev/null 2>&1; then echo yes; else echo no; fi", one.look);
@@ -94,7 +94,7 @@ impl Scene<'_> {
         self.host.sh(&format!("set +e; ( :\n{script}\n) >/dev/null 2>&1; true")).unwrap();
     }
 
-    /// Audits: what is off is said, and nothing is touched.
+    /// Runs an audit: deviations are reported, and nothing is changed.
     fn looked(&self, place: &str) {
         let before = self.as_wanted();
         let report = self.apply(&["--audit"]);
@@ -103,7 +103,7 @@ impl Scene<'_> {
         self.compare(&report, &before, &format!("{place}, audit"));
     }
 
-    /// Enforces; answers with whether all went well.
+    /// Enforces the catalog; returns whether everything succeeded.
     fn enforced(&self, place: &str) -> bool {
         let before = self.as_wanted();
         let report = self.apply(&[]);

@@ -1,4 +1,4 @@
-//! The README alone: its commands for a new user, as they are written, on two fresh machines.
+//! Only the README: its commands for a new user, exactly as written, on two fresh machines.
 
 use std::fs;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use harness::lab::{self, Host, PROGRAMS_AT};
 /// How long what the README promises may take on a busy machine.
 const SOON: Duration = Duration::from_secs(120);
 
-/// What a new user has of the tree, beside the programs.
+/// The files from the tree that a new user has, apart from the programs.
 const FILES: [&str; 4] = [
     "Makefile",
     "agent/systemd/holdfast-agent.service",
@@ -33,34 +33,34 @@ fn by_the_readme_alone_a_machine_is_managed() {
     assert!(said.contains("login      https://server.example.com:8443/"), "{said}");
     assert!(exposure(server) < 2.0, "the server's unit is open to more than it bears");
     in_tree(server, bring);
-    // At once, as anyone who pastes one block after the other does.
+    // At once, as someone would who pastes one block after another.
     let said = in_tree(server, look);
     assert!(said.contains("web1.example.com") && said.contains("Welcome to nginx!"), "{said}");
     assert!(said.contains("state        in order") || said.contains("state        changed"), "{said}");
     assert!(web.sh("cat /etc/motd").unwrap().contains("operations@example.com"));
     in_tree(server, change);
     web.wait_for("the change", SOON, |host| {
-        // Asked once more: the first time may have been before the server had read the file.
+        // Reloads once more: the first time may have been before the server had read the file.
         host.sh("grep night@example.com /etc/motd || { systemctl reload holdfast-agent; false; }")
     })
     .unwrap();
 }
 
-/// How much of the machine the server's unit could harm, from 0 to 10, as systemd counts.
+/// How much of the machine the server's unit could harm, from 0 to 10, as computed by systemd.
 fn exposure(server: &Host) -> f64 {
     let number = "sed -n 's/.*: \\([0-9.]*\\) .*/\\1/p'";
     let said = server.sh(&format!("systemd-analyze security holdfast-server.service | {number}")).unwrap();
     said.trim().parse().unwrap_or(10.0)
 }
 
-/// The blocks of the README's section on managing a machine, in their order.
+/// The blocks in the README's section on managing a machine, in order.
 fn blocks() -> Vec<String> {
     let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
     let after = readme.split("```sh manage\n").skip(1);
     after.map(|rest| rest.split("```").next().unwrap_or_default().to_owned()).collect()
 }
 
-/// The server reaches the machine by ssh as root.
+/// Lets the server reach the machine with ssh as root.
 fn acquaint(server: &Host, web: &Host) {
     web.sh("apt-get install -qq -y openssh-server").unwrap();
     server.sh("apt-get install -qq -y make openssh-client && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519").unwrap();

@@ -1,5 +1,5 @@
-//! The pages that are made from definitions: the reference in `docs/src/reference`, and the README of each module. They
-//! are rewritten only with `HOLDFAST_BLESS=1`: `make pages`.
+//! The pages that are generated from definitions: the reference in `docs/src/reference`, and the README of each module.
+//! They are rewritten only with `HOLDFAST_BLESS=1`: `make pages`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The archives of Birch that the estate's module `application` ships are what the sources beside this file say.
+//! The archives of Birch that the estate's module `application` ships must match the sources beside this file.
 
 use std::path::Path;
 use std::process::Command;
@@ -19,7 +19,7 @@ fn an_archive_of_a_release_holds_its_sources_and_nothing_else() {
     };
     assert_eq!(names(packed.path()), names(&shipped), "tests/storefront/pack.sh packs them");
     for name in names(&shipped) {
-        // What packs may differ from machine to machine; what is packed may not.
+        // Compression may differ from machine to machine; the content may not.
         let unpacked = |folder: &Path| {
             process::run(Command::new("gzip").args(["--decompress", "--stdout"]).arg(folder.join(&name)))
                 .unwrap()

@@ -1,5 +1,5 @@
-//! What standard modules run as root beside what users of a service own, or name: with programs that only look as if they
-//! were the service's.
+//! Scripts of standard modules that run as root on what users of a service own or name, tested with fake programs in
+//! place of the service's own.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -10,7 +10,7 @@ use harness::binaries::workspace;
 use harness::skip;
 use toml::Table;
 
-/// Runs a script whose `place` is the directory `out`, with these programs before all others.
+/// Runs a script with `place` replaced by the directory `out`, and with these programs first in the `PATH`.
 fn run(command: &mut Command, script: &str, place: &str, dir: &Path, programs: &[(&str, &str)]) -> Output {
     assert!(script.contains(place), "{script}");
     let bin = dir.join("bin");
@@ -31,7 +31,7 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Writes what it was asked for last to the file that it was given.
+/// A fake dump program: writes the last argument to the output file.
 const DUMPS: &str = r#"
 for word; do case $word in --result-file=* | --file=*) file=${word#*=} ;; esac; done
 case "$*" in *broken*) echo half >"$file"; echo 'cannot dump' >&2; exit 2 ;; esac

@@ -1,4 +1,4 @@
-//! Rules of the house as tests: each says what it keeps, and why.
+//! Rules for the code as tests; each says what it checks, and why.
 
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ fn walk(dir: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The part of a file before its tests. A line that declares them in a file of their own ends nothing.
+/// The part of a file before its tests. A line that declares tests in another file does not count.
 fn without_tests(text: &str) -> &str {
     let mut tests = text.match_indices("#[cfg(test)]\n").map(|(at, _)| at);
     let are_here = |at: &usize| {
@@ -141,7 +141,7 @@ fn the_crates_know_only_whom_the_house_allows() {
 fn the_server_names_no_resource_type() {
     let types: Vec<String> =
         holdfast_catalog::resource::definitions().iter().map(|def| format!("\"{}\"", def.name)).collect();
-    // These are words of other things too: an account of the dashboard, a path, a metaparameter, a header of HTTP.
+    // These words have other meanings too: an account of the dashboard, a path, a metaparameter, an HTTP header.
     let ambiguous =
         ["\"user\"", "\"file\"", "\"group\"", "\"notify\"", "\"service\"", "\"host\"", "\"hostname\""];
     let found: Vec<_> = sources()
@@ -162,7 +162,7 @@ fn the_server_names_no_resource_type() {
 fn compile_and_lookup_know_no_clock_network_or_database() {
     let forbidden = [
         "std::fs",
-        // Addresses are values that `std::net` reads; what opens a connection is not.
+        // Addresses are only values in `std::net`; what opens a connection is forbidden.
         "TcpStream",
         "TcpListener",
         "UdpSocket",

@@ -1,4 +1,4 @@
-//! Nobody reads what the agent says, as where the journal hangs: neither a run nor the daemon waits for that.
+//! Nobody reads the agent's output, as when the journal hangs: neither a run nor the daemon waits for that.
 
 use std::io::{PipeReader, PipeWriter};
 use std::process::{Command, Stdio};
@@ -9,10 +9,10 @@ use serde_json::json;
 
 use crate::node::{NODE, Scene};
 
-/// How long the slowest of machines may take.
+/// How long the slowest machine may take.
 const LONG: Duration = Duration::from_secs(120);
 
-/// A pipe that takes nothing more.
+/// A pipe that is full.
 fn full() -> (PipeReader, PipeWriter) {
     let (reader, writer) = std::io::pipe().unwrap();
     rustix::io::ioctl_fionbio(&writer, true).unwrap();
@@ -63,7 +63,7 @@ fn the_daemon_goes_on_from_run_to_run() {
             let both = agent.stdout(writer.try_clone().unwrap()).stderr(writer).stdin(Stdio::null());
             let mut daemon = process::start(both).unwrap();
             let pid = rustix::process::Pid::from_child(daemon.child());
-            // Each run leaves how it went, and the first one comes by itself.
+            // Each run writes its result, and the first run starts by itself.
             let status = place.state_dir.join("status.json");
             let left = |before: &[u8]| {
                 std::fs::read(&status).ok().filter(|text| text != before).ok_or("no other run has ended")

@@ -1,5 +1,5 @@
-//! The book in `docs/`, built as a site by mdBook: the pages in `docs/src`, and a chapter for each module's README. Beside
-//! it, man pages of both programs.
+//! The book in `docs/`, built as a site by mdBook from the pages in `docs/src`, with a chapter for each module's
+//! README; and man pages of both programs.
 
 use std::path::Path;
 
@@ -9,13 +9,13 @@ use mdbook_driver::book::{BookItem, Chapter};
 
 use harness::binaries::workspace;
 
-/// The page whose chapters are those of the modules.
+/// The page whose chapters are the modules.
 const MODULES: &str = "modules/index.md";
 
-/// Builds the site into a folder, which is emptied before.
+/// Builds the site in a folder, which is emptied first.
 ///
 /// # Errors
-/// What mdBook says.
+/// Returns the error of mdBook.
 pub fn build(into: &Path) -> Result<()> {
     let mut book = MDBook::load(workspace().join("docs"))?;
     book.config.build.build_dir = into.to_owned();
@@ -23,10 +23,10 @@ pub fn build(into: &Path) -> Result<()> {
     book.build()
 }
 
-/// Writes a man page for each command of both programs into a folder.
+/// Writes a man page for each command of both programs to a folder.
 ///
 /// # Errors
-/// What the system says.
+/// Returns the error of the system.
 pub fn write_manual(into: &Path) -> Result<()> {
     std::fs::create_dir_all(into)?;
     for program in [holdfast_server::cli::command(), holdfast_agent::cli::command()] {

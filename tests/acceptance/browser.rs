@@ -1,6 +1,6 @@
-//! A real browser on a page: Chromium without a window, driven over WebDriver, with a new profile each time.
+//! A real browser on a page: headless Chromium, driven through WebDriver, with a new profile each time.
 //!
-//! It takes any certificate: whether a client refuses a wrong one is tested elsewhere.
+//! It accepts any certificate: other tests check that clients refuse a wrong one.
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader};
@@ -20,7 +20,7 @@ use tokio::runtime::{self, Runtime};
 use harness::process::{self, Owned};
 use harness::{skip, wait};
 
-/// Everything that makes Chromium a program that shows a page and does nothing else.
+/// Arguments that make Chromium show a page and do nothing else.
 const ARGUMENTS: [&str; 10] = [
     "--headless",
     "--no-sandbox",
@@ -31,35 +31,35 @@ const ARGUMENTS: [&str; 10] = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    // Chromium ends by itself when the driver at the other end is gone.
+    // Chromium ends by itself when the driver at the other end has ended.
     "--remote-debugging-pipe",
 ];
 
-/// Why the browser did not do something.
+/// Why the browser failed to do something.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
     Driver(#[from] process::Error),
-    /// A file or a stream.
+    /// A file or a stream failed.
     #[error("{0}: {1}")]
     Io(String, #[source] io::Error),
     /// The driver could not start a browser.
     #[error("cannot open a browser: {0}")]
     Open(#[from] NewSessionError),
-    /// A command to the browser.
+    /// The browser refused a command.
     #[error("{0}")]
     Command(#[from] CmdError),
-    /// Something that did not come about.
+    /// Something did not happen in time.
     #[error(transparent)]
     TimedOut(#[from] wait::TimedOut),
 }
 
-/// What the person in front of the browser prefers.
+/// The colour scheme that the user prefers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColorScheme {
-    /// Dark text on a light ground.
+    /// Dark text on a light background.
     Light,
-    /// Light text on a dark ground.
+    /// Light text on a dark background.
     Dark,
 }
 
@@ -68,16 +68,17 @@ pub struct Browser {
     runtime: Runtime,
     client: Client,
     _driver: Owned,
-    // The driver would be ended by its next line if nobody could read it.
+    // Kept open: the driver would be ended by its next line of output if nobody could read it.
     _driver_output: BufReader<ChildStdout>,
     _profile: TempDir,
 }
 
-/// A browser for a test, or none; then says so and why. Under `HOLDFAST_REQUIRE_BROWSER=1` the test fails.
+/// A browser for a test. `None` if there is none, which is reported with the reason. With `HOLDFAST_REQUIRE_BROWSER=1`
+/// the test fails instead.
 ///
 /// # Panics
 ///
-/// When a browser is required and there is none, or when it cannot be opened.
+/// If a browser is required and there is none, or if it cannot be opened.
 pub fn for_test() -> Option<Browser> {
     match process::installed(&["chromedriver", "chromium", "setpriv"]) {
         Ok(()) => Some(Browser::open().unwrap_or_else(|error| panic!("the browser: {error}"))),
@@ -110,17 +111,17 @@ impl Browser {
         Ok(self.runtime.block_on(self.client.goto(url))?)
     }
 
-    /// Where the browser is now.
+    /// The address of the current page.
     pub fn url(&self) -> Result<String, Error> {
         Ok(self.runtime.block_on(self.client.current_url())?.into())
     }
 
-    /// The text that a person sees in the first element that fits.
+    /// The visible text of the first matching element.
     pub fn text(&self, css: &str) -> Result<String, Error> {
         Ok(self.runtime.block_on(async { self.client.find(Locator::Css(css)).await?.text().await })?)
     }
 
-    /// Waits, without reloading, until the first element that fits shows a text, and returns all it shows.
+    /// Waits, without reloading, until the first matching element contains a text, and returns all its text.
     pub fn wait_for_text(&self, css: &str, needle: &str, timeout: Duration) -> Result<String, Error> {
         let found = wait::until(&format!("{css} shows {needle:?}"), timeout, || match self.text(css) {
             Ok(text) if text.contains(needle) => Ok(text),
@@ -130,12 +131,12 @@ impl Browser {
         Ok(found?)
     }
 
-    /// Clicks on the first element that fits.
+    /// Clicks on the first matching element.
     pub fn click(&self, css: &str) -> Result<(), Error> {
         Ok(self.runtime.block_on(async { self.client.find(Locator::Css(css)).await?.click().await })?)
     }
 
-    /// Types into the first element that fits, in place of what was there.
+    /// Types into the first matching element, in place of its present text.
     pub fn fill(&self, css: &str, text: &str) -> Result<(), Error> {
         Ok(self.runtime.block_on(async {
             let field = self.client.find(Locator::Css(css)).await?;
@@ -149,12 +150,12 @@ impl Browser {
         Ok(self.runtime.block_on(self.client.execute(body, Vec::new()))?)
     }
 
-    /// Gives the window a size in pixels.
+    /// Sets the size of the window, in pixels.
     pub fn resize(&self, width: u32, height: u32) -> Result<(), Error> {
         Ok(self.runtime.block_on(self.client.set_window_size(width, height))?)
     }
 
-    /// Lets pages know what colours are preferred.
+    /// Sets the colour scheme that pages should use.
     pub fn prefer(&self, scheme: ColorScheme) -> Result<(), Error> {
         let value = match scheme {
             ColorScheme::Light => "light",
@@ -167,7 +168,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Keeps what the window shows as a PNG file.
+    /// Saves what the window shows as a PNG file.
     pub fn screenshot(&self, path: &Path) -> Result<(), Error> {
         let image = self.runtime.block_on(self.client.screenshot())?;
         fs::write(path, image).map_err(|error| Error::Io(path.display().to_string(), error))
@@ -176,12 +177,12 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // A browser that does not answer any more ends with its driver, which is dropped next.
+        // A browser that no longer answers ends with its driver, which is dropped next.
         let _ = self.runtime.block_on(self.client.clone().close());
     }
 }
 
-/// Starts the driver on a free port of its choice, which it prints.
+/// Starts the driver on a free port that it chooses and prints.
 fn start_driver() -> Result<(Owned, BufReader<ChildStdout>, u16), Error> {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "chromedriver", "--port=0"]);
@@ -209,7 +210,7 @@ fn capabilities(profile: &Path) -> Value {
     json!({ "acceptInsecureCerts": true, "goog:chromeOptions": { "args": arguments } })
 }
 
-/// A command of Chromium's own protocol, for what WebDriver has no word for.
+/// A command of Chromium's own protocol, for what WebDriver cannot do.
 #[derive(Debug)]
 struct DevTools {
     command: &'static str,

@@ -1,4 +1,4 @@
-//! The agent on files of 1 KiB below a directory: first run, converged, and with one change.
+//! The agent with files of 1 KiB in a directory: a first run, a converged run, and a run with one change.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,19 +13,21 @@ use crate::figure::{Figure, on_disk, run};
 
 const RUNS: usize = 7;
 
-/// What a run with one change may take beside a converged one: both look at everything once, and it does so once more.
+/// How much longer a run with one change may take than a converged one: both look at everything once, and it then looks
+/// once more.
 const ONE_CHANGE: f64 = 2.2;
 
-/// Work, target of the converged and of the first run, and peers' figures as measured before on the same kind of machine.
+/// The number of files, the targets for the converged and for the first run in seconds, and the peers' figures for
+/// both, measured earlier on the same kind of machine.
 const SIZES: [(usize, f64, Option<f64>, &str, &str); 4] = [
     (100, 0.01, None, "Puppet 1.9 s, CFEngine 0.05–0.08 s", "–"),
     (1_000, 0.02, Some(0.15), "Puppet 3.0 s, CFEngine 0.26–0.34 s", "Puppet 5.6 s, CFEngine 0.46–0.78 s"),
     (5_000, 0.06, None, "Puppet 8.1 s, CFEngine 1.39 s", "–"),
-    // As many as a catalog holds, with their directories.
+    // As many as a catalog can have, with their directories.
     (49_500, 0.6, None, "–", "–"),
 ];
 
-/// Measures each size: first runs on new directories, then converged runs on the last of them.
+/// Measures each size: first runs in new directories, then converged runs in the last one.
 pub fn measure() -> anyhow::Result<Vec<Figure>> {
     let mut figures = vec![
         on_disk("agent: on disk, stripped", &harness::binaries().agent)?
@@ -74,7 +76,7 @@ fn command(bundle: &Path, directory: &Path) -> Command {
     command
 }
 
-/// A catalog of `files` files in directories of a hundred.
+/// Writes a catalog of `files` files in directories of a hundred each.
 fn write_bundle(path: &Path, files: usize) -> anyhow::Result<()> {
     let directories = (0..files.div_ceil(100)).map(|d| (format!("/srv/d{d}"), directory_attributes()));
     let members = (0..files).map(|f| (format!("/srv/d{}/f{f}", f / 100), file_attributes(f)));

@@ -1,4 +1,4 @@
-//! The compiler on a role whose sites come from five levels of data by a deep merge, with templates.
+//! The compiler with a role whose sites come from a deep merge of five levels of data, with templates.
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::facts::Facts;
@@ -8,11 +8,11 @@ use crate::figure::{Figure, own};
 
 const RUNS: usize = 30;
 
-/// Sites, resources, target in milliseconds, and Puppet Server's figure for as many.
+/// The number of sites and of resources, the target in milliseconds, and Puppet Server's figure for as many.
 const SIZES: [(usize, usize, f64, &str); 2] =
     [(108, 544, 3.0, "Puppet Server 0.9–1.0 s"), (394, 1974, 10.0, "Puppet Server 2.6–2.7 s")];
 
-/// Measures warm compiles in CPU time of this process, and the first one with all that is read for it.
+/// Measures warm compiles in CPU time of this process, and the first one with everything that it reads.
 pub fn measure() -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (sites, resources, target, peer) in SIZES {

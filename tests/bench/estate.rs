@@ -1,4 +1,4 @@
-//! The tree's own estate: the compile of each of its machines, warm, from one snapshot.
+//! The tree's own estate: a warm compile of each of its machines, from one snapshot.
 
 use anyhow::Context as _;
 use harness::binaries::workspace;
@@ -8,7 +8,8 @@ use crate::figure::{Figure, own};
 
 const RUNS: usize = 15;
 
-/// Measures each machine's compile in CPU time of this process: one figure over all, and the fullest machine's own.
+/// Measures the compile of each machine in CPU time of this process: one figure for all, and one for the machine with
+/// the most resources.
 pub fn measure() -> anyhow::Result<Vec<Figure>> {
     let snapshot = Directory::new(workspace()).snapshot()?;
     let before = own()?;
@@ -28,7 +29,7 @@ pub fn measure() -> anyhow::Result<Vec<Figure>> {
             times.push((own()? - before).as_secs_f64() * 1e3);
             resources = compiled.catalog.resources.len();
         }
-        // The first one of a machine reads what others did not need.
+        // The first compile of a machine reads files that no earlier one needed.
         times.remove(0);
         all.extend(times.iter().copied());
         if resources > fullest.0 {

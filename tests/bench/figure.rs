@@ -1,4 +1,4 @@
-//! Figures: what was measured, in which unit, beside a target.
+//! Figures: measured values with their unit and a target.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,28 +8,28 @@ use anyhow::{Context, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
-/// Something measured.
+/// A measurement.
 pub struct Figure {
     pub work: String,
-    /// Least, median and greatest.
+    /// The minimum, the median and the maximum.
     pub spread: [f64; 3],
     /// `s`, `ms` or `MiB`.
     pub unit: &'static str,
-    /// What is to be reached, in the same unit.
+    /// The target, in the same unit.
     pub target: Option<f64>,
-    /// What a peer needs, as measured before on the same kind of machine.
+    /// What a peer needs, measured earlier on the same kind of machine.
     pub peer: &'static str,
 }
 
 impl Figure {
-    /// From several runs' values.
+    /// Makes a figure from the values of several runs.
     pub fn of(work: impl Into<String>, mut values: Vec<f64>, unit: &'static str) -> Self {
         values.sort_by(f64::total_cmp);
         let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
         Self { work: work.into(), spread: [at(0.0), at(0.5), at(1.0)], unit, target: None, peer: "–" }
     }
 
-    /// With a target and a peer's figure.
+    /// Sets the target and a peer's figure.
     pub fn beside(mut self, target: f64, peer: &'static str) -> Self {
         self.target = Some(target);
         self.peer = peer;
@@ -37,12 +37,12 @@ impl Figure {
     }
 }
 
-/// The table's head, as Markdown.
+/// Prints the head of the table, as Markdown.
 pub fn print_heading() {
     println!("| work | median (least – greatest) | target | peer |\n| --- | --- | --- | --- |");
 }
 
-/// A row.
+/// Prints a row of the table.
 pub fn print(figure: &Figure) {
     let Figure { work, spread: [least, median, greatest], unit, target, peer } = figure;
     let reached = |target| if *median <= target { "reached" } else { "**missed**" };
@@ -50,7 +50,7 @@ pub fn print(figure: &Figure) {
     println!("| {work} | {median:.3} {unit} ({least:.3} – {greatest:.3}) | {target} | {peer} |");
 }
 
-/// What one process took.
+/// The resources that a process used.
 pub struct Usage {
     /// User and system time.
     pub cpu: Duration,
@@ -58,10 +58,10 @@ pub struct Usage {
     pub memory: f64,
 }
 
-/// The first argument of a process that runs one other and says what it took, so that nothing else is counted.
+/// The first argument of a process that runs one other process and prints what it used, so that nothing else is counted.
 pub const ALONE: &str = "--alone";
 
-/// Runs a command as the only child of a process of its own and says what it took; it must succeed.
+/// Runs a command as the only child of a separate process, and returns what it used; it must succeed.
 pub fn run(command: &Command) -> anyhow::Result<Usage> {
     let mut alone = Command::new(std::env::current_exe()?);
     alone.arg(ALONE).arg(command.get_program()).args(command.get_args());
@@ -71,13 +71,13 @@ pub fn run(command: &Command) -> anyhow::Result<Usage> {
     read_usage(&String::from_utf8(output.stdout)?)
 }
 
-/// Reads what [`alone`] printed.
+/// Parses what [`alone`] printed.
 pub fn read_usage(said: &str) -> anyhow::Result<Usage> {
     let (micros, memory) = said.trim().split_once(' ').context("two numbers")?;
     Ok(Usage { cpu: Duration::from_micros(micros.parse()?), memory: memory.parse()? })
 }
 
-/// Runs the command of these arguments and prints its microseconds of CPU time and its peak of memory in MiB.
+/// Runs the command in these arguments, and prints its CPU time in microseconds and its peak memory in MiB.
 pub fn alone(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
     let mut command = Command::new(arguments.next().context("a command")?);
     let status = command.args(arguments).stdout(Stdio::null()).status()?;
@@ -87,12 +87,12 @@ pub fn alone(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// A program's size.
+/// Measures the size of a program.
 pub fn on_disk(what: &str, program: &Path) -> anyhow::Result<Figure> {
     Ok(Figure::of(what, vec![std::fs::metadata(program)?.len() as f64 / 1024.0 / 1024.0], "MiB"))
 }
 
-/// Memory that a running process has, in MiB.
+/// The resident memory of a running process, in MiB.
 pub fn memory_of(id: u32) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -101,7 +101,7 @@ pub fn memory_of(id: u32) -> anyhow::Result<f64> {
     Ok(kilobytes / 1024.0)
 }
 
-/// CPU time of this process.
+/// The CPU time of this process.
 pub fn own() -> anyhow::Result<Duration> {
     Ok(cpu(&getrusage(UsageWho::RUSAGE_SELF)?))
 }

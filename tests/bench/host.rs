@@ -1,4 +1,5 @@
-//! Converged runs on a booted host: Puppet's mixed host, and the fullest machine of the tree's own estate.
+//! Converged runs on a booted host: with Puppet's mixed host, and as the machine of the tree's own estate that has the
+//! most.
 
 use anyhow::Context as _;
 use harness::estate::{self, Estate};
@@ -9,13 +10,13 @@ use crate::figure::{ALONE, Figure, Usage, read_usage};
 
 const RUNS: usize = 7;
 
-/// What Puppet and CFEngine need for the mixed host, as measured before on the same kind of machine.
+/// What Puppet and CFEngine need for the mixed host, measured earlier on the same kind of machine.
 const PEER: &str = "Puppet 2.6 s (+1.6 server), CFEngine 0.95 s";
 
-/// The machine of the estate that has most of everything.
+/// The machine of the estate with the most resources.
 const FULLEST: &str = "app1.birch.example";
 
-/// Measures both; without a lab, says why there is nothing to measure.
+/// Measures both; if there is no lab, returns the reason.
 pub fn measure() -> anyhow::Result<Vec<Figure>> {
     if let Err(missing) = lab::available() {
         anyhow::bail!("no booted hosts to measure on: {missing}");
@@ -34,7 +35,7 @@ pub fn measure() -> anyhow::Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Runs until nothing is left to do, then measures.
+/// Runs the agent until there is nothing to do, then measures.
 fn converged(host: &Host, catalog: &str, work: &str) -> anyhow::Result<Vec<Figure>> {
     let agent = format!("{PROGRAMS_AT}/holdfast-agent");
     host.exec(&[&agent, "apply", "--catalog", catalog])?;
@@ -53,7 +54,7 @@ fn converged(host: &Host, catalog: &str, work: &str) -> anyhow::Result<Vec<Figur
     ])
 }
 
-/// The catalog of the mixed host, as the peers were given it.
+/// The catalog of the mixed host, as the peers had it.
 fn mixed_host() -> Value {
     let resource = |reference: String, attributes: Value| json!({ "reference": reference, "attributes": attributes, "container": null, "origin": null });
     const PACKAGES: [&str; 10] =

@@ -1,4 +1,4 @@
-//! What a tenant's data may cost that is written to cost much: one file of 1 to 8 MB, checked as a push is, and
+//! The cost of a tenant's data that is written to be expensive: one file of 1 to 8 MB, checked as after a push, and
 //! explained.
 
 use std::process::Command;
@@ -10,11 +10,11 @@ use crate::figure::{Figure, run};
 /// The file that is replaced.
 const FILE: &str = "hieradata/customers/customer.toml";
 
-/// What a megabyte may take.
+/// The limits for each megabyte.
 const MILLISECONDS: f64 = 50.0;
 const MEBIBYTES: f64 = 100.0;
 
-/// A beginning, and what is written again and again, with its number where it says so.
+/// A name, a beginning, a text that is repeated (with its number for `{n}`), and an end.
 const SHAPES: [(&str, &str, &str, &str); 9] = [
     ("empty lists on one line", "[profile.bench]\nsites=[", "[],", "]\n"),
     ("values of the wrong type", "[profile.bench]\nsites=[", "1,\n", "]\n"),
@@ -27,17 +27,17 @@ const SHAPES: [(&str, &str, &str, &str); 9] = [
     ("a list for merge `deep`", "[profile.bench]\ndeep=[", "\"n{n}\",", "]\n"),
 ];
 
-/// What `lookup --explain` is asked of such a list, and what a megabyte of it may take: each element is on three lines.
+/// The merges that `lookup --explain` is tried with, and the limit for each megabyte; each element is on three lines.
 const EXPLAINED: [&str; 3] = ["first", "unique", "deep"];
 const EXPLAINED_MILLISECONDS: f64 = 500.0;
 
-/// Parameters beside those of the repository, each with a list at another level too.
+/// Parameters in addition to those of the repository, each with a list at another level too.
 const LISTS: &str = "[parameters]\n\
     first = { type = \"Array[String]\", default = [], doc = \"L.\" }\n\
     unique = { type = \"Array[String]\", default = [], merge = \"unique\", doc = \"L.\" }\n\
     deep = { type = \"Array[String]\", default = [], merge = \"deep\", doc = \"L.\" }\n";
 
-/// Measures `holdfast check` on each shape at each size, less what it takes without.
+/// Measures `holdfast check` for each shape and size, less what it takes without that file.
 pub fn measure() -> anyhow::Result<Vec<Figure>> {
     let directory = tempfile::tempdir()?;
     harness::synthetic::write(directory.path(), 1, 1)?;
@@ -84,7 +84,7 @@ pub fn measure() -> anyhow::Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// CPU milliseconds of an explanation.
+/// The CPU time of an explanation, in milliseconds.
 fn explained(repository: &std::path::Path, merge: &str) -> anyhow::Result<f64> {
     let mut command = Command::new("sh");
     command.args(["-c", "\"$0\" lookup \"$1\" --node \"$2\" --repo \"$3\" --explain >/dev/null"]);
@@ -104,7 +104,7 @@ fn written(before: &str, again: &str, after: &str, bytes: usize) -> String {
     text + after
 }
 
-/// CPU milliseconds and mebibytes of a check, which finds much that is wrong.
+/// The CPU time of a check that finds many problems in milliseconds, and its memory in MiB.
 fn check(repository: &std::path::Path) -> anyhow::Result<(f64, f64)> {
     let mut command = Command::new("sh");
     command.args(["-c", "\"$0\" check \"$1\" 2>/dev/null || true"]);

@@ -1,4 +1,4 @@
-//! The benchmarks: each a figure beside its target and what a peer needs for the same work.
+//! The benchmarks: figures, each with its target and what a peer needs for the same work.
 //!
 //! CPU seconds are user and system time of whole processes, medians of several runs, as the peers were measured
 //! (`docs/benchmarks.md`). Nothing here fails because a machine is slow: timings are not tests.
@@ -16,7 +16,7 @@ mod server;
 
 use std::process::ExitCode;
 
-/// What is measured together.
+/// A function that measures several figures together.
 type Part = fn() -> anyhow::Result<Vec<figure::Figure>>;
 
 fn main() -> ExitCode {

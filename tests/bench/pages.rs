@@ -1,8 +1,9 @@
-//! The pages and the API of a server with 20,000 nodes and two weeks of reports: how long an answer takes, how much it is,
-//! and how much of it goes over the line.
+//! The pages and the API of a server with 20,000 nodes and two weeks of reports: how long an answer takes, how large it
+//! is, and how much is sent.
 //!
-//! A client asks one after the other, by TLS on a kept connection; the time is from its request to the last byte, so it
-//! is a little more than the server's own. The store is made anew by [`seed`], which takes most of the time.
+//! One client asks for one page after another over TLS on a connection that stays open. The time is from its request to
+//! the last byte, so it is a little more than the server's own. The store is made by [`seed`], which takes most of the
+//! time.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,13 +24,13 @@ use crate::figure::{Figure, memory_of};
 
 mod seed;
 
-/// What each page may take, in milliseconds and in kB.
+/// The limits of each page, in milliseconds and in kB.
 const MILLISECONDS: f64 = 200.0;
 const KILOBYTES: f64 = 100.0;
 
 const ROUNDS: usize = 15;
 
-/// So many people have the overview open, each renewed as often as pages renew themselves at most.
+/// How many people have the overview open; each page is renewed as often as pages ever renew themselves.
 const OPEN: usize = 8;
 
 /// Measures every page.
@@ -53,7 +54,7 @@ pub fn measure() -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Makes control repository, CA and store in a folder, for looking at; says how a server is started on it.
+/// Makes a control repository, a CA and a store in a folder, to look at; returns how to start a server on them.
 pub fn seed(folder: &Path) -> Result<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let seeded = make(folder, &runtime)?;
@@ -68,7 +69,7 @@ pub fn seed(folder: &Path) -> Result<String> {
 fn make(folder: &Path, runtime: &Runtime) -> Result<seed::Seeded> {
     seed::write_repository(&folder.join("control"))?;
     let server = server_in(folder)?;
-    // It makes its CA and its store, and takes the one commit into force.
+    // It makes its CA and its store, and puts the only commit in force.
     let mut process = server.start(Command::new(&binaries().server), &[])?;
     server.holdfast(&["user", "add", "olga"])?;
     end(&mut process)?;
@@ -97,7 +98,7 @@ fn end(process: &mut Owned) -> Result<()> {
     Ok(())
 }
 
-/// Each page with what makes it long, and the API's routes.
+/// Each page in a case that makes it long, and the routes of the API.
 fn paths(seeded: &seed::Seeded, overview: &str) -> Result<Vec<String>> {
     let overview: serde_json::Value = serde_json::from_str(overview)?;
     let commit = overview["environments"][0]["in_force"]["id"].as_str().context("no commit is in force")?;
@@ -131,7 +132,7 @@ fn paths(seeded: &seed::Seeded, overview: &str) -> Result<Vec<String>> {
     Ok(pages.into_iter().chain(api).chain(["/api/openapi.json".to_owned()]).collect())
 }
 
-/// Someone who is logged in and sees everything.
+/// A user who is logged in and sees everything.
 #[derive(Clone)]
 struct Person {
     client: reqwest::Client,
@@ -141,7 +142,7 @@ struct Person {
 
 impl Person {
     async fn logged_in(server: &Server) -> Result<Self> {
-        // Only the first of several parts of a process that measures installs it.
+        // Only the first of several measurements in a process installs it.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = reqwest::Client::builder()
             .tls_danger_accept_invalid_certs(true)
@@ -180,12 +181,12 @@ impl Person {
         }
         let size = if plain > KILOBYTES { format!("**{plain:.1} kB**") } else { format!("{plain:.1} kB") };
         let packed = packed.map(|sent| format!(", {sent:.1} kB compressed")).unwrap_or_default();
-        // A run's id differs from one take to the next.
+        // The id of a run differs each time.
         Ok(Figure::of(format!("`{path}`: {size}{packed}"), times, "ms").beside(MILLISECONDS, "–"))
     }
 }
 
-/// How long others wait while pages renew themselves without pause.
+/// How long others wait while pages renew themselves without a pause.
 async fn beside_open_pages(person: &Person) -> Result<Vec<Figure>> {
     let go_on = Arc::new(AtomicBool::new(true));
     let open: Vec<_> = (0..OPEN).map(|_| tokio::spawn(renew(person.clone(), go_on.clone()))).collect();

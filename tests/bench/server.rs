@@ -1,7 +1,7 @@
-//! The server with a hundred nodes, asked as agents ask: over mTLS, by the agent's own client.
+//! The server with a hundred nodes, asked as agents ask: over mTLS, with the agent's own client.
 //!
-//! What the server takes is the CPU time of its process, by `/proc`; that of the client, on the same cores, is not counted.
-//! A rate would be the client's as much as the server's, so none is told.
+//! What the server needs is the CPU time of its process, from `/proc`; that of the client on the same cores is not
+//! counted. A rate would depend on the client as much as on the server, so none is given.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -25,13 +25,13 @@ use crate::figure::{Figure, memory_of, on_disk};
 
 const NODES: usize = 100;
 
-/// Sites of each node, which are 544 resources.
+/// The number of sites of each node, which are 544 resources.
 const SITES: usize = 108;
 
-/// What is asked is asked so many times by all nodes, each time a value of the spread.
+/// How often all nodes make each request; each time gives one value.
 const ROUNDS: usize = 5;
 
-/// Measures catalogs, polls and reports, and what the server needs beside CPU.
+/// Measures catalogs, polls and reports, and what the server needs apart from CPU time.
 pub fn measure() -> Result<Vec<Figure>> {
     let folder = tempfile::tempdir()?;
     synthetic::write(&folder.path().join("control"), NODES, SITES)?;
@@ -52,7 +52,7 @@ pub fn measure() -> Result<Vec<Figure>> {
     let calm = server.rounds(20, || runtime.block_on(each(&mut fleet, Ask::Report { events: 0 })))?;
     let begun = Instant::now();
     server.restarted()?;
-    // Not the first node, whose facts are those of this machine since its agent ran.
+    // Not the first node: since its agent ran, its facts are those of this machine.
     runtime.block_on(each(&mut fleet[1..2], Ask::Catalog))?;
     let ready = begun.elapsed();
     let without = server.stored()?;
@@ -91,7 +91,7 @@ pub fn measure() -> Result<Vec<Figure>> {
     ])
 }
 
-/// The server's process with its directories.
+/// The process of the server, with its directories.
 struct Running {
     folder: TempDir,
     server: Server,
@@ -112,7 +112,7 @@ impl Running {
         Ok(Self { folder, server, process })
     }
 
-    /// Ends it as systemd would, which leaves everything in its place, and starts it again.
+    /// Ends the server as systemd would, so that its files are complete, and starts it again.
     fn restarted(&mut self) -> Result<&mut Self> {
         let id = rustix::process::Pid::from_child(self.process.child());
         rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
@@ -125,13 +125,13 @@ impl Running {
         self.process.child().id()
     }
 
-    /// How many bytes the data directory holds.
+    /// The size of the data directory, in bytes.
     fn stored(&self) -> Result<u64> {
         let files = fs::read_dir(&self.server.data_dir)?;
         files.map(|file| Ok(file?.metadata()?.len())).sum()
     }
 
-    /// CPU time in milliseconds of one request, where `work` makes so many by each node.
+    /// The CPU time of one request in milliseconds, if `work` makes `times` requests for each node.
     fn cost(&mut self, times: usize, work: impl FnOnce() -> Result<()>) -> Result<f64> {
         let id = self.id();
         let before = cpu_of(id)?;
@@ -144,7 +144,7 @@ impl Running {
         (0..ROUNDS).map(round).collect()
     }
 
-    /// How much memory the agent of the first node takes between two runs.
+    /// How much memory the agent of the first node needs between two runs, in MiB.
     fn agent_at_rest(&self) -> Result<f64> {
         let root = self.folder.path().join("root");
         fs::create_dir_all(root.join("srv"))?;
@@ -157,7 +157,7 @@ impl Running {
         memory_of(agent.child().id())
     }
 
-    /// Adds all nodes and enrols them, each with a directory of its own.
+    /// Adds all nodes and enrols them, each with its own directory.
     fn enroll_all(&self, runtime: &Runtime) -> Result<Vec<Node>> {
         let enrolled = |name: String| {
             let join = self.server.holdfast(&["node", "add", &name])?;
@@ -170,10 +170,10 @@ impl Running {
     }
 }
 
-/// User and system time of a process so far.
+/// The user and system time of a process so far.
 fn cpu_of(id: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
-    // What is before the last parenthesis is the program's name, which may hold anything.
+    // Before the last parenthesis is the program's name, which may contain anything.
     let (_, fields) = stat.rsplit_once(')').context("no name in its status")?;
     let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
     Ok(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second())?)
@@ -187,22 +187,22 @@ struct Node {
     sent: u64,
 }
 
-/// What a node asks.
+/// A request of a node.
 #[derive(Clone, Copy)]
 enum Ask {
-    /// For a catalog, with its facts.
+    /// For a catalog, sending its facts.
     First,
     /// For the catalog that it has already.
     Catalog,
     /// Whether there is a new one.
     Poll,
-    /// The same, over a connection of its own.
+    /// Like `Poll`, over a new connection.
     Handshake,
     /// To store a report.
     Report { events: usize },
 }
 
-/// Has each node ask once, a few at a time.
+/// Makes each node send one request, a few at a time.
 async fn each(fleet: &mut [Node], ask: Ask) -> Result<()> {
     const AT_ONCE: usize = 8;
     for some in fleet.chunks_mut(AT_ONCE) {
@@ -226,7 +226,7 @@ async fn each(fleet: &mut [Node], ask: Ask) -> Result<()> {
     Ok(())
 }
 
-/// One request; the catalog's id where one comes.
+/// Sends one request; returns the catalog's id if one is sent.
 async fn answer(client: &Client, ask: Ask, sent: u64, have: Option<CatalogId>) -> Result<Option<CatalogId>> {
     let facts: Facts = serde_json::from_str(synthetic::FACTS)?;
     let facts_hash = facts.hash();
@@ -250,7 +250,7 @@ async fn answer(client: &Client, ask: Ask, sent: u64, have: Option<CatalogId>) -
     }
 }
 
-/// A report of a run over 500 resources, of which so many changed.
+/// The report of a run with 500 resources, of which `events` changed.
 fn report(number: u64, events: usize) -> Value {
     let event = |event: usize| {
         json!({

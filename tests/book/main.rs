@@ -1,6 +1,6 @@
 //! Builds the book into `target/book`, and a man page for each command into `target/man`: `make docs`.
 
-#![allow(clippy::print_stdout)] // what it prints is where to look
+#![allow(clippy::print_stdout)] // it prints where the results are
 
 use acceptance::book;
 use anyhow::Result;

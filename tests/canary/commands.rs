@@ -1,4 +1,5 @@
-//! Both programs' commands, each with every way to print: what the command line has and nobody tried fails the test.
+//! The commands of both programs, in each of their formats. If the command line has a command that was not tried, the
+//! test fails.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -24,7 +25,7 @@ impl Program {
         }
     }
 
-    /// To be run with all that it could log, written so.
+    /// The program, set to log everything in this format.
     pub fn command(self, logs: Format) -> Command {
         let programs = binaries();
         let mut command = Command::new(match self {
@@ -43,26 +44,26 @@ impl Program {
     }
 }
 
-/// What was tried of the command lines.
+/// The commands that were tried.
 #[derive(Debug, Default)]
 pub struct Tried {
     commands: BTreeSet<(Program, String)>,
-    /// How programs log meanwhile.
+    /// The format in which programs log meanwhile.
     pub logs: Format,
 }
 
 impl Tried {
-    /// Nothing yet, of programs that log so.
+    /// Nothing tried yet, for programs that log in this format.
     pub fn by(logs: Format) -> Self {
         Self { logs, ..Self::default() }
     }
 
-    /// Notes that a command was run, such as `node add`.
+    /// Records that a command was run, such as `node add`.
     pub fn note(&mut self, program: Program, words: &str) {
         self.commands.insert((program, words.to_owned()));
     }
 
-    /// Runs a command in each of its formats, and looks at all that it prints and says. The last output.
+    /// Runs a command in each of its formats, and searches all its output. Returns the last output.
     pub fn run<A: AsRef<OsStr>>(
         &mut self,
         told: &mut Told,
@@ -91,7 +92,7 @@ impl Tried {
         last.unwrap()
     }
 
-    /// Every command that there is was run.
+    /// Checks that every command was run.
     pub fn is_all(&self) {
         for program in [Program::Holdfast, Program::Agent] {
             let mut leaves = BTreeSet::new();
@@ -107,7 +108,7 @@ impl Tried {
     }
 }
 
-/// Each line of a log for programs is an object.
+/// Checks that each line of a log for programs is an object.
 pub fn are_objects(log: &str) {
     for line in log.lines() {
         let object: serde_json::Result<serde_json::Map<_, serde_json::Value>> = serde_json::from_str(line);
@@ -125,7 +126,7 @@ fn find_leaves(command: &clap::Command, before: &str, leaves: &mut BTreeSet<Stri
     }
 }
 
-/// The values of a command's `--format`; one without any has a single way.
+/// The values of a command's `--format`; a single `None` if it has no such option.
 fn formats(program: Program, words: &str) -> Vec<Option<String>> {
     let mut definition = program.definition();
     definition.build();
@@ -146,7 +147,7 @@ fn with_input(command: &mut Command, input: &str) -> Output {
     use std::process::Stdio;
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A program that reads none of it is not an error.
+    // It is not an error if a program does not read it.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }

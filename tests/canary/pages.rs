@@ -1,4 +1,5 @@
-//! The dashboard as each sort of user sees it: every page that another leads to, as HTML and as JSON, and the API.
+//! The dashboard as users of every kind see it: every page that can be reached through links, as HTML and as JSON, and
+//! the API.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use super::told::Told;
 
-/// More pages than this are a fault of the test.
+/// If there are more pages than this, the test is wrong.
 const MOST: usize = 1000;
 
 /// A user who is logged in.
@@ -21,7 +22,7 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Logs in by the token of a link.
+    /// Logs in with the token of a link.
     pub fn by(server: &'a Server, name: &str, token: &str, folder: &Path) -> Self {
         let link = format!("{}/login/{token}", address(server));
         let jar = folder.join(format!("{name}.cookies")).display().to_string();
@@ -53,7 +54,7 @@ impl<'a> Session<'a> {
         process::output(&mut get).unwrap().stdout
     }
 
-    /// Looks at everything, from the overview on; with `filtered`, also at what of a list each filter leaves.
+    /// Looks at all pages, beginning with the overview; with `filtered`, also at lists with each filter.
     pub fn look_at_all(&self, told: &mut Told, filtered: bool) -> BTreeSet<String> {
         let mut known: BTreeSet<String> =
             ["/", "/nodes", "/commits", "/account", "/metrics", "/healthz", "/readyz", "/api/openapi.json"]
@@ -69,7 +70,7 @@ impl<'a> Session<'a> {
                     if !filtered && link.contains('?') {
                         continue;
                     }
-                    // No page leads to a run by its id alone: an agent's log tells it.
+                    // No page has a link to a run by its id only, but an agent's log has the id.
                     let by_id = link.find("/reports/").map(|at| format!("/api/v1{}", &link[at..]));
                     let all = [link, api].into_iter().chain(by_id);
                     let new = all.filter(|link| known.insert(link.clone()));
@@ -81,7 +82,7 @@ impl<'a> Session<'a> {
         known
     }
 
-    /// Every route of the API was among these pages.
+    /// Checks that every route of the API was among these pages.
     pub fn is_all(&self, known: &BTreeSet<String>) {
         let described: Value =
             serde_json::from_slice(&self.get("/api/openapi.json", "application/json")).unwrap();
@@ -98,7 +99,7 @@ fn address(server: &Server) -> String {
     format!("https://{}", server.dashboard)
 }
 
-/// Pages of ours that a page leads to, without those that do something.
+/// The links on a page to our own pages, without those that change something.
 fn links(page: &str) -> Vec<String> {
     let links = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
     let path = |link: &str| link.split(['#']).next().unwrap_or_default().replace("&amp;", "&");

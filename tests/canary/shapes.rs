@@ -1,11 +1,11 @@
-//! The canary in each shape that a secret can have, in a repository that is right, and in what is wrong with one.
+//! The canary in every form that a secret can have, in a repository without errors, and in files with errors.
 
 use super::told::CANARY;
 
-/// Files by path; `CANARY` stands for the secret.
+/// Files by path; `CANARY` is replaced with the secret.
 type Files = &'static [(&'static str, &'static str)];
 
-/// A repository that is right. Its secrets go into files, settings, environments, and through expressions and templates.
+/// A repository without errors. Its secrets are used in files, settings and environments, and in expressions and templates.
 const RIGHT: Files = &[
     ("inventory/hosting/acme.toml", "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n"),
     ("inventory/hosting/birch.toml", "[\"web1.birch.example\"]\nrole = \"web\"\nstage = \"test\"\n"),
@@ -92,7 +92,7 @@ const NODE: &str = "hieradata/nodes/web1.acme.example.toml";
 const WEB: &str = "modules/profile/manifests/web.toml";
 const M: &str = "modules/m/manifests/init.toml";
 
-/// What is wrong with a repository, each laid over the one that is right.
+/// Files with errors, each to be laid over the repository.
 const WRONG: Files = &[
     (COMMON, "[m]\ndeclared = [\"CANARY\"]\n"),
     (COMMON, "[m]\ndeclared = { a = \"CANARY\" }\n"),
@@ -145,12 +145,12 @@ const WRONG: Files = &[
     ),
 ];
 
-/// The repository that is right.
+/// The repository without errors.
 pub fn right() -> Vec<(&'static str, String)> {
     RIGHT.iter().map(|(path, text)| (*path, filled(text))).collect()
 }
 
-/// Files that make it wrong, one by one.
+/// Files with errors, to be tried one by one.
 pub fn wrong() -> impl Iterator<Item = (&'static str, String)> {
     WRONG.iter().map(|(path, text)| (*path, filled(text)))
 }

@@ -1,4 +1,4 @@
-//! What people and programs were told, and the pieces of the canary that are in it.
+//! Everything that people and programs can read, searched for pieces of the canary.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::{BASE64, BASE64URL, HEXLOWER};
 
-/// A secret like no other text: none of its pieces is anywhere by chance.
+/// A secret like no other text: none of its pieces occurs anywhere by chance.
 pub const CANARY: &str = "xQ7zWv9kJp3bYhR2mTn5Ld8c";
 
-/// So many bytes of it in a row are a leak.
+/// How many consecutive bytes of it count as a leak.
 const PIECE: usize = 6;
 
-/// Everything that was looked at.
+/// The results of the search.
 pub struct Told {
     pieces: BTreeSet<Vec<u8>>,
     leaks: Vec<String>,
@@ -20,10 +20,10 @@ pub struct Told {
 }
 
 impl Told {
-    /// Nothing yet.
+    /// Nothing searched yet.
     pub fn new() -> Self {
         let mut pieces: BTreeSet<Vec<u8>> = CANARY.as_bytes().windows(PIECE).map(<[u8]>::to_vec).collect();
-        // As the usual encodings write it, wherever it is in what is encoded.
+        // In the usual encodings, at any position in the encoded text.
         for padding in ["", " ", "  "] {
             let text = format!("{padding}{CANARY}");
             for encoded in [BASE64.encode(text.as_bytes()), BASE64URL.encode(text.as_bytes())] {
@@ -34,7 +34,7 @@ impl Told {
         Self { pieces, leaks: Vec::new(), places: 0 }
     }
 
-    /// Looks at something; `what` says where it was.
+    /// Searches some bytes; `what` says where they come from.
     pub fn look(&mut self, what: &str, bytes: &[u8]) {
         self.places += 1;
         let is_piece = |length: usize| {
@@ -49,7 +49,7 @@ impl Told {
         }
     }
 
-    /// Looks at every file below a folder, but for those at or below `except`.
+    /// Searches every file below a folder, except those at or below `except`.
     pub fn folder(&mut self, what: &str, folder: &Path, except: &[PathBuf]) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -65,7 +65,7 @@ impl Told {
         }
     }
 
-    /// Nothing of it was anywhere, and enough was looked at.
+    /// Checks that no piece was found, and that at least `least` places were searched.
     pub fn end(self, least: usize) {
         assert!(self.leaks.is_empty(), "{} leaks:\n{}", self.leaks.len(), self.leaks.join("\n\n"));
         assert!(self.places >= least, "only {} places were looked at", self.places);

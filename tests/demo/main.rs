@@ -1,9 +1,10 @@
-//! The demonstration: a server, three machines of two customers, a commit and a drift, each seen and said.
+//! The demonstration: a server, three machines of two customers, a commit and a drift, and how each is detected and
+//! reported.
 //!
-//! As root the machines are booted hosts; otherwise directories, where what needs a running system is not applicable.
-//! With `--once` it ends by itself, and fails unless all of it was seen.
+//! With root, the machines are booted hosts; otherwise they are directories, in which everything that needs a running
+//! system is not applicable. With `--once` it ends by itself, and fails unless all of this was seen.
 
-#![allow(clippy::print_stdout)] // what it prints is what it is for
+#![allow(clippy::print_stdout)] // printing is its purpose
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -73,7 +74,7 @@ fn say(what: &str) {
     println!("· {what}");
 }
 
-/// Enrols the machines and runs each until there is nothing to do.
+/// Enrols the machines, and runs each until there is nothing to do.
 fn converge(scene: &Scene, machines: &[Machine], first_runs: &str) -> Result<()> {
     progress::during("enrolling them", || machines.iter().try_for_each(|machine| scene.enroll(machine)))?;
     say(&format!("{} are enrolled, each by its own join string", NODES.join(", ")));
@@ -93,14 +94,14 @@ fn converge(scene: &Scene, machines: &[Machine], first_runs: &str) -> Result<()>
     Ok(())
 }
 
-/// Runs the agent once; it must change something and fail at nothing.
+/// Runs the agent once; the run must change something and have no failures.
 fn changed(machine: &Machine) -> Result<Report> {
     let run = progress::during(&format!("a run on {}", machine.certname()), || machine.run_once())?;
     ensure!(run.code == 2, "a run on {} should have changed something: {run:?}", machine.certname());
     run.report()
 }
 
-/// The one event of a run that corrected a drift.
+/// The only event of a run, which must have corrected a drift.
 fn corrected(machine: &Machine, resource: &str) -> Result<Event> {
     let events = changed(machine)?.events;
     let drifts =
@@ -118,7 +119,7 @@ fn nothing_to_do(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// The counts of the last report that the server has of a machine.
+/// The counts of the newest report of a machine on the server.
 fn last_counts(scene: &Scene, machine: &Machine) -> Result<Value> {
     let node = scene.holdfast(&["node", "show", machine.certname(), "--format", "json"])?;
     let node: Value = serde_json::from_str(&node)?;
@@ -128,7 +129,7 @@ fn last_counts(scene: &Scene, machine: &Machine) -> Result<Value> {
 fn see_page(machine: &Machine, site: &str, title: &str) -> Result<()> {
     let host = machine.host().context("a booted host")?;
     let page = host.wait_for(&format!("{site} answers"), SOON, |host| {
-        // From the machine itself: behind a balancer, nobody else is answered.
+        // From the machine itself: behind a balancer, it answers no one else.
         host.sh(&format!("curl --silent --show-error --fail --header 'Host: {site}' http://127.0.0.1/"))
     })?;
     ensure!(page.contains(title), "{site} shows {page:?}");
@@ -136,7 +137,7 @@ fn see_page(machine: &Machine, site: &str, title: &str) -> Result<()> {
     Ok(())
 }
 
-/// A commit to one customer's data changes exactly that customer's machines.
+/// A commit to one customer's data changes only that customer's machines.
 fn commit(scene: &Scene, web: &Machine, database: &Machine, foreign: &Machine) -> Result<()> {
     let file = "hieradata/customers/acme.toml";
     let to = "[profile.base]\ncontact = \"ropes@acme.example\"\n\n[profile.shop]";
@@ -179,8 +180,8 @@ fn drift_of_a_service(scene: &Scene, web: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Leaves the server and live agents to be looked at, until the lab's time is over or Ctrl-C. Directories have no agent of
-/// their own: they are run here, so that none is late.
+/// Keeps the server and running agents for people to look at, until the lab's time is over or Ctrl-C is pressed.
+/// Directories have no running agent: they are run from here, so that none is late.
 fn stay(scene: &Scene, machines: &[Machine]) -> Result<()> {
     for machine in machines {
         if let Some(host) = machine.host() {

@@ -1,4 +1,4 @@
-//! Links: of the built site by its HTML, and of the tree's Markdown by its text. Nothing is fetched.
+//! Links: in the HTML of the built site, and in the text of the tree's Markdown files. Nothing is fetched.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -8,7 +8,7 @@ use harness::binaries::workspace;
 /// A built site.
 pub struct Site {
     root: PathBuf,
-    /// Each page's text, by its path in the site.
+    /// The text of each page, by its path in the site.
     pages: BTreeMap<PathBuf, String>,
 }
 
@@ -20,7 +20,7 @@ impl Site {
         Self { root: root.to_owned(), pages }
     }
 
-    /// How many there are.
+    /// The number of pages.
     pub fn pages(&self) -> usize {
         self.pages.len()
     }
@@ -30,7 +30,7 @@ impl Site {
         let anchors: BTreeMap<&PathBuf, BTreeSet<&str>> =
             self.pages.iter().map(|(path, text)| (path, values(text, " id=\"").collect())).collect();
         let mut broken = Vec::new();
-        // The page for what is not found, and the one with all chapters, are addressed otherwise.
+        // The page for addresses that do not exist, and the one with all chapters, have other addresses.
         let own = self
             .pages
             .iter()
@@ -66,7 +66,7 @@ fn read_pages(root: &Path, folder: &Path, pages: &mut BTreeMap<PathBuf, String>)
     }
 }
 
-/// What is between this beginning and the next quote, wherever it does.
+/// The texts between this beginning and the next quote.
 fn values<'a>(text: &'a str, beginning: &'a str) -> impl Iterator<Item = &'a str> {
     text.split(beginning).skip(1).filter_map(|rest| rest.split('"').next())
 }
@@ -75,7 +75,7 @@ fn is_internal(link: &str) -> bool {
     !link.contains("://") && !link.starts_with("mailto:") && !link.starts_with("data:")
 }
 
-/// A link's path as seen from a page, without `.` and `..`.
+/// The path of a link, relative to the site's root, without `.` and `..`.
 fn joined(page: &Path, link: &str) -> PathBuf {
     let mut path = page.parent().unwrap_or(Path::new("")).to_owned();
     for part in Path::new(link).components() {
@@ -88,7 +88,7 @@ fn joined(page: &Path, link: &str) -> PathBuf {
     path
 }
 
-/// The links of a file of Markdown to other files of the tree, without a target.
+/// The broken links of a Markdown file to other files in the tree.
 pub fn broken_in(file: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(file).unwrap();
     let name = file.strip_prefix(workspace()).unwrap_or(file);
@@ -97,7 +97,7 @@ pub fn broken_in(file: &Path) -> Vec<String> {
     let prose: String = outside_blocks.split('`').step_by(2).collect();
     for link in prose.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next()) {
         let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
-        // The book's own pages of modules are made when it is built; the site's check sees them.
+        // The book's pages of modules are made when it is built; the check of the site covers them.
         let is_made = name.starts_with("docs/src") && path.contains("modules/");
         if !is_internal(link) || is_made {
             continue;
@@ -114,7 +114,7 @@ pub fn broken_in(file: &Path) -> Vec<String> {
     broken
 }
 
-/// The anchors that headings have: lower case, words with hyphens between, nothing else.
+/// The anchors of headings: in lower case, with hyphens between words, and nothing else.
 fn headings(text: &str) -> impl Iterator<Item = String> {
     let lines = text.lines().filter(|line| line.starts_with('#'));
     lines.map(|line| {

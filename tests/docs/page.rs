@@ -1,10 +1,10 @@
-//! A page of Markdown, cut into its blocks of code.
+//! A page of Markdown, split into its blocks of code.
 
 use std::path::{Path, PathBuf};
 
 use harness::binaries::workspace;
 
-/// A page, with what is to be written in place of it.
+/// A page, and the text that will replace it.
 pub struct Page {
     file: PathBuf,
     text: String,
@@ -14,11 +14,11 @@ pub struct Page {
 /// A block of code.
 #[derive(Clone)]
 pub struct Block {
-    /// What is behind the fence: `toml,wrong`.
+    /// The text after the opening fence: `toml,wrong`.
     info: String,
-    /// The line of the fence.
+    /// The line number of the opening fence.
     pub line: usize,
-    /// What is between the fences.
+    /// The text between the fences.
     pub text: String,
 }
 
@@ -35,7 +35,7 @@ impl Page {
         self.file.strip_prefix(workspace()).unwrap_or(&self.file).display().to_string()
     }
 
-    /// Its blocks, in their order.
+    /// Its blocks, in order.
     pub fn blocks(&self) -> Vec<Block> {
         let mut blocks: Vec<Block> = Vec::new();
         let mut open = false;
@@ -53,35 +53,35 @@ impl Page {
         blocks
     }
 
-    /// Puts another text into a block.
+    /// Replaces the text of a block.
     pub fn replace(&mut self, block: &Block, text: &str) {
         let fenced = |text: &str| format!("```{}\n{text}```\n", block.info);
         self.changed = self.changed.replacen(&fenced(&block.text), &fenced(text), 1);
     }
 
-    /// Whether a block was given another text.
+    /// Whether a block was replaced by another text.
     pub fn is_changed(&self) -> bool {
         self.changed != self.text
     }
 
-    /// Writes the page with what was replaced.
+    /// Writes the page with the replaced blocks.
     pub fn write(&self) {
         std::fs::write(&self.file, &self.changed).unwrap();
     }
 }
 
 impl Block {
-    /// The first word behind the fence.
+    /// The first word after the opening fence.
     pub fn language(&self) -> &str {
         self.info.split(',').next().unwrap_or_default()
     }
 
-    /// Whether it is there to be refused.
+    /// Whether it must be refused.
     pub fn is_wrong(&self) -> bool {
         self.info.split(',').any(|word| word == "wrong")
     }
 
-    /// The file that its first line names: `# hieradata/common.toml`, `{{! modules/x/templates/y.hbs }}`.
+    /// The file named in its first line: `# hieradata/common.toml`, `{{! modules/x/templates/y.hbs }}`.
     pub fn path(&self) -> Option<&str> {
         let line = self.text.lines().next()?;
         let comment = match self.language() {

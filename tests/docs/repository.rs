@@ -1,4 +1,4 @@
-//! The control repository of a page: what `holdfast init` makes, under what the page shows.
+//! The control repository of a page: what `holdfast init` makes, overlaid with what the page shows.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,24 +8,24 @@ use holdfast_server::diagnose::{self, Colour};
 use holdfast_server::{Directory, Excerpts, Program, Snapshot, check};
 use tempfile::TempDir;
 
-/// A repository that grows with a page.
+/// A repository that grows along a page.
 pub struct Repository {
     folder: TempDir,
-    /// Paths that the page gave.
+    /// The paths of files from the page.
     laid: Vec<String>,
-    /// What a block that is wrong is in place of.
+    /// The path and previous text of the file that a wrong block replaced.
     instead: Option<(String, Option<String>)>,
 }
 
 impl Repository {
-    /// As `holdfast init` makes it.
+    /// A repository as `holdfast init` makes it.
     pub fn of_init() -> Self {
         let folder = tempfile::tempdir().unwrap();
         process::run(Command::new(&binaries().server).arg("init").arg(folder.path())).unwrap();
         Self { folder, laid: Vec::new(), instead: None }
     }
 
-    /// Puts a file there. Before it replaces one of the page's own, that one must have been right.
+    /// Writes a file. If it replaces one of the page's own, that one must have been right.
     pub fn lay(&mut self, path: &str, text: &str, wrong: bool) -> Result<(), String> {
         self.restore();
         if self.laid.iter().any(|laid| laid == path) {
@@ -46,13 +46,13 @@ impl Repository {
         }
     }
 
-    /// The page is over: what it made has nothing wrong.
+    /// Checks the repository at the end of the page.
     pub fn end(&mut self) -> Result<(), String> {
         self.restore();
         self.check()
     }
 
-    /// What stands so far is committed: a check of what is wrong judges beside it.
+    /// Commits the present state, since a wrong block is judged against it.
     fn commit(&self) {
         for arguments in [
             &["init", "--quiet", "--initial-branch=main"][..],
@@ -83,8 +83,7 @@ impl Repository {
         }
     }
 
-    /// Everything that is wrong with the repository as it is, on its machine and on one that has every class that
-    /// the page made.
+    /// Finds all problems of the repository as it is, both on its machine and on one that has every class from the page.
     fn check(&self) -> Result<(), String> {
         let snapshot = Directory::new(self.folder.path()).snapshot().unwrap();
         let probed = self.with_probe(&snapshot);
@@ -121,7 +120,7 @@ impl Repository {
         Snapshot::of_files(files)
     }
 
-    /// Runs the commands of a console block, and answers with the block as it should be.
+    /// Runs the commands of a console block, and returns the block as it should be.
     pub fn run(&self, block: &str) -> Result<String, String> {
         let mut shown = String::new();
         for command in block.lines().filter_map(|line| line.strip_prefix("$ ")) {
@@ -144,14 +143,14 @@ impl Repository {
     }
 }
 
-/// The class of a manifest, unless it is a role or the manifest is a define.
+/// The class of a manifest; `None` if it is a role or a define.
 fn class_of(snapshot: &Snapshot, path: &str) -> Option<String> {
     let name = holdfast_server::ManifestName::of_path(path)?.ok()?;
     let text = String::from_utf8_lossy(snapshot.get(path)?.bytes()).into_owned();
     (name.module() != "role" && !text.contains("kind = \"define\"")).then(|| name.to_string())
 }
 
-/// Settings of a program, read as the program reads them.
+/// Checks the settings of a program by reading them as the program does.
 pub fn read_settings(path: &str, text: &str) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("settings.toml");

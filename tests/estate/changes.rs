@@ -1,4 +1,4 @@
-//! What a change of the data does to services: those that it concerns are restarted or reloaded, and no others.
+//! What a change of the data does to services: only those that it affects are restarted or reloaded.
 
 use std::collections::BTreeMap;
 
@@ -7,23 +7,23 @@ use harness::lab::Host;
 
 use super::Cast;
 
-/// A change of a text in the data, and what must come of it on a machine.
+/// A change of a text in the data, and its expected effect on a machine.
 struct Changed {
     from: &'static str,
     to: &'static str,
     /// Services that are new processes afterwards.
     restarted: &'static [&'static str],
-    /// Services that read their configuration again and go on.
+    /// Services that reload their configuration and keep running.
     reloaded: &'static [&'static str],
-    /// A script that succeeds only where the change is in force.
+    /// A script that succeeds only if the change is in force.
     in_force: &'static str,
 }
 
-/// The services that are looked at.
+/// The services that are checked.
 const SERVICES: [&str; 6] =
     ["nftables", "prometheus", "prometheus-node-exporter", "rsyslog", "ssh", "systemd-journald"];
 
-/// What is changed on the operators' machine, one after the other.
+/// The changes on the operators' machine, one after another.
 const CHANGES: [Changed; 6] = [
     Changed {
         from: "\"90d\"",
@@ -69,7 +69,7 @@ const CHANGES: [Changed; 6] = [
     },
 ];
 
-/// Changes the data and looks at what became of the services, one change after the other.
+/// Changes the data and checks the services, one change after another.
 pub(super) fn reach_only_whom_they_concern(cast: &Cast, host: &Host) {
     cast.estate.give(host.certname(), EXTRA).unwrap();
     cast.converge("with a rule of its own");
@@ -89,11 +89,11 @@ pub(super) fn reach_only_whom_they_concern(cast: &Cast, host: &Host) {
     }
 }
 
-/// A rule of the machine's own, for the change of one.
+/// A rule that only this machine has, so that a change can be about it.
 const EXTRA: &str =
     "[firewall.rules.visitors]\nsource = [\"10.99.0.0/16\"]\nprotocol = \"tcp\"\nports = [8080]\n";
 
-/// Which start of each service is running.
+/// Identifies the running start of each service.
 fn invocations(host: &Host) -> BTreeMap<&'static str, String> {
     let start = |service| host.sh(&format!("systemctl show --property InvocationID {service}")).unwrap();
     SERVICES.into_iter().map(|service| (service, start(service))).collect()

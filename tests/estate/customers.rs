@@ -1,4 +1,4 @@
-//! What the customers' machines are asked: shops behind a balancer, an application, mail, databases, names.
+//! The probes of the customers' machines: shops behind a balancer, an application, mail, databases, names.
 
 use super::{Cast, Probe, Scene, probe};
 
@@ -6,7 +6,7 @@ const LB: &str = "lb1.acme.example";
 const WEB1: &str = "web1.acme.example";
 const WEB2: &str = "web2.acme.example";
 
-/// Acme's shops behind their balancer, which asks the name server where they are.
+/// Acme's shops behind their balancer, which gets their addresses from the name server.
 pub(super) const SHOP: Scene = Scene { nodes: &[LB, NS, WEB1, WEB2], probes: SHOP_PROBES };
 
 const SHOP_PROBES: &[Probe] = &[
@@ -120,7 +120,7 @@ const STOREFRONT_PROBES: &[Probe] = &[
 const RELAY: &str = "mail1.cedar.example";
 const MX: &str = "mx1.cedar.example";
 
-/// Cedar's newsletters, and where mail for Cedar is kept. The lab's smarthost is the mail host.
+/// Cedar's newsletters, and the server with Cedar's mailboxes. The lab's smarthost is the mail host.
 pub(super) const MAIL: Scene = Scene { nodes: &[RELAY, MX], probes: MAIL_PROBES };
 
 const MAIL_PROBES: &[Probe] = &[
@@ -184,7 +184,7 @@ const MAIL_PROBES: &[Probe] = &[
     probe(MX, "a mailbox has its quota", "doveadm -f tab quota get -u carla@cedar.example | grep -w 5242880"),
 ];
 
-/// A mailbox goes, one comes, and what is for neither is Office's from now on.
+/// One mailbox is removed, another is added, and mail for unknown addresses goes to Office from now on.
 const OTHER_MAILBOXES: &str = r#"
 [profile.mailhost.mailboxes]
 "--carla@cedar.example" = true
@@ -219,7 +219,7 @@ const OTHER_MAILBOX_PROBES: &[Probe] = &[
     ),
 ];
 
-/// What becomes of mailboxes when data says something else.
+/// Changes the mailboxes in the data, and checks the result.
 pub(super) fn mailboxes_come_and_go(cast: &Cast) {
     cast.estate.give(MX, OTHER_MAILBOXES).unwrap();
     cast.converge("with other mailboxes");

@@ -1,10 +1,10 @@
-//! Logs by TLS: both machines show certificates of one authority, and anyone who has none is not heard.
+//! Logs over TLS: both machines have certificates from one authority, and clients without a certificate are refused.
 
 use harness::lab::Host;
 
 use super::{Cast, OPS, SOON, WEB};
 
-/// Makes an authority and a certificate for each of both machines, as an operator would elsewhere.
+/// Makes an authority and a certificate for each of the two machines, as an operator would elsewhere.
 const PKI: &str = r#"
 mkdir -p /root/pki && cd /root/pki
 key="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
@@ -15,7 +15,7 @@ for name in ops1.nordops.example web1.acme.example; do
     openssl x509 -req -in "$name.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile extensions -out "$name.pem"
 done"#;
 
-/// Where rsyslog is told to find them.
+/// Where rsyslog finds the certificates.
 const FILES: &str = r#"
 [rsyslog]
 ca_file   = "/etc/rsyslog.tls/ca.pem"
@@ -31,7 +31,7 @@ port = 6514
 tls = true
 ";
 
-/// Whom the server hears then, of all that have a certificate.
+/// The clients that the server then accepts, among those with a certificate.
 const PEERS: &str = "peers = [\"*.acme.example\"]\n";
 
 const CLIENT: &str = "
@@ -46,7 +46,7 @@ program = \"noise\"
 /// What arrives from clients, in a file for each.
 const ARRIVED: &str = "/var/log/remote/*/messages.log";
 
-/// Has both machines speak TLS from now on, and looks at what arrives.
+/// Makes both machines use TLS from now on, and checks what arrives.
 pub(super) fn are_heard_by_certificate_alone(cast: &Cast) {
     let (server, client) = (cast.host(OPS), cast.host(WEB));
     server.sh(PKI).unwrap();
@@ -57,7 +57,7 @@ pub(super) fn are_heard_by_certificate_alone(cast: &Cast) {
     cast.converge("with certificates");
     client.sh("logger --tag noise 'not to be sent'").unwrap();
     hears(server, client, "sent by tls");
-    // As the program's own line: the machine also logs that the script was run.
+    // As a line of the program itself: the machine also logs that the script was run.
     server.sh(&format!("! grep 'noise not to be sent' {ARRIVED}")).unwrap();
     let intruder = "printf '<13>1 2026-01-01T00:00:00Z intruder x - - - in the clear\\n' | nc -q 2 ops1.nordops.example 6514";
     cast.host(super::DB).sh(&format!("{intruder} || true")).unwrap();
@@ -68,14 +68,14 @@ pub(super) fn are_heard_by_certificate_alone(cast: &Cast) {
     hears(server, client, "by its name");
 }
 
-/// What the client logs arrives.
+/// Checks that a line that the client logs arrives.
 fn hears(server: &Host, client: &Host, line: &str) {
     client.sh(&format!("logger --tag sealed '{line}'")).unwrap();
     let arrives = |host: &Host| host.sh(&format!("grep 'sealed {line}' {ARRIVED}"));
     server.wait_for(&format!("a line by TLS, {line}, arrives"), SOON, arrives).unwrap();
 }
 
-/// Puts a machine's certificate and key where it keeps them.
+/// Copies a machine's certificate and key to where it keeps them.
 fn hand_over(from: &Host, to: &Host) {
     for (source, target) in [
         ("ca.pem", "ca.pem"),

@@ -1,10 +1,10 @@
-//! Every fault that was thought of, beside the tests that try it, or why it is not tried here. The letters and
-//! numbers are in the names of tests that were written for one; others were there before.
+//! Every fault that we thought of, with the tests that try it, or why it is not tried here. Tests that were written for
+//! a fault have its letter and number in their names; others existed before.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Where a fault is tried.
+/// How a fault is tried.
 enum Tried {
     By(&'static [&'static str]),
     Not(&'static str),
@@ -330,7 +330,7 @@ fn each_fault_has_its_test_or_a_reason() {
             Not(reason) => assert!(reason.len() > 20, "F{number:02}: {fault}"),
         }
     }
-    // Anyone who writes a test for a fault has it in the table.
+    // A test for a fault must be in the table.
     let named: BTreeSet<&str> = FAULTS
         .iter()
         .flat_map(|(_, _, tried)| match tried {
@@ -344,12 +344,12 @@ fn each_fault_has_its_test_or_a_reason() {
     assert!(left_out.is_empty(), "not in the table: {left_out:?}");
 }
 
-/// `f09_…`
+/// Whether a test has the number of a fault: `f09_…`.
 fn is_numbered(test: &str) -> bool {
     test.starts_with('f') && without_number(test) != test
 }
 
-/// A test's name without the letter and number of a fault or an abuse: tests that try several carry one of them.
+/// A test's name without the letter and number of a fault or an abuse: tests that try several have the number of one.
 fn without_number(test: &str) -> &str {
     let bytes = test.as_bytes();
     let is_numbered = bytes.len() > 4
@@ -375,7 +375,7 @@ fn tests_of_the_tree() -> BTreeSet<String> {
     tests
 }
 
-/// The functions that a test attribute precedes.
+/// The functions with a test attribute.
 fn tests_of(text: &str) -> Vec<String> {
     let mut is_test = false;
     let mut found = Vec::new();

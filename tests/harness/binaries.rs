@@ -1,5 +1,5 @@
-//! The project's own programs, built from the tree as it is before they are used, so that no test can
-//! pass on a stale one.
+//! The project's own programs. They are built from the current tree before they are used, so no test can pass with an
+//! outdated one.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -8,23 +8,23 @@ use std::sync::OnceLock;
 
 use crate::progress;
 
-/// Where the freshly built programs lie.
+/// The paths of the freshly built programs.
 #[derive(Debug, Clone)]
 pub struct Binaries {
-    /// The folder that holds both.
+    /// The folder that contains both.
     pub folder: PathBuf,
     /// `holdfast`: the server and the operator's commands.
     pub server: PathBuf,
     pub agent: PathBuf,
 }
 
-/// Builds both programs, once a process, and says where they are.
+/// Builds both programs, once in each process, and returns where they are.
 ///
-/// `HOLDFAST_PROFILE` chooses cargo's profile (`dev` without it), `CARGO_TARGET_DIR` the target folder.
+/// `HOLDFAST_PROFILE` selects cargo's profile (`dev` if it is not set), and `CARGO_TARGET_DIR` the target folder.
 ///
 /// # Panics
 ///
-/// When they do not build: there is nothing to test then, and cargo has already said why.
+/// If they do not build: then there is nothing to test, and cargo has already reported why.
 pub fn binaries() -> &'static Binaries {
     static BUILT: OnceLock<Binaries> = OnceLock::new();
     BUILT.get_or_init(|| progress::during("building both programs", build))
@@ -44,15 +44,15 @@ fn build() -> Binaries {
     if profile == "release" {
         released();
     } else {
-        // With the whole workspace selected, dependencies have the features that the tests were built with, and
-        // none is compiled a second time.
+        // With the whole workspace selected, dependencies have the same features as in the build of the tests, so none
+        // is compiled a second time.
         let both = ["build", "--quiet", "--workspace", "--bin", "holdfast", "--bin", "holdfast-agent"];
         run("cargo build", cargo().args(both).args(["--profile", &profile]));
     }
     Binaries { server: folder.join("holdfast"), agent: folder.join("holdfast-agent"), folder }
 }
 
-/// As they are released: the agent has a profile of its own, which only the Makefile knows.
+/// Builds them as they are released: the agent has its own profile, which only the Makefile knows.
 fn released() {
     run("make build", Command::new("make").args(["--silent", "build"]));
 }
@@ -68,11 +68,11 @@ fn run(what: &str, command: &mut Command) {
 }
 
 fn target_folder() -> PathBuf {
-    // Cargo takes a relative folder from where it is started, and `build` starts it in the workspace.
+    // Cargo resolves a relative folder from the directory that it is started in, and `build` starts it in the workspace.
     workspace().join(env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from))
 }
 
-/// Cargo names a profile's folder after it, except for the two that are older than profiles.
+/// The folder of a profile. Cargo names it after the profile, except for those that are older than profiles.
 fn folder_of(profile: &str) -> &str {
     match profile {
         "dev" | "test" => "debug",

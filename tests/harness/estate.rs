@@ -1,5 +1,5 @@
-//! The tree's own control repository, as it holds on the lab's hosts: packages come from the lab's repository, and
-//! what has an address in the data has the one that the lab gave it.
+//! The tree's own control repository, adapted to the lab's hosts: packages come from the lab's repository, and
+//! addresses in the data are those that the lab assigned.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ use toml::{Table, Value};
 use crate::lab::{Host, PROGRAMS_AT, SOURCE_AT};
 use crate::{binaries, process};
 
-/// What a control repository is made of.
+/// The parts of a control repository.
 const PARTS: [&str; 5] = ["holdfast.toml", "inventory", "hieradata", "modules", "facts"];
 
-/// The machine that the others' data names by its address.
+/// The machine that the data of others refers to by its address.
 const OPERATIONS: &str = "ops1.nordops.example";
 
-/// Addresses in the data, each of a machine that others reach by it.
+/// Addresses in the data, each with the machine that others reach by it.
 const ADDRESSES: [(&str, &str); 4] = [
     ("ns1.nordops.example", "192.0.2.53"),
     ("lb1.acme.example", "10.20.0.2"),
@@ -27,10 +27,10 @@ const ADDRESSES: [(&str, &str); 4] = [
     ("web2.acme.example", "10.20.0.12"),
 ];
 
-/// The machine that keeps mail.
+/// The machine with the mailboxes.
 const MAILHOST: &str = "mx1.cedar.example";
 
-/// Copies the tree's control repository to a folder that exists.
+/// Copies the tree's control repository to an existing folder.
 pub fn copy(to: &Path) -> Result<()> {
     for part in PARTS {
         process::run(Command::new("cp").arg("-R").arg(binaries::workspace().join(part)).arg(to))?;
@@ -38,7 +38,7 @@ pub fn copy(to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Has a copy's machines get their packages from the lab's repository, which is all that they reach.
+/// Makes the machines of a copy get their packages from the lab's repository, since they can reach no other.
 pub fn use_packages_of_lab(repository: &Path) -> Result<()> {
     let lab = toml::toml! {
         uris = ["file://@"]
@@ -50,15 +50,15 @@ pub fn use_packages_of_lab(repository: &Path) -> Result<()> {
     edit(&repository.join("hieradata/os/debian-12.toml"), |data| {
         let apt = table(data, &["apt"])?;
         apt.insert("repositories".into(), Table::from_iter([("lab".into(), Value::Table(lab))]).into());
-        // What the lab brings along is large, and on every host.
+        // What the lab mounts is large, and is on every host.
         let lent = [SOURCE_AT, PROGRAMS_AT].map(Value::from).to_vec();
         table(data, &["borg"])?.insert("exclude".into(), lent.into());
         Ok(())
     })
 }
 
-/// The files of a role that has one class and nothing else, and of a machine `NAME.nordops.example` with that role and
-/// values for the class.
+/// The files for a role with only one class, and for a machine `NAME.nordops.example` with that role and values for the
+/// class.
 pub fn role_of_one(name: &str, class: &str, values: &str) -> [(String, String); 4] {
     let (machine, only) = (format!("{name}.nordops.example"), format!("only_{}", name.replace('-', "_")));
     let includes = |what: &str, class: &str| format!("doc = \"{what}\"\ninclude = [\"{class}\"]\n");
@@ -77,18 +77,18 @@ pub fn role_of_one(name: &str, class: &str, values: &str) -> [(String, String); 
     ]
 }
 
-/// The file of a machine's own data.
+/// The file with a machine's own data.
 fn own(certname: &str) -> String {
     format!("hieradata/nodes/{certname}.toml")
 }
 
-/// A copy of the estate, and hosts that live by it.
+/// A copy of the estate, for hosts that use it.
 pub struct Estate {
     folder: TempDir,
 }
 
 impl Estate {
-    /// The estate for hosts of one lab.
+    /// The estate for the hosts of one lab.
     pub fn on(hosts: &[Host]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         copy(folder.path())?;
@@ -108,14 +108,14 @@ impl Estate {
                 estate.replace(written, &address.to_string())?;
             }
         }
-        // Nothing leads out of the lab, so mail that would goes to the mail host.
+        // No mail can leave the lab, so it goes to the mail host.
         if let Some(address) = address_of(MAILHOST) {
             estate.replace("\"out.nordcloud.example:587\"", &format!("\"{address}:25\""))?;
         }
         Ok(estate)
     }
 
-    /// Replaces a text wherever it is in the data.
+    /// Replaces a text everywhere in the data.
     pub fn replace(&self, from: &str, to: &str) -> Result<()> {
         for file in files(&self.folder.path().join("hieradata"))? {
             let text = fs::read_to_string(&file)?;
@@ -136,12 +136,12 @@ impl Estate {
         Ok(())
     }
 
-    /// Gives a machine data of its own, in place of what it has.
+    /// Replaces a machine's own data.
     pub fn give(&self, certname: &str, data: &str) -> Result<()> {
         self.add(&[(own(certname), data.to_owned())])
     }
 
-    /// Lets a machine in at the backup server, by the key that it made.
+    /// Admits a machine at the backup server, with the key that it made.
     pub fn trust_backups_of(&self, host: &Host) -> Result<()> {
         let key = String::from_utf8(host.read("/etc/borg/id_ed25519.pub")?)?;
         edit(&self.folder.path().join("hieradata/roles/operations.toml"), |data| {
@@ -151,7 +151,7 @@ impl Estate {
         })
     }
 
-    /// Compiles a host's catalog from its facts of now, and leaves it there.
+    /// Compiles a host's catalog with its current facts, and copies it to the host.
     pub fn compile(&self, host: &Host) -> Result<()> {
         let place = tempfile::tempdir()?;
         let (facts, bundle) = (place.path().join("facts.json"), place.path().join("bundle"));
@@ -164,13 +164,13 @@ impl Estate {
     }
 }
 
-/// Where a host has its catalog.
+/// The path of a host's catalog.
 pub const BUNDLE: &str = "/var/lib/holdfast/estate.bundle";
 
-/// Where it has its last report.
+/// The path of a host's last report.
 const REPORT: &str = "/var/lib/holdfast/estate.report";
 
-/// One run by the catalog that was left on a host; nothing may fail.
+/// Runs the agent once with the catalog on a host; nothing may fail.
 pub fn run(host: &Host) -> Result<Report> {
     let agent = format!("{PROGRAMS_AT}/holdfast-agent");
     let output = host.exec(&[&agent, "apply", "--catalog", BUNDLE, "--report", REPORT])?;
@@ -188,14 +188,14 @@ pub fn run(host: &Host) -> Result<Report> {
     Ok(report)
 }
 
-/// Edits a file of TOML as values.
+/// Edits a TOML file as values.
 fn edit(file: &Path, change: impl FnOnce(&mut Table) -> Result<()>) -> Result<()> {
     let mut data: Table = fs::read_to_string(file)?.parse()?;
     change(&mut data)?;
     Ok(fs::write(file, data.to_string())?)
 }
 
-/// The table at a path, made where it is missing.
+/// The table at a path, created if it is missing.
 fn table<'a>(mut data: &'a mut Table, path: &[&str]) -> Result<&'a mut Table> {
     for name in path {
         let inner = data.entry(*name).or_insert_with(|| Table::new().into());

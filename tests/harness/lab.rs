@@ -44,29 +44,29 @@ use cgroup::Group;
 use ledger::{Ledger, Watchdog};
 use network::Network;
 
-/// Where hosts see the programs under test.
+/// Where hosts find the programs under test.
 pub const PROGRAMS_AT: &str = "/opt/holdfast/bin";
 
-/// What went wrong in the lab itself.
+/// An error of the lab itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Something is not there or not in the state that it must be in.
+    /// Something is missing, or not in the state that it must be in.
     #[error("{0}")]
     Unavailable(String),
-    /// A file of the lab.
+    /// A file of the lab failed.
     #[error("{path}: {source}", path = path.display())]
     Io {
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A program of the machine.
+    /// A program of the machine failed.
     #[error(transparent)]
     Process(#[from] process::Error),
-    /// Something that did not come about.
+    /// Something did not happen in time.
     #[error(transparent)]
     TimedOut(#[from] wait::TimedOut),
-    /// A script on a host.
+    /// A script on a host failed.
     #[error("{host}: {script:?}: {}\n{}{}", output.status, output.stdout, output.stderr)]
     OnHost { host: String, script: String, output: Output },
 }
@@ -78,11 +78,11 @@ impl Error {
     }
 }
 
-/// Programs that the lab runs, all of which `tests/install.sh` installs.
+/// The programs that the lab needs, all of which are installed by `tests/install.sh`.
 const PROGRAMS: [&str; 9] =
     ["apt-ftparchive", "curl", "dpkg-deb", "gpg", "ip", "mmdebstrap", "nsenter", "setsid", "systemd-nspawn"];
 
-/// Says whether this machine can have a lab, or what is missing.
+/// Checks whether this machine can have a lab; the error names what is missing.
 pub fn available() -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Err("booted hosts need root".into());
@@ -94,13 +94,13 @@ pub fn available() -> Result<(), String> {
     Ok(())
 }
 
-/// The lab that all tests of a process share, each with hosts of its own; without one, says so and why.
+/// The lab that all tests of a process share; each test has its own hosts. If there is no lab, reports why.
 ///
-/// A test returns when there is none. Under `HOLDFAST_REQUIRE_LAB=1` it fails instead.
+/// A test returns if there is none. With `HOLDFAST_REQUIRE_LAB=1` it fails instead.
 ///
 /// # Panics
 ///
-/// When a lab is required and there can be none, or when it cannot be set up.
+/// If a lab is required and not possible, or if it cannot be set up.
 pub fn shared() -> Option<&'static Lab> {
     static SHARED: OnceLock<Option<Lab>> = OnceLock::new();
     let lab = SHARED.get_or_init(|| match available() {
@@ -113,13 +113,13 @@ pub fn shared() -> Option<&'static Lab> {
     lab.as_ref()
 }
 
-/// When everything of a lab is taken down even if its process is still there: `LAB_TTL` seconds, or an hour.
+/// After this time everything of a lab is taken down, even if its process still exists: `LAB_TTL` seconds, or an hour.
 pub fn time_to_live() -> Duration {
     let seconds = env::var("LAB_TTL").ok().and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(3600))
 }
 
-/// A lab; it is taken down when it and all its hosts are dropped.
+/// A lab. It is taken down when it and all its hosts have been dropped.
 #[derive(Clone)]
 pub struct Lab {
     site: Arc<Site>,
@@ -147,8 +147,8 @@ impl Site {
 }
 
 impl Lab {
-    /// Sets up a lab without hosts, building the programs under test, the image and the repository first
-    /// where they are missing.
+    /// Sets up a lab without hosts. The programs under test, the image and the repository are built first if they are
+    /// missing.
     pub fn new() -> Result<Self, Error> {
         available().map_err(Error::Unavailable)?;
         let programs = binaries().folder.clone();
@@ -170,9 +170,9 @@ impl Lab {
         })
     }
 
-    /// Boots hosts of the given names, all at once, and returns them in that order when all are up, with
-    /// the package lists of the repository fetched. They know each other's names, and those of the hosts
-    /// that were there before; what a running host has in `/etc/hosts` is its own to keep.
+    /// Boots hosts with the given names, all at once, and returns them in that order once all are up and have fetched
+    /// the package lists of the repository. They know each other's names, and those of the hosts that existed before;
+    /// the `/etc/hosts` of a running host is not changed.
     pub fn boot(&self, certnames: &[&str]) -> Result<Vec<Host>, Error> {
         let distinct: BTreeSet<_> = certnames.iter().collect();
         assert_eq!(distinct.len(), certnames.len(), "two hosts of one name: {certnames:?}");
@@ -187,28 +187,28 @@ impl Lab {
         Ok(hosts)
     }
 
-    /// The machine's address on the lab's network, which hosts know as [`MACHINE`].
+    /// The machine's address on the lab's network, which hosts know by the name [`MACHINE`].
     pub fn address(&self) -> Ipv4Addr {
         self.site.network.machine()
     }
 
-    /// Gives the machine another name, for hosts that are booted from now on and for the machine's own
-    /// programs on the lab's network.
+    /// Gives the machine another name, for hosts that are booted from now on, and for the machine's own programs on the
+    /// lab's network.
     pub fn name_machine(&self, name: &str) -> Result<(), Error> {
         self.site.network.name_machine(name)
     }
 
-    /// A command that runs a program of the machine on the lab's network, at [`Lab::address`]: for instance
-    /// the server. It ends with the lab at the latest.
+    /// A command that runs a program of the machine on the lab's network, at [`Lab::address`], such as the server. The
+    /// program ends at the latest with the lab.
     pub fn command_in_network(&self, program: &str) -> Command {
         self.site.command(program)
     }
 
-    /// Makes an address on the lab's network reachable at one of the machine's own (at a free port for 0),
+    /// Makes an address on the lab's network reachable at one of the machine's own (at a free port if the port is 0),
     /// for as long as the returned value lives.
     pub fn forward(&self, here: SocketAddr, there: SocketAddr) -> Result<Forward, Error> {
-        // A socket stays in the network it was made in, no matter who accepts its connections: so they come in
-        // outside the lab's network and go on inside.
+        // A socket stays in the network in which it was made, no matter which process accepts its connections. So
+        // connections arrive outside the lab's network and continue inside.
         const PROXY: &str = r#"
             exec 3<&0 </dev/null
             export LISTEN_FDS=1 LISTEN_PID=$$
@@ -223,14 +223,14 @@ impl Lab {
     }
 }
 
-/// An address of the machine behind which one on the lab's network answers.
+/// An address of the machine that is forwarded to one on the lab's network.
 pub struct Forward {
     address: SocketAddr,
     _proxy: Owned,
 }
 
 impl Forward {
-    /// The machine's.
+    /// The address on the machine.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -243,9 +243,9 @@ fn power_on(host: &Host) -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes a number that no other lab on the machine has, and has a watchdog look after what is made for it.
+/// Claims a number that no other lab on the machine has, and starts a watchdog for everything that is made with it.
 ///
-/// Numbers go round, so that one is not soon used again by a lab that is taken for its predecessor.
+/// Numbers are used in turn, so that one is not reused soon by a lab that could be mistaken for its predecessor.
 fn claim() -> Result<(u8, Ledger, Watchdog), Error> {
     let home = Path::new(cache::HOME).join("labs");
     fs::create_dir_all(&home).map_err(Error::io(&home))?;
@@ -270,7 +270,7 @@ fn claim() -> Result<(u8, Ledger, Watchdog), Error> {
     Ok((number, ledger, watchdog))
 }
 
-/// Undoes what is left of labs whose process and watchdog are gone, which takes killing both.
+/// Removes what is left of labs whose process and watchdog have ended, which happens only if both are killed.
 fn sweep(home: &Path) -> Result<(), Error> {
     for entry in fs::read_dir(home).map_err(Error::io(home))? {
         let folder = entry.map_err(Error::io(home))?.path();
@@ -281,7 +281,7 @@ fn sweep(home: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// A lab is in use while its process or its watchdog lives.
+/// Whether a lab is in use: its process or its watchdog exists.
 fn in_use(folder: &Path) -> bool {
     let processes = fs::read_to_string(folder.join("processes")).unwrap_or_default();
     processes.lines().any(|recorded| {
@@ -290,10 +290,10 @@ fn in_use(folder: &Path) -> bool {
     })
 }
 
-/// A process by its id and the time it started, since ids are used again.
+/// Identifies a process by its id and its start time, since ids are reused.
 fn identity(pid: u32) -> String {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The second field is the program's name in parentheses and may hold anything, so count from its end.
+    // The second field is the program's name in parentheses, which may contain anything, so count from its end.
     let started = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(19));
     format!("{pid} {}", started.unwrap_or("gone"))
 }

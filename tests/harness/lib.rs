@@ -1,7 +1,7 @@
-//! What the acceptance tests, the demo and the benchmarks depend on: the project's own programs, freshly
-//! built, and a lab of booted hosts to run them on.
+//! What the acceptance tests, the demonstration and the benchmarks need: the project's own programs, freshly built, and
+//! a lab of booted hosts to run them on.
 //!
-//! Nothing here knows what is right: that is said by the tests.
+//! Nothing here decides what is right: the tests do.
 
 pub mod binaries;
 pub mod estate;

@@ -1,4 +1,4 @@
-//! What packages of the workspace are made of, as cargo resolves it on this machine, and as a bill of materials.
+//! The dependencies of packages in the workspace, as cargo resolves them on this machine, and as a bill of materials.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -8,26 +8,26 @@ use serde_json::{Value, json};
 
 use crate::binaries::workspace;
 
-/// A package that something is made of.
+/// A package that is a dependency.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Package {
     pub name: String,
     pub version: String,
-    /// As an expression of SPDX.
+    /// The licence, as an SPDX expression.
     pub licence: String,
 }
 
 impl Package {
-    /// Its address, by which others name it.
+    /// The package URL, by which other packages refer to it.
     fn purl(&self) -> String {
         format!("pkg:cargo/{}@{}", self.name, self.version)
     }
 }
 
-/// What some packages are made of, by kinds of edges; each with what it uses itself.
+/// The dependencies of some packages, through the given kinds of edges; each with its own dependencies.
 ///
 /// # Errors
-/// What cargo says.
+/// Returns the error of cargo.
 pub fn made_of(packages: &[&str], edges: &str) -> Result<BTreeMap<Package, BTreeSet<Package>>> {
     let mut tree = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     tree.args([
@@ -46,7 +46,7 @@ pub fn made_of(packages: &[&str], edges: &str) -> Result<BTreeMap<Package, BTree
     let mut made: BTreeMap<Package, BTreeSet<Package>> = BTreeMap::new();
     let mut above: Vec<Package> = Vec::new();
     for line in String::from_utf8(said.stdout)?.lines().filter(|line| !line.is_empty()) {
-        // Whatever was listed before is listed again without what it uses, and a star.
+        // A package that was listed before is listed again with a star and without its dependencies.
         let mut parts = line.trim_end_matches(" (*)").split('\t');
         let mut part = || parts.next().with_context(|| format!("cargo tree: {line}"));
         let (depth, what, licence) =
@@ -65,10 +65,11 @@ pub fn made_of(packages: &[&str], edges: &str) -> Result<BTreeMap<Package, BTree
     Ok(made)
 }
 
-/// What is in a program of the workspace, in the format of CycloneDX. What only a build runs, such as derives, is not.
+/// The content of a program of the workspace, in CycloneDX format. Code that only runs in a build, such as derive
+/// macros, is not included.
 ///
 /// # Errors
-/// What cargo says, or a package without a checksum.
+/// Returns the error of cargo, or an error if a package has no checksum.
 pub fn bill_of_materials(program: &str) -> Result<Value> {
     let made = made_of(&["--package", program], "normal,no-proc-macro")?;
     let checksums = checksums()?;
@@ -99,7 +100,7 @@ pub fn bill_of_materials(program: &str) -> Result<Value> {
     }))
 }
 
-/// Of packages that come from a registry, by name and version.
+/// The checksums of packages that come from a registry, by name and version.
 fn checksums() -> Result<BTreeMap<(String, String), String>> {
     let lock: toml::Table = std::fs::read_to_string(workspace().join("Cargo.lock"))?.parse()?;
     let packages = lock["package"].as_array().context("Cargo.lock lists packages")?;

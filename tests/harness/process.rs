@@ -1,4 +1,4 @@
-//! Running programs of the machine: to their end with their output, or as a child that ends with its owner.
+//! Runs programs of the machine: to their end with their output, or as a child that ends with its owner.
 
 use std::env;
 use std::io;
@@ -15,18 +15,18 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// It ended with another status than zero.
+    /// Its exit status was not zero.
     #[error("{command}: {status}: {stderr}")]
     Failed {
         /// The program and its arguments.
         command: String,
         status: ExitStatus,
-        /// What it said, without the white space around it.
+        /// What it printed on standard error, without white space around it.
         stderr: String,
     },
 }
 
-/// Says which of these programs are not there.
+/// Checks that these programs are installed; the error names those that are missing.
 pub fn installed(programs: &[&str]) -> Result<(), String> {
     let path = env::var_os("PATH").unwrap_or_default();
     let found = |program: &str| env::split_paths(&path).any(|folder| folder.join(program).exists());
@@ -37,12 +37,12 @@ pub fn installed(programs: &[&str]) -> Result<(), String> {
     Err(format!("not installed: {}; tests/install.sh installs all that is needed", missing.join(", ")))
 }
 
-/// Runs a program to its end, whatever its status.
+/// Runs a program to its end, whatever its exit status.
 pub fn output(command: &mut Command) -> Result<Output, Error> {
     command.output().map_err(|source| Error::Start { program: name(command), source })
 }
 
-/// Runs a program that must succeed and returns what it printed.
+/// Runs a program that must succeed, and returns its output.
 pub fn run(command: &mut Command) -> Result<String, Error> {
     let output = output(command.stdin(Stdio::null()))?;
     if !output.status.success() {
@@ -55,12 +55,12 @@ pub fn run(command: &mut Command) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Starts a program that ends at the latest when its owner does.
+/// Starts a program that ends at the latest when its owner is dropped.
 pub fn start(command: &mut Command) -> Result<Owned, Error> {
     command.spawn().map(Owned).map_err(|source| Error::Start { program: name(command), source })
 }
 
-/// An address of loopback that a program can listen on: free at this moment.
+/// A loopback address that a program can listen on: its port is free at the moment.
 pub fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
@@ -74,7 +74,7 @@ fn name(command: &Command) -> String {
 pub struct Owned(Child);
 
 impl Owned {
-    /// The child itself: its streams, its id, its end.
+    /// The child itself: its streams, its id, its exit status.
     pub fn child(&mut self) -> &mut Child {
         &mut self.0
     }
@@ -82,7 +82,7 @@ impl Owned {
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        // Both fail only for a child that has ended and been waited for, which is what they are for.
+        // Both fail only if the child has already ended and was waited for, which is all that they are for.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,26 +1,26 @@
-//! Says what takes its time, for people who wait: what begins, and every few seconds that it still goes on. Silent until
-//! a program asks for it, so that tests print nothing.
+//! Shows progress to people who wait: what begins, and every few seconds that it is still running. Silent until a
+//! program turns it on, so that tests print nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Nobody who waits should see nothing for longer than ten seconds.
+/// The time between two lines: nobody who waits should see nothing for longer than ten seconds.
 const HEARTBEAT: Duration = Duration::from_secs(8);
 
-/// What begins is only worth a line once it has taken this long: most steps are over at once.
+/// How long work must take before the first line is shown, since most steps are over at once.
 const FIRST_LINE: Duration = Duration::from_millis(700);
 
 static SHOWN: AtomicBool = AtomicBool::new(false);
 
-/// From now on, work that takes its time is told on standard error.
+/// From now on, shows work that takes long on standard error.
 pub fn show() {
     SHOWN.store(true, Ordering::Relaxed);
 }
 
-/// Does `work`, and says that it goes on while it does.
-#[allow(clippy::print_stderr)] // what it prints is what it is for
+/// Runs `work`, and shows that it is still running.
+#[allow(clippy::print_stderr)] // printing is its purpose
 pub fn during<T>(what: &str, work: impl FnOnce() -> T) -> T {
     if !SHOWN.load(Ordering::Relaxed) {
         return work();
@@ -28,7 +28,7 @@ pub fn during<T>(what: &str, work: impl FnOnce() -> T) -> T {
     told(what, (FIRST_LINE, HEARTBEAT), |line| eprintln!("  {line}"), work)
 }
 
-/// Does `work` while another thread tells of it after `first` and then every `beat`.
+/// Runs `work` while another thread reports on it after `first` and then after every `beat`.
 fn told<T>(
     what: &str,
     (first, beat): (Duration, Duration),
@@ -40,7 +40,7 @@ fn told<T>(
         scope.spawn(move || {
             let begun = Instant::now();
             let mut pause = first;
-            // The other end is dropped when the work is over, also by a panic.
+            // The other end is dropped when the work ends, even by a panic.
             while is_done.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                 match begun.elapsed().as_secs() {
                     0 => tell(&format!("{what} …")),
@@ -58,7 +58,7 @@ fn told<T>(
 mod tests {
     use super::*;
 
-    /// Works until `lines` lines have been told, and answers with them.
+    /// Works until this many lines have been shown, and returns them.
     fn lines(lines: usize, pauses: (Duration, Duration)) -> Vec<String> {
         let (teller, heard) = mpsc::channel();
         told(

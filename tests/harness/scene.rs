@@ -1,5 +1,5 @@
-//! A scene for demo and tests: a git remote with the tree's own control repository, a server that follows it, and
-//! machines under its agents: booted hosts where there is a lab, plain directories otherwise.
+//! A scene for the demonstration and tests: a git remote with the tree's own control repository, a server that follows
+//! it, and machines with agents: booted hosts if there is a lab, directories otherwise.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -15,7 +15,7 @@ use crate::process::{self, Owned};
 use crate::server::Server;
 use crate::{binaries, estate};
 
-/// A server over a git remote, and where its machines are.
+/// A server that follows a git remote, and its machines.
 pub struct Scene {
     folder: TempDir,
     lab: Option<Lab>,
@@ -24,7 +24,7 @@ pub struct Scene {
     forward: Option<Forward>,
 }
 
-/// What a bare Debian has that the estate's files and settings go into.
+/// The folders of a bare Debian that files and settings of the estate go into.
 const FOLDERS: [&str; 22] = [
     "etc/apt/apt.conf.d",
     "etc/apt/keyrings",
@@ -50,12 +50,12 @@ const FOLDERS: [&str; 22] = [
     "var/log",
 ];
 
-/// What has only to be there.
+/// Files that only have to exist.
 const FILES: [&str; 2] =
     ["usr/share/keyrings/debian-archive-keyring.gpg", "usr/share/zoneinfo/Europe/Zurich"];
 
 impl Scene {
-    /// Makes the remote from the tree's own control repository and starts a server on it; on the lab's network where
+    /// Makes the remote from the tree's own control repository, and starts a server on it: on the lab's network if
     /// there is a lab, on the loopback address otherwise.
     pub fn start(lab: Option<Lab>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
@@ -91,7 +91,7 @@ impl Scene {
         git(&clone, &["add", "--all"])?;
         git(&clone, &["commit", "--quiet", "--message", "The estate as it stands"])?;
         git(&clone, &["push", "--quiet", "origin", "main"])?;
-        // What an operator would put there: a push waits until its commit is in force, and shows what is wrong with it.
+        // As an operator would do it: a push waits until its commit is in force, and shows what is wrong with it.
         let hook = remote.join("hooks/post-receive");
         let script = format!(
             "#!/bin/sh\nwhile read -r _ commit _; do\n    {} poke --data-dir {} --commit \"$commit\" 2>&1\ndone\n",
@@ -120,23 +120,23 @@ impl Scene {
         self.process = None;
     }
 
-    /// What the server said so far.
+    /// The output of the server so far.
     pub fn log(&self) -> String {
         self.server.log()
     }
 
-    /// The working clone that commits are made in.
+    /// The working clone in which commits are made.
     pub fn clone_folder(&self) -> PathBuf {
         self.folder.path().join("control")
     }
 
-    /// The dashboard's address from this machine, `https://host:port`.
+    /// The dashboard's address as seen from this machine, `https://host:port`.
     pub fn dashboard(&self) -> String {
         let address = self.forward.as_ref().map_or(self.server.dashboard, Forward::address);
         format!("https://{address}")
     }
 
-    /// A one-time login link for a new user, as this machine reaches it.
+    /// A one-time login link for a new user, with the address as seen from this machine.
     pub fn login_link(&self, user: &str) -> Result<String> {
         let answer = self.holdfast(&["user", "add", user, "--format", "json"])?;
         let answer: serde_json::Value = serde_json::from_str(&answer)?;
@@ -145,12 +145,12 @@ impl Scene {
         Ok(format!("{}/login/{link}", self.dashboard()))
     }
 
-    /// Runs an operator's command against the server; must succeed.
+    /// Runs an operator's command on the server, which must succeed.
     pub fn holdfast(&self, arguments: &[&str]) -> Result<String> {
         self.server.holdfast(arguments)
     }
 
-    /// Replaces text in a file of the clone, commits and pushes. Answers with the commit and what the push printed.
+    /// Replaces text in a file of the clone, commits and pushes. Returns the commit, and the output of the push.
     pub fn commit(&self, file: &str, from: &str, to: &str, message: &str) -> Result<(String, String)> {
         let clone = self.clone_folder();
         let before = fs::read_to_string(clone.join(file))?;
@@ -161,7 +161,7 @@ impl Scene {
         Ok((git(&clone, &["rev-parse", "HEAD"])?, said))
     }
 
-    /// Makes machines of these names: hosts where there is a lab, directories otherwise. They are not enrolled.
+    /// Makes machines with these names: hosts if there is a lab, directories otherwise. They are not enrolled.
     pub fn machines(&self, certnames: &[&str]) -> Result<Vec<Machine>> {
         match &self.lab {
             Some(lab) => Ok(lab.boot(certnames)?.into_iter().map(Machine::Host).collect()),
@@ -183,7 +183,7 @@ impl Scene {
         Ok(Machine::Directory { certname: certname.to_owned(), root })
     }
 
-    /// Adds a machine as a node and enrols it.
+    /// Adds a machine as a node, and enrols it.
     pub fn enroll(&self, machine: &Machine) -> Result<()> {
         let join = self.holdfast(&["node", "add", machine.certname()])?;
         let run = machine.agent(&["enroll"], join.trim().as_bytes())?;
@@ -192,15 +192,15 @@ impl Scene {
     }
 }
 
-/// A machine under an agent.
+/// A machine with an agent.
 pub enum Machine {
     /// A booted host of the lab.
     Host(Host),
-    /// A directory that the agent takes for a root.
+    /// A directory that the agent uses as the root.
     Directory { certname: String, root: PathBuf },
 }
 
-/// What a command of the agent came to.
+/// The result of a command of the agent.
 #[derive(Debug)]
 pub struct Run {
     pub code: i32,
@@ -209,7 +209,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// The report that one run printed.
+    /// The report that a run printed.
     pub fn report(&self) -> Result<Report> {
         serde_json::from_str(&self.stdout).with_context(|| format!("no report in {self:?}"))
     }
@@ -224,12 +224,12 @@ impl Machine {
         }
     }
 
-    /// The host, where it is one.
+    /// The host, if the machine is one.
     pub fn host(&self) -> Option<&Host> {
         if let Self::Host(host) = self { Some(host) } else { None }
     }
 
-    /// Runs a command of the agent, with this on its standard input.
+    /// Runs a command of the agent with this standard input.
     pub fn agent(&self, arguments: &[&str], input: &[u8]) -> Result<Run> {
         match self {
             Self::Host(host) => {
@@ -247,12 +247,12 @@ impl Machine {
         }
     }
 
-    /// One run, told apart by its exit code: 0 nothing to do, 2 changed, 4 failed, 6 both.
+    /// Runs the agent once. The exit code shows the result: 0 nothing to do, 2 changed, 4 failed, 6 both.
     pub fn run_once(&self) -> Result<Run> {
         self.agent(&["run", "--once", "--detailed-exitcodes", "--format", "json"], b"")
     }
 
-    /// What a file holds.
+    /// The content of a file.
     pub fn read(&self, file: &str) -> Result<String> {
         let bytes = match self {
             Self::Host(host) => host.read(file)?,
@@ -261,7 +261,7 @@ impl Machine {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Puts bytes in a file's place, as a person with an editor would.
+    /// Writes a file, as a person with an editor would.
     pub fn write(&self, file: &str, bytes: &[u8]) -> Result<()> {
         match self {
             Self::Host(host) => host.write(file, bytes)?,
@@ -274,7 +274,7 @@ impl Machine {
 fn run_with_input(command: &mut Command, input: &[u8]) -> Result<Run> {
     use std::io::Write as _;
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    // Closed when dropped; a program that does not read it is not an error here.
+    // Closed when dropped; it is not an error here if the program does not read it.
     let _ = child.stdin.take().context("no standard input")?.write_all(input);
     let output = child.wait_with_output()?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -282,7 +282,7 @@ fn run_with_input(command: &mut Command, input: &[u8]) -> Result<Run> {
     Ok(Run { code, stdout: text(&output.stdout), stderr: text(&output.stderr) })
 }
 
-/// Runs git without this machine's own settings; answers with what it printed and said.
+/// Runs git without this machine's own settings; returns its output.
 fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
     let mut command = Command::new("git");
     command.current_dir(folder).args(arguments).stdin(Stdio::null());

@@ -1,4 +1,4 @@
-//! The server under test: started over a control repository, and asked as an operator does.
+//! The server under test: started on a control repository, and used as an operator would.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -14,21 +14,21 @@ use crate::{binaries, wait};
 /// How long something that takes moments may take on a busy machine.
 pub const SOON: Duration = Duration::from_secs(60);
 
-/// Where a server has its things, and where it listens.
+/// The directories and addresses of a server.
 pub struct Server {
     pub repo: PathBuf,
-    /// What it must not lose.
+    /// The data directory.
     pub data_dir: PathBuf,
-    /// The file for what it says.
+    /// The file for its output.
     pub log_file: PathBuf,
-    /// Its address for nodes.
+    /// The address for nodes.
     pub listen: SocketAddr,
-    /// Its address for operators.
+    /// The address for operators.
     pub dashboard: SocketAddr,
 }
 
 impl Server {
-    /// Starts it and waits until it answers. The command is its program, on whatever network that is to run.
+    /// Starts the server, and waits until it answers. The command runs its program on the network that it is to use.
     pub fn start(&self, mut command: Command, more: &[&str]) -> Result<Owned> {
         command.arg("server").arg("--repo").arg(&self.repo).arg("--data-dir").arg(&self.data_dir);
         command.arg("--listen").arg(self.listen.to_string());
@@ -41,12 +41,12 @@ impl Server {
         Ok(process)
     }
 
-    /// What it said so far.
+    /// The output of the server so far.
     pub fn log(&self) -> String {
         format!("the server's log:\n{}", fs::read_to_string(&self.log_file).unwrap_or_default())
     }
 
-    /// Runs an operator's command against it; must succeed.
+    /// Runs an operator's command on the server, which must succeed.
     pub fn holdfast(&self, arguments: &[&str]) -> Result<String> {
         let mut command = Command::new(&binaries().server);
         Ok(process::run(command.args(arguments).arg("--data-dir").arg(&self.data_dir))?)

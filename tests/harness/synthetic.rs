@@ -1,5 +1,5 @@
-//! A control repository of any size for benchmarks: one role whose sites come from five levels of data by a deep merge,
-//! each site five files, half of them from templates.
+//! A control repository of any size for benchmarks: one role whose sites come from a deep merge of five levels of data;
+//! each site has five files, half of them from templates.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,7 +9,7 @@ use std::path::Path;
 /// The first node of the repository.
 pub const NODE: &str = "bench1.customer.example";
 
-/// The facts of each.
+/// The facts of each node.
 pub const FACTS: &str =
     r#"{"os":{"name":"debian","family":"debian","release":{"major":"12"}},"virtual":"kvm"}"#;
 
@@ -76,12 +76,12 @@ SITE={{title}}
 NODE={{node.certname}}
 ";
 
-/// The names of so many nodes, [`NODE`] first.
+/// The names of this many nodes, beginning with [`NODE`].
 pub fn names(nodes: usize) -> impl Iterator<Item = String> {
     (1..=nodes).map(|number| format!("bench{number}.customer.example"))
 }
 
-/// Writes a repository of so many nodes, each with `5 * sites + 4` resources.
+/// Writes a repository with this many nodes, each with `5 * sites + 4` resources.
 pub fn write(root: &Path, nodes: usize, sites: usize) -> io::Result<()> {
     let put = |path: &str, text: &str| {
         let path = root.join(path);
@@ -126,7 +126,8 @@ title    = "${each.key}"
     text
 }
 
-/// Every level names every fifth site whole, and a setting of every other, so that each merge has work to do.
+/// The data of a level. Every level has every fifth site completely, and one setting of each other site, so that every
+/// merge has work to do.
 fn data(depth: usize, sites: usize) -> String {
     let mut text = String::new();
     for site in 0..sites {

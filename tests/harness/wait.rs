@@ -1,14 +1,14 @@
-//! Waiting for a condition: the only place where the tests sleep, so that none waits longer than it must
-//! or passes because a machine happened to be fast.
+//! Waiting for a condition. This is the only place where the tests sleep, so that no test waits longer than it must, or
+//! passes because a machine happened to be fast.
 
 use std::fmt::Display;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long between two looks: short beside what is waited for, long beside what a look costs.
+/// The time between two checks: short compared with what is waited for, long compared with the cost of a check.
 const PAUSE: Duration = Duration::from_millis(40);
 
-/// Not within the time: what was waited for, and what the last look saw instead.
+/// The condition did not hold in time: what was waited for, and what the last check saw instead.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}: not within {timeout:?}; last: {last}")]
 pub struct TimedOut {
@@ -17,7 +17,7 @@ pub struct TimedOut {
     last: String,
 }
 
-/// Looks until `look` has an answer and returns it. The last error is part of what is said on giving up.
+/// Calls `look` until it returns an answer, and returns that. The last error is part of the message on giving up.
 pub fn until<T, E: Display>(
     what: &str,
     timeout: Duration,
@@ -35,7 +35,7 @@ pub fn until<T, E: Display>(
     }
 }
 
-/// Lets time pass, where a test is about what happens over time.
+/// Lets time pass, in a test of what happens over time.
 pub fn pass(time: Duration) {
     thread::sleep(time);
 }

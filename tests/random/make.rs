@@ -1,8 +1,8 @@
-//! Catalogs and drift by chance, over the types that a bare host has, with few names, so that resources meet on them.
+//! Random catalogs and random drift, with the types that a bare host supports, and few names, so that resources conflict.
 
 use serde_json::{Value, json};
 
-/// Takes away whatever an earlier seed left; there are two units and a file to begin with.
+/// Removes whatever an earlier seed left, and makes two units and a file to begin with.
 pub const FRESH: &str = "\
     systemctl stop rnd0 rnd1 2>/dev/null; rm -rf /etc/systemd/system/rnd* /etc/cron.d/rnd* /srv/r /root/.ssh; \
     systemctl daemon-reload; systemctl reset-failed; umount /srv/m 2>/dev/null; mkdir -p /srv/r /srv/m; \
@@ -11,16 +11,16 @@ pub const FRESH: &str = "\
     for name in rnd0 rnd1; do printf '[Service]\\nExecStart=/bin/sleep infinity\\n' >/etc/systemd/system/$name.service; done; \
     echo first >/srv/r/lines; systemctl daemon-reload; true";
 
-/// Two keys that open nothing.
+/// Two keys without any use.
 const KEYS: [&str; 2] = [
     "AAAAC3NzaC1lZDI1NTE5AAAAIMqXgRLKG73K+sIxs5oj3E2nhu/4FHxOcrmAd4Wv7ki7",
     "AAAAC3NzaC1lZDI1NTE5AAAAID4j6BYAOVlKM4lPZWThsTSLvXoAiNQsSstz7q7VnACd",
 ];
 
-/// What a seed determines.
+/// The random choices that a seed determines.
 pub struct Random {
     numbers: holdfast_catalog::random::Random,
-    /// Whether there are conflicts and failures: without, everything is to converge.
+    /// Whether there are conflicts and failures; without them, everything must converge.
     wild: bool,
 }
 
@@ -46,7 +46,7 @@ impl Random {
         self.wild
     }
 
-    /// What may end badly.
+    /// Whether to choose something that may fail.
     fn wild(&mut self) -> bool {
         self.wild && self.one_in(3)
     }
@@ -57,9 +57,9 @@ impl Random {
 pub struct Wanted {
     pub reference: String,
     pub attributes: Value,
-    /// A script that ends well exactly where the host is so.
+    /// A script that succeeds exactly if the host has the wanted state.
     pub look: String,
-    /// Scripts that may put it off.
+    /// Scripts that may change that state.
     drift: Vec<String>,
 }
 
@@ -88,7 +88,7 @@ pub fn catalog(random: &mut Random) -> (Vec<Wanted>, Value) {
     (wanted, edges.into())
 }
 
-/// What somebody does to the host between two runs.
+/// What someone does to the host between two runs.
 pub fn drift(random: &mut Random, wanted: &[Wanted]) -> String {
     let all: Vec<&str> = wanted.iter().flat_map(|one| &one.drift).map(String::as_str).collect();
     let some: Vec<&str> = (0..random.below(4)).map(|_| random.of(&all)).collect();
@@ -114,7 +114,7 @@ fn by_chance(random: &mut Random) -> Wanted {
     }
 }
 
-/// A path: its own, or one that is others' too.
+/// A path: the resource's own, or one that others have too.
 fn path(random: &mut Random, own: &str) -> String {
     let name = if random.wild() { random.of(&["a", "b", "lines", "no/such"]) } else { own };
     format!("/srv/r/{name}")
@@ -179,7 +179,7 @@ fn unit(random: &mut Random) -> Wanted {
         let (attributes, look) = (json!({ "ensure": "absent" }), format!("! test -e {path}"));
         return Wanted::new(format!("systemd_unit[{name}]"), attributes, look, &[&format!("touch {path}")]);
     }
-    // Where it is false it cannot be started.
+    // With `false` it cannot be started.
     let before = if random.wild() { "false" } else { "true" };
     let text = format!("[Service]\nExecStartPre=/bin/{before}\nExecStart=/bin/sleep infinity");
     let look = format!(
@@ -286,7 +286,7 @@ fn line(random: &mut Random) -> Wanted {
     )
 }
 
-/// Commands that do what they say, fail, only say so, or undo what others want.
+/// Commands that do what they claim, fail, only claim it, or undo what others want.
 fn command(random: &mut Random) -> Wanted {
     let path = path(random, "made");
     let command = match if random.wild() { 1 + random.below(5) } else { 0 } {

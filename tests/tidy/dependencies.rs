@@ -1,6 +1,6 @@
-//! What the programs are made of, by `deny.toml`: licences, and one version of each.
+//! The dependencies of the programs, checked by the rules in `deny.toml`: licences, and one version of each.
 //!
-//! `make deny` looks at more, and at advisories, with a tool that a machine may not have.
+//! `make deny` checks more, including advisories, with a tool that a machine may not have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,7 +95,7 @@ fn strings(list: &toml::Value) -> Vec<&str> {
     list.as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect()
 }
 
-/// Whether an expression of licences allows a use: one side of `OR`, both of `AND`.
+/// Whether a licence expression allows a use: one side of `OR` does, or both sides of `AND` do.
 fn is_met(expression: &str, may: &impl Fn(&str) -> bool) -> bool {
     let split = |by: &str| outside_of_parentheses(expression, by);
     if let Some((one, other)) = split(" OR ") {
@@ -111,7 +111,7 @@ fn is_met(expression: &str, may: &impl Fn(&str) -> bool) -> bool {
     }
 }
 
-/// Both sides of the first such word that is in no parentheses.
+/// Both sides of the first occurrence of this word outside parentheses.
 fn outside_of_parentheses<'t>(text: &'t str, word: &str) -> Option<(&'t str, &'t str)> {
     let is_outside = |at: &usize| text[..*at].matches('(').count() == text[..*at].matches(')').count();
     let at = text.match_indices(word).map(|(at, _)| at).find(is_outside)?;

@@ -1,18 +1,19 @@
-//! Which modules use which, by the paths in their code: no circle between siblings, and no arrow up against `lib.rs`.
+//! Which modules use which, according to the paths in their code: no cycle among siblings, and no use against the order
+//! of `lib.rs`.
 //!
-//! A module and its own children may use each other, as is the language's idiom. What only tests use is left out.
+//! A module and its own children may use each other, as is common in Rust. Code for tests only is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{assert_none, sources, without_tests};
 
-/// A module by the names on the way to it; the crate itself is empty.
+/// A module, as the names that lead to it; empty for the crate itself.
 type Module = Vec<String>;
 
-/// Modules of one crate, each with its code.
+/// The modules of a crate, each with its code.
 type Code = BTreeMap<Module, String>;
 
-/// What uses what among the children of one module, each with a path that shows it.
+/// The uses among the children of one module, each with a path that shows it.
 type Uses = BTreeMap<(String, String), String>;
 
 #[test]
@@ -58,7 +59,7 @@ fn circles_and_arrows_up_are_found_and_children_may_use_their_parents() {
     assert_eq!(circles("x", &cousins).len(), 2);
 }
 
-/// The crates of the workspace that others build on, without what is there for tests alone.
+/// The crates of the workspace that others build on, without code for tests only.
 fn crates() -> Vec<(&'static str, Code)> {
     let sources = sources();
     let of = |name: &'static str| {
@@ -86,7 +87,7 @@ fn module_of(path: &str) -> Module {
     if path == "lib" { Module::new() } else { path.split('/').map(str::to_owned).collect() }
 }
 
-/// The names of modules that a file declares for tests alone.
+/// The names of modules that a file declares for tests only.
 pub(super) fn test_modules(text: &str) -> impl Iterator<Item = String> {
     let declared = text.split("#[cfg(test)]\n").skip(1).filter_map(|rest| rest.lines().next());
     declared.filter_map(|line| {
@@ -95,7 +96,7 @@ pub(super) fn test_modules(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// The code without its remarks.
+/// The code without its comments.
 fn plain(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap_or(line)).collect::<Vec<_>>().join("\n")
 }
@@ -116,7 +117,7 @@ fn joined(parent: &[String], child: &str) -> String {
     [parent, &[child.to_owned()]].concat().join("::")
 }
 
-/// Whether one way of uses leads from a module to another.
+/// Whether uses lead from one module to another.
 fn leads(from: &str, to: &str, uses: &Uses) -> bool {
     let mut seen = BTreeSet::new();
     let mut ahead = vec![from];
@@ -143,7 +144,7 @@ fn arrows_up(name: &str, code: &Code) -> Vec<String> {
     up.map(|((from, to), shown)| format!("{name}: {from} -> {to}: {shown}")).collect()
 }
 
-/// What uses what, by the module whose children both are.
+/// All uses, by the module whose children use each other.
 fn uses(code: &Code) -> BTreeMap<Module, Uses> {
     let mut all: BTreeMap<Module, Uses> = BTreeMap::new();
     for (module, text) in code {
@@ -177,7 +178,7 @@ fn resolve(module: &Module, path: &[String], code: &Code) -> Option<Module> {
     Some(at)
 }
 
-/// All paths of a text that begin with `crate` or `super`, those of braces each by itself.
+/// All paths in a text that begin with `crate` or `super`; those in braces are returned one by one.
 fn paths(text: &str) -> Vec<Vec<String>> {
     let mut all = Vec::new();
     let mut rest = text;
@@ -189,7 +190,7 @@ fn paths(text: &str) -> Vec<Vec<String>> {
     all
 }
 
-/// Reads a path, or what is in its braces; answers with what follows.
+/// Reads a path, or a list of paths in braces; returns what follows.
 fn branch<'t>(text: &'t str, before: &[String], all: &mut Vec<Vec<String>>) -> &'t str {
     let mut path = before.to_vec();
     let mut rest = text.trim_start();
@@ -204,7 +205,7 @@ fn branch<'t>(text: &'t str, before: &[String], all: &mut Vec<Vec<String>>) -> &
                 rest = &after[1..];
                 while !rest.starts_with('}') && !rest.is_empty() {
                     rest = branch(rest, &path, all);
-                    // What may be before the next one: a comma, `as` and a name, a star.
+                    // Before the next one there may be a comma, `as` with a name, or a star.
                     let next = rest.find([',', '}']).unwrap_or(rest.len());
                     rest = rest[next..].strip_prefix(',').unwrap_or(&rest[next..]).trim_start();
                 }

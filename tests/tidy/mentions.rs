@@ -1,10 +1,10 @@
-//! What comments name is there: pages and files of this tree.
+//! The pages and files that comments name must exist in this tree.
 
 use std::path::Path;
 
 use super::{assert_none, root, sources};
 
-/// Folders of this tree whose files comments name. The rest are examples of a control repository.
+/// Folders of this tree whose files comments may name. Other paths are examples of a control repository.
 const FOLDERS: [&str; 8] = [".ci", "agent", "catalog", "docs", "fuzz", "server", "src", "tests"];
 
 #[test]
@@ -31,17 +31,17 @@ fn comments(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let comment = |line| {
         let (before, comment): (&str, &str) =
             str::split_once(line, "// ").or_else(|| str::split_once(line, "//! "))?;
-        // Two slashes inside a text are no comment.
+        // Two slashes inside a string are not a comment.
         (before.matches('"').count() % 2 == 0).then_some(comment)
     };
     text.lines().enumerate().filter_map(move |(index, line)| Some((index, comment(line)?)))
 }
 
-/// What a comment names of this tree.
+/// The pages and files of this tree that a comment names.
 fn named(comment: &str) -> impl Iterator<Item = &str> {
     let is_part = |c: char| c.is_alphanumeric() || "._-/<>*{}:".contains(c);
     let words = comment.split(move |c| !is_part(c)).map(|word| word.trim_end_matches(['.', ':']));
-    // A test is named by its file and function; a pattern names no file.
+    // A test is named by its file and function; a pattern does not name a file.
     let files = words.map(|word| word.split("::").next().unwrap_or(word));
     files.filter(|file| !file.contains(['<', '>', '*', '{', '}', ':']) && is_of_this_tree(file))
 }
@@ -51,7 +51,7 @@ fn is_of_this_tree(file: &str) -> bool {
     is_page || file.split_once('/').is_some_and(|(first, _)| FOLDERS.contains(&first))
 }
 
-/// Whether it is found from the root, from the crate's folder, or from beside the file.
+/// Whether it exists relative to the root, to the crate's folder, or to the folder of the file.
 fn is_there(path: &str, named: &str) -> bool {
     let beside = Path::new(path).parent().unwrap_or(Path::new(""));
     let in_crate = beside.iter().next().map(Path::new).unwrap_or(Path::new(""));

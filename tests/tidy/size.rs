@@ -1,18 +1,18 @@
-//! How long a function and a file may be.
+//! Limits on the length of functions and files.
 
 use super::imports::test_modules;
 use super::{assert_none, sources, without_tests};
 
-/// Lines of a function, from its signature to its closing brace.
+/// The most lines of a function, from its signature to its closing brace.
 const FUNCTION: usize = 60;
 
-/// Lines of a function of tests, which may hold a table of cases.
+/// The most lines of a function in tests, which may contain a table of cases.
 const FUNCTION_OF_TESTS: usize = 100;
 
-/// Lines of a file before its tests.
+/// The most lines of a file before its tests.
 const FILE: usize = 400;
 
-/// Files that are still to be split, with the lines that they have: they become no longer.
+/// Files that are still to be split, with their present number of lines, which must not grow.
 const BEFORE: [(&str, usize); 7] = [
     ("agent/src/enforce/correct.rs", 405),
     ("agent/src/provider/archive/tests.rs", 517),
@@ -23,7 +23,7 @@ const BEFORE: [(&str, usize); 7] = [
     ("server/src/compile/resource.rs", 450),
 ];
 
-/// Lines of a file that is tests, or what only they use.
+/// The most lines of a file that is only for tests.
 const FILE_OF_TESTS: usize = 500;
 
 #[test]
@@ -56,7 +56,7 @@ fn one_thought_a_function() {
     assert_none("a function is one thought; a longer one is two", &long);
 }
 
-/// Which files are tests: the crate of acceptance tests, and what is declared for tests alone.
+/// Which files are for tests: those of the crate of acceptance tests, and modules that are declared for tests only.
 fn files_of_tests(sources: &[(String, String)]) -> impl Fn(&str) -> bool {
     let declared = |(path, text): &(String, String)| {
         let folder = path.trim_end_matches(".rs").trim_end_matches("lib").to_owned();
@@ -79,7 +79,7 @@ fn functions_are_measured_with_what_is_inside() {
     assert_eq!(measured, [(1, "one", 1), (3, "two", 6), (11, "three", 1), (12, "four", 2)]);
 }
 
-/// The functions of a formatted text: each with its line, name and length.
+/// The functions in a formatted text: the line, name and length of each.
 fn functions(text: &str) -> impl Iterator<Item = (usize, &str, usize)> {
     let lines: Vec<&str> = text.lines().collect();
     let begun: Vec<_> =
@@ -97,7 +97,7 @@ fn name_of(line: &str) -> Option<&str> {
     is_signature.then_some(&after[..end])
 }
 
-/// Up to the line that closes the function, which is indented as its first.
+/// The number of lines up to the one that closes the function, which has the same indentation as the first.
 fn length(lines: &[&str]) -> usize {
     let indent = &lines[0][..lines[0].len() - lines[0].trim_start().len()];
     let closes = |line: &str| {

@@ -1,11 +1,11 @@
-//! A server's store as 20,000 nodes leave it in two weeks, and the control repository to it: 400 customers, nodes in every
-//! state, commits good and broken, and one report as large as a report may be. It is written by the store's own functions,
-//! so that it cannot differ from what a server writes.
+//! A server's store as 20,000 nodes leave it after two weeks, and the control repository for it: 400 customers, nodes
+//! in every state, good and broken commits, and one report that is as large as possible. It is written with the store's
+//! own functions, so it cannot differ from what a server writes.
 //!
-//! At a run each half hour a real one would hold, of each node, the last 500 runs that found nothing to do: 10 million
-//! reports, 9 GB. Here most nodes have [`QUIET`] of those, which takes minutes instead of an hour. What happened is whole:
-//! a run of each node in 56 hours changes something. Pages show the last 90 runs of a node and the last run of all, so
-//! [`WATCHED`] nodes have all that is kept, and theirs are the pages that are measured.
+//! With a run every half hour, a real store would have the last 500 runs of each node that found nothing to do: 10
+//! million reports, 9 GB. Here most nodes have [`QUIET`] of them, which takes minutes instead of an hour. Runs with
+//! changes are complete: each node has one every 56 hours. Pages show the last 90 runs of a node and its very last run,
+//! so [`WATCHED`] nodes have everything that is kept, and their pages are measured.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,13 +28,13 @@ const CUSTOMERS: usize = 20;
 const NODES_OF_ONE: usize = 50;
 const NODES: usize = RESELLERS * CUSTOMERS * NODES_OF_ONE;
 
-/// Runs without a change that most nodes have here.
+/// The number of runs without a change that most nodes have here.
 const QUIET: i64 = 14;
 
-/// So many nodes have as many of those as a store keeps.
+/// The number of nodes that have as many of those as a store keeps.
 const WATCHED: usize = 50;
 
-/// Runs with a change, of each node.
+/// The number of runs with a change, for each node.
 const EVENTFUL: i64 = 6;
 
 const MINUTES: i64 = 30;
@@ -43,21 +43,21 @@ const COMMITS: i64 = 300;
 /// The environment of a followed directory.
 pub const ENVIRONMENT: &str = "directory";
 
-/// So much is on its way to the store at once; it takes what waits into one transaction.
+/// The number of writes on their way to the store at once; it combines what waits into one transaction.
 const AT_ONCE: usize = 400;
 
-/// The number of the run with that one report: no other has it.
+/// The number of the run with the large report, which no other run has.
 const LARGE: u64 = 0xffff_ffff_ffff;
 
-/// What is worth a look.
+/// What is measured.
 pub struct Seeded {
-    /// A node that has all the runs that are kept.
+    /// A node with all the runs that are kept.
     pub node: String,
-    /// The run whose report is as large as a report may be.
+    /// The run whose report is as large as possible.
     pub report: String,
 }
 
-/// How a node is made to be.
+/// The state that a node is given.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Calm,
@@ -103,7 +103,7 @@ fn role(number: usize) -> &'static str {
     ["web", "database", "mail"][number % 3]
 }
 
-/// Writes the control repository, which has all nodes.
+/// Writes the control repository with all nodes.
 pub fn write_repository(root: &Path) -> Result<()> {
     let put = |path: &str, text: &str| {
         let path = root.join(path);
@@ -147,7 +147,7 @@ pub async fn fill(store: &Store, now: Timestamp) -> Result<Seeded> {
     Ok(Seeded { node: name(0), report })
 }
 
-/// The hash of a commit before the one in force; each tenth is broken.
+/// The id of a commit before the one in force; every tenth is broken.
 pub fn commit(number: i64) -> String {
     let mut hash = holdfast_catalog::hash::sha256(&number.to_be_bytes());
     hash.truncate(40);
@@ -160,7 +160,7 @@ async fn put_commits(store: &Store, now: Timestamp) -> Result<()> {
             Origin { file: "hieradata/common.toml".into(), start: 0, end: 1, line, column: 1, level: None };
         Diagnostic::error(Code::UnknownKey, format!("nobody reads `profile.base.key{line}`"), origin)
     };
-    // The newest last, as they came.
+    // The newest last, as they arrived.
     for number in (1..=COMMITS).rev() {
         let is_broken = number % 10 == 0;
         let at = now - SignedDuration::from_hours(number + 1);
@@ -205,7 +205,7 @@ impl Filler<'_> {
         Ok(nodes)
     }
 
-    /// Runs in the order in which they came, so that those of one node lie apart as they do in a server's store.
+    /// Stores runs in the order in which they arrived, so that those of one node are far apart, as in a server's store.
     async fn put_history(&self, nodes: &BTreeMap<usize, NodeId>) -> Result<()> {
         let runs = runs();
         let mut under_way = JoinSet::new();
@@ -218,7 +218,7 @@ impl Filler<'_> {
                 if is_silent || (!eventful && !is_watched && at > QUIET) {
                     continue;
                 }
-                // Of those that have all runs, one in ten changes something, as on a busy machine.
+                // Of the nodes that have all runs, one run in ten has a change, as on a busy machine.
                 let events = if eventful || (is_watched && at % 10 == 0) { 3 } else { 0 };
                 let kind = if last {
                     kind
@@ -242,7 +242,7 @@ impl Filler<'_> {
         Ok(())
     }
 
-    /// The report of a run as a node of a kind makes it.
+    /// The report of a run of a node in this state.
     fn report(&self, kind: Kind, number: u64, received: Timestamp) -> Result<Report> {
         let events = match kind {
             Kind::Failing => vec![
@@ -298,7 +298,7 @@ impl Filler<'_> {
         })
     }
 
-    /// A report with as many events as there may be, each with a diff.
+    /// Stores a report with as many events as possible, each with a diff.
     async fn put_large(&self, node: NodeId) -> Result<String> {
         let status = |number| match number % 10 {
             0 => (Status::Failed, Cause::Intentional),
@@ -314,7 +314,7 @@ impl Filler<'_> {
         }
     }
 
-    /// What does not compile, and what nodes say of themselves.
+    /// Stores compile errors, and facts of nodes.
     async fn put_faults(&self, nodes: &BTreeMap<usize, NodeId>) -> Result<()> {
         let facts: Facts = serde_json::from_str(&facts())?;
         for (number, node) in nodes {
@@ -341,14 +341,14 @@ impl Filler<'_> {
     }
 }
 
-/// Runs by age, the oldest first: how many intervals ago, and whether something happened in it.
+/// Runs by age, oldest first: how many intervals ago each was, and whether it had a change.
 fn runs() -> Vec<(i64, bool)> {
     let eventful = |at: i64| at % (14 * 48 / EVENTFUL) == 0;
     let runs = (1..=i64::from(MOST_QUIET).max(14 * 48)).rev();
     runs.map(|at| (at, eventful(at))).collect()
 }
 
-/// Adds a node and gives it a certificate, unless it is one that never speaks.
+/// Adds a node and gives it a certificate, unless it is one that never connects.
 async fn enrolled(store: Store, number: usize, now: Timestamp) -> Result<(usize, NodeId)> {
     let (certname, (reseller, customer)) = (name(number), place(number));
     let at = now - SignedDuration::from_hours(15 * 24);

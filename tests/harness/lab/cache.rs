@@ -1,6 +1,6 @@
-//! What is dear to make and the same for every lab: kept on the machine in a folder named by the hash of
-//! its recipe, so that a changed recipe makes a new one, and moved into place only when it is whole. One
-//! that has not been used for a week is removed.
+//! Things that are expensive to make and the same for every lab. They are kept on the machine in folders named by the
+//! hash of their recipes, so a changed recipe makes a new one, and are moved into place only when complete. One that
+//! has not been used for a week is removed.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use sha2::{Digest, Sha256};
 
 use super::Error;
 
-/// Where the labs keep everything.
+/// The folder for everything that belongs to labs.
 pub const HOME: &str = "/var/tmp/holdfast-lab";
 
 /// How long something is kept after its last use.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Returns the folder of `recipe`, built first by `build` when it is not there.
+/// Returns the folder for `recipe`; if it does not exist, it is made by `build` first.
 pub fn folder(
     name: &str,
     recipe: &[&str],
@@ -46,7 +46,8 @@ fn mark_used(folder: &Path) -> Result<(), Error> {
     File::open(folder).and_then(|open| open.set_modified(SystemTime::now())).map_err(Error::io(folder))
 }
 
-/// Removes what was made by recipes that are not in use any more; a lab lives for an hour, not for a week.
+/// Removes what was made by recipes that are no longer in use. A lab lives for an hour, so nothing that one uses is
+/// removed.
 fn remove_unused(home: &Path, name: &str) -> Result<(), Error> {
     for entry in fs::read_dir(home).map_err(Error::io(home))? {
         let entry = entry.map_err(Error::io(home))?;
@@ -60,7 +61,7 @@ fn remove_unused(home: &Path, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Waits for a lock among processes; it is held until the file is dropped.
+/// Waits for a lock between processes, which is held until the file is dropped.
 pub fn lock(path: &Path) -> Result<File, Error> {
     let file = File::create(path).map_err(Error::io(path))?;
     file.lock().map_err(Error::io(path))?;

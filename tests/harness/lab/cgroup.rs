@@ -1,5 +1,5 @@
-//! Control groups: what lets a host, or a program on the lab's network, be frozen and killed as a whole,
-//! whatever it started, without a list of processes.
+//! Control groups, with which a host or a program on the lab's network can be frozen and killed as a whole, whatever it
+//! has started, without a list of processes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use super::Error;
 use super::ledger::{Ledger, Made};
 use crate::wait;
 
-/// Puts itself into the groups before `--`, then becomes the command after it.
+/// Joins the groups given before `--`, then becomes the command after it.
 const JOIN: &str = r#"
 while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 125; shift; done
 shift; exec "$@""#;
 
-/// One group, in the version 2 hierarchy and, on a machine that has it, in systemd's own of version 1.
+/// A group in the version 2 hierarchy and, if the machine has it, in systemd's own version 1 hierarchy.
 ///
-/// systemd in a host would otherwise share the latter with its neighbours.
+/// Otherwise the systemd of a host would share the latter with its neighbours.
 #[derive(Debug)]
 pub struct Group {
     unified: PathBuf,
@@ -25,7 +25,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// Makes a group of that name.
+    /// Makes a group with this name.
     pub fn make(name: &str, ledger: &Ledger) -> Result<Self, Error> {
         let root = unified_root()
             .ok_or_else(|| Error::Unavailable("no cgroup version 2 hierarchy is mounted".into()))?;
@@ -39,7 +39,7 @@ impl Group {
         Ok(group)
     }
 
-    /// A command that runs a program in the group; its arguments are the caller's to add.
+    /// A command that runs a program in the group; the caller adds its arguments.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", JOIN, "join"]).args(self.paths()).args(["--", program]);
@@ -51,19 +51,19 @@ impl Group {
         self.write("cgroup.kill", "1")
     }
 
-    /// Stops every process in the group without any of them noticing, and waits until they are.
+    /// Stops every process in the group without any of them noticing, and waits until all have stopped.
     pub fn freeze(&self) -> Result<(), Error> {
         self.write("cgroup.freeze", "1")?;
         self.wait_until_frozen(true)
     }
 
-    /// Lets them go on.
+    /// Lets the processes continue.
     pub fn thaw(&self) -> Result<(), Error> {
         self.write("cgroup.freeze", "0")?;
         self.wait_until_frozen(false)
     }
 
-    /// Whether they are stopped now.
+    /// Whether the processes are stopped now.
     pub fn is_frozen(&self) -> bool {
         let events = fs::read_to_string(self.unified.join("cgroup.events")).unwrap_or_default();
         events.lines().any(|line| line == "frozen 1")
@@ -86,7 +86,7 @@ impl Group {
     }
 }
 
-/// Where the version 2 hierarchy is mounted.
+/// The path where the version 2 hierarchy is mounted.
 pub fn unified_root() -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
     mounts.lines().find_map(|line| {

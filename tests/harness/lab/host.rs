@@ -1,7 +1,7 @@
-//! One host: a real systemd as PID 1 over a disk of its own, booted by systemd-nspawn into its own
-//! namespaces, that can be used, rebooted, hung, cut off and crashed like a machine in a rack.
+//! A host: a real systemd as PID 1, with its own disk, booted by systemd-nspawn in its own namespaces. It can be used,
+//! rebooted, hung, disconnected and crashed like a machine in a rack.
 //!
-//! A host is not a security boundary: what runs on it as root could harm the machine if it tried.
+//! A host is not a security boundary: what runs on it as root could harm the machine if it tried to.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -26,10 +26,10 @@ mod exec;
 
 pub use exec::{HttpAnswer, Output};
 
-/// How long a host may take to boot or to power off, on a machine that is busy.
+/// How long a host may take to boot or to power off on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Boots the host, again as often as it asks for a reboot.
+/// Boots the host, and boots it again each time it reboots.
 const SUPERVISE: &str = r#"
 while :; do
     systemd-nspawn "$@"
@@ -37,7 +37,7 @@ while :; do
     [ "$status" = 133 ] || exit "$status"
 done"#;
 
-/// A host of the lab; it is taken down when dropped.
+/// A host in the lab, which is taken down when it is dropped.
 pub struct Host {
     site: Arc<Site>,
     certname: String,
@@ -48,7 +48,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// Makes the host's disk and link. It is off.
+    /// Makes the host's disk and link. The host is off.
     pub(super) fn make(site: &Arc<Site>, certname: &str) -> Result<Self, Error> {
         let ledger = Ledger::begin(&site.folder().join("hosts").join(certname))?;
         let port = site.network.plug_in(certname, &ledger)?;
@@ -67,7 +67,7 @@ impl Host {
         Ok(host)
     }
 
-    /// An overlay whose upper layer has a size, so that the disk can really be full.
+    /// Makes the disk: an overlay whose upper layer has a limited size, so that the disk can really be full.
     fn make_disk(&self) -> Result<(), Error> {
         let disk = self.ledger.folder().join("disk");
         fs::create_dir(&disk).map_err(Error::io(&disk))?;
@@ -95,12 +95,12 @@ impl Host {
         self.learn_names()
     }
 
-    /// Tells the host the names of all others.
+    /// Writes the names of all other hosts to the host.
     pub(super) fn learn_names(&self) -> Result<(), Error> {
         self.site.network.write_names(&self.root().join("etc/hosts"), Some(&self.certname))
     }
 
-    /// The full name, which is what its certificate will say.
+    /// The full name, which will be in its certificate.
     pub fn certname(&self) -> &str {
         &self.certname
     }
@@ -110,22 +110,23 @@ impl Host {
         self.certname.split('.').next().unwrap_or(&self.certname)
     }
 
-    /// Its address on the lab's network.
+    /// The address on the lab's network.
     pub fn address(&self) -> Ipv4Addr {
         self.port.address()
     }
 
-    /// Its root directory as the machine sees it, running or not; without what is mounted inside (`/run`, `/tmp`).
+    /// The root directory as the machine sees it, whether or not the host is running; without what is mounted inside
+    /// (`/run`, `/tmp`).
     pub fn root(&self) -> PathBuf {
         self.ledger.folder().join("disk/root")
     }
 
-    /// What it wrote to its console since it was made.
+    /// The output on its console since it was made.
     pub fn console(&self) -> String {
         fs::read_to_string(self.ledger.folder().join("console")).unwrap_or_default()
     }
 
-    /// Powers the host on, with its network cable in, and waits until its systemd says that it is up.
+    /// Powers the host on, with its network cable connected, and waits until its systemd reports that it is up.
     pub fn start(&self) -> Result<(), Error> {
         let mut supervisor = self.supervisor();
         if supervisor.as_mut().is_some_and(|running| matches!(running.child().try_wait(), Ok(None))) {
@@ -173,7 +174,7 @@ impl Host {
         Ok(())
     }
 
-    /// A unit that failed does not keep a machine from being up.
+    /// Waits until the host is up; failed units do not matter.
     fn wait_for_systemd(&self) -> Result<(), Error> {
         let state =
             process::output(self.enter(&["systemctl", "is-system-running", "--wait"])?.stdin(Stdio::null()))?;
@@ -183,19 +184,19 @@ impl Host {
         }
     }
 
-    /// Powers the host off in order.
+    /// Shuts the host down.
     pub fn stop(&self) -> Result<(), Error> {
         self.signal_systemd("RTMIN+4")?;
         self.wait_until_off()
     }
 
-    /// Cuts the power: every process ends at once, what was written stays.
+    /// Cuts the power: every process ends at once, and what was written is kept.
     pub fn crash(&self) -> Result<(), Error> {
         self.group.kill()?;
         self.wait_until_off()
     }
 
-    /// Has the host reboot in order, and waits until it is up again.
+    /// Reboots the host, and waits until it is up again.
     pub fn reboot(&self) -> Result<(), Error> {
         let before = self.leader()?;
         self.signal_systemd("RTMIN+5")?;
@@ -214,17 +215,17 @@ impl Host {
         self.group.freeze()
     }
 
-    /// Lets a hung host go on.
+    /// Lets a hung host continue.
     pub fn thaw(&self) -> Result<(), Error> {
         self.group.thaw()
     }
 
-    /// Pulls the network cable.
+    /// Disconnects the network cable.
     pub fn cut(&self) -> Result<(), Error> {
         self.site.network.cut(self.port)
     }
 
-    /// Puts the network cable back.
+    /// Connects the network cable again.
     pub fn heal(&self) -> Result<(), Error> {
         self.site.network.heal(self.port)
     }
@@ -243,11 +244,11 @@ impl Host {
                 Err(error) => Err(error.to_string()),
             }
         })?;
-        // Its kernel is the machine's and would go on answering for it.
+        // Its kernel is the machine's, which would continue to answer for it.
         self.cut()
     }
 
-    /// The host's PID 1, as the machine counts: supervisor, nspawn, systemd.
+    /// The host's PID 1, as a process of the machine: below the supervisor and nspawn.
     fn leader(&self) -> Result<u32, Error> {
         let supervisor = self.supervisor().as_mut().map(|running| running.child().id());
         supervisor

@@ -1,8 +1,8 @@
-//! The root file system that every host starts from: a small Debian of the machine's own release with
-//! systemd, made by mmdebstrap from the machine's own package sources.
+//! The root file system that every host starts from: a small Debian of the machine's own release with systemd, made by
+//! mmdebstrap from the machine's own package sources.
 //!
-//! Hosts lay a disk of their own over it and never write to it. There is no `policy-rc.d`: packages start
-//! their services, as on a real machine.
+//! Hosts put their own disk over it and never write to it. There is no `policy-rc.d`: packages start their services, as
+//! on a real machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use std::process::Command;
 use super::{Error, cache, repository};
 use crate::{process, progress};
 
-/// Counts changes of `build` that the package list does not show.
+/// Increased with changes of `build` that the package list does not show.
 const RECIPE: &str = "1";
 
-/// What a host has before anything is installed on it. `curl` and `strace` are for the tests.
+/// The packages that a host has at the start. `curl` and `strace` are for the tests.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,apt,ca-certificates,cron,curl,iproute2,iputils-ping,less,\
                         netcat-openbsd,procps,strace,sudo,tzdata";
 
-/// Nothing on a host should start by itself on a timer while a test looks at it.
+/// Timers that are disabled, so that nothing on a host starts by itself during a test.
 const TIMERS: [&str; 4] = ["apt-daily", "apt-daily-upgrade", "dpkg-db-backup", "fstrim"];
 
-/// The image's folder, built first when there is none.
+/// The image's folder; the image is built first if there is none.
 pub fn folder() -> Result<PathBuf, Error> {
     let codename = codename()?;
     cache::folder("image", &[RECIPE, &codename, PACKAGES, repository::SOURCE], |root| {
@@ -49,7 +49,7 @@ fn build(root: &Path, codename: &str) -> Result<(), Error> {
     write(&etc.join("resolv.conf"), "")
 }
 
-/// The release that the machine itself runs: its sources are known to work.
+/// The machine's own release, whose sources are known to work.
 fn codename() -> Result<String, Error> {
     let release = fs::read_to_string("/etc/os-release").map_err(Error::io(Path::new("/etc/os-release")))?;
     release
@@ -78,7 +78,7 @@ fn sources(codename: &str) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-/// How the machine's apt reaches its sources: proxies, certificates, checks, retries.
+/// How the machine's apt reaches its sources: proxies, certificates, checks and retries.
 fn apt_settings() -> Result<Vec<String>, Error> {
     const KEPT: [&str; 6] = [
         "Acquire::http::Proxy ",

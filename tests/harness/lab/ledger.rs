@@ -1,7 +1,7 @@
-//! What a lab or a host has made on the machine, written down before it is made.
+//! Records of what a lab or a host makes on the machine, written before it is made.
 //!
-//! One script undoes a ledger, no matter who runs it: a value that is dropped, the watchdog when its process is
-//! gone however that ended, or the next lab when the watchdog is gone too.
+//! One script undoes a ledger, whoever runs it: a value that is dropped, the watchdog after its process has ended in
+//! any way, or the next lab if the watchdog has ended too.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -15,7 +15,7 @@ use crate::process::{self, Owned};
 
 const UNDO: &str = include_str!("undo.sh");
 
-/// A thing on the machine that has to be undone.
+/// A thing on the machine that must be undone.
 pub enum Made<'a> {
     /// Something mounted at a path.
     Mount(&'a Path),
@@ -23,18 +23,18 @@ pub enum Made<'a> {
     Namespace(&'a str),
     /// A control group; its processes are killed first.
     Cgroup(&'a Path),
-    /// A folder outside the ledger's own, empty by then.
+    /// A folder outside the ledger's own, which must be empty by then.
     Folder(&'a Path),
 }
 
-/// The record of one lab or host.
+/// The record of a lab or a host.
 pub struct Ledger {
     folder: PathBuf,
     record: Mutex<File>,
 }
 
 impl Ledger {
-    /// Begins the record of what belongs to `folder`, which goes away with it.
+    /// Begins the record of everything that belongs to `folder`, and is removed with it.
     pub fn begin(folder: &Path) -> Result<Self, Error> {
         fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let path = folder.join("made");
@@ -42,12 +42,12 @@ impl Ledger {
         Ok(Self { folder: folder.to_owned(), record: Mutex::new(record) })
     }
 
-    /// The folder that the ledger lies in.
+    /// The folder of the ledger.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Writes down what is about to be made.
+    /// Records what is about to be made.
     pub fn will_make(&self, made: &Made<'_>) -> Result<(), Error> {
         let line = match made {
             Made::Mount(path) => format!("mount {}\n", path.display()),
@@ -60,18 +60,18 @@ impl Ledger {
     }
 }
 
-/// Undoes everything recorded under a folder and removes it.
+/// Undoes everything recorded in a folder, and removes the folder.
 pub fn undo(folder: &Path) -> Result<(), process::Error> {
     process::run(Command::new("sh").args(["-c", UNDO, "undo"]).arg(folder)).map(drop)
 }
 
-/// A process of its own that undoes a lab's folder as soon as this process is gone, or after a time.
+/// A separate process that undoes a lab's folder as soon as this process ends, or after a time.
 ///
-/// It reads a pipe that only this process can write to, so it learns of any end, SIGKILL included.
+/// It reads from a pipe that only this process can write to, so it notices any end, including SIGKILL.
 pub struct Watchdog(Owned);
 
 impl Watchdog {
-    /// Starts it, in a session of its own so that a terminal's interrupt does not end it too.
+    /// Starts the watchdog in its own session, so that a terminal's interrupt does not end it too.
     pub fn start(folder: &Path, time_to_live: Duration) -> Result<Self, process::Error> {
         const WATCH: &str = r#"timeout "$1" cat >/dev/null; exec sh -c "$2" undo "$3""#;
         process::start(
@@ -94,7 +94,7 @@ impl Watchdog {
 }
 
 impl Drop for Watchdog {
-    /// Has it undo the lab now, and waits until it has. What it could not undo, the next lab tries again.
+    /// Makes it undo the lab now, and waits for that. What it cannot undo, the next lab tries again.
     fn drop(&mut self) {
         drop(self.0.child().stdin.take());
         let _ = self.0.child().wait();

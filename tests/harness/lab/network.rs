@@ -1,7 +1,7 @@
-//! The lab's network: a switch in a namespace of its own, and a namespace with one link to it for each host.
+//! The lab's network: a switch in its own namespace, and for each host a namespace with a link to the switch.
 //!
-//! Nothing here touches the machine's own network, and nothing in the lab has a route to it. The switch's
-//! namespace is also where the machine's own programs are put that hosts shall reach.
+//! Nothing here touches the machine's own network, and nothing in the lab has a route to it. The machine's own programs
+//! that hosts must reach also run in the switch's namespace.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,7 +23,7 @@ pub const MACHINE: &str = "server.lab";
 /// One lab's network.
 #[derive(Debug)]
 pub struct Network {
-    /// The lab's number among those on the machine; its addresses are made of it.
+    /// The lab's number among those on the machine, from which its addresses are made.
     number: u8,
     switch: String,
     hosts_file: PathBuf,
@@ -31,7 +31,7 @@ pub struct Network {
     last_port: AtomicU8,
 }
 
-/// Where a host is plugged in.
+/// The port that a host is connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Port {
     lab: u8,
@@ -39,7 +39,7 @@ pub struct Port {
 }
 
 impl Port {
-    /// The address behind it.
+    /// The address of the host on this port.
     pub fn address(self) -> Ipv4Addr {
         Ipv4Addr::new(10, 77, self.lab, self.number)
     }
@@ -52,7 +52,7 @@ impl Port {
         format!("port{}", self.number)
     }
 
-    /// The namespace of the host behind it.
+    /// The namespace of the host on this port.
     pub fn namespace(self) -> String {
         format!("holdfast-{}-{}", self.lab, self.number)
     }
@@ -96,17 +96,17 @@ impl Network {
         Ok(port)
     }
 
-    /// Forgets a host's name; its namespace goes with the host's ledger.
+    /// Forgets a host's name; its namespace is removed with the host's ledger.
     pub fn unplug(&self, certname: &str) {
         self.names().remove(certname);
     }
 
-    /// Pulls the cable: the host sees that its link has gone.
+    /// Disconnects the cable: the host sees that its link is down.
     pub fn cut(&self, port: Port) -> Result<(), Error> {
         ip(&["-n", &self.switch, "link", "set", &port.interface(), "down"])
     }
 
-    /// Puts the cable back.
+    /// Connects the cable again.
     pub fn heal(&self, port: Port) -> Result<(), Error> {
         ip(&["-n", &self.switch, "link", "set", &port.interface(), "up"])
     }
@@ -122,9 +122,9 @@ impl Network {
         Port { lab: self.number, number: MACHINE_PORT }.address()
     }
 
-    /// Writes an `/etc/hosts` with every name; on the host that owns one, its short form too.
+    /// Writes an `/etc/hosts` with every name; for the host itself, also with its short name.
     ///
-    /// The file is written in place, because it may be mounted somewhere.
+    /// The file is written in place, since it may be mounted somewhere.
     pub fn write_names(&self, file: &Path, owner: Option<&str>) -> Result<(), Error> {
         let mut text = String::from("127.0.0.1 localhost\n::1 localhost ip6-localhost\n");
         for (name, port) in self.names().iter() {
@@ -144,7 +144,7 @@ impl Network {
         command
     }
 
-    /// Where the switch's namespace can be entered.
+    /// The path by which the switch's namespace can be entered.
     pub fn namespace_path(&self) -> String {
         format!("/run/netns/{}", self.switch)
     }
@@ -154,7 +154,7 @@ impl Network {
         if names.contains_key(certname) {
             return Err(Error::Unavailable(format!("there is a host {certname} in the lab already")));
         }
-        // Numbers go round: the kernel takes its time to remove the link of a host that is gone.
+        // Numbers are used in turn, since the kernel takes some time to remove the link of a host that has ended.
         let last = self.last_port.load(Ordering::Relaxed);
         let number = (last..=*HOST_PORTS.end())
             .skip(1)

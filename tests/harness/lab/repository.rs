@@ -1,7 +1,7 @@
-//! The package repository that hosts install from: signed, on a read-only bind mount, filled once by the
-//! machine's own apt with real packages and all they need, and with samples of our own at several versions.
+//! The package repository that hosts install from. It is signed, mounted read-only, and filled once by the machine's
+//! own apt with real packages and everything that they need, and with several versions of our own sample packages.
 //!
-//! The key that signs it is thrown away when it is whole: another recipe makes another repository.
+//! The signing key is deleted once the repository is complete: another recipe makes another repository.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ use crate::{process, progress};
 /// The only package source of a host.
 pub const SOURCE: &str = "deb [signed-by=/srv/lab-repository/key.gpg] file:///srv/lab-repository lab main\n";
 
-/// Where hosts see the repository.
+/// Where hosts find the repository.
 pub const MOUNTED_AT: &str = "/srv/lab-repository";
 
-/// What hosts can install beside the samples: what the estate's roles and the tests use. They must be able
-/// to be on one machine together.
+/// The packages that hosts can install apart from the samples: those that the estate's roles and the tests use. It must
+/// be possible to install them all on one machine.
 const PACKAGES: [&str; 40] = [
     "bind9",
     "bind9-dnsutils",
@@ -61,10 +61,10 @@ const PACKAGES: [&str; 40] = [
     "zstd",
 ];
 
-/// Counts changes of `build` that nothing else in the recipe shows.
+/// Increased with changes of `build` that nothing else in the recipe shows.
 const RECIPE: &str = "1";
 
-/// The repository's folder, built first when there is none.
+/// The repository's folder; the repository is built first if there is none.
 pub fn folder(image: &Path) -> Result<PathBuf, Error> {
     let image_key = image.to_string_lossy();
     let packages = PACKAGES.join(" ");
@@ -82,7 +82,7 @@ fn build(folder: &Path, image: &Path) -> Result<(), Error> {
     sign(folder)
 }
 
-/// Has the machine's apt fetch what an image with that package state would have to, and nothing else.
+/// Makes the machine's apt download exactly what an image with that package state would have to.
 fn download(pool: &Path, image: &Path) -> Result<(), Error> {
     let mut fetch = Command::new("apt-get");
     fetch.args(["--quiet=2", "--yes", "--no-install-recommends", "--download-only"]);
@@ -90,7 +90,7 @@ fn download(pool: &Path, image: &Path) -> Result<(), Error> {
     fetch.arg("-o").arg(format!("Dir::Cache::archives={}", pool.display()));
     fetch.args(["-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=root", "install"]).args(PACKAGES);
     if process::run(&mut fetch).is_err() {
-        // Most often because the machine's package lists are older than its mirror.
+        // Most often because the machine's package lists are older than the mirror.
         process::run(Command::new("apt-get").args(["--quiet=2", "update"]))?;
         process::run(&mut fetch)?;
     }

@@ -1,6 +1,6 @@
-//! Writes what each program is made of, as CycloneDX, into `target/sbom`: `make sbom`.
+//! Writes the bill of materials of each program as CycloneDX into `target/sbom`: `make sbom`.
 
-#![allow(clippy::print_stdout)] // what it prints is where to look
+#![allow(clippy::print_stdout)] // it prints where the results are
 
 use anyhow::Result;
 use harness::binaries::workspace;

@@ -1,4 +1,4 @@
-//! Using a host: commands under its own systemd, its files, its web pages.
+//! Access to a host: commands under its own systemd, its files, and its web pages.
 
 use std::fs;
 use std::io::Write as _;
@@ -11,16 +11,16 @@ use super::super::{Error, PROGRAMS_AT};
 use super::Host;
 use crate::{process, wait};
 
-/// The longest that a command may run on a host.
+/// How long a command may run on a host.
 const COMMAND_LIMIT: &str = "RuntimeMaxSec=900";
 
-/// How a command on a host ended and what it said.
+/// The exit status and the output of a command on a host.
 #[derive(Debug, Clone)]
 pub struct Output {
-    /// Its exit status; not zero as well when a signal ended it.
+    /// The exit status; also not zero if a signal ended the command.
     pub status: ExitStatus,
     pub stdout: String,
-    /// What it complained about.
+    /// What the command printed on standard error.
     pub stderr: String,
 }
 
@@ -35,9 +35,9 @@ impl From<std::process::Output> for Output {
 }
 
 impl Host {
-    /// A command on the host, as a unit of its own systemd and so with the host's rights, not the machine's.
+    /// A command on the host, as a unit of its own systemd, and so with the host's permissions and not the machine's.
     ///
-    /// Standard streams and the exit status pass through. The project's programs are in its `PATH`.
+    /// Standard streams and the exit status are passed through. The project's programs are in its `PATH`.
     pub fn command(&self, arguments: &[&str]) -> Result<Command, Error> {
         let path = format!("PATH={PROGRAMS_AT}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         let mut command = self.enter(&["systemd-run", "--quiet", "--pipe", "--wait", "--collect"])?;
@@ -49,12 +49,12 @@ impl Host {
         Ok(command)
     }
 
-    /// Runs a command to its end, whatever its status.
+    /// Runs a command to its end, whatever its exit status.
     pub fn exec(&self, arguments: &[&str]) -> Result<Output, Error> {
         Ok(process::output(self.command(arguments)?.stdin(Stdio::null()))?.into())
     }
 
-    /// Runs a command with something on its standard input, whatever its status.
+    /// Runs a command with this standard input, whatever its exit status.
     pub fn exec_with_input(&self, arguments: &[&str], input: &[u8]) -> Result<Output, Error> {
         let mut command = self.command(arguments)?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -63,14 +63,14 @@ impl Host {
         let written = std::thread::scope(|scope| {
             let writer = scope.spawn(move || stdin.as_mut().map_or(Ok(()), |stdin| stdin.write_all(input)));
             let output = child.wait_with_output();
-            // A command that ends without reading all of it is not an error here; its status tells.
+            // It is not an error here if a command ends without reading all of it; the exit status shows how it went.
             drop(writer.join());
             output
         });
         Ok(written.map_err(Error::io(Path::new("nsenter")))?.into())
     }
 
-    /// Runs a shell script that must succeed, and returns what it printed without the last line's end.
+    /// Runs a shell script that must succeed, and returns its output without the last line end.
     pub fn sh(&self, script: &str) -> Result<String, Error> {
         let output = self.exec(&["sh", "-ec", script])?;
         if !output.status.success() {
@@ -79,7 +79,7 @@ impl Host {
         Ok(output.stdout.trim_end_matches('\n').to_owned())
     }
 
-    /// Reads a file as the host sees it.
+    /// Reads a file on the host.
     pub fn read(&self, path: &str) -> Result<Vec<u8>, Error> {
         let output = process::output(&mut self.enter(&["cat", "--", path])?)?;
         if !output.status.success() {
@@ -92,14 +92,14 @@ impl Host {
         Ok(output.stdout)
     }
 
-    /// Writes a file, mode 0644, with the folders it needs. One that is there is written in place.
+    /// Writes a file with mode 0644, and creates the folders that it needs. An existing file is written in place.
     pub fn write(&self, path: &str, bytes: impl AsRef<[u8]>) -> Result<(), Error> {
         const WRITE: &str = r#"umask 022; mkdir -p "$(dirname "$1")"; cat >"$1""#;
         let output = self.exec_with_input(&["sh", "-ec", WRITE, "write", path], bytes.as_ref())?;
         self.must_have("write", path, output)
     }
 
-    /// Copies a file or a whole folder of the machine to a path on the host, owned by root there.
+    /// Copies a file or a whole folder from the machine to a path on the host, where it belongs to root.
     pub fn push(&self, from: &Path, to: &str) -> Result<(), Error> {
         if !from.is_dir() {
             self.write(to, fs::read(from).map_err(Error::io(from))?)?;
@@ -117,7 +117,7 @@ impl Host {
         self.must_have("push", to, output.into())
     }
 
-    /// Fetches a page of the host from the lab's network, asking for a name that need not be its own.
+    /// Fetches a page of the host from the lab's network, with any name in the `Host` header.
     pub fn http_get(&self, port: u16, host_header: &str, path: &str) -> Result<HttpAnswer, Error> {
         let mut curl = self.site.command("curl");
         curl.args(["--silent", "--show-error", "--max-time", "10", "--write-out", "\n%{http_code}"]);
@@ -127,7 +127,7 @@ impl Host {
         Ok(HttpAnswer { status: status.parse().unwrap_or(0), body: body.to_owned() })
     }
 
-    /// Looks at the host until `look` has an answer; see [`wait::until`].
+    /// Polls the host until `look` returns an answer; see [`wait::until`].
     pub fn wait_for<T, E: std::fmt::Display>(
         &self,
         what: &str,
@@ -137,7 +137,7 @@ impl Host {
         Ok(wait::until(&format!("{}: {what}", self.certname), timeout, || look(self))?)
     }
 
-    /// A program in the host's namespaces that keeps the machine's rights, so only one that harms nothing.
+    /// Runs a program in the host's namespaces with the machine's permissions, so it must be harmless.
     pub(super) fn enter(&self, arguments: &[&str]) -> Result<Command, Error> {
         if self.group.is_frozen() {
             return Err(Error::Unavailable(format!("{} is frozen and would never answer", self.certname)));
@@ -155,14 +155,14 @@ impl Host {
     }
 }
 
-/// A web page.
+/// An answer over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpAnswer {
     pub status: u16,
     pub body: String,
 }
 
-/// Keeps an argument of a transient unit as it is: systemd expands `$` in it, though not `%`.
+/// Escapes an argument of a transient unit: systemd expands `$` in it, but not `%`.
 fn literal(argument: &str) -> String {
     argument.replace('$', "$$")
 }
