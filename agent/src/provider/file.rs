@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_catalog::resource::File;
-use holdfast_catalog::resource::attribute::{Content, Mode, AccountName};
+use holdfast_catalog::resource::attribute::{AccountName, Content, Mode};
 use holdfast_catalog::resource::file::FileEnsure;
 
 use super::claimed::Share;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use holdfast_catalog::resource::attribute::{Presence, AccountName};
+use holdfast_catalog::resource::attribute::{AccountName, Presence};
 use holdfast_catalog::resource::claim::{Claim, Hold};
 use holdfast_catalog::resource::{Group, User};
 

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_catalog::resource::User;
-use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::attribute::AccountName;
+use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::claim::{Claim, Hold};
 use holdfast_catalog::resource::user::Membership;
 use zeroize::Zeroizing;

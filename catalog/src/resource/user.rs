@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::attribute::{AbsolutePath, PasswordHash, Presence, AccountName, keywords};
+use super::attribute::{AbsolutePath, AccountName, PasswordHash, Presence, keywords};
 use super::claim::{Claim, Hold, Standing};
 use super::define::resource_type;
 use super::implied::ancestors;

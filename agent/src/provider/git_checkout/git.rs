@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use holdfast_catalog::resource::attribute::{AbsolutePath, GitRemote, Secret, AccountName};
+use holdfast_catalog::resource::attribute::{AbsolutePath, AccountName, GitRemote, Secret};
 use holdfast_catalog::value::Sensitive;
 
 use crate::provider::{Error, Reading, Writing};
