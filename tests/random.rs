@@ -129,6 +129,7 @@ impl Scene<'_> {
                 said()
             );
         }
+        assert!(report.is_consistent(), "{place}: the server would refuse this report\n{}", said());
         let counts = report.counts;
         let well = self.wanted.len() - excused.len();
         assert_eq!((counts.unchanged + counts.changed) as usize, well, "{place}: {counts:?}\n{}", said());

@@ -1,6 +1,6 @@
 //! A report: what a run found and did. It does not name the node: the server takes that from the caller's certificate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -167,8 +167,12 @@ impl Counts {
         sum == u64::from(self.total)
             && usize::try_from(self.total).is_ok_and(|total| total <= MAX_RESOURCES)
             && self.corrective <= self.changed
+            && u64::from(self.refreshed) <= MAX_REFRESHES * u64::from(self.total)
     }
 }
+
+/// How often a run refreshes a resource: once in each pass.
+const MAX_REFRESHES: u64 = 2;
 
 /// What separates the notes of a run in its `error`.
 pub const NOTES: &str = "; ";
@@ -230,6 +234,24 @@ impl Report {
     pub fn took_place(&self) -> bool {
         took_place(self.commit.as_deref())
     }
+
+    /// Whether its parts fit together: each resource of a possible catalog is counted once, an audit changed nothing, and
+    /// the counts have at least the resources that failed or changed by its events. Which events there were is still only
+    /// what a node claims.
+    pub fn is_consistent(&self) -> bool {
+        let Counts { changed, failed, skipped, .. } = self.counts;
+        let those = |is_meant: fn(Status) -> bool| {
+            let events = self.events.iter().filter(|event| is_meant(event.status));
+            events.map(|event| &event.resource).collect::<BTreeSet<_>>().len() as u64
+        };
+        let failed = u64::from(failed);
+        // A resource that changed and then failed counts as failed.
+        let acted = failed + u64::from(changed) + u64::from(skipped);
+        self.counts.add_up()
+            && (self.mode == Mode::Enforce || changed == 0)
+            && those(|status| status == Status::Failed) <= failed
+            && those(|status| matches!(status, Status::Failed | Status::Changed)) <= acted
+    }
 }
 
 fn volatile<'de, D: Deserializer<'de>>(
@@ -243,6 +265,39 @@ fn volatile<'de, D: Deserializer<'de>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_report_that_contradicts_itself_is_told_from_one_that_does_not() {
+        let report = |mode: &str, counts: Counts, statuses: &[&str]| -> Report {
+            let event = |(index, status): (usize, &&str)| serde_json::json!({ "resource": format!("file[/{index}]"), "status": status });
+            let report = serde_json::json!({
+                "run": "00000000-0000-0000-0000-000000000007", "catalog": null, "commit": "c", "environment": "main",
+                "mode": mode, "source": "server", "started": "2026-01-01T00:00:00Z", "duration_ms": 1, "counts": counts,
+                "events": statuses.iter().enumerate().map(event).collect::<Vec<_>>(), "agent": "x",
+            });
+            serde_json::from_value(report).unwrap()
+        };
+        let four = Counts { total: 4, ..Counts::default() };
+        let cases = [
+            ("enforce", Counts { unchanged: 4, ..four }, &[][..], true),
+            ("enforce", Counts { unchanged: 4, corrective: 4, ..four }, &[], false),
+            ("enforce", Counts { changed: 4, corrective: 4, ..four }, &["changed"; 4], true),
+            ("audit", Counts { changed: 4, ..four }, &[], false),
+            ("audit", Counts { would_change: 4, ..four }, &["would_change"; 4], true),
+            ("enforce", Counts { unchanged: 4, refreshed: u32::MAX, ..four }, &[], false),
+            ("enforce", Counts { unchanged: 4, ..four }, &["failed"], false),
+            ("enforce", Counts { unchanged: 3, failed: 1, ..four }, &["failed", "failed"], false),
+            ("enforce", Counts { unchanged: 2, failed: 2, ..four }, &["changed", "failed", "info"], true),
+            ("enforce", Counts { unchanged: 4, ..four }, &["changed"], false),
+        ];
+        for (mode, counts, events, is_consistent) in cases {
+            assert_eq!(
+                report(mode, counts, events).is_consistent(),
+                is_consistent,
+                "{mode} {counts:?} {events:?}"
+            );
+        }
+    }
 
     #[test]
     fn a24_events_beyond_the_limit_are_counted_and_not_kept() {

@@ -79,7 +79,7 @@ fn failed(last: &LastRun) -> Option<(State, String)> {
             )
         }
         why if !last.took_place => {
-            let why = why.as_deref().map(|why| format!(": {}", cut(why))).unwrap_or_default();
+            let why = why.as_deref().map(|why| format!(": {}", words_of_node(why))).unwrap_or_default();
             format!("the last run did not take place{why}")
         }
         _ => return None,
@@ -94,7 +94,7 @@ fn kept_back(known: &Known) -> Option<(State, String)> {
     }
     let by_cache = |last: &&LastRun| last.source == Source::Cache && last.took_place;
     let last = known.last.as_ref().filter(by_cache).filter(|_| !known.is_excused())?;
-    let why = last.error.as_deref().map(|error| format!(": {}", cut(error))).unwrap_or_default();
+    let why = last.error.as_deref().map(|error| format!(": {}", words_of_node(error))).unwrap_or_default();
     Some((State::KeptBack, format!("the last run went by the last good catalog{why}")))
 }
 
@@ -133,7 +133,7 @@ fn trouble(known: &Known, last: &LastRun) -> Option<(State, String)> {
     let is_by_another = !last.took_place || (last.source == Source::Cache && known.kept_back.is_none());
     let is_told = is_by_another && !known.is_excused();
     let error = last.error.as_deref().filter(|_| !is_told)?;
-    Some((State::Trouble, format!("the last run said: {}", cut(error))))
+    Some((State::Trouble, format!("the last run said: {}", words_of_node(error))))
 }
 
 fn unreported(known: &Known) -> Option<(State, String)> {
@@ -175,6 +175,11 @@ fn in_order(known: &Known) -> String {
 
 fn resources(count: u32) -> String {
     counted(count, "resource", "resources")
+}
+
+/// The words of a node, without what separates the reasons of a state: they are one reason, whatever they say.
+fn words_of_node(words: &str) -> String {
+    cut(words).replace(';', ",")
 }
 
 fn cut(words: &str) -> String {

@@ -144,19 +144,20 @@ fn what_is_corrected_is_pending_until_the_poll_and_excuses_the_run_that_lacked_a
     let words = "corrected by commit abc; its next poll is due in 5 min";
     let corrected = |explains_last| Some(Corrected { words: words.to_owned(), explains_last });
     let cached = LastRun { source: Source::Cache, ..ran(good()) };
-    let late = LastRun { error: Some("the clock is 9 min off".into()), ..no_run() };
+    // What a node says never looks like a reason of the server's.
+    let late = LastRun { error: Some("the clock is 9 min off; revoked by ana".into()), ..no_run() };
     let cases = [
         (Known { corrected: corrected(true), last: Some(no_run()), ..known() }, State::Pending, words),
         (Known { corrected: corrected(true), last: Some(cached.clone()), ..known() }, State::Pending, words),
         (
             Known { corrected: corrected(true), last: Some(late.clone()), ..known() },
             State::Pending,
-            "due in 5 min; the last run said: the clock is 9 min off",
+            "due in 5 min; the last run said: the clock is 9 min off, revoked by ana",
         ),
         (
             Known { corrected: corrected(false), last: Some(late), ..known() },
             State::Failed,
-            "the last run did not take place: the clock is 9 min off; corrected by commit abc",
+            "the last run did not take place: the clock is 9 min off, revoked by ana; corrected by commit abc",
         ),
         (Known { corrected: corrected(false), last: Some(cached), ..known() }, State::KeptBack, words),
         (

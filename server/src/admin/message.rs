@@ -2,7 +2,7 @@
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::count::counted;
-use holdfast_catalog::report::{Counts, Mode, Source};
+use holdfast_catalog::report::{Counts, Mode, Source, took_place};
 use holdfast_catalog::state::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -179,10 +179,14 @@ pub struct CertificateView {
 /// A report's numbers, for people and scripts.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ReportView {
-    /// When the run began.
+    /// When the report arrived.
+    pub received_at: Timestamp,
+    /// When the run began, by the node's clock.
     pub started_at: Timestamp,
-    /// The commit that it worked on.
+    /// The commit that it worked on, if the server knows that commit.
     pub commit: Option<String>,
+    /// The commit that it reported to work on, if the server does not know that commit.
+    pub unknown_commit: Option<String>,
     /// Whether it corrected anything.
     pub mode: Mode,
     /// Where the catalog came from.
@@ -191,6 +195,13 @@ pub struct ReportView {
     pub counts: Counts,
     /// Why there was no run, or why it used an old catalog.
     pub error: Option<String>,
+}
+
+impl ReportView {
+    /// Whether the run took place.
+    pub fn took_place(&self) -> bool {
+        took_place(self.commit.as_deref().or(self.unknown_commit.as_deref()))
+    }
 }
 
 /// An entry of the audit log, for people and scripts.

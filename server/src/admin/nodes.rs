@@ -99,8 +99,10 @@ impl From<CertificateRow> for CertificateView {
 impl From<ReportRow> for ReportView {
     fn from(row: ReportRow) -> Self {
         Self {
+            received_at: row.received_at,
             started_at: row.started_at,
-            commit: row.commit,
+            commit: row.known_commit().map(str::to_owned),
+            unknown_commit: row.unknown_commit().map(str::to_owned),
             mode: row.mode,
             source: row.source,
             counts: row.counts,

@@ -138,7 +138,7 @@ fn print_nodes(nodes: &[NodeView], asked: &Request) {
             node.place.to_string(),
             node.role.clone().unwrap_or_else(|| "–".into()),
             node.seen_at.map_or_else(|| "–".into(), time),
-            runs_on(node),
+            runs_on(node.commit.as_deref(), node.unknown_commit.as_deref()),
             reason.to_owned(),
         ]
     };
@@ -185,7 +185,7 @@ fn print_reports(reports: &[ReportView]) {
         let counts = &report.counts;
         let by = match (report.mode, report.source) {
             (Mode::Audit, _) => "audit",
-            (Mode::Enforce, Source::Cache) if report.commit.is_some() => "cache",
+            (Mode::Enforce, Source::Cache) if report.took_place() => "cache",
             (Mode::Enforce, _) => "",
         };
         let numbers = [
@@ -198,14 +198,15 @@ fn print_reports(reports: &[ReportView]) {
             counts.off,
             counts.unchanged,
         ];
-        let begin = [time(report.started_at), short(report.commit.as_deref()), by.to_owned()];
+        let commit = runs_on(report.commit.as_deref(), report.unknown_commit.as_deref());
+        let begin = [time(report.received_at), commit, by.to_owned()];
         let why = report.error.clone().unwrap_or_default();
         begin.into_iter().chain(numbers.map(|count| count.to_string())).chain([why]).collect()
     };
     let rows: Vec<_> = reports.iter().map(row).collect();
     print_table(
         &[
-            "RUN",
+            "REPORTED",
             "COMMIT",
             "BY",
             "FAILED",
@@ -222,10 +223,11 @@ fn print_reports(reports: &[ReportView]) {
     );
 }
 
-fn runs_on(node: &NodeView) -> String {
-    match (&node.commit, &node.unknown_commit) {
+/// A commit in a column; one that a node reported and the server does not know is not repeated.
+fn runs_on(known: Option<&str>, unknown: Option<&str>) -> String {
+    match (known, unknown) {
         (None, Some(_)) => "unknown".into(),
-        (commit, _) => short(commit.as_deref()),
+        (commit, _) => short(commit),
     }
 }
 

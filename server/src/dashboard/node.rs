@@ -282,7 +282,7 @@ impl Rows {
         events.truncate(EVENTS as usize);
         let due = |seen| seen + slot::next_run(&node.certname, asked.state.interval, seen);
         let runs: Vec<Run> = reports.iter().map(|report| Run::of(report, now)).collect();
-        let looked_at = reports.first().and_then(|report| report.commit.clone());
+        let looked_at = reports.first().and_then(|report| report.known_commit().map(str::to_owned));
         Node {
             generation: Some(node.generation),
             added: Some(When::seen(node.added_at, now)),

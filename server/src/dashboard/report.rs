@@ -30,6 +30,9 @@ const PAGE: usize = 50;
 /// The room for the events of a page; an event that takes more in the API is alone on its page.
 const BUDGET: usize = 60_000;
 
+/// The longest commit that is shown of those that this server does not know, in characters.
+const MAX_UNKNOWN: usize = 80;
+
 /// The most phases and types to include, the longest ones.
 const TIMES: usize = 32;
 
@@ -67,6 +70,8 @@ pub struct Report {
     pub source: Source,
     /// The commit of the catalog.
     pub commit: Option<Commit>,
+    /// The commit that the node reported, if this server does not know that commit.
+    pub unknown_commit: Option<Shown>,
     /// The environment.
     pub environment: Option<Shown>,
     /// The agent's version.
@@ -120,7 +125,7 @@ impl Report {
 
     /// Whether the run used a cached catalog; a run without any catalog did not.
     fn is_cached(&self) -> bool {
-        self.source == Source::Cache && self.commit.is_some()
+        self.source == Source::Cache && (self.commit.is_some() || self.unknown_commit.is_some())
     }
 
     fn is_file(&self) -> bool {
@@ -282,7 +287,8 @@ fn of(node: &NodeRow, row: ReportRow, body: Body, part: Part, now: Timestamp) ->
         duration_ms: row.duration_ms,
         mode: row.mode,
         source: row.source,
-        commit: row.commit.map(Commit::from),
+        commit: row.known_commit().map(Commit::from),
+        unknown_commit: row.unknown_commit().map(|commit| Shown::from(commit).short(MAX_UNKNOWN)),
         environment: row.environment.map(Shown::from),
         agent: row.agent.into(),
         error: row.error.map(|error| size::short(&error, REASON).into()),

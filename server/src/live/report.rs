@@ -20,8 +20,8 @@ pub enum ReportError {
     /// It exceeds a limit.
     #[error("the report's {0} is over the limit")]
     OverLimit(&'static str),
-    /// Its counts contradict each other.
-    #[error("the report's counts do not add up to the resources of a catalog")]
+    /// Its counts contradict each other, its mode or its events.
+    #[error("the report contradicts itself: its counts do not fit each other, its mode or its events")]
     Counts,
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -75,7 +75,7 @@ fn check(report: &Report) -> Result<(), ReportError> {
     within("environment", length(&report.environment), MAX_NAME)?;
     within("agent", report.agent.len(), MAX_NAME)?;
     within("error", length(&report.error), MAX_TEXT)?;
-    if !report.counts.add_up() {
+    if !report.is_consistent() {
         return Err(ReportError::Counts);
     }
     within("phases", report.phases.len(), MAX_NAME)?;

@@ -42,12 +42,24 @@ pub struct ReportRow {
     /// Why there was no run, or why it used an old catalog.
     pub error: Option<String>,
     pub agent: String,
+    /// Whether this server knows the commit. A machine may report anything.
+    pub knows_commit: bool,
 }
 
 impl ReportRow {
     /// Whether its run took place.
     pub fn took_place(&self) -> bool {
         took_place(self.commit.as_deref())
+    }
+
+    /// The commit that the node reported, if this server knows it.
+    pub fn known_commit(&self) -> Option<&str> {
+        self.commit.as_deref().filter(|_| self.knows_commit)
+    }
+
+    /// The commit that the node reported, if this server does not know it.
+    pub fn unknown_commit(&self) -> Option<&str> {
+        self.commit.as_deref().filter(|_| !self.knows_commit)
     }
 }
 
@@ -63,7 +75,8 @@ pub enum Stored {
 pub(super) const COLUMNS: &str = "report.id, report.node, report.run, report.received_at, report.started_at, \
      report.duration_ms, report.catalog, report.commit_id, report.environment, report.mode, report.source, \
      report.total, report.unchanged, report.changed, report.corrective, report.would_change, report.failed, \
-     report.skipped, report.not_applicable, report.\"off\", report.refreshed, report.dropped, report.error, report.agent";
+     report.skipped, report.not_applicable, report.\"off\", report.refreshed, report.dropped, report.error, report.agent, \
+     EXISTS (SELECT 1 FROM commit_seen WHERE commit_seen.id = report.commit_id)";
 
 /// Reads the columns [`COLUMNS`] of a row, beginning at column `first`.
 pub(super) fn read(row: &Row<'_>, first: usize) -> Result<ReportRow> {
@@ -96,6 +109,7 @@ pub(super) fn read(row: &Row<'_>, first: usize) -> Result<ReportRow> {
         },
         error: row.get(at(22))?,
         agent: row.get(at(23))?,
+        knows_commit: row.get(at(24))?,
     })
 }
 
