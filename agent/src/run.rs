@@ -26,7 +26,6 @@ use crate::identity::{self, Identity};
 use crate::spool::{self, Delivery, Spool};
 use crate::state::{self, StateDir};
 use crate::status::{LastRunStatus, StatusExtras};
-use crate::stop::RunEnd;
 use crate::system::{Door, Machine, ServedMounts};
 
 mod account;
@@ -40,6 +39,7 @@ mod takeover;
 mod waits;
 
 use account::RunRecord;
+use deadline::RunBounds;
 pub use given::GivenCatalog;
 use handover::{deliver, lost_reports, put_aside};
 use held::RunWatch;
@@ -280,21 +280,6 @@ fn with_server(
     let aside = StatusExtras { delivered: delivery.is_whole(), next_run, interval, refused };
     keep_status(state, &report, &identity.certname, &aside);
     Ok(Done { report, certname: identity.certname, is_refused, delivery, aside: put_aside(state) })
-}
-
-/// What can end a run early.
-#[derive(Clone, Copy)]
-struct RunBounds<'a> {
-    stop: &'a Arc<AtomicBool>,
-    end: RunEnd,
-    watch: &'a RunWatch,
-}
-
-impl<'a> RunBounds<'a> {
-    /// Bounds that begin now: the server's answer has limits of its own, and takes nothing from the catalog's time.
-    fn now(place: &Installation, stop: &'a Arc<AtomicBool>, watch: &'a RunWatch) -> Self {
-        Self { stop, end: RunEnd::after(place.config.run_timeout()), watch }
-    }
 }
 
 /// Enforces the catalog, if there is one; an old catalog is only audited.

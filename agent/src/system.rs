@@ -29,6 +29,7 @@ mod replace;
 mod replace_tree;
 mod resolve;
 mod served;
+mod stat;
 mod tree;
 mod way;
 

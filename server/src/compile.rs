@@ -2,9 +2,9 @@
 //!
 //! The steps of a compile: [`Program`] is the snapshot, read once for all nodes. A *pass* is the compile of one node;
 //! it holds what was read and what went wrong. A *walk* goes from the role through classes (`class`), blocks
-//! (`resource`, `define`) and attributes (`attribute`, `content`), with names from `scope` and `parameter`. What it
-//! declares (`declared`) gets its containers (`containment`), is checked for double `claims`, gets edges (`reference`,
-//! `edges`, `waits`, `order`) and becomes the catalog (`assemble`).
+//! (`resource`, `metaparameter`, `define`) and attributes (`attribute`, `content`), with names from `scope` and
+//! `parameter`. What it declares (`declared`) gets its containers (`containment`), is checked for double `claims`, gets
+//! edges (`reference`, `edges`, `waits`, `order`) and becomes the catalog (`assemble`).
 //!
 //! None of these files names a resource type: they work only on kinds of attributes.
 
@@ -35,6 +35,7 @@ mod define;
 mod edges;
 mod element;
 mod given;
+mod metaparameter;
 mod order;
 mod parameter;
 mod pass;

@@ -19,10 +19,11 @@ use super::turns::{MemberResult, Turns};
 use super::view::MachineView;
 use super::{Run, Subject};
 use crate::at_hand;
-use crate::provider::{Applied, Change, ChangeKind, Error, Planned, Reading, Taken};
+use crate::provider::{Applied, Change, ChangeKind, Planned, Reading, Taken};
 use crate::stop::StopReason;
 
 mod debts;
+mod failure;
 mod held;
 mod lacking;
 mod last;
@@ -33,6 +34,7 @@ mod undone;
 mod verdict;
 
 use debts::Debts;
+use failure::ChangeFailure;
 use last::{MadeChange, made};
 pub(crate) use refresh::WOULD_BE_REFRESHED;
 pub(super) use rivals::FirstLook;
@@ -116,19 +118,6 @@ struct Correction {
     changes: Vec<Change>,
     /// Why it differs, if something in this run changed it.
     why: Option<String>,
-}
-
-/// Why a change could not be made.
-struct ChangeFailure {
-    why: String,
-    /// Whether something is missing that another resource may still bring.
-    missing: bool,
-}
-
-impl From<&Error> for ChangeFailure {
-    fn from(error: &Error) -> Self {
-        Self { why: error.to_string(), missing: error.is_missing() }
-    }
 }
 
 impl<'s> Correct<'_, '_, 's> {

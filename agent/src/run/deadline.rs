@@ -1,10 +1,28 @@
 //! A run has a deadline: after that, what waits is ended and what has not begun is skipped, so its lock is freed and
 //! its report is sent.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 
+use super::held::RunWatch;
+use crate::config::Installation;
 use crate::stop::{RunEnd, StopReason};
+
+/// What can end a run early.
+#[derive(Clone, Copy)]
+pub(super) struct RunBounds<'a> {
+    pub(super) stop: &'a Arc<AtomicBool>,
+    pub(super) end: RunEnd,
+    pub(super) watch: &'a RunWatch,
+}
+
+impl<'a> RunBounds<'a> {
+    /// Bounds that begin now: the server's answer has limits of its own, and takes nothing from the catalog's time.
+    pub(super) fn now(place: &Installation, stop: &'a Arc<AtomicBool>, watch: &'a RunWatch) -> Self {
+        Self { stop, end: RunEnd::after(place.config.run_timeout()), watch }
+    }
+}
 
 /// Does `work`, and asks it to stop at `end`. Also returns whether it was asked.
 pub(super) fn within<T>(end: RunEnd, stop: &AtomicBool, work: impl FnOnce() -> T) -> (T, bool) {

@@ -11,7 +11,8 @@ use rustix::io::Errno;
 use super::command::child;
 use super::explain::{explained, of_a_new_file};
 use super::machine::{Machine, READ};
-use super::resolve::{Last, PathHandle, stat_at, stat_of};
+use super::resolve::{Last, PathHandle};
+use super::stat::{stat_at, stat_of};
 use super::{
     Error, FileKind, Inspect as _, Invocation, Output, Permissions, Result, Staged, StagedTree, Stat, System,
     replace, replace_tree, tree,

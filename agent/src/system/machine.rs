@@ -1,9 +1,9 @@
 //! The real machine below a root directory.
 
+mod looks;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::ffi::OsString;
 use std::fs::File;
-use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,14 +13,15 @@ use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::command::child::{self, Bounds};
+use super::command::child::Bounds;
 use super::door::OpenCall;
-use super::resolve::{Last, ManagedRoot, PathHandle, stat_at, stat_of};
+use super::resolve::{Last, ManagedRoot, PathHandle};
+use super::stat::{stat_at, stat_of};
 use super::{
-    Accounts, Door, Error, FileKind, HeldPath, Inspect, Invocation, Liveness, Met, OpenFile, Output, Real,
-    Result, Stat, WalkStep, kept_out, tree, way,
+    Accounts, Door, Error, FileKind, HeldPath, Inspect as _, Invocation, Liveness, OpenFile, Result, Stat,
+    tree, way,
 };
-use crate::stop::{RunEnd, StopReason};
+use crate::stop::RunEnd;
 
 /// The most changed directories that wait for their sync at once; each is an open handle.
 const MAX_UNSYNCED: usize = 64;
@@ -283,124 +284,6 @@ impl Machine {
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What these locks protect is consistent between any two statements, so a panic elsewhere spoils nothing.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Inspect for Machine {
-    fn liveness(&self) -> Liveness {
-        self.liveness
-    }
-
-    fn lstat(&self, path: &Path) -> Result<Option<Stat>> {
-        self.stat_as(path, Last::Keep)
-    }
-
-    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
-        self.stat_as(path, Last::Follow)
-    }
-
-    fn open(&self, path: &Path) -> Result<Option<OpenFile>> {
-        let _call = self.enter(path)?;
-        let Some(place) = self.root.place_to_look(path, Last::Follow)? else { return Ok(None) };
-        open_regular(&place, path)
-    }
-
-    fn open_if(
-        &self,
-        path: &Path,
-        wanted: &dyn Fn(&Stat) -> bool,
-    ) -> Result<Option<(Stat, Option<OpenFile>)>> {
-        let _call = self.enter(path)?;
-        let Some(place) = self.root.place_to_look(path, Last::Keep)? else { return Ok(None) };
-        match look(&place, path)? {
-            Some(stat) if stat.kind == FileKind::File && wanted(&stat) => {
-                Ok(Some((stat, open_seen(&place, path)?)))
-            }
-            seen => Ok(seen.map(|stat| (stat, None))),
-        }
-    }
-
-    fn kept_out(&self, path: &Path) -> Option<String> {
-        let is_directory =
-            |at: &&Path| self.stat(at).ok().flatten().is_some_and(|stat| stat.kind == FileKind::Directory);
-        let directory = path.ancestors().find(is_directory)?;
-        let place = self.place(&directory.join("lock"), Last::Keep).ok()??;
-        if kept_out::is_read_only(&place) {
-            return Some(kept_out::read_only(directory));
-        }
-        kept_out::by_attribute(&self.place(path, Last::Keep).ok()??, path)
-    }
-
-    fn real(&self, path: &Path) -> Result<Option<Real>> {
-        let _call = self.enter(path)?;
-        self.root.real(path)
-    }
-
-    fn read_link(&self, path: &Path) -> Result<PathBuf> {
-        let _call = self.enter(path)?;
-        let failed = |errno| Error::io("reading the link", path, errno);
-        let place = self.root.place_to_look(path, Last::Keep)?.ok_or_else(|| failed(Errno::NOENT))?;
-        let target = rustix::fs::readlinkat(&place.dir, &place.name, Vec::new()).map_err(failed)?;
-        Ok(OsString::from_vec(target.into_bytes()).into())
-    }
-
-    fn list(&self, path: &Path) -> Result<Vec<OsString>> {
-        let _call = self.enter(path)?;
-        let dir = self.open_dir(path)?;
-        let names = tree::names(&dir).map(|name| name.map_err(|errno| Error::io("listing", path, errno)));
-        let mut names: Vec<_> = names.collect::<Result<_>>()?;
-        names.sort_unstable();
-        Ok(names)
-    }
-
-    fn walk(&self, path: &Path, visit: &mut dyn FnMut(Met<'_>) -> Result<WalkStep>) -> Result<()> {
-        let dir = self.open_dir(path)?;
-        let real = self.real(path)?.map_or_else(|| path.to_owned(), |real| real.path);
-        tree::walk(&dir, path, &|below| self.enter(&real.join(below)), visit)
-    }
-
-    fn clock_ahead(&self) -> Duration {
-        self.clock_ahead
-    }
-
-    fn stopping(&self) -> Option<StopReason> {
-        self.bounds().stopping()
-    }
-
-    fn patience(&self, own: Duration) -> Duration {
-        self.bounds().patience(own)
-    }
-
-    fn in_vain(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        lock(&self.in_vain)
-    }
-
-    fn accounts(&self) -> Result<Arc<Accounts>> {
-        let now = self.account_files()?;
-        let mut cached = lock(&self.accounts);
-        if let Some((then, accounts)) = &*cached
-            && *then == now
-        {
-            return Ok(accounts.clone());
-        }
-        let text = |name| self.read_text(Path::new(name)).map(Option::unwrap_or_default);
-        let accounts = Arc::new(Accounts::parse(&text("/etc/passwd")?, &text("/etc/group")?));
-        *cached = Some((now, accounts.clone()));
-        Ok(accounts)
-    }
-
-    fn way_into(&self, path: &Path) -> Result<Option<HeldPath>> {
-        self.exposed(path)?.map(|place| way::into(&place, path)).transpose()
-    }
-
-    fn way_to_mounted(&self, path: &Path) -> Result<Option<HeldPath>> {
-        self.way_beside(path, way::is_mount_point)
-    }
-
-    fn probe(&self, command: &Invocation) -> Result<Output> {
-        self.only_live(command)?;
-        self.enter_places_of(command)?;
-        child::run(command, &*self.accounts()?, self.bounds())
-    }
 }
 
 /// What a name in a directory is; `None` if nothing is there.

@@ -19,7 +19,8 @@ use rustix::io::Errno;
 use super::explain::explained;
 use super::extended::Extended;
 use super::machine::{Machine, READ};
-use super::resolve::{PathHandle, stat_at, stat_of};
+use super::resolve::PathHandle;
+use super::stat::{stat_at, stat_of};
 use super::{Committed, Error, FileKind, Permissions, Result, Staged, Stat, tree, way};
 
 const PREFIX: &str = ".holdfast-";

@@ -13,7 +13,8 @@ use rustix::io::Errno;
 
 use super::extended::Extended;
 use super::machine::Machine;
-use super::resolve::{PathHandle, stat_at, stat_of};
+use super::resolve::PathHandle;
+use super::stat::{stat_at, stat_of};
 use super::{Error, FileKind, Permissions, Result, StagedTree, System, replace, tree, way};
 
 /// A directory that is not in its place yet.

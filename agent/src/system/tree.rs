@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::door::OpenCall;
-use super::resolve::{stat_at, stat_of};
+use super::stat::{stat_at, stat_of};
 use super::{Error, FileKind, Met, Result, TreeMember, UnreadMember, WalkStep};
 
 /// The deepest level that a walk enters: each level holds a handle.

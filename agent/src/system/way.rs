@@ -11,7 +11,8 @@ use rustix::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, MemfdFlags, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
-use super::resolve::{PathHandle, stat_at};
+use super::resolve::PathHandle;
+use super::stat::stat_at;
 use super::{Error, FileKind, Result, Stat};
 
 /// A path for commands that leads to one place as long as this value exists.
