@@ -1,9 +1,9 @@
 #!/bin/sh
-# Installs, on a Debian and as root, what the acceptance tests need beside cargo: the tools of the lab of
-# booted hosts, and a browser. Does nothing when all of it is there.
+# Installs, on a Debian and as root, what the tests need beside cargo: the tools of the lab of booted hosts,
+# a browser, and what unpacks archives. Does nothing when all of it is there.
 set -eu
 
-packages='apt-utils chromium chromium-driver curl dpkg-dev git gnupg iproute2 mmdebstrap procps python3 strace systemd systemd-container util-linux'
+packages='apt-utils bzip2 chromium chromium-driver curl dpkg-dev git gnupg iproute2 mmdebstrap procps python3 strace systemd systemd-container unzip util-linux xz-utils zstd'
 
 missing=
 for package in $packages; do

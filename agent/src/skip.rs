@@ -15,6 +15,17 @@ pub(crate) fn is_root() -> bool {
     is_root
 }
 
+/// Whether these programs are installed, which this test needs; says so where one is not.
+pub(crate) fn has(programs: &[&str]) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let is_there = |name: &str| env::split_paths(&path).any(|folder| folder.join(name).exists());
+    let missing = programs.iter().find(|name| !is_there(name));
+    if let Some(name) = missing {
+        leave_out(&format!("`{name}` is not installed"));
+    }
+    missing.is_none()
+}
+
 /// Reports that this test, or a part of it, is skipped and why.
 ///
 /// # Panics

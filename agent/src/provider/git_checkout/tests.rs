@@ -22,8 +22,7 @@ const COMMIT: &str =
 
 /// A bench with the repository, and a checkout of this revision; `None` if there is no git.
 fn bench(revision: &str, more: &[(&str, Value)]) -> Option<(Bench, u32)> {
-    if std::process::Command::new("git").arg("--version").output().is_err() {
-        crate::skip::leave_out("git is not installed");
+    if !crate::skip::has(&["git"]) {
         return None;
     }
     let mut bench = Bench::live();
@@ -269,6 +268,7 @@ fn a_repository_of_sha256_is_checked_out_and_followed() {
         .status()
         .is_ok_and(|status| !status.success())
     {
+        crate::skip::leave_out("this git makes no repositories of sha256");
         return;
     }
     sh(
