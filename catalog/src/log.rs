@@ -13,10 +13,12 @@ use crate::harmless;
 #[cfg(feature = "testing")]
 mod kept;
 mod lines;
+mod panics;
 
 #[cfg(feature = "testing")]
 pub use kept::Kept;
 pub use lines::lines;
+pub use panics::take_panics;
 
 /// The variable that says what is logged. It overrides the setting `log`.
 pub const LEVEL: &str = "HOLDFAST_LOG";

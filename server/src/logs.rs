@@ -1,7 +1,6 @@
 //! What the server logs, and how: lines for people or JSON objects, on standard error.
 
 use std::io::{self, IsTerminal as _};
-use std::panic::PanicHookInfo;
 
 use holdfast_catalog::log::{self, Format, Wanted};
 use tracing_subscriber::EnvFilter;
@@ -23,18 +22,12 @@ pub fn listen(config: &Config) -> Format {
     let lines = log::lines(format, colours, true, io::stderr);
     tracing_subscriber::registry().with(filter).with(lines).init();
     if format == Format::Json {
-        std::panic::set_hook(Box::new(panicked));
+        log::take_panics();
     }
     for why in refused {
         tracing::warn!("{why}");
     }
     format
-}
-
-/// Logs a panic as an ordinary line, within the request that it ends.
-fn panicked(panic: &PanicHookInfo<'_>) {
-    let (at, words) = (panic.location().map(ToString::to_string), panic.payload_as_str());
-    tracing::error!(at, "internal error: {}", words.unwrap_or("a panic without a message"));
 }
 
 /// Collects what this thread logs from now on.

@@ -1,7 +1,6 @@
 //! What the agent logs, and how: lines for people or JSON objects, on standard error.
 
 use std::io::{self, IsTerminal as _, Write};
-use std::panic::PanicHookInfo;
 use std::sync::atomic::Ordering;
 
 use holdfast_catalog::certname::Certname;
@@ -51,7 +50,7 @@ pub(super) fn listen(common: &Common, is_run: bool) {
     let progress = progress.with_filter(Targets::new().with_target(at_hand::TARGET, work));
     let is_first = tracing_subscriber::registry().with(lines).with(progress).try_init().is_ok();
     if is_first && format == Format::Json {
-        std::panic::set_hook(Box::new(panicked));
+        log::take_panics();
     }
     for why in refused {
         tracing::warn!("{why}");
@@ -99,12 +98,6 @@ pub(super) fn ended(report: &Report, node: Option<&Certname>, summary: &str) {
         note = report.error,
         "{summary}"
     );
-}
-
-/// Logs a panic as a line like any other, with the run and the resource in which it happened.
-fn panicked(panic: &PanicHookInfo<'_>) {
-    let (at, words) = (panic.location().map(ToString::to_string), panic.payload_as_str());
-    tracing::error!(at, "internal error: {}", words.unwrap_or("a panic without a message"));
 }
 
 /// Keeps what this thread logs from now on. Without a filter, the default one applies.
