@@ -1,7 +1,7 @@
 //! What is wrong, where, and what to do: the one form of every error in a control repository.
 
 use holdfast_catalog::origin::Origin;
-use holdfast_catalog::spelling::nearest;
+use holdfast_catalog::spelling::did_you_mean;
 use serde::{Deserialize, Serialize};
 
 mod code; // the table of codes
@@ -93,10 +93,7 @@ impl Diagnostic {
     /// Sets the help to `did you mean …?` if one of the candidates is similar to `word`.
     #[must_use]
     pub fn did_you_mean<'a>(self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
-        match nearest(word, candidates) {
-            Some(near) => self.help(format!("did you mean `{near}`?")),
-            None => self,
-        }
+        Self { help: did_you_mean(word, candidates).or(self.help), ..self }
     }
 }
 

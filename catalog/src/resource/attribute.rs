@@ -261,11 +261,10 @@ impl<'a> Reader<'a> {
     pub fn finish(self, def: &TypeDef) -> Result<(), Vec<AttributeError>> {
         let mut errors = self.errors;
         for name in self.attributes.keys().filter(|name| def.attribute(name).is_none()) {
-            let near = crate::spelling::nearest(name, def.attributes.iter().map(|a| a.name));
             errors.push(AttributeError {
                 attribute: "title",
                 message: format!("`{}` has no attribute `{name}`", def.name),
-                help: near.map(|near| format!("did you mean `{near}`?")),
+                help: crate::spelling::did_you_mean(name, def.attributes.iter().map(|a| a.name)),
                 is_of_kind: false,
             });
         }

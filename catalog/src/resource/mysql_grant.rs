@@ -158,8 +158,8 @@ impl Attribute for MysqlPrivilege {
                 "GRANT OPTION" => why.help("use grant_option = true"),
                 upper => {
                     let all = Self::at(&Level::Global).map(Self::as_str).chain(["ALL"]);
-                    match crate::spelling::nearest(upper, all) {
-                        Some(near) => why.help(format!("did you mean `{near}`?")),
+                    match crate::spelling::did_you_mean(upper, all) {
+                        Some(help) => why.help(help),
                         None => why.help("write it as SHOW PRIVILEGES does, in capitals, or ALL"),
                     }
                 }

@@ -61,8 +61,8 @@ impl Attribute for PackageEnsure {
         let version = text.bytes().next().is_some_and(|b| b.is_ascii_digit())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".+-~:^_".contains(&b));
         if !version {
-            let near = crate::spelling::nearest(text, ["present", "absent", "purged", "latest", "held"]);
-            let help = near.map(|near| format!("did you mean `{near}`?"));
+            let words = ["present", "absent", "purged", "latest", "held"];
+            let help = crate::spelling::did_you_mean(text, words);
             return Err(Mismatch { why: None, help });
         }
         Ok(Self::Version(text.to_owned()))

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use holdfast_catalog::origin::Origin;
-use holdfast_catalog::spelling::nearest;
+use holdfast_catalog::spelling::did_you_mean;
 
 use crate::diagnostic::{Code, Diagnostic};
 
@@ -62,10 +62,7 @@ impl Fault {
     /// Sets the help to `did you mean …?` if one of the candidates is similar to `word`.
     #[must_use]
     pub fn did_you_mean<'a>(self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
-        match nearest(word, candidates) {
-            Some(near) => self.help(format!("did you mean `{near}`?")),
-            None => self,
-        }
+        Self { help: did_you_mean(word, candidates).or(self.help), ..self }
     }
 
     /// Moves the fault to a text that contains this one from byte `offset` on.

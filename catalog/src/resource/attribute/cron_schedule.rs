@@ -55,8 +55,7 @@ impl Attribute for CronSchedule {
         match fields[..] {
             [word] if WORDS.contains(&word) => {}
             [word] if word.starts_with('@') => {
-                let near = crate::spelling::nearest(word, WORDS);
-                let help = near.map_or_else(|| WORDS.join(", "), |near| format!("did you mean `{near}`?"));
+                let help = crate::spelling::did_you_mean(word, WORDS).unwrap_or_else(|| WORDS.join(", "));
                 return Err(refused("there is no such word".to_owned()).help(help));
             }
             [_, _, _, _, _] => {

@@ -1,6 +1,6 @@
 //! Checks a value against a type: finds everything that does not fit, each part with its own place.
 
-use holdfast_catalog::spelling::nearest;
+use holdfast_catalog::spelling::{did_you_mean, nearest};
 use holdfast_catalog::value::{Kind, Map, Value};
 
 use super::{Defines, Field, Format, Misfit, Need, Size, Type};
@@ -61,7 +61,7 @@ impl<'a> Walk<'a> {
                 }
                 (None, _) => {
                     let names = self.defines.names();
-                    let help = nearest(name, names.iter().map(|n| &**n)).map(did_you_mean);
+                    let help = did_you_mean(name, names.iter().map(|n| &**n));
                     self.misfit(value, format!("there is no define `{name}`"), help);
                 }
             },
@@ -115,8 +115,7 @@ impl<'a> Walk<'a> {
         for (key, item) in map {
             if !knows(fields, key) {
                 let names: Vec<&str> = fields.iter().map(|field| &*field.name).collect();
-                let help = nearest(key, names.iter().copied())
-                    .map(did_you_mean)
+                let help = did_you_mean(key, names.iter().copied())
                     .or_else(|| (names.len() <= 12).then(|| format!("there are {}", names.join(", "))));
                 self.path.push(Step::Key(key));
                 self.misfit(item, format!("unknown {noun} `{key}`"), help);
@@ -207,10 +206,6 @@ fn knows(fields: &[Field], key: &str) -> bool {
     fields.iter().any(|field| &*field.name == key)
 }
 
-fn did_you_mean(near: &str) -> String {
-    format!("did you mean `{near}`?")
-}
-
 /// Whether a plain value is of a type without parts.
 fn fits(of: &Type, value: &Value) -> bool {
     match (of, &value.kind) {
@@ -236,9 +231,7 @@ fn fits(of: &Type, value: &Value) -> bool {
 /// The help for a value that does not fit. The value is still sealed, so what it shows of secrets is masked.
 fn help(of: &Type, value: &Value) -> Option<String> {
     match (of, &value.kind) {
-        (Type::Enum(words), Kind::String(text)) => {
-            nearest(text, words.iter().map(|w| &**w)).map(did_you_mean)
-        }
+        (Type::Enum(words), Kind::String(text)) => did_you_mean(text, words.iter().map(|w| &**w)),
         (Type::Integer(_) | Type::Format(Format::Port), Kind::String(text))
             if text.parse::<i64>().is_ok() =>
         {
