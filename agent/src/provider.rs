@@ -48,6 +48,7 @@ mod kernel_module;
 mod locale;
 mod mount;
 mod mysql;
+mod need;
 mod notify;
 mod package;
 mod postgresql;
@@ -70,6 +71,7 @@ pub(crate) use claimed::{DeclaredLinks, PathAliases, inside, split};
 pub use erased::{AnyProvider, AnySeen};
 pub use error::Error;
 pub(crate) use kept::let_go;
+pub use need::{Need, Needed};
 pub use property::Property;
 use property::properties;
 pub use registry::provider_of;
@@ -166,7 +168,7 @@ pub enum Plan<P = Cow<'static, str>> {
     Changes(Vec<Change<P>>),
     /// Unknown for now, for this reason: something it needs is missing. If nothing before the resource will bring it,
     /// that is a failure.
-    Pending(String),
+    Pending(Need),
     /// It cannot be done here: what is missing, and what would provide it. Below a root other than `/` the resource is
     /// not applicable; on a machine it fails.
     NotApplicable(String),
@@ -175,6 +177,11 @@ pub enum Plan<P = Cow<'static, str>> {
 impl<P> Plan<P> {
     /// In sync, with nothing to report.
     pub const IN_SYNC: Self = Self::InSync(Vec::new());
+
+    /// It cannot be known yet, for this.
+    pub fn pending(need: impl Into<Need>) -> Self {
+        Self::Pending(need.into())
+    }
 
     /// The plan of these changes: in sync if none of them is to be made.
     pub fn of(changes: Vec<Change<P>>) -> Self {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{Subject, TypeTimes};
 use crate::at_hand;
-use crate::provider::{Alias, AnySeen, Change, ChangeKind, Error, Plan, Planned, Reading};
+use crate::provider::{Alias, AnySeen, Change, ChangeKind, Error, Need, Plan, Planned, Reading};
 use crate::system::Liveness;
 
 /// The number of resources from which another thread is worthwhile.
@@ -29,8 +29,8 @@ pub(super) enum Verdict {
     InSync(Vec<Change>),
     /// These changes would correct it.
     Changes(Vec<Change>),
-    /// It cannot be known yet, for this reason.
-    Pending(String),
+    /// It cannot be known yet, for this.
+    Pending(Need),
     /// It does not apply here, for this reason.
     NotApplicable(String),
     /// It could not be looked at, for this reason.
@@ -127,8 +127,8 @@ fn observe(group: &[&Subject<'_>], reading: Reading<'_>) -> Result<AnySeen, Verd
     let Some(first) = group.first() else { return Err(Verdict::Off) };
     let typed: Vec<_> = group.iter().map(|subject| subject.typed).collect();
     let observed = contained(|| match first.provider.observe_all(&typed, reading) {
-        Err(error) if error.is_missing() => Ok(Err(Verdict::Pending(error.to_string()))),
-        observed => observed.map(Ok),
+        Err(error) => error.need().map_or(Err(error), |need| Ok(Err(Verdict::Pending(need)))),
+        Ok(seen) => Ok(Ok(seen)),
     });
     observed.unwrap_or_else(|why| Err(Verdict::Failed(why)))
 }
@@ -136,13 +136,13 @@ fn observe(group: &[&Subject<'_>], reading: Reading<'_>) -> Result<AnySeen, Verd
 /// Plans one resource.
 fn plan(subject: &Subject<'_>, seen: &AnySeen, reading: Reading<'_>) -> Verdict {
     let planned = contained(|| match subject.provider.plan_one(subject.typed, seen, reading) {
-        // What is missing may still appear, so this is as unknown as what a provider calls pending.
-        Err(error) if error.is_missing() => Ok(Verdict::Pending(error.to_string())),
         Err(error) if error.is_by_itself() => Ok(Verdict::Down(error.to_string())),
-        planned => Ok(match planned? {
+        // What is missing may still appear, so this is as unknown as what a provider calls pending.
+        Err(error) => error.need().map_or(Err(error), |need| Ok(Verdict::Pending(need))),
+        Ok(plan) => Ok(match plan {
             Plan::InSync(notes) => Verdict::InSync(notes),
             Plan::Changes(changes) => Verdict::Changes(changes),
-            Plan::Pending(why) => Verdict::Pending(why),
+            Plan::Pending(need) => Verdict::Pending(need),
             // Only another root may lack what a machine has. A live machine that lacks it is not what it was asked to
             // be.
             Plan::NotApplicable(why) if reading.machine.liveness() == Liveness::Live => Verdict::Failed(why),

@@ -254,11 +254,11 @@ impl<'s> Correct<'_, '_, 's> {
         for job in jobs {
             let result = match &mut results {
                 Ok(results) => results.next().map(|one| one.map_err(|error| ChangeFailure::from(&error))),
-                Err(why) => Some(Err(ChangeFailure { why: why.clone(), missing: false })),
+                Err(why) => Some(Err(ChangeFailure { why: why.clone(), needed: None })),
             };
             let none = || {
                 let why = "internal error: the provider gave no answer".to_owned();
-                Err(ChangeFailure { why, missing: false })
+                Err(ChangeFailure { why, needed: None })
             };
             let index = job.index;
             let (came, corrected) = self.applied(job, &result.unwrap_or_else(none), took);
@@ -306,7 +306,7 @@ impl<'s> Correct<'_, '_, 's> {
         let mut corrected = Vec::new();
         for (position, change) in job.changes.into_iter().enumerate() {
             let failure = match result {
-                Err(failure) => Some(ChangeFailure { why: failure.why.clone(), missing: failure.missing }),
+                Err(failure) => Some(failure.clone()),
                 Ok(applied) => {
                     applied.failed.iter().find(|(at, _)| *at == position).map(|(_, error)| error.into())
                 }
@@ -346,7 +346,7 @@ impl<'s> Correct<'_, '_, 's> {
         came: &mut MemberResult,
         took: Duration,
     ) {
-        let lacking = self.lacking(index, &failure.why).filter(|_| failure.missing);
+        let lacking = failure.needed.as_ref().and_then(|needed| self.lacking(index, needed));
         match lacking {
             Some(name) => {
                 came.inapplicable = true;

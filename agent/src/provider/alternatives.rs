@@ -81,14 +81,14 @@ impl Provider for Choices {
         let name = want.title.as_str();
         let Some(group) = groups.get(name) else {
             let why = format!("there are no alternatives `{name}`: a package that brings one is missing");
-            return Ok(Plan::Pending(why));
+            return Ok(Plan::pending(why));
         };
         let group = group.as_ref().map_err(|error| Error::from(error.clone()))?;
         if let AlternativePath::Path(path) = &want.path
             && !group.has(path.as_str())
         {
             let known = group.paths.join(", ");
-            return Ok(Plan::Pending(format!(
+            return Ok(Plan::pending(format!(
                 "{path} is not an alternative of `{name}`, which are: {known}"
             )));
         }

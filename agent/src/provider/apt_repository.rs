@@ -18,7 +18,7 @@ use super::apt;
 use super::text::deb822::{self, Stanza};
 use super::text::whole_file::{self, FileText};
 use super::{
-    Applied, ChangeKind, Error, Job, Left, Property as _, Provider, Reading, Taken, Writing, properties,
+    Applied, ChangeKind, Error, Job, Left, Need, Property as _, Provider, Reading, Taken, Writing, properties,
 };
 use crate::system::{Inspect, Liveness};
 
@@ -72,7 +72,10 @@ impl Provider for AptRepositories {
         match want.ensure {
             Presence::Absent => Ok(Plan::of(deb822::absence(&found, Property::Ensure).into_iter().collect())),
             Presence::Present => Ok(match missing_key(want, reading.machine)? {
-                Some(key) => Plan::Pending(format!("there is no file {key} with the keys that sign it")),
+                Some(key) => {
+                    let why = format!("there is no file {key} with the keys that sign it");
+                    Plan::pending(Need::path(key, why))
+                }
                 None => {
                     let mut changes = differences(want, &found);
                     let not_own = whole_file::not_own(reading.machine, path(want))?;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use holdfast_catalog::resource::Archive;
 use holdfast_catalog::resource::attribute::{AccountName, Presence};
 
-use super::{Applied, Error, Left, Provider, Reading, Spared, Writing, properties};
+use super::{Applied, Error, Left, Need, Provider, Reading, Spared, Writing, properties};
 use crate::system::{Accounts, Liveness};
 
 mod digest;
@@ -75,14 +75,14 @@ impl Provider for Archives {
         }
         let owners = match Owners::of(want.owner.as_ref(), want.group.as_ref(), accounts) {
             Ok(owners) => owners,
-            Err(why) => return Ok(Plan::Pending(why)),
+            Err(need) => return Ok(Plan::Pending(need)),
         };
         let changes = look::differences(want, &owners, seen, reading)?;
         if installs(&changes)
             && let Some(path) = want.source.as_ref().and_then(|source| source.path())
             && reading.machine.stat(Path::new(path))?.is_none()
         {
-            return Ok(Plan::Pending(format!("its source {path} is not there")));
+            return Ok(Plan::pending(Need::path(path, format!("its source {path} is not there"))));
         }
         Ok(Plan::of(changes))
     }

@@ -10,7 +10,7 @@ use holdfast_catalog::resource::AuthorizedKey;
 use holdfast_catalog::resource::attribute::Presence;
 
 use super::{
-    Applied, CatalogClaims, ChangeKind, Error, Former, Left, Provider, Reading, Writing, properties,
+    Applied, CatalogClaims, ChangeKind, Error, Former, Left, Need, Provider, Reading, Writing, properties,
 };
 use crate::system::accounts::Account;
 use crate::system::{Accounts, Inspect};
@@ -70,7 +70,8 @@ impl Provider for AuthorizedKeys {
             return Ok(match want.ensure {
                 Presence::Absent => Plan::IN_SYNC,
                 Presence::Present => {
-                    Plan::Pending(format!("there is no user `{}`, or it has no home", want.user))
+                    let why = format!("there is no user `{}`, or it has no home", want.user);
+                    Plan::pending(Need::account(want.user.as_str(), why))
                 }
             });
         };
@@ -109,7 +110,8 @@ impl Provider for AuthorizedKeys {
     fn apply(&self, want: &AuthorizedKey, _: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
         let accounts = writing.machine.accounts()?;
         let Some(place) = KeysFile::of(want, &accounts) else {
-            return Err(Error::Missing(format!("there is no user `{}` any more", want.user)));
+            let why = format!("there is no user `{}` any more", want.user);
+            return Err(Error::missing(Need::account(want.user.as_str(), why)));
         };
         let others = others(want, writing.named);
         match want.ensure {

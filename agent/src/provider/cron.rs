@@ -10,7 +10,7 @@ use holdfast_catalog::resource::Cron;
 use holdfast_catalog::resource::attribute::{Presence, Secret};
 
 use super::text::edit::{PRIVATE, PUBLIC, Texts, put};
-use super::{Applied, DisplayValue, Error, Left, Provider, Reading, Writing, properties};
+use super::{Applied, DisplayValue, Error, Left, Need, Provider, Reading, Writing, properties};
 use crate::system::{FileKind, Inspect, Permissions, Stat};
 
 mod accounts;
@@ -73,10 +73,13 @@ impl Provider for Jobs {
             (Presence::Present, stat) => match plan_present(want, stat, &seen.texts, reading.machine)? {
                 pending @ Plan::Pending(_) => Ok(pending),
                 plan => {
-                    let why = seen.no_daemon.as_ref().and_then(|none| none.words(reading.named));
-                    let why =
-                        why.map_or_else(|| without_user(want, &seen.users, reading), |why| Ok(Some(why)))?;
-                    Ok(why.or_else(|| seen.expiries.why(want)).map_or(plan, Plan::Pending))
+                    let no_daemon = seen.no_daemon.as_ref().and_then(|none| none.words(reading.named));
+                    let need = match no_daemon {
+                        Some(why) => Some(why.into()),
+                        None => without_user(want, &seen.users, reading)?,
+                    };
+                    let expired = || seen.expiries.why(want).map(Need::from);
+                    Ok(need.or_else(expired).map_or(plan, Plan::Pending))
                 }
             },
         }
@@ -112,7 +115,7 @@ impl Provider for Jobs {
 
 /// The problem if the user of a job has no account: cron then ignores the whole file, and mentions that only in its
 /// log.
-fn without_user(want: &Cron, users: &KnownUsers, reading: Reading<'_>) -> Result<Option<String>, Error> {
+fn without_user(want: &Cron, users: &KnownUsers, reading: Reading<'_>) -> Result<Option<Need>, Error> {
     const CURE: &str = "; manage it too, or name another";
     let user = want.runs_as();
     match users.get(user) {
@@ -122,9 +125,9 @@ fn without_user(want: &Cron, users: &KnownUsers, reading: Reading<'_>) -> Result
         }
         Some(Ok(false)) => {
             let cure = reading.named.unless_has_user(user, CURE);
-            Ok(Some(format!(
-                "the user `{user}` does not exist, and cron ignores the jobs of such a file{cure}"
-            )))
+            let why =
+                format!("the user `{user}` does not exist, and cron ignores the jobs of such a file{cure}");
+            Ok(Some(Need::account(user, why)))
         }
     }
 }
@@ -141,9 +144,9 @@ fn plan_present(
         let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
         return Ok(match machine.stat(folder)? {
             Some(_) => Plan::of(vec![ensure(Presence::Absent.to_string())]),
-            None => Plan::Pending(format!(
-                "there is no {}: install a cron, such as the package `cron`",
-                folder.display()
+            None => Plan::pending(Need::path(
+                folder,
+                format!("there is no {}: install a cron, such as the package `cron`", folder.display()),
             )),
         });
     };

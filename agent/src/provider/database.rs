@@ -29,7 +29,7 @@ impl<T> Seen<T> {
             Self::NotLive => {
                 Ok(Plan::NotApplicable("databases are managed on a running system only".to_owned()))
             }
-            Self::Away(why) => Ok(Plan::Pending(why.clone())),
+            Self::Away(why) => Ok(Plan::pending(why.clone())),
             Self::There(found) => plan(found),
         }
     }
@@ -41,9 +41,7 @@ impl<T> Seen<T> {
     pub fn there(self) -> Result<T, Error> {
         match self {
             Self::There(found) => Ok(found),
-            Self::NotLive | Self::Away(_) => {
-                Err(Error::Missing("the server can no longer be reached".to_owned()))
-            }
+            Self::NotLive | Self::Away(_) => Err(Error::missing("the server can no longer be reached")),
         }
     }
 }
@@ -87,10 +85,7 @@ mod tests {
     #[test]
     fn a_server_that_is_away_is_waited_for() {
         let away = Seen::<()>::Away("it sleeps".to_owned());
-        assert_eq!(
-            away.plan(|()| Ok(Plan::<Infallible>::IN_SYNC)).unwrap(),
-            Plan::Pending("it sleeps".to_owned())
-        );
+        assert_eq!(away.plan(|()| Ok(Plan::<Infallible>::IN_SYNC)).unwrap(), Plan::pending("it sleeps"));
         assert!(matches!(
             Seen::<()>::NotLive.plan(|()| Ok(Plan::<Infallible>::IN_SYNC)).unwrap(),
             Plan::NotApplicable(_)

@@ -11,7 +11,8 @@ use holdfast_catalog::resource::Deployment;
 
 use super::archive::owners::Owners;
 use super::{
-    Applied, Error, Left, Notice, PathAliases, Provider, Reading, Refreshed, Writing, inside, properties,
+    Applied, Error, Left, Need, Notice, PathAliases, Provider, Reading, Refreshed, Writing, inside,
+    properties,
 };
 use crate::system::{Accounts, Liveness};
 
@@ -50,7 +51,7 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn of(want: &'a Deployment, accounts: &Accounts) -> Result<Self, String> {
+    fn of(want: &'a Deployment, accounts: &Accounts) -> Result<Self, Need> {
         let owners = Owners::of_user(want.user.as_ref(), want.group.as_ref(), accounts)?;
         Ok(Self { want, layout: Layout::of(want), owners })
     }
@@ -81,12 +82,12 @@ impl Provider for Deployments {
         }
         match Place::of(want, accounts) {
             Ok(place) => look::plan(place, reading.machine),
-            Err(why) => Ok(Plan::Pending(why)),
+            Err(need) => Ok(Plan::Pending(need)),
         }
     }
 
     fn apply(&self, want: &Deployment, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
-        let place = Place::of(want, &*writing.machine.accounts()?).map_err(Error::Refused)?;
+        let place = Place::of(want, &*writing.machine.accounts()?).map_err(Error::Missing)?;
         let mut applied = Applied::default();
         match changes.iter().position(|change| change.property == Property::Version) {
             Some(at) => applied.said.extend(live::deploy(place, writing)?.map(|words| (at, words))),
@@ -108,7 +109,7 @@ impl Provider for Deployments {
         if want.activate.is_none() {
             return Ok(Refreshed::NotNeeded("it has no command that activates it".to_owned()));
         }
-        let place = Place::of(want, &*writing.machine.accounts()?).map_err(Error::Refused)?;
+        let place = Place::of(want, &*writing.machine.accounts()?).map_err(Error::Missing)?;
         let Some(release) = place.layout.live(writing.machine)?.release else {
             return Ok(Refreshed::NotNeeded("no release is live".to_owned()));
         };

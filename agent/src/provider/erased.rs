@@ -52,7 +52,7 @@ fn named<P: Property>(plan: Plan<P>) -> Plan {
     match plan {
         Plan::InSync(notes) => Plan::InSync(all(notes)),
         Plan::Changes(changes) => Plan::Changes(all(changes)),
-        Plan::Pending(why) => Plan::Pending(why),
+        Plan::Pending(need) => Plan::Pending(need),
         Plan::NotApplicable(why) => Plan::NotApplicable(why),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{kept_out, service};
+use super::{Need, kept_out, service};
 use crate::system::{self, Inspect, Invocation, Output};
 
 /// Why a provider failed.
@@ -24,7 +24,7 @@ pub enum Error {
     Systemd(#[from] service::BusError),
     /// Something that the resource needs is missing.
     #[error("{0}")]
-    Missing(String),
+    Missing(Need),
     /// Something else is in the way, or another resource wants something different.
     #[error("{0}")]
     Conflict(String),
@@ -60,17 +60,22 @@ fn ended(exit: &system::Exit, said: &str) -> String {
 }
 
 impl Error {
-    /// Whether something is missing that another resource may bring.
-    pub fn is_missing(&self) -> bool {
+    /// An error because something that the resource needs is missing.
+    pub fn missing(need: impl Into<Need>) -> Self {
+        Self::Missing(need.into())
+    }
+
+    /// What is missing that another resource may bring, if that is the cause.
+    pub fn need(&self) -> Option<Need> {
         match self {
-            Self::Missing(_) => true,
-            Self::System(error) => error.kind() == Some(std::io::ErrorKind::NotFound),
-            Self::Shared(error) => error.is_missing(),
-            _ => false,
+            Self::Missing(need) => Some(need.clone()),
+            Self::System(error) => error.missing().map(|path| Need::path(path, error.to_string())),
+            Self::Shared(error) => error.need(),
+            _ => None,
         }
     }
 
-    /// Whether the failure came about by itself.
+    /// Whether nothing else caused the failure.
     pub fn is_by_itself(&self) -> bool {
         match self {
             Self::ByItself(_) => true,

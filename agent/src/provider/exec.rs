@@ -10,7 +10,8 @@ use holdfast_catalog::resource::Exec;
 use holdfast_catalog::resource::attribute::Command;
 
 use super::{
-    Applied, ChangeKind, Error, Left, Notice, Planned, Provider, Reading, Refreshed, Writing, properties,
+    Applied, ChangeKind, Error, Left, Need, Needed, Notice, Planned, Provider, Reading, Refreshed, Writing,
+    properties,
 };
 use crate::system::{self, Exit, Inspect, Invocation, Liveness, System};
 
@@ -60,10 +61,12 @@ impl Provider for Commands {
             Ok(Guards::NothingToDo) => Ok(Plan::IN_SYNC),
             Ok(Guards::Run(changes)) => Ok(Plan::of(changes)),
             // Something that comes before it may bring what it needs.
-            Err(error) if is_missing(&error) => {
-                Ok(Plan::Pending(format!("its guard cannot be run: {error}")))
-            }
-            Err(error) => Err(error),
+            Err(error) => match needed(&error) {
+                Some(what) => {
+                    Ok(Plan::pending(Need { why: format!("its guard cannot be run: {error}"), what }))
+                }
+                None => Err(error),
+            },
         }
     }
 
@@ -136,13 +139,15 @@ fn guards(want: &Exec, machine: &dyn Inspect) -> Result<Guards, Error> {
 /// The exit codes of shells, and of programs that switch the user, for a command that does not exist or cannot be run.
 pub(super) const NOT_RUN: [i32; 2] = [126, 127];
 
-/// Whether nothing was run at all, since the program, user or directory is missing.
-fn is_missing(error: &Error) -> bool {
+/// What is missing of something that was not run at all: its program, user or directory.
+fn needed(error: &Error) -> Option<Needed> {
     use system::Error::{NoDirectory, NoSuchUser, Spawn};
     match error {
-        Error::System(error) => matches!(error, Spawn { .. } | NoSuchUser { .. } | NoDirectory { .. }),
-        Error::Command { exit: Exit::Code(code), .. } => NOT_RUN.contains(code),
-        _ => false,
+        Error::System(Spawn { program, .. }) => Some(Needed::Path(program.into())),
+        Error::System(NoSuchUser { user, .. }) => Some(Needed::Account(user.clone())),
+        Error::System(NoDirectory { directory, .. }) => Some(Needed::Path(directory.clone())),
+        Error::Command { exit: Exit::Code(code), .. } if NOT_RUN.contains(code) => Some(Needed::Other),
+        _ => None,
     }
 }
 
@@ -219,7 +224,7 @@ mod tests {
 
     fn pending(machine: &Double, attributes: &[(&str, Value)]) -> String {
         match trial::plan(&Commands, machine, &want("x", attributes)) {
-            Ok(Plan::Pending(why)) => why,
+            Ok(Plan::Pending(need)) => need.why,
             other => panic!("{attributes:?}: {other:?}"),
         }
     }
@@ -288,7 +293,7 @@ mod tests {
         let cwd = missing.to_str().unwrap();
         let want = want("x", &[("unless", "false".into()), ("cwd", cwd.into()), ("command", "true".into())]);
         let error = guards(&want, &machine).err().unwrap();
-        assert!(is_missing(&error), "{error}");
+        assert!(needed(&error).is_some(), "{error}");
         assert!(error.to_string().contains(&format!("working directory {cwd},")), "{error}");
     }
 }

@@ -13,7 +13,7 @@ use holdfast_catalog::resource::file::FileEnsure;
 
 use super::claimed::Share;
 use super::{
-    Applied, CatalogClaims, DisplayValue, Error, Left, Provider, Reading, Spared, Writing, properties,
+    Applied, CatalogClaims, DisplayValue, Error, Left, Need, Provider, Reading, Spared, Writing, properties,
 };
 use crate::content::ContentSource;
 use crate::system::{Accounts, FileKind, Inspect, Permissions, Stat};
@@ -60,7 +60,7 @@ impl Provider for Files {
         let accounts = &seen.accounts;
         let owners = match Owners::of(want, accounts, reading.named) {
             Ok(owners) => owners,
-            Err(why) => return Ok(Plan::Pending(why)),
+            Err(need) => return Ok(Plan::Pending(need)),
         };
         let path = Path::new(want.title.as_str());
         let changes = match want.ensured() {
@@ -125,13 +125,13 @@ impl Owners {
     }
 
     /// Looks up the ids. The error says which account is missing.
-    fn of(want: &File, accounts: &Accounts, named: &CatalogClaims<'_>) -> Result<Self, String> {
+    fn of(want: &File, accounts: &Accounts, named: &CatalogClaims<'_>) -> Result<Self, Need> {
         const CURE: &str = "; manage it too, or name another";
         if want.ensured() == FileEnsure::Absent {
             return Ok(Self { uid: None, gid: None });
         }
         let missing = |what: &str, name: &AccountName, cure: &str| {
-            Err(format!("the {what} `{name}` does not exist{cure}"))
+            Err(Need::account(name.as_str(), format!("the {what} `{name}` does not exist{cure}")))
         };
         let uid = match want.owner.as_ref().map(|name| (name, accounts.uid(name.as_str()))) {
             Some((name, None)) => return missing("user", name, named.unless_has_user(name.as_str(), CURE)),

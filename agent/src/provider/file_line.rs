@@ -6,7 +6,7 @@ use holdfast_catalog::resource::FileLine;
 use holdfast_catalog::resource::attribute::{Presence, Secret};
 
 use super::text::edit::{self, Lines, Texts};
-use super::{Applied, ChangeKind, DisplayValue, Error, Left, Provider, Reading, Writing, properties};
+use super::{Applied, ChangeKind, DisplayValue, Error, Left, Need, Provider, Reading, Writing, properties};
 
 mod wanted;
 #[cfg(test)]
@@ -37,7 +37,8 @@ impl Provider for FileLines {
             (None, Presence::Absent) => Ok(Plan::IN_SYNC),
             (None, Presence::Present) => {
                 let cure = reading.named.unless_has_file(want.path.as_str(), ": manage the file too");
-                Ok(Plan::Pending(format!("there is no {}{cure}", want.path)))
+                let why = format!("there is no {}{cure}", want.path);
+                Ok(Plan::pending(Need::path(want.path.as_str(), why)))
             }
             (Some(text), _) => {
                 let lines = Lines::of(text);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use holdfast_catalog::resource::Firewall;
 
 use super::text::whole_file::{self, FileText};
-use super::{Applied, CatalogClaims, Error, Job, Left, Provider, Reading, Taken, Writing, properties};
+use super::{Applied, CatalogClaims, Error, Job, Left, Need, Provider, Reading, Taken, Writing, properties};
 use crate::system::Liveness;
 
 mod drift;
@@ -75,7 +75,7 @@ impl Provider for FirewallRules {
 
     fn plan(&self, want: &Firewall, seen: &Seen, _: Reading<'_>) -> Result<Plan, Error> {
         match seen {
-            Seen::NoNft => Ok(Plan::Pending(format!("there is no {}", kernel::NFT))),
+            Seen::NoNft => Ok(Plan::pending(Need::path(kernel::NFT, format!("there is no {}", kernel::NFT)))),
             Seen::Refused(refusal) => Err(Error::Refused(refused(want, refusal))),
             Seen::Compared(all) => {
                 Ok(Plan::of(all.get(&want.title).map(|off| change(want, off)).into_iter().collect()))

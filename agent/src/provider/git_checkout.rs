@@ -12,7 +12,7 @@ use holdfast_catalog::resource::attribute::{GitRemote, GitRevision, Presence};
 use super::archive::Seen;
 use super::archive::friends::Friends;
 use super::archive::owners::Owners;
-use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
+use super::{Applied, Error, Left, Need, Provider, Reading, Writing, properties};
 use crate::system::{self, FileKind, Inspect, Liveness};
 
 pub(super) mod change;
@@ -68,7 +68,7 @@ impl Provider for Checkouts {
         }
         let owners = match Owners::of(want.user.as_ref(), None, accounts) {
             Ok(owners) => owners,
-            Err(why) => return Ok(Plan::Pending(why)),
+            Err(need) => return Ok(Plan::Pending(need)),
         };
         match stands {
             Stands::Nothing | Stands::Empty => Ok(missing(want, reading)?),
@@ -86,7 +86,7 @@ impl Provider for Checkouts {
                 let friends = Friends::below(want.title.as_str(), spared, reading.machine);
                 match look::differences(wanted(want)?, want, &friends, reading) {
                     Err(Error::System(error @ system::Error::Spawn { .. })) => {
-                        Ok(Plan::Pending(format!("git is not installed: {error}")))
+                        Ok(Plan::pending(format!("git is not installed: {error}")))
                     }
                     changes => Ok(Plan::of(changes?)),
                 }
@@ -166,7 +166,7 @@ fn missing(want: &GitCheckout, reading: Reading<'_>) -> Result<Plan, Error> {
     if let Some(path) = want.remote.as_ref().and_then(GitRemote::path)
         && reading.machine.stat(Path::new(path))?.is_none()
     {
-        return Ok(Plan::Pending(format!("its remote {path} is not there")));
+        return Ok(Plan::pending(Need::path(path, format!("its remote {path} is not there"))));
     }
     let change = Change::new(Property::Ensure, "absent", "present");
     Ok(Plan::of(vec![match &want.revision {

@@ -10,7 +10,9 @@ use holdfast_catalog::resource::attribute::{AccountName, Presence};
 use holdfast_catalog::resource::claim::{Claim, Hold};
 use holdfast_catalog::resource::{Group, User};
 
-use super::{Alias, Applied, CatalogClaims, ChangeKind, Error, Left, Provider, Reading, Writing, properties};
+use super::{
+    Alias, Applied, CatalogClaims, ChangeKind, Error, Left, Need, Provider, Reading, Writing, properties,
+};
 use crate::system::accounts::GroupEntry;
 use crate::system::{Accounts, Invocation, Liveness};
 
@@ -114,12 +116,16 @@ fn present(want: &Group, group: Option<&GroupEntry>, accounts: &Accounts, named:
 }
 
 /// Why a group with members that have no account is left alone: a mistyped name must not remove anyone.
-fn without(members: &[&AccountName], named: &CatalogClaims<'_>) -> String {
+fn without(members: &[&AccountName], named: &CatalogClaims<'_>) -> Need {
     const CURE: &str = "; manage the user too, or take the name out of `members`";
     let names: Vec<_> = members.iter().map(|member| format!("`{member}`")).collect();
     let cures = members.iter().map(|member| named.unless_has_user(member.as_str(), CURE));
     let cure = cures.max().unwrap_or_default();
-    format!("/etc/passwd has no {}, which is to be a member{cure}", names.join(", "))
+    let why = format!("/etc/passwd has no {}, which is to be a member{cure}", names.join(", "));
+    match members {
+        [member] => Need::account(member.as_str(), why),
+        _ => why.into(),
+    }
 }
 
 /// Whether the catalog has this user, who is created after the group.

@@ -11,7 +11,7 @@ use holdfast_catalog::resource::attribute::Presence;
 use section::NotEditable;
 
 use super::text::edit::{self, Lines, Texts};
-use super::{Applied, ChangeKind, DisplayValue, Error, Left, Provider, Reading, Writing, properties};
+use super::{Applied, ChangeKind, DisplayValue, Error, Left, Need, Provider, Reading, Writing, properties};
 
 mod extent;
 mod line;
@@ -44,9 +44,9 @@ impl Provider for Settings {
         if let Some(directory) = directory.filter(|_| want.ensure == Presence::Present)
             && reading.machine.stat(directory)?.is_none()
         {
-            let directory = directory.display().to_string();
-            let cure = reading.named.unless_has_file(&directory, ": manage it too");
-            return Ok(Plan::Pending(format!("there is no {directory}{cure}")));
+            let shown = directory.display().to_string();
+            let cure = reading.named.unless_has_file(&shown, ": manage it too");
+            return Ok(Plan::pending(Need::path(directory, format!("there is no {shown}{cure}"))));
         }
         let lines = Lines::of(text.unwrap_or_default());
         refuse(want, &lines)?;

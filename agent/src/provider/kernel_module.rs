@@ -77,7 +77,7 @@ impl Provider for KernelModules {
         let writes = changes.iter().any(|change| change.property != Property::Ensure);
         let has_folders = is_there(want.title.load_file())? && is_there(want.title.probe_file())?;
         if writes && !has_folders {
-            return Ok(Plan::Pending(
+            return Ok(Plan::pending(
                 "/etc/modules-load.d or /etc/modprobe.d is missing: install the package `kmod`".to_owned(),
             ));
         }

@@ -12,7 +12,7 @@ use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::spelling::nearest;
 
 use super::text::edit::{PUBLIC, Texts, rewrite};
-use super::{Applied, Error, Job, Left, Provider, Reading, Taken, Writing, properties};
+use super::{Applied, Error, Job, Left, Need, Provider, Reading, Taken, Writing, properties};
 use crate::system::{Inspect, Invocation, Liveness};
 
 mod entries;
@@ -80,7 +80,7 @@ impl Provider for Locales {
         if !want.title.is_built_in() && !found.has_generator {
             let is_usable = found.usable.contains(&want.title.normal());
             if is_usable != (want.ensure == Presence::Present) {
-                return Ok(Plan::Pending(no_generator(want)));
+                return Ok(Plan::pending(no_generator(want)));
             }
         } else if !want.title.is_built_in() {
             if let Err(plan) = supported(want, found)? {
@@ -158,8 +158,8 @@ fn usable(said: &str) -> BTreeSet<String> {
 fn supported(want: &Locale, found: &LocaleState) -> Result<Result<(), Plan>, Error> {
     let Some(supported) = found.texts.get(SUPPORTED)? else {
         let gone = want.ensure == Presence::Absent && !found.usable.contains(&want.title.normal());
-        let missing = || Plan::Pending(format!("there is no {SUPPORTED}: install the package `locales`"));
-        return Ok(if gone { Err(Plan::IN_SYNC) } else { Err(missing()) });
+        let why = format!("there is no {SUPPORTED}: install the package `locales`");
+        return Ok(Err(if gone { Plan::IN_SYNC } else { Plan::pending(Need::path(SUPPORTED, why)) }));
     };
     if want.ensure == Presence::Absent || entries::find(supported, &want.title).is_some() {
         return Ok(Ok(()));
@@ -169,7 +169,7 @@ fn supported(want: &Locale, found: &LocaleState) -> Result<Result<(), Plan>, Err
     let near = other_case
         .or_else(|| nearest(want.title.as_str(), names))
         .map(|near| format!("did you mean `{near}`? "));
-    Err(Error::Missing(format!(
+    Err(Error::missing(format!(
         "this machine knows no locale `{}`: {}see {SUPPORTED}",
         want.title,
         near.unwrap_or_default()
@@ -230,7 +230,7 @@ fn outcome(
                 if as_wanted { Ok(()) } else { Err(Error::Unexpected(not_done(want))) }
             }
             (Property::Default, _) if !applied.failed.is_empty() => {
-                Err(Error::Missing("a missing locale cannot be the default".to_owned()))
+                Err(Error::missing("a missing locale cannot be the default"))
             }
             (Property::Default, _) => set_default(want, writing),
         };

@@ -14,7 +14,7 @@ use holdfast_catalog::resource::mount::{KEPT, MountEnsure};
 
 use super::text::edit::{self, Lines, Texts};
 use super::{
-    Alias, Applied, ChangeKind, Error, Job, Left, Notice, Provider, Reading, Refreshed, Taken, Writing,
+    Alias, Applied, ChangeKind, Error, Job, Left, Need, Notice, Provider, Reading, Refreshed, Taken, Writing,
     properties, unit_path,
 };
 use crate::system::{FileKind, Inspect, Liveness};
@@ -83,8 +83,8 @@ impl Provider for Mounts {
             return Err(Error::Refused(error));
         }
         let state = State { entry: entries.first(), kernel: seen.kernel.as_ref() };
-        if let Some(why) = state.missing(want, reading)? {
-            return Ok(Plan::Pending(why));
+        if let Some(need) = state.missing(want, reading)? {
+            return Ok(Plan::Pending(need));
         }
         state.differences(want, machine).map(Plan::of)
     }
@@ -159,7 +159,7 @@ impl State<'_> {
         &self,
         want: &Mount,
         Reading { machine, named, .. }: Reading<'_>,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Option<Need>, Error> {
         let due = self.kernel.is_some() && want.ensure == MountEnsure::Mounted;
         if !due || self.is_mounted(want, machine)? {
             return Ok(None);
@@ -168,7 +168,7 @@ impl State<'_> {
         for path in point.into_iter().chain(want.device_path()) {
             if machine.stat(path.as_ref())?.is_none() {
                 let cure = named.unless_has_file(path, ": manage it too, or make it");
-                return Ok(Some(format!("there is no {path}{cure}")));
+                return Ok(Some(Need::path(path, format!("there is no {path}{cure}"))));
             }
         }
         Ok(None)

@@ -111,11 +111,11 @@ impl Provider for Services {
                 Ok(Plan::NotApplicable("services are managed on a running system only".to_owned()))
             }
             Seen::NoSystemd => Ok(Plan::NotApplicable(NO_SYSTEMD.to_owned())),
-            Seen::Unreachable(why) => Ok(Plan::Pending(why.clone())),
+            Seen::Unreachable(why) => Ok(Plan::pending(why.clone())),
             Seen::Units(units, newer) => match units.get(&want.unit()) {
                 Some(Ok(unit)) => {
                     if let Some(why) = alias::dangling(want, unit, reading.machine)? {
-                        return Ok(Plan::Pending(why));
+                        return Ok(Plan::pending(why));
                     }
                     let plan = difference(want, unit, links(want, unit, reading)?.as_ref());
                     unread::judged(want, unit, plan, newer.get(&unit.name))

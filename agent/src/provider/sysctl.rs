@@ -75,7 +75,7 @@ impl Provider for KernelSettings {
             let text =
                 texts.get(want.title.path()).map_err(|error| unreadable(want, reading.machine, error))?;
             let Some(is) = text.map(SysctlValue::new) else {
-                return Ok(Plan::Pending(unknown_to_the_kernel(want, reading.machine)));
+                return Ok(Plan::pending(unknown_to_the_kernel(want, reading.machine)));
             };
             changes.extend((!is.is_same(value)).then(|| Change::new(Property::Value, is, value)));
         }

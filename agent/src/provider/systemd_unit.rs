@@ -90,7 +90,7 @@ impl Provider for SystemdUnits {
             _ if seen.unread.holds(want.title.path()) => Some(unread_change(want)),
             // A package may still bring the bus.
             _ if matches!(seen.unasked, Some(BusError::Unreachable(_))) => {
-                return Ok(Plan::Pending(not_asked(seen.unasked.as_ref())));
+                return Ok(Plan::pending(not_asked(seen.unasked.as_ref())));
             }
             _ if seen.unasked.is_some() => return Err(Error::Refused(not_asked(seen.unasked.as_ref()))),
             Some(Err(why)) => return Err(cannot_be_told(want.title.unit(), why)),

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use holdfast_catalog::resource::Timezone;
 
 use super::text::edit::{PUBLIC, put};
-use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
+use super::{Applied, Error, Left, Need, Provider, Reading, Writing, properties};
 use crate::system::{FileKind, Inspect, Permissions};
 
 const LINK: &str = "/etc/localtime";
@@ -39,8 +39,11 @@ impl Provider for Zones {
         let zone = format!("{ZONES}/{}", want.title);
         if machine.stat(Path::new(&zone))?.is_none_or(|stat| stat.kind != FileKind::File) {
             return match machine.stat(Path::new(ZONES))? {
-                None => Ok(Plan::Pending(format!("there is no {ZONES}: install the package `tzdata`"))),
-                Some(_) => Err(Error::Missing(format!(
+                None => {
+                    let why = format!("there is no {ZONES}: install the package `tzdata`");
+                    Ok(Plan::pending(Need::path(ZONES, why)))
+                }
+                Some(_) => Err(Error::missing(format!(
                     "there is no time zone `{}` in {ZONES}: see `timedatectl list-timezones`; old names may be in \
                      a package of their own, such as `tzdata-legacy`",
                     want.title
@@ -198,6 +201,6 @@ mod tests {
             assert!(refused.contains(unknown) && refused.contains("list-timezones"), "{refused}");
         }
         let plan = trial::plan(&Zones, &Double::new(|_| None), &want("Europe/Zurich", &[])).unwrap();
-        assert!(matches!(&plan, Plan::Pending(why) if why.contains("tzdata")), "{plan:?}");
+        assert!(matches!(&plan, Plan::Pending(need) if need.why.contains("tzdata")), "{plan:?}");
     }
 }

@@ -16,7 +16,7 @@ use holdfast_catalog::resource::user::Membership;
 use zeroize::Zeroizing;
 
 use super::{
-    Alias, Applied, ChangeKind, DisplayValue, Error, Left, Provider, Reading, Writing, authorized_key,
+    Alias, Applied, ChangeKind, DisplayValue, Error, Left, Need, Provider, Reading, Writing, authorized_key,
     properties,
 };
 use crate::system::accounts::{self, Account, GroupEntry};
@@ -99,10 +99,10 @@ impl Provider for Users {
                 Some(group) => {
                     let cure =
                         reading.named.unless_has_group(group.as_str(), "; manage it too, or name another");
-                    Plan::Pending(format!("there is no group `{group}`{cure}"))
+                    Plan::pending(Need::account(group.as_str(), format!("there is no group `{group}`{cure}")))
                 }
                 None => match no_shell(want, reading)? {
-                    Some(why) => Plan::Pending(why),
+                    Some(why) => Plan::pending(why),
                     None => Plan::of(match account {
                         None => vec![Change::new(Property::Ensure, Presence::Absent, Presence::Present)],
                         Some(account) => differences(want, account, found, reading.machine)?,

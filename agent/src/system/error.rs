@@ -107,6 +107,16 @@ impl Error {
         self
     }
 
+    /// The path at which nothing is, where that is what is wrong: of a program, the name that it was called by.
+    pub fn missing(&self) -> Option<&Path> {
+        let path = match self {
+            Self::Io { path, .. } => path,
+            Self::Spawn { program, .. } => Path::new(program),
+            _ => return None,
+        };
+        (self.kind() == Some(io::ErrorKind::NotFound)).then_some(path)
+    }
+
     /// The kind of the error, if it came from the kernel.
     pub fn kind(&self) -> Option<io::ErrorKind> {
         match self {

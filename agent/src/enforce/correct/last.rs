@@ -10,7 +10,7 @@ use super::super::check::Verdict;
 use super::super::record::ResourceOutcome;
 use super::super::turns::{MemberResult, Turns};
 use super::{Correct, CorrectionPass};
-use crate::provider::{Change, ChangeKind};
+use crate::provider::{Change, ChangeKind, Need};
 
 /// A change that was made: path, property, and the value before it.
 pub(super) type MadeChange = (Option<String>, String, String);
@@ -167,7 +167,7 @@ impl Correct<'_, '_, '_> {
                     self.tell(index, change, Status::Failed, Some(why), Duration::ZERO);
                 }
             }
-            Verdict::Pending(why) | Verdict::Failed(why) | Verdict::Down(why) => {
+            Verdict::Pending(Need { why, .. }) | Verdict::Failed(why) | Verdict::Down(why) => {
                 let why = undone.map_or_else(|| why.clone(), |undone| format!("{why}; {undone}"));
                 self.record.whole(index, Status::Failed, why, Duration::ZERO);
             }

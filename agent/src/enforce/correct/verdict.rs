@@ -7,6 +7,7 @@ use holdfast_catalog::report::Status;
 use super::super::check::Verdict;
 use super::super::turns::MemberResult;
 use super::{Correct, CorrectionPass, without};
+use crate::provider::{Need, Needed};
 
 impl Correct<'_, '_, '_> {
     /// Reports what is not corrected now, and ends the turn.
@@ -39,16 +40,16 @@ impl Correct<'_, '_, '_> {
                     self.tell(index, change, Status::WouldChange, None, Duration::ZERO);
                 }
             }
-            Verdict::Pending(why) if self.turns.reached(index).anticipates => {
+            Verdict::Pending(need) if self.turns.reached(index).anticipates => {
                 came.would = true;
-                let why = format!("not known yet: {why}");
+                let why = format!("not known yet: {need}");
                 self.record.whole(index, Status::WouldChange, why, Duration::ZERO);
             }
             Verdict::NotApplicable(why) => {
                 came.inapplicable = true;
                 self.record.whole(index, Status::NotApplicable, why, Duration::ZERO);
             }
-            Verdict::Failed(why) | Verdict::Pending(why) | Verdict::Down(why) => {
+            Verdict::Failed(why) | Verdict::Pending(Need { why, .. }) | Verdict::Down(why) => {
                 came.failed = true;
                 let why = self.undone_by(index).map_or_else(|| why.clone(), |by| format!("{why}; {by}"));
                 self.record.whole(index, Status::Failed, why, Duration::ZERO);
@@ -62,16 +63,16 @@ impl Correct<'_, '_, '_> {
     pub(super) fn resolved(&self, index: usize, verdict: Verdict) -> Verdict {
         const NOWHERE: &str = "its directory does not exist";
         let lacking = match &verdict {
-            Verdict::Pending(why) => self.lacking(index, why),
-            Verdict::Changes(_) => self.lacking(index, NOWHERE).filter(|_| self.stands_nowhere(index)),
+            Verdict::Pending(need) => self.lacking(index, &need.what),
+            Verdict::Changes(_) => self.lacking(index, &Needed::Other).filter(|_| self.stands_nowhere(index)),
             _ => None,
         };
         match (verdict, lacking) {
-            (Verdict::Pending(why), Some(name)) => Verdict::NotApplicable(without(&why, &name)),
+            (Verdict::Pending(need), Some(name)) => Verdict::NotApplicable(without(&need.why, &name)),
             (Verdict::Changes(_), Some(name)) => Verdict::NotApplicable(without(NOWHERE, &name)),
             (verdict, _) => match self.cannot_stand(index, &verdict) {
                 // A resource before it may create the place.
-                Some(why) if self.turns.reached(index).awaits => Verdict::Pending(why),
+                Some(why) if self.turns.reached(index).awaits => Verdict::Pending(why.into()),
                 Some(why) => Verdict::Failed(why),
                 None => verdict,
             },

@@ -94,7 +94,7 @@ fn what_no_package_has_brought_may_still_come() {
     )
     .unwrap()
     {
-        Plan::Pending(why) => why,
+        Plan::Pending(need) => need.why,
         other => panic!("{other:?}"),
     };
     assert!(pending("editor", "/usr/bin/emacs").contains("/bin/nano, /usr/bin/vim.tiny"));

@@ -130,7 +130,7 @@ fn keys_that_are_not_there_may_still_come() {
     let double = machine();
     let want = repository("example", &[("signed_by", "/etc/apt/keyrings/later.asc".into())]);
     let plan = trial::plan(&AptRepositories, &double, &want).unwrap();
-    assert!(matches!(plan, Plan::Pending(why) if why.contains("later.asc")));
+    assert!(matches!(plan, Plan::Pending(need) if need.why.contains("later.asc")));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use holdfast_catalog::resource::attribute::{Secret, Source};
 use sha2::{Digest as _, Sha256};
 
 use crate::download;
-use crate::provider::Error;
+use crate::provider::{Error, Need};
 use crate::system::{Inspect, Permissions, Staged, System};
 
 /// What is fetched, and how it is verified.
@@ -54,7 +54,9 @@ impl Parcel<'_> {
             }
             Source::Path(path) => match machine.open(Path::new(path.as_str()))? {
                 Some(opened) => Ok(Box::new(opened.file)),
-                None => Err(Error::Missing(format!("its source {path} is not there"))),
+                None => {
+                    Err(Error::missing(Need::path(path.as_str(), format!("its source {path} is not there"))))
+                }
             },
         }
     }

@@ -50,7 +50,7 @@ fn directory(
     if let Some(creates) = &want.creates
         && inside.lstat(&inner.join(creates.as_str()))?.is_none()
     {
-        return Err(Error::Missing(format!(
+        return Err(Error::missing(format!(
             "the archive does not hold `{creates}`, which `creates` names; look at `creates` and `strip`"
         )));
     }

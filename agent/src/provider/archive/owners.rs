@@ -8,7 +8,7 @@ use holdfast_catalog::resource::attribute::AccountName;
 use super::friends::Friends;
 use super::marker;
 use super::{Change, Property};
-use crate::provider::Error;
+use crate::provider::{Error, Need};
 use crate::system::{Accounts, Inspect, Stat, System, WalkStep};
 
 /// The wanted user and group, as ids; `None` if not set.
@@ -31,9 +31,10 @@ impl Owners {
         owner: Option<&AccountName>,
         group: Option<&AccountName>,
         accounts: &Accounts,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Need> {
         let find = |name: Option<&AccountName>, what: &str, id: fn(&Accounts, &str) -> Option<u32>| {
-            let missing = |name: &AccountName| format!("there is no {what} `{name}`");
+            let missing =
+                |name: &AccountName| Need::account(name.as_str(), format!("there is no {what} `{name}`"));
             name.map(|name| id(accounts, name.as_str()).ok_or_else(|| missing(name))).transpose()
         };
         Ok(Self { uid: find(owner, "user", Accounts::uid)?, gid: find(group, "group", Accounts::gid)? })
@@ -44,7 +45,7 @@ impl Owners {
         user: Option<&AccountName>,
         group: Option<&AccountName>,
         accounts: &Accounts,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Need> {
         let mut owners = Self::of(user, group, accounts)?;
         let account = |uid| accounts.users().iter().find(|account| account.uid == uid);
         owners.gid = owners.gid.or_else(|| owners.uid.and_then(account).map(|account| account.gid));

@@ -59,7 +59,7 @@ fn one(
         MemberKind::File { .. } => {
             let opened = unpacked.inside().open(from)?;
             let Some(mut opened) = opened else {
-                return Err(Error::Missing(format!("the archive does not hold {}", from.display())));
+                return Err(Error::missing(format!("the archive does not hold {}", from.display())));
             };
             let _ = machine.stage(at, access, &mut opened.file)?.commit()?;
         }

@@ -130,7 +130,7 @@ fn run(command: &Invocation, format: Format, writing: Writing<'_>) -> Result<Out
     let output = match writing.machine.run(command) {
         Err(error @ system::Error::Spawn { .. }) => {
             let package = if format == Format::Zip { "unzip" } else { "tar" };
-            return Err(Error::Missing(format!("{error}: install the package `{package}`")));
+            return Err(Error::missing(format!("{error}: install the package `{package}`")));
         }
         output => output?,
     };

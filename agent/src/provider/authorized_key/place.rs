@@ -4,7 +4,7 @@ use std::path::Path;
 
 use holdfast_catalog::resource::AuthorizedKey;
 
-use crate::provider::{Error, Writing};
+use crate::provider::{Error, Need, Writing};
 use crate::system::accounts::Account;
 use crate::system::{Accounts, Committed, FileKind, Inspect, Permissions, Stat};
 
@@ -61,11 +61,12 @@ impl KeysFile {
     }
 
     /// The directory that must exist first, if it does not.
-    pub(super) fn missing(&self, machine: &dyn Inspect) -> Result<Option<String>, Error> {
+    pub(super) fn missing(&self, machine: &dyn Inspect) -> Result<Option<Need>, Error> {
         let inner = Path::new(self.own_dir.as_deref().unwrap_or(&self.file));
         let folder = inner.parent().unwrap_or(Path::new("/"));
         let is_there = machine.stat(folder)?.is_some_and(|stat| stat.kind == FileKind::Directory);
-        Ok((!is_there).then(|| format!("there is no directory {}", folder.display())))
+        let need = || Need::path(folder, format!("there is no directory {}", folder.display()));
+        Ok((!is_there).then(need))
     }
 
     /// Why sshd would not read the file.

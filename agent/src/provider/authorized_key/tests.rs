@@ -225,7 +225,7 @@ fn a_target_elsewhere_is_roots_and_readable() {
     let Some(machine) = machine() else { return };
     let want = key(&[("target", "/etc/ssh/keys/alice".into())]);
     let plan = trial::plan(&AuthorizedKeys, &machine, &want).unwrap();
-    assert_eq!(plan, Plan::Pending("there is no directory /etc/ssh/keys".to_owned()));
+    assert_eq!(plan, Plan::pending(Need::path("/etc/ssh/keys", "there is no directory /etc/ssh/keys")));
     std::fs::create_dir_all(at(&machine, "etc/ssh/keys")).unwrap();
     trial::correct(&AuthorizedKeys, &machine, &want).unwrap();
     let meta = std::fs::metadata(at(&machine, "etc/ssh/keys/alice")).unwrap();
@@ -238,13 +238,13 @@ fn a_user_or_a_home_that_is_not_there_may_still_come() {
     let Some(machine) = machine() else { return };
     for user in ["nobody-here", "bob"] {
         let plan = trial::plan(&AuthorizedKeys, &machine, &key(&[("user", user.into())])).unwrap();
-        assert!(matches!(&plan, Plan::Pending(why) if why.contains(user)), "{plan:?}");
+        assert!(matches!(&plan, Plan::Pending(need) if need.why.contains(user)), "{plan:?}");
         let absent = key(&[("user", user.into()), ("ensure", "absent".into())]);
         assert_eq!(trial::plan(&AuthorizedKeys, &machine, &absent).unwrap(), Plan::IN_SYNC);
     }
     std::fs::remove_dir(at(&machine, "home/alice")).unwrap();
     let plan = trial::plan(&AuthorizedKeys, &machine, &key(&[])).unwrap();
-    assert_eq!(plan, Plan::Pending("there is no directory /home/alice".to_owned()));
+    assert_eq!(plan, Plan::pending(Need::path("/home/alice", "there is no directory /home/alice")));
 }
 
 #[test]

@@ -140,14 +140,16 @@ fn secret_variables_are_read_by_root_alone_and_never_shown() {
 fn without_a_cron_it_waits_for_one() {
     let machine = Double::new(|_| None);
     let plan = trial::plan(&Jobs, &machine, &job(&[])).unwrap();
-    assert!(matches!(&plan, Plan::Pending(why) if why.contains("/etc/cron.d")), "{plan:?}");
+    assert!(matches!(&plan, Plan::Pending(need) if need.why.contains("/etc/cron.d")), "{plan:?}");
 }
 
 #[test]
 fn a_job_of_nobody_waits_for_the_account_and_one_of_another_directory_does_not() {
     let machine = machine(None);
     let ghost = job(&[("user", "ghost".into())]);
-    let Plan::Pending(why) = trial::plan(&Jobs, &machine, &ghost).unwrap() else { panic!("cron refuses it") };
+    let Plan::Pending(Need { why, .. }) = trial::plan(&Jobs, &machine, &ghost).unwrap() else {
+        panic!("cron refuses it")
+    };
     assert!(why.contains("`ghost` does not exist") && why.contains("manage it too"), "{why}");
     machine.put("/etc/passwd", "ghost:x:7:7:::\n");
     assert_eq!(changes(&machine, &ghost), ["ensure: absent -> present"]);
@@ -192,7 +194,7 @@ fn a_job_of_an_expired_account_is_not_as_wanted() {
     machine.put("/etc/shadow", "other:!:19000:0:99999:7::1:\nbackup:!:19000:0:99999:7:::\n");
     assert_eq!(changes(&machine, &job(&[])), [""; 0], "a locked password does not stop cron");
     machine.put("/etc/shadow", "backup:!:19000:0:99999:7::1:\n");
-    let Plan::Pending(why) = trial::plan(&Jobs, &machine, &job(&[])).unwrap() else {
+    let Plan::Pending(Need { why, .. }) = trial::plan(&Jobs, &machine, &job(&[])).unwrap() else {
         panic!("it never runs")
     };
     assert!(why.contains("`backup` has expired, and cron runs nothing"), "{why}");
@@ -231,7 +233,7 @@ fn with_daemon(units: Option<&'static str>) -> Double {
 
 fn missing(double: &Double) -> String {
     match trial::plan(&Jobs, double, &job(&[])).unwrap() {
-        Plan::Pending(why) => why,
+        Plan::Pending(need) => need.why,
         other => panic!("{other:?}"),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::marker::{self, FailedRelease, Switching};
 use super::{Change, Plan, Property};
 use super::{Place, attempt, release, shared};
-use crate::provider::{ChangeKind, Error};
+use crate::provider::{ChangeKind, Error, Need};
 use crate::system::Inspect;
 
 /// The plan for a deployment.
@@ -23,7 +23,7 @@ pub fn plan(place: Place<'_>, machine: &dyn Inspect) -> Result<Plan, Error> {
         return Ok(Plan::of(vec![change.note("a run was interrupted while rolling it back")]));
     }
     if let Some(why) = shared::missing(place, machine)? {
-        return Ok(Plan::Pending(why));
+        return Ok(Plan::pending(why));
     }
     if live.is(version) {
         return match switching {
@@ -41,7 +41,7 @@ pub fn plan(place: Place<'_>, machine: &dyn Inspect) -> Result<Plan, Error> {
         if let Some(path) = place.want.source.as_ref().and_then(|source| source.path())
             && machine.stat(Path::new(path))?.is_none()
         {
-            return Ok(Plan::Pending(format!("its source {path} is not there")));
+            return Ok(Plan::pending(Need::path(path, format!("its source {path} is not there"))));
         }
         "it is built, and then goes live"
     } else {

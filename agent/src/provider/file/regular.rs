@@ -213,7 +213,7 @@ fn validate(
         called(copy.path(), job.path.extension(), writing.state_dir, run)?
     };
     let output = match output {
-        Err(error @ system::Error::Spawn { .. }) => return Err(Error::Missing(not_judged(&error))),
+        Err(error @ system::Error::Spawn { .. }) => return Err(Error::missing(not_judged(&error))),
         output => output?,
     };
     let said = output.last_words();
@@ -224,7 +224,7 @@ fn validate(
         )),
         Exit::Code(0) => return Ok(None),
         Exit::Code(code) if matches!(command, Command::Shell(_)) && NOT_RUN.contains(&code) => {
-            Error::Missing(not_judged(&format_args!(
+            Error::missing(not_judged(&format_args!(
                 "`{command}` could not be run, with exit code {code}: {said}"
             )))
         }

@@ -253,7 +253,7 @@ fn without_nftables_it_may_still_come() {
     let double = Double::new(|_| None);
     double.put("/etc/x", "");
     let plan = trial::plan(&FirewallRules, &double, &want("ssh", &tcp(22))).unwrap();
-    assert_eq!(plan, Plan::Pending("there is no /usr/sbin/nft".to_owned()));
+    assert_eq!(plan, Plan::pending(Need::path("/usr/sbin/nft", "there is no /usr/sbin/nft")));
 }
 
 #[test]

@@ -86,7 +86,7 @@ impl Git<'_> {
             } else {
                 ""
             };
-            Error::Missing(format!("{url} has no branch or tag `{revision}`{hint}"))
+            Error::missing(format!("{url} has no branch or tag `{revision}`{hint}"))
         })
     }
 
@@ -122,7 +122,7 @@ impl Git<'_> {
                 if self.has(&target.commit)? {
                     return Ok(target.commit.clone());
                 }
-                Err(Error::Missing(format!("{} has no commit {}", self.access.remote, target.commit)))
+                Err(Error::missing(format!("{} has no commit {}", self.access.remote, target.commit)))
             }
         }
     }
@@ -133,7 +133,7 @@ impl Git<'_> {
         self.fetch_all()?;
         let names = self.run(&["for-each-ref", "--count=1", &format!("--contains={commit}")])?;
         if names.is_empty() {
-            return Err(Error::Missing(format!("{} has no commit {commit}", self.access.remote)));
+            return Err(Error::missing(format!("{} has no commit {commit}", self.access.remote)));
         }
         Ok(())
     }

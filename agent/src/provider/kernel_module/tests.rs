@@ -153,7 +153,7 @@ fn files_that_others_wrote_in_are_seen() {
 #[test]
 fn without_kmod_it_waits() {
     let plan = trial::plan(&KernelModules, &Double::new(|_| None), &module(&[])).unwrap();
-    assert!(matches!(&plan, Plan::Pending(why) if why.contains("kmod")), "{plan:?}");
+    assert!(matches!(&plan, Plan::Pending(need) if need.why.contains("kmod")), "{plan:?}");
 }
 
 /// What fails, by property.

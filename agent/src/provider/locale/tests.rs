@@ -131,7 +131,7 @@ fn what_cannot_be_had_is_refused_or_waited_for() {
     assert!(other_case.contains("did you mean `de_CH.UTF-8`?"), "{other_case}");
     let bare = Double::new(|_| Some(said("C\nPOSIX\n")));
     let waits = plan(&bare, "de_CH.UTF-8", &[]).unwrap();
-    assert!(matches!(&waits, Plan::Pending(why) if why.contains("package `locales`")), "{waits:?}");
+    assert!(matches!(&waits, Plan::Pending(need) if need.why.contains("package `locales`")), "{waits:?}");
     assert_eq!(plan(&bare, "de_CH.UTF-8", &[("ensure", "absent".into())]).unwrap(), Plan::IN_SYNC);
     let both = ["de_CH.UTF-8", "fr_CH.UTF-8"].map(|title| locale(title, &[("default", true.into())]));
     let all = both.clone().map(Typed::Locale);
@@ -152,7 +152,9 @@ fn without_a_generator_nothing_is_written_and_what_a_package_brought_is_there() 
     std::fs::remove_file(machine.root.path().join(&GENERATED[1..])).unwrap();
     assert_eq!(changes(&machine, &locale("de_CH.UTF-8", &[])), [""; 0]);
     for want in [locale("fr_CH.UTF-8", &[]), locale("de_CH.UTF-8", &[("ensure", "absent".into())])] {
-        let Plan::Pending(why) = trial::plan(&Locales, &machine, &want).unwrap() else { panic!("{want:?}") };
+        let Plan::Pending(Need { why, .. }) = trial::plan(&Locales, &machine, &want).unwrap() else {
+            panic!("{want:?}")
+        };
         assert!(why.contains("no `locale-gen`") && why.contains("glibc-langpack-"), "{why}");
     }
     assert!(!machine.root.path().join(&GENERATED[1..]).exists());

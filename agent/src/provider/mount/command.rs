@@ -10,7 +10,7 @@ use super::kernel::MountTable;
 use super::options::Meanings;
 use super::{Change, FSTAB, Property, device, live_differences, options, other_priority};
 use crate::provider::text::edit::{self, Lines};
-use crate::provider::{Applied, Error, Job, Writing};
+use crate::provider::{Applied, Error, Job, Need, Writing};
 use crate::system::{HeldPath, Invocation, Liveness};
 
 /// The most layers on one mount point that are unmounted in a run.
@@ -83,7 +83,8 @@ fn change(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Appl
     if live.iter().any(|property| *property != Property::Options) {
         if let Some(device) = device::missing(want, writing.machine)? {
             let point = want.title.as_str();
-            return Err(Error::Missing(format!("there is no {device}: what is mounted on {point} stays")));
+            let why = format!("there is no {device}: what is mounted on {point} stays");
+            return Err(Error::missing(Need::path(device, why)));
         }
         unmount(want, writing)?;
         mount(want, writing)?;

@@ -376,7 +376,7 @@ fn what_is_not_there_yet_may_still_come() {
     let pending = |title: &str, device: &str| {
         let all = [("device", device.into()), ("fstype", "ext4".into())];
         match trial::plan(&Mounts, &double, &want(title, &all)).unwrap() {
-            Plan::Pending(why) => why,
+            Plan::Pending(need) => need.why,
             other => panic!("{other:?}"),
         }
     };

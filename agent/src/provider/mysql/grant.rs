@@ -59,7 +59,7 @@ impl Provider for MysqlGrants {
                         any.then(|| Change::new(Property::Ensure, Presence::Present, Presence::Absent));
                     Plan::of(Vec::from_iter(change))
                 }
-                (Presence::Present, Some(why)) => Plan::Pending(why),
+                (Presence::Present, Some(why)) => Plan::pending(why),
                 (Presence::Present, None) => Plan::of(differences(want, held)),
             })
         })

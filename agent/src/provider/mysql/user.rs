@@ -115,7 +115,7 @@ fn keeps_password(want: &MysqlUser, changes: &[Change]) -> bool {
 /// The hash that an account has. None is made up: nobody could log in with it.
 fn hash_in<'a>(entry: &'a MysqlUserRow, want: &MysqlUser) -> Result<&'a str, Error> {
     let why = || format!("`{}` has no password to log in with; set `password`", want.title);
-    entry.hash().ok_or_else(|| Error::Missing(why()))
+    entry.hash().ok_or_else(|| Error::missing(why()))
 }
 
 /// The hash that an account has now.
@@ -123,7 +123,7 @@ fn present_hash(want: &MysqlUser, writing: Writing<'_>) -> Result<String, Error>
     let entries = MysqlUsers.observe(&[want], writing.reading())?.there()?;
     match entries.iter().find(|entry| entry.is_of(&want.title)) {
         Some(entry) => hash_in(entry, want).map(str::to_owned),
-        None => Err(Error::Missing(format!("`{}` does not exist any more", want.title))),
+        None => Err(Error::missing(format!("`{}` does not exist any more", want.title))),
     }
 }
 

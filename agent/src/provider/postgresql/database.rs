@@ -115,7 +115,7 @@ impl Provider for PostgresqlDatabases {
                     Ok(Plan::of(vec![Change::new(Property::Ensure, Presence::Present, Presence::Absent)]))
                 }
                 (Presence::Present, database) => match (missing(want, found, database.is_some()), database) {
-                    (Some(why), _) => Ok(Plan::Pending(why)),
+                    (Some(why), _) => Ok(Plan::pending(why)),
                     (None, None) => {
                         Ok(Plan::of(vec![Change::new(Property::Ensure, Presence::Absent, Presence::Present)]))
                     }

@@ -61,13 +61,13 @@ impl Provider for PostgresqlGrants {
             if !databases.contains(want.database.as_str()) {
                 return Ok(match want.ensure {
                     Presence::Absent if !is_to_come(want, reading) => Plan::IN_SYNC,
-                    _ => Plan::Pending(format!("there is no database `{}`", want.database)),
+                    _ => Plan::pending(format!("there is no database `{}`", want.database)),
                 });
             }
             seen.access.plan(&place(want), |found| match (want.ensure, found.of(want)) {
                 (Presence::Absent, access) => taking(want, access),
                 (Presence::Present, Some(access)) => Ok(match access.missing(want) {
-                    Some(why) => Plan::Pending(why),
+                    Some(why) => Plan::pending(why),
                     None => Plan::of(differences(want, access)),
                 }),
                 (Presence::Present, None) => {

@@ -90,7 +90,7 @@ impl Provider for Roles {
                     Plan::of(vec![Change::new(Property::Ensure, Presence::Present, Presence::Absent)])
                 }
                 (Presence::Present, role) => match missing {
-                    Some(group) => Plan::Pending(format!("there is no role `{group}`")),
+                    Some(group) => Plan::pending(format!("there is no role `{group}`")),
                     None => Plan::of(role.map_or_else(
                         || vec![Change::new(Property::Ensure, Presence::Absent, Presence::Present)],
                         |role| differences(want, role),

@@ -30,7 +30,7 @@ pub(super) fn difference(want: &Service, unit: &Unit, links: Option<&InstallLink
         want.ensure == Some(ServiceEnsure::Running) || want.enable == Some(ServiceEnable::Enabled);
     match unit.definition {
         Definition::Missing if needs_definition => {
-            return Ok(Plan::Pending(format!(
+            return Ok(Plan::pending(format!(
                 "there is no unit `{}`; an alias exists only while its unit is enabled",
                 unit.name
             )));

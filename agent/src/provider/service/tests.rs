@@ -194,7 +194,7 @@ fn a_unit_that_nothing_starts_at_boot_is_not_as_wanted_and_says_why() {
 #[test]
 fn a_unit_that_is_not_there_may_still_come_unless_it_is_not_to_run() {
     let missing = unit("not-found", "inactive", "dead", "");
-    let pending = |attributes: &[(&str, Value)]| matches!(difference(&want(attributes), &missing, None), Ok(Plan::Pending(why)) if why.contains("nginx.service"));
+    let pending = |attributes: &[(&str, Value)]| matches!(difference(&want(attributes), &missing, None), Ok(Plan::Pending(need)) if need.why.contains("nginx.service"));
     assert!(pending(&[("ensure", "running".into())]));
     assert!(pending(&[("ensure", "stopped".into()), ("enable", true.into())]));
     let gone = want(&[("ensure", "stopped".into()), ("enable", false.into())]);
@@ -305,7 +305,7 @@ fn what_cannot_be_read_of_one_unit_fails_that_one_alone_and_is_not_pending() {
     let up = |name: &str| (name.to_owned(), Ok(unit("loaded", "active", "running", "enabled")));
     let mut units: Units = [up("nginx.service")].into();
     units.insert("w.service".into(), Ok(Unit { name: "w.service".into(), ..up("w").1.unwrap() }));
-    let gone = Error::Missing("it went in that very moment".to_owned());
+    let gone = Error::missing("it went in that very moment");
     for why in [looped(), gone] {
         let told = format!("cannot tell whether systemd has read the whole definition of w.service: {why}");
         let seen = Seen::Units(std::mem::take(&mut units), [("w.service".to_owned(), Err(why))].into());
@@ -318,7 +318,7 @@ fn what_cannot_be_read_of_one_unit_fails_that_one_alone_and_is_not_pending() {
         };
         assert_eq!(plan("nginx", "running").unwrap(), Plan::IN_SYNC);
         let failed = plan("w", "running").unwrap_err();
-        assert!(failed.to_string() == told && !failed.is_missing(), "{failed}");
+        assert!(failed.to_string() == told && failed.need().is_none(), "{failed}");
         assert!(
             matches!(plan("w", "stopped").unwrap(), Plan::Changes(_)),
             "what is off is put right all the same"

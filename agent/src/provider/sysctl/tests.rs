@@ -165,7 +165,7 @@ fn what_is_not_to_be_kept_has_no_file() {
 fn a_setting_that_is_not_there_may_come_with_a_module_and_has_one_name() {
     let missing = want("net.bridge.bridge-nf-call-iptables", &[("value", 1.into())]);
     let plan = trial::plan(&KernelSettings, &machine("", None), &missing).unwrap();
-    assert!(matches!(&plan, Plan::Pending(why) if why.contains("module")), "{plan:?}");
+    assert!(matches!(&plan, Plan::Pending(need) if need.why.contains("module")), "{plan:?}");
     let dotted = machine("", None);
     dotted.put("/proc/sys/net/ipv4/conf/eth0.1/rp_filter", "0\n");
     dotted.put("/proc/sys/net/ipv4/conf/eth0/rp_filter", "0\n");
@@ -175,7 +175,7 @@ fn a_setting_that_is_not_there_may_come_with_a_module_and_has_one_name() {
         &want("net.ipv4.conf.eth0.1.rp_filter", &[("value", 1.into())]),
     );
     let help = "write it as `net/ipv4/conf/eth0.1/rp_filter`";
-    assert!(matches!(&plan, Ok(Plan::Pending(why)) if why.contains(help)), "{plan:?}");
+    assert!(matches!(&plan, Ok(Plan::Pending(need)) if need.why.contains(help)), "{plan:?}");
     let other = want("net/ipv4/tcp_rmem", &[("value", 1.into())]);
     let all = [Typed::Sysctl(setting(&[])), Typed::Sysctl(other)];
     let machine = machine("", None);

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::*;
+use crate::provider::Need;
 use crate::provider::trial::{self, want};
 use crate::system::double::{Double, failed};
 
@@ -189,7 +190,9 @@ fn where_systemd_cannot_be_asked_nothing_is_said_to_be_as_wanted() {
         "{error}"
     );
     let unreachable = BusError::Unreachable(zbus::Error::Failure("no socket".to_owned()));
-    let Ok(Plan::Pending(why)) = planned(Some(unreachable)) else { panic!("a package may bring the bus") };
+    let Ok(Plan::Pending(Need { why, .. })) = planned(Some(unreachable)) else {
+        panic!("a package may bring the bus")
+    };
     assert!(why.contains("cannot be told: systemd cannot be asked over D-Bus: no socket"), "{why}");
 }
 

@@ -67,7 +67,8 @@ pub fn plan(file: &File, reading: Reading<'_>) -> Result<Vec<Change>, Error> {
     let seen = Files.observe(&[file], reading)?;
     let changes = match Files.plan(file, &seen, reading)? {
         Plan::Changes(changes) | Plan::InSync(changes) => changes,
-        Plan::Pending(why) | Plan::NotApplicable(why) => return Err(Error::Refused(why)),
+        Plan::Pending(need) => return Err(Error::Refused(need.why)),
+        Plan::NotApplicable(why) => return Err(Error::Refused(why)),
     };
     let present = |shown: DisplayValue| {
         if shown.text() == "file" { DisplayValue::from(Presence::Present) } else { shown }

@@ -114,7 +114,10 @@ fn groups_by_number_are_the_groups_that_have_them() {
     let whole = [("groups", groups(&["33"])), ("membership", "inclusive".into())];
     assert_eq!(changes("deploy", &whole), ["groups: 33,adm -> 33"]);
     let later = plan(&want("alice", &[("groups", groups(&["2000"]))])).unwrap();
-    assert_eq!(later, Plan::Pending("there is no group `2000`; manage it too, or name another".to_owned()));
+    assert_eq!(
+        later,
+        Plan::pending(Need::account("2000", "there is no group `2000`; manage it too, or name another"))
+    );
 }
 
 #[test]
@@ -365,7 +368,10 @@ fn keys_that_no_resource_gives_are_removed() {
 #[test]
 fn a_group_that_is_not_there_may_still_come() {
     let plan = plan(&want("alice", &[("groups", vec![Value::from("later")].into())])).unwrap();
-    assert_eq!(plan, Plan::Pending("there is no group `later`; manage it too, or name another".to_owned()));
+    assert_eq!(
+        plan,
+        Plan::pending(Need::account("later", "there is no group `later`; manage it too, or name another"))
+    );
 }
 
 #[test]
@@ -416,7 +422,7 @@ fn a_shell_that_nobody_can_run_is_no_shell() {
     ] {
         for title in ["deploy", "alice"] {
             let want = want(title, &[("shell", shell.into())]);
-            let Plan::Pending(said) = trial::plan(&Users, &machine, &want).unwrap() else {
+            let Plan::Pending(Need { why: said, .. }) = trial::plan(&Users, &machine, &want).unwrap() else {
                 panic!("{title} could not log in with {shell}")
             };
             assert!(said.starts_with(why) && said.contains("manage the package"), "{said}");

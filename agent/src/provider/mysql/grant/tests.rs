@@ -131,7 +131,7 @@ fn exactly_these_privileges_are_taken_away_wherever_they_stand() {
 #[test]
 fn an_account_or_a_table_that_is_not_there_is_waited_for() {
     let waits = |wanted: &MysqlGrant| match plan(&MysqlGrants, &with(&[]).machine, wanted) {
-        Ok(Plan::Pending(why)) => why,
+        Ok(Plan::Pending(need)) => need.why,
         other => panic!("{other:?}"),
     };
     assert_eq!(waits(&grant("shop_a.items", &["SELECT"], &[])), "there is no table `shop_a.items`");

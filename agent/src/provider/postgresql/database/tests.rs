@@ -162,7 +162,7 @@ fn what_it_needs_is_waited_for() {
         &with(None, &[]).machine,
         &want("shop", more),
     ) {
-        Ok(Plan::Pending(why)) => assert!(why.contains(words), "{why}"),
+        Ok(Plan::Pending(need)) => assert!(need.why.contains(words), "{need}"),
         other => panic!("{other:?}"),
     };
     pending(&[("owner", "nobody".into())], "no role `nobody`");

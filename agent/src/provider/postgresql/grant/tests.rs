@@ -154,7 +154,7 @@ fn what_is_made_later_is_granted_as_it_is_made() {
     let missing = with(json!({ "defaults": { "other": {} } }));
     assert_eq!(
         plan(&PostgresqlGrants, &missing.machine, &wanted).unwrap(),
-        Plan::Pending("there is no role `maker`".to_owned())
+        Plan::pending("there is no role `maker`")
     );
 }
 
@@ -194,7 +194,7 @@ fn what_is_not_there_is_waited_for_and_has_no_privileges_to_take() {
         &with(access).machine,
         wanted,
     ) {
-        Ok(Plan::Pending(why)) => assert!(why.contains(words), "{why}"),
+        Ok(Plan::Pending(need)) => assert!(need.why.contains(words), "{need}"),
         other => panic!("{other:?}"),
     };
     let table = [("on", "table".into()), ("object", "orders".into()), ("privileges", "SELECT".into())];
@@ -206,7 +206,7 @@ fn what_is_not_there_is_waited_for_and_has_no_privileges_to_take() {
             [("ensure", Value::from(ensure)), ("database", "none".into()), ("privileges", "CONNECT".into())];
         plan(&PostgresqlGrants, &with(json!({})).machine, &grant(&all)).unwrap()
     };
-    assert_eq!(elsewhere("present"), Plan::Pending("there is no database `none`".to_owned()));
+    assert_eq!(elsewhere("present"), Plan::pending("there is no database `none`"));
     assert_eq!(elsewhere("absent"), Plan::IN_SYNC);
 }
 
@@ -227,7 +227,7 @@ fn what_a_database_comes_with_is_not_known_before_the_catalog_has_made_it() {
             .plan(&absent, &PostgresqlGrants.observe(&[&absent], reading).unwrap(), reading)
             .unwrap()
     };
-    let none = Plan::Pending("there is no database `none`".to_owned());
+    let none = Plan::pending("there is no database `none`");
     assert_eq!(planned(&[read("postgresql_database", "none", &[])]), none);
     assert_eq!(
         planned(&[read("postgresql_database", "none", &[("ensure", "absent".into())])]),

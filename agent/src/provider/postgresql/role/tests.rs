@@ -132,7 +132,7 @@ fn a_group_that_is_not_there_is_waited_for() {
     let orphan = want("app", &[("member_of", "nobody".into())]);
     assert_eq!(
         plan(&Roles, &with(json!({})).machine, &orphan).unwrap(),
-        Plan::Pending("there is no role `nobody`".to_owned())
+        Plan::pending("there is no role `nobody`")
     );
 }
 
