@@ -23,7 +23,6 @@ use crate::system::System;
 use check::Verdict;
 use claims::Claims;
 use correct::FirstLook;
-pub(crate) use correct::WOULD_BE_REFRESHED;
 use memory::{End, Past, RunMemory};
 use record::Record;
 

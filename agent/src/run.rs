@@ -189,6 +189,7 @@ fn alone(
         interval: None,
         refused: None,
         reported: None,
+        no_catalog: None,
         notes: Vec::new(),
     };
     enforce_work(place, state, None, work, &mut account, RunBounds::now(place, stop, watch))?;
@@ -263,6 +264,7 @@ fn with_server(
         None => retry_wait(place, &identity.certname),
     });
     let (interval, refused, reported) = (work.interval, work.refused.clone(), work.reported);
+    account.no_catalog(work.no_catalog.clone());
     work.notes.iter().for_each(|note| account.note(note));
     let client = identity.client(place.config.server.as_deref()).ok();
     let client = if work.source == Source::Server { client.map(Client::taken) } else { client };

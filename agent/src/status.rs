@@ -119,7 +119,7 @@ impl LastRunStatus {
             commit: report.commit.clone(),
             runs_on: enforced.or_else(|| before.as_ref()?.runs_on.clone()),
             counts: report.counts,
-            error: report.error.clone(),
+            error: report.notes(),
             refused: by_hand.map_or_else(|| aside.refused.clone(), |before| before.refused.clone()),
             interval_seconds: aside
                 .interval
@@ -270,6 +270,7 @@ mod tests {
             types: Default::default(),
             counts: Counts { total: 2, changed: 2, corrective: 1, ..Counts::default() },
             events: Vec::new(),
+            no_catalog: None,
             error: None,
             agent: "test".into(),
             volatile: Default::default(),
@@ -284,7 +285,11 @@ mod tests {
     #[test]
     fn a_machine_is_called_what_the_server_calls_it() {
         let refusal = |code: &str| {
-            Some(Refusal { code: code.into(), message: "this node's catalog does not compile".into() })
+            Some(Refusal {
+                code: code.into(),
+                message: "this node's catalog does not compile".into(),
+                commit: None,
+            })
         };
         let cached = LastRunStatus { source: Source::Cache, error: Some("away".into()), ..last() };
         let not_applicable = Counts { total: 5, not_applicable: 5, ..Counts::default() };

@@ -146,6 +146,9 @@ pub struct Counts {
     pub off: u32,
     /// Refreshed by a notification.
     pub refreshed: u32,
+    /// Only looked at, and notified by something that would change: a run that corrects would refresh them.
+    #[serde(default)]
+    pub would_refresh: u32,
     /// Events that the report leaves out, over [`MAX_EVENTS`].
     #[serde(default)]
     pub dropped: u32,
@@ -168,17 +171,25 @@ impl Counts {
             && usize::try_from(self.total).is_ok_and(|total| total <= MAX_RESOURCES)
             && self.corrective <= self.changed
             && u64::from(self.refreshed) <= MAX_REFRESHES * u64::from(self.total)
+            && self.would_refresh <= self.total
     }
 }
 
 /// How often a run refreshes a resource: once in each pass.
 const MAX_REFRESHES: u64 = 2;
 
-/// What separates the notes of a run in its `error`.
+/// What separates the notes of a run that are joined to one text.
 pub const NOTES: &str = "; ";
 
-/// The note after the reason why there was no new catalog, if the run used the last good one.
-pub const GOES_ON: &str = "the last good catalog stays in force";
+/// Why the server had no new catalog for the node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoCatalog {
+    /// The commit that has no catalog for it.
+    pub commit: String,
+    /// The words of the server, and what the run used instead.
+    pub why: String,
+}
 
 /// What a run found and did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -213,6 +224,9 @@ pub struct Report {
     /// What changed, would change, failed or was skipped.
     #[serde(deserialize_with = "bounded::list::<_, _, MAX_EVENTS>")]
     pub events: Vec<Event>,
+    /// Why the server had no new catalog, if it named the commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_catalog: Option<NoCatalog>,
     /// Why there was no run, why the catalog is an old one, or what else went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -251,6 +265,13 @@ impl Report {
             && (self.mode == Mode::Enforce || changed == 0)
             && those(|status| status == Status::Failed) <= failed
             && those(|status| matches!(status, Status::Failed | Status::Changed)) <= acted
+    }
+
+    /// Everything that it reports besides its events: why there was no new catalog, and what else went wrong.
+    pub fn notes(&self) -> Option<String> {
+        let no_catalog = self.no_catalog.as_ref().map(|no_catalog| &no_catalog.why);
+        let notes: Vec<_> = no_catalog.into_iter().chain(&self.error).map(String::as_str).collect();
+        (!notes.is_empty()).then(|| notes.join(NOTES))
     }
 }
 

@@ -130,6 +130,9 @@ pub struct Refusal {
     pub code: String,
     /// What is wrong and what to do, for the person at the node.
     pub message: String,
+    /// The commit that has no catalog for the node, where that is what is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::report::{GOES_ON, NOTES, Source};
+use holdfast_catalog::report::{NOTES, Source};
 use holdfast_catalog::state::{self, Corrected, Judgement, Known, Standing, State};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -260,20 +260,17 @@ fn kept_back(row: &FleetRow, inventory: &(impl Inventory + ?Sized)) -> Option<Ke
 
 fn known(row: &FleetRow, kept_back: Option<(&KeptBack, Option<&Since>)>, now: Timestamp) -> Known {
     let waiting = kept_back.and_then(|(_, since)| waiting(since?, now));
-    let told = |last: &LastRun| {
-        let error = last.error.as_deref();
-        let rest = error.and_then(|error| untold(error, kept_back.map(|(kept_back, _)| kept_back)));
-        (rest.as_deref() != error, rest)
-    };
-    let explains_last = row.last.as_ref().is_some_and(|last| told(last).0);
+    let is_told = |last: &LastRun| kept_back.is_some_and(|(kept_back, _)| says_the_same(last, kept_back));
+    let explains_last = row.last.as_ref().is_some_and(is_told);
     let last = |last: &LastRun| {
-        let error = match told(last) {
+        let error = match (is_told(last), &last.besides) {
+            (false, _) => last.error.clone(),
             // The reason is shown beside it, and there is a catalog again.
-            (true, rest) if waiting.is_none() && !last.took_place() => Some(match rest {
-                Some(rest) => format!("{NO_CATALOG}{NOTES}{rest}"),
+            (true, besides) if waiting.is_none() && !last.took_place() => Some(match besides {
+                Some(besides) => format!("{NO_CATALOG}{NOTES}{besides}"),
                 None => NO_CATALOG.to_owned(),
             }),
-            (_, rest) => rest,
+            (true, besides) => besides.clone(),
         };
         state::LastRun {
             at: last.received_at,
@@ -297,15 +294,9 @@ fn known(row: &FleetRow, kept_back: Option<(&KeptBack, Option<&Since>)>, now: Ti
     }
 }
 
-/// What a run noted apart from what keeps the node back: the node's own words for that add nothing.
-fn untold(error: &str, kept_back: Option<&KeptBack>) -> Option<String> {
-    let is_told = |note: &&str| kept_back.is_some_and(|kept_back| note.contains(&kept_back.commit));
-    if !error.split(NOTES).any(|note| is_told(&note)) {
-        return Some(error.to_owned());
-    }
-    let rest = error.split(NOTES).filter(|note| !is_told(note) && *note != GOES_ON);
-    let rest = rest.collect::<Vec<_>>().join(NOTES);
-    (!rest.is_empty()).then_some(rest)
+/// Whether what a run said of its catalog is what kept the node back: that is said beside it, and better.
+fn says_the_same(last: &LastRun, kept_back: &KeptBack) -> bool {
+    last.refused_commit.as_ref() == Some(&kept_back.commit)
 }
 
 /// The reason to show. A wrong place in the inventory is not counted as an error in the node's data.

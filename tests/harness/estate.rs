@@ -178,10 +178,10 @@ pub fn run(host: &Host) -> Result<Report> {
         .with_context(|| format!("{}: no report: {output:?}", host.certname()))?;
     let counts = &report.counts;
     ensure!(
-        output.status.success() && report.error.is_none() && counts.failed == 0 && counts.skipped == 0,
+        output.status.success() && report.notes().is_none() && counts.failed == 0 && counts.skipped == 0,
         "{}: {counts:?} {:?}\n{}{}",
         host.certname(),
-        report.error,
+        report.notes(),
         output.stdout,
         output.stderr
     );

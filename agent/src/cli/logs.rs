@@ -95,7 +95,7 @@ pub(super) fn ended(report: &Report, node: Option<&Certname>, summary: &str) {
         would_change = counts.would_change,
         failed = counts.failed,
         skipped = counts.skipped,
-        note = report.error,
+        note = report.notes(),
         "{summary}"
     );
 }

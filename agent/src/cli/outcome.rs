@@ -13,7 +13,6 @@ use holdfast_catalog::report::{Cause, Event, Mode, Report, Status};
 
 use super::style::harmless;
 use super::{Common, Format, Style, logs};
-use crate::enforce::WOULD_BE_REFRESHED;
 
 /// The most characters of a value that are shown.
 const MAX_VALUE: usize = 200;
@@ -38,9 +37,7 @@ pub(super) fn exit_code(report: &Report, is_refused: bool, common: &Common) -> E
     // A resource of which one change was made and another failed counts as failed, but something was changed.
     let in_part = report.events.iter().any(|event| event.status == Status::Changed);
     // A command that runs in every run changes nothing that is compared, but it still notifies others.
-    let would_refresh =
-        |event: &Event| event.reason.as_deref().is_some_and(|reason| reason.starts_with(WOULD_BE_REFRESHED));
-    let refreshes = counts.refreshed > 0 || report.events.iter().any(would_refresh);
+    let refreshes = counts.refreshed + counts.would_refresh > 0;
     let off = in_part || refreshes || counts.changed + counts.would_change > 0;
     match (common.detailed_exitcodes, off, failed) {
         (false, _, failed) => u8::from(failed).into(),
@@ -70,8 +67,8 @@ fn text(report: &Report, certname: Option<&Certname>, style: Style) -> String {
     if by_block && !report.events.is_empty() {
         out.push('\n');
     }
-    if let Some(error) = &report.error {
-        let _ = writeln!(out, "{} {}", style.warn("note:"), harmless(error));
+    if let Some(notes) = report.notes() {
+        let _ = writeln!(out, "{} {}", style.warn("note:"), harmless(&notes));
     }
     let _ = writeln!(out, "{}", summary(report, style));
     out

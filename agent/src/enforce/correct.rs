@@ -36,7 +36,6 @@ mod verdict;
 use debts::Debts;
 use failure::ChangeFailure;
 use last::{MadeChange, made};
-pub(crate) use refresh::WOULD_BE_REFRESHED;
 pub(super) use rivals::FirstLook;
 use undone::{DID_NOT_LAST, ONCE_MORE, Spot, Suspects};
 

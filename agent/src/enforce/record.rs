@@ -77,8 +77,8 @@ pub(super) struct Record<'a> {
     told: &'a (dyn Fn(&Event) + Sync),
     pub(super) times: TypeTimes<'a>,
     ended: Vec<ResourceEnd>,
-    refreshed: u32,
-    dropped: u32,
+    /// What is counted as it happens; the rest is in how resources ended.
+    counts: Counts,
     /// Bytes of diffs so far.
     diffs: usize,
     /// The secrets of the catalog, gathered for the first event.
@@ -153,8 +153,7 @@ impl<'a> Record<'a> {
             told,
             times: TypeTimes::default(),
             ended,
-            refreshed: 0,
-            dropped: 0,
+            counts: Counts::default(),
             diffs: 0,
             secrets: OnceCell::new(),
             own_secrets: BTreeMap::new(),
@@ -201,8 +200,14 @@ impl<'a> Record<'a> {
 
     /// Records that the resource was refreshed.
     pub(super) fn refreshed(&mut self, index: usize, what: String, took: Duration) {
-        self.refreshed += 1;
+        self.counts.refreshed += 1;
         self.whole(index, Status::Info, what, took);
+    }
+
+    /// A run that corrects would refresh it.
+    pub(super) fn would_be_refreshed(&mut self, index: usize, by: &str) {
+        self.counts.would_refresh += 1;
+        self.whole(index, Status::Info, format!("would be refreshed, notified by {by}"), Duration::ZERO);
     }
 
     /// Records, for each resource, how many of its paths have no events.
@@ -261,7 +266,7 @@ impl<'a> Record<'a> {
 
     /// How many resources ended in which way.
     pub(super) fn counts(&self) -> Counts {
-        let mut counts = Counts { refreshed: self.refreshed, dropped: self.dropped, ..Counts::default() };
+        let mut counts = self.counts;
         for ended in &self.ended {
             ended.outcome.count(&mut counts);
             counts.corrective += u32::from(ended.corrective && ended.outcome == ResourceOutcome::Changed);
@@ -306,7 +311,7 @@ impl<'a> Record<'a> {
         let is_wrong =
             |event: &Event| event.status == Status::Failed || event.cause == Some(Cause::Corrective);
         if self.events.len() >= MAX_EVENTS {
-            self.dropped += 1;
+            self.counts.dropped += 1;
             let well = self.events.iter().rposition(|event| !is_wrong(event));
             let Some(well) = well.filter(|_| is_wrong(&event)) else { return };
             self.events.remove(well);

@@ -100,6 +100,7 @@ impl Error {
             return unreachable(phase.to_owned());
         }
         let cause = root_cause(error);
+        // The resolver's error has no type of its own and no code.
         if cause.contains("lookup address") || cause.contains("Name or service") {
             return unreachable(format!(
                 "its name does not resolve ({cause}); check DNS, or `server` in agent.toml"
@@ -195,7 +196,7 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_tried_again() {
-        let refusal = || Refusal { code: "x".into(), message: "y".into() };
+        let refusal = || Refusal { code: "x".into(), message: "y".into(), commit: None };
         let refused = |status| Error::Refused { status, refusal: refusal() };
         assert!(refused(409).worth_another_try().is_none() && refused(409).is_final());
         assert!([401, 403, 404, 405, 408, 425].iter().all(|status| !refused(*status).is_final()));

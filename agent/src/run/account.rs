@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_catalog::catalog::{Catalog, CatalogId};
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::report::{Mode, NOTES, Report, Source};
+use holdfast_catalog::report::{Mode, NOTES, NoCatalog, Report, Source};
 use jiff::Timestamp;
 use tracing::Span;
 use tracing::field::{Empty, display};
@@ -29,6 +29,7 @@ pub(super) struct RunRecord {
     phases: BTreeMap<String, u64>,
     catalog: Option<(CatalogId, String, String)>,
     findings: Findings,
+    no_catalog: Option<NoCatalog>,
     notes: Vec<String>,
     is_put_back: bool,
     clock_ahead: Duration,
@@ -48,6 +49,7 @@ impl RunRecord {
             phases: BTreeMap::new(),
             catalog: None,
             findings: Findings::default(),
+            no_catalog: None,
             notes: Vec::new(),
             is_put_back: false,
             clock_ahead: Duration::ZERO,
@@ -107,6 +109,11 @@ impl RunRecord {
         self.source = source;
     }
 
+    /// Says that the server had no new catalog.
+    pub(super) fn no_catalog(&mut self, no_catalog: Option<NoCatalog>) {
+        self.no_catalog = no_catalog;
+    }
+
     pub(super) fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
     }
@@ -148,6 +155,7 @@ impl RunRecord {
             types: self.findings.types,
             counts: self.findings.counts,
             events: self.findings.events,
+            no_catalog: self.no_catalog,
             error: (!self.notes.is_empty()).then(|| self.notes.join(NOTES)),
             agent: VERSION.to_owned(),
             volatile: facts::volatile(&place.root),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use holdfast_catalog::catalog::{Catalog, CatalogId};
 use holdfast_catalog::facts::Facts;
-use holdfast_catalog::report::{GOES_ON, NOTES, Source};
+use holdfast_catalog::report::{NOTES, NoCatalog, Source};
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, Refusal, path};
 
 use crate::VERSION;
@@ -17,6 +17,9 @@ use crate::state::StateDir;
 
 /// The longest time to the next run that a server can ask for.
 const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What is noted after why there was no new catalog, where the run goes by the last good one.
+const GOES_ON: &str = "the last good catalog stays in force";
 
 /// What a run works on.
 pub(super) struct RunWork {
@@ -32,8 +35,45 @@ pub(super) struct RunWork {
     pub(super) refused: Option<Refusal>,
     /// The run that was last reported to the server, if the server said which.
     pub(super) reported: Option<uuid::Uuid>,
-    /// Notes about it.
+    /// That the server had none of a commit.
+    pub(super) no_catalog: Option<NoCatalog>,
+    /// What else is to be said about it.
     pub(super) notes: Vec<String>,
+}
+
+impl RunWork {
+    /// What an answer says beside its catalog, which is still to be looked at.
+    fn of(asked: &Result<CatalogAnswer, fetch::Error>, notes: Vec<String>) -> Self {
+        let refused = match asked {
+            Err(fetch::Error::Refused { refusal, .. }) => Some(refusal.clone()),
+            _ => None,
+        };
+        let (interval, reported) = match asked {
+            Ok(
+                CatalogAnswer::Catalog { interval, reported, .. }
+                | CatalogAnswer::Unchanged { interval, reported, .. },
+            ) => (*interval, *reported),
+            _ => (None, None),
+        };
+        Self {
+            catalog: None,
+            source: Source::Server,
+            next_run: None,
+            interval: interval.and_then(wait),
+            refused,
+            reported,
+            no_catalog: None,
+            notes,
+        }
+    }
+
+    /// Says why there is no new catalog: of a commit, where the server named one.
+    fn has_no_new(&mut self, why: String) {
+        match self.refused.as_ref().and_then(|refusal| refusal.commit.clone()) {
+            Some(commit) => self.no_catalog = Some(NoCatalog { commit, why }),
+            None => self.notes.push(why),
+        }
+    }
 }
 
 /// What a poll works with.
@@ -53,55 +93,29 @@ impl Poll<'_> {
         let cached = self.cached(&mut notes);
         let have = cached.as_ref().map(|cached| cached.catalog.id.clone());
         let asked = self.ask(facts, have, &mut notes).await;
-        let refused = match &asked {
-            Err(fetch::Error::Refused { refusal, .. }) => Some(refusal.clone()),
-            _ => None,
-        };
-        let (interval, reported) = match &asked {
-            Ok(
-                CatalogAnswer::Catalog { interval, reported, .. }
-                | CatalogAnswer::Unchanged { interval, reported, .. },
-            ) => (*interval, *reported),
-            _ => (None, None),
-        };
-        let interval = interval.and_then(wait);
-        let (answer, next_run) = match asked {
-            Ok(CatalogAnswer::Catalog { catalog, next_run, .. }) => (Ok(Some(catalog)), Some(next_run)),
+        let mut work = RunWork::of(&asked, notes);
+        let answer = match asked {
+            Ok(CatalogAnswer::Catalog { catalog, next_run, .. }) => {
+                work.next_run = wait(next_run);
+                self.good(*catalog)
+            }
             Ok(CatalogAnswer::Unchanged { commit, next_run, .. }) => {
-                let unchanged = self.unchanged(cached, commit, &mut notes);
-                let next_run = wait(next_run);
-                return RunWork {
-                    catalog: unchanged,
-                    source: Source::Server,
-                    next_run,
-                    interval,
-                    refused,
-                    reported,
-                    notes,
-                };
+                work.next_run = wait(next_run);
+                work.catalog = self.unchanged(cached, commit, &mut work.notes);
+                return work;
             }
-            Ok(CatalogAnswer::FactsWanted) => (Err("the server asked for facts twice".to_owned()), None),
-            Err(error) => (Err(error.to_string()), None),
+            Ok(CatalogAnswer::FactsWanted) => Err("the server asked for facts twice".to_owned()),
+            Err(error) => Err(error.to_string()),
         };
-        let next_run = next_run.and_then(wait);
-        match answer.and_then(|catalog| catalog.map_or(Ok(None), |catalog| self.good(*catalog).map(Some))) {
-            Ok(catalog) => {
-                let catalog = catalog.map(|catalog| self.keep(catalog, &mut notes));
-                RunWork { catalog, source: Source::Server, next_run, interval, refused, reported, notes }
-            }
+        match answer {
+            Ok(catalog) => work.catalog = Some(self.keep(catalog, &mut work.notes)),
             Err(why) => {
-                notes.push(if cached.is_some() { format!("{why}{NOTES}{GOES_ON}") } else { why });
-                RunWork {
-                    catalog: cached,
-                    source: Source::Cache,
-                    next_run,
-                    interval,
-                    refused,
-                    reported,
-                    notes,
-                }
+                work.source = Source::Cache;
+                work.has_no_new(if cached.is_some() { format!("{why}{NOTES}{GOES_ON}") } else { why });
+                work.catalog = cached;
             }
         }
+        work
     }
 
     /// The last good catalog.

@@ -424,13 +424,29 @@ fn a_revoked_node_keeps_its_last_catalog_and_says_why() {
     scene.enroll();
     scene.serves(catalog(1, "hello\n"));
     scene.run();
-    let refusal = Refusal { code: "node-revoked".into(), message: "this node is revoked".into() };
+    let refusal =
+        Refusal { code: "node-revoked".into(), message: "this node is revoked".into(), commit: None };
     scene.server.answers(move |_| ScriptedAnswer::Json(403, serde_json::to_string(&refusal).unwrap()));
     std::fs::write(scene.root.path().join("greeting"), "x").unwrap();
     let done = scene.run();
     assert!(done.report.error.unwrap().contains("revoked"));
     assert_eq!(scene.greeting(), "hello\n");
     assert!(done.delivery.waits.is_some(), "its reports wait: it may be taken back");
+}
+
+#[test]
+fn the_commit_that_had_no_catalog_for_the_node_is_reported_apart_from_all_else() {
+    let scene = scene();
+    scene.enroll();
+    scene.serves(catalog(1, "hello\n"));
+    scene.run();
+    let refusal =
+        Refusal { code: "catalog-broken".into(), message: "it is broken".into(), commit: Some("c2".into()) };
+    scene.server.answers(move |_| ScriptedAnswer::Json(409, serde_json::to_string(&refusal).unwrap()));
+    let report = scene.run().report;
+    let no_catalog = report.no_catalog.unwrap();
+    assert_eq!((&*no_catalog.commit, report.error), ("c2", None));
+    assert!(no_catalog.why.ends_with("it is broken; the last good catalog stays in force"), "{no_catalog:?}");
 }
 
 #[test]

@@ -31,6 +31,7 @@ fn report(run: uuid::Uuid) -> Report {
         types: [].into(),
         counts: Counts::default(),
         events: Vec::new(),
+        no_catalog: None,
         error: None,
         agent: "0".into(),
         volatile: [].into(),

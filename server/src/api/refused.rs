@@ -22,7 +22,7 @@ pub struct Refused {
 impl Refused {
     /// Makes a refusal.
     pub fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        let refusal = wire::Refusal { code: code.to_owned(), message: message.into() };
+        let refusal = wire::Refusal { code: code.to_owned(), message: message.into(), commit: None };
         Self { status, refusal, retry_after: None }
     }
 
@@ -135,7 +135,9 @@ impl From<PollError> for Refused {
             PollError::Broken { .. } => (StatusCode::CONFLICT, "catalog-broken"),
             PollError::Panicked | PollError::Store(_) => return Self::internal(&error),
         };
-        Self::new(status, code, error.to_string())
+        let mut refused = Self::new(status, code, error.to_string());
+        refused.refusal.commit = error.commit().map(str::to_owned);
+        refused
     }
 }
 

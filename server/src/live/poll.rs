@@ -60,6 +60,18 @@ pub enum PollError {
     Store(#[from] store::Error),
 }
 
+impl PollError {
+    /// The commit that has no catalog for the node.
+    pub fn commit(&self) -> Option<&str> {
+        match self {
+            Self::NotInInventory { commit }
+            | Self::PlaceDisagrees { commit }
+            | Self::Broken { commit, .. } => Some(commit),
+            Self::NothingInForce | Self::FactsDiffer | Self::Panicked | Self::Store(_) => None,
+        }
+    }
+}
+
 impl Live {
     /// Answers a poll.
     ///

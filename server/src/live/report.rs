@@ -1,6 +1,6 @@
 //! Reports: attributed only to their sender, checked, and stored once.
 
-use holdfast_catalog::report::{MAX_DIFF, MAX_EVENTS, Report};
+use holdfast_catalog::report::{MAX_DIFF, MAX_EVENTS, NoCatalog, Report};
 use jiff::Timestamp;
 
 use super::{Happening, Live};
@@ -75,6 +75,10 @@ fn check(report: &Report) -> Result<(), ReportError> {
     within("environment", length(&report.environment), MAX_NAME)?;
     within("agent", report.agent.len(), MAX_NAME)?;
     within("error", length(&report.error), MAX_TEXT)?;
+    if let Some(NoCatalog { commit, why }) = &report.no_catalog {
+        within("commit", commit.len(), MAX_NAME)?;
+        within("error", why.len(), MAX_TEXT)?;
+    }
     if !report.is_consistent() {
         return Err(ReportError::Counts);
     }

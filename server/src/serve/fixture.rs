@@ -50,6 +50,7 @@ pub fn report() -> Report {
         types: Default::default(),
         counts: Counts { total: 1, unchanged: 1, ..Counts::default() },
         events: Vec::new(),
+        no_catalog: None,
         error: None,
         agent: "test".into(),
         volatile: Default::default(),

@@ -1,8 +1,8 @@
 //! The server does what `holdfast check` reports for a commit: a table of errors, and who is told about each.
 
-use holdfast_catalog::report::{Counts, Report, Source};
+use holdfast_catalog::report::{Counts, NoCatalog, Report, Source};
 use holdfast_catalog::state::State;
-use holdfast_catalog::wire::{CatalogAnswer, path};
+use holdfast_catalog::wire::{CatalogAnswer, Refusal, path};
 
 use super::fixture::{Fixture, report};
 use crate::admin::{Answer, Outcome, Request};
@@ -257,9 +257,12 @@ async fn state_of(fixture: &Fixture, name: &str) -> (State, String) {
     }
 }
 
-/// The report of a machine that was given no new catalog.
-fn went_by_the_cache(error: String) -> Report {
-    Report { source: Source::Cache, error: Some(error), ..report() }
+/// The report of a machine that was refused a new catalog, and had an old one.
+fn went_by_the_cache(refusal: &Refusal) -> Report {
+    let why =
+        format!("the server refused (broken): {}; the last good catalog stays in force", refusal.message);
+    let no_catalog = NoCatalog { commit: refusal.commit.clone().unwrap(), why };
+    Report { source: Source::Cache, no_catalog: Some(no_catalog), ..report() }
 }
 
 #[actix_web::test]
@@ -318,15 +321,15 @@ async fn what_a_commit_corrected_is_pending_until_the_machine_polls_and_no_reaso
     let bad = "[profile.web]\nport = \"eighty\"\n";
     let (broken, _) = fixture.commit_all(&[(ACME, Some(bad))]).await;
     let (_, refusal) = web.poll("{}", Some(has.id.clone())).await.unwrap_err();
-    let report = went_by_the_cache(format!("the server refused (broken): {}", refusal.message));
+    let report = went_by_the_cache(&refusal);
     assert!(web.post(path::REPORTS).json(&report).send().await.unwrap().status().is_success());
     let (state, reason) = state_of(&fixture, "web1.acme.example").await;
     assert_eq!(state, State::Broken, "{reason}");
     assert_eq!(reason.matches(&broken[..10]).count(), 1, "{reason}");
-    let notes = "; the last good catalog stays in force; the certificate could not be renewed: no answer";
     let report = Report {
         run: uuid::Uuid::from_u128(77),
-        ..went_by_the_cache(format!("the server refused (broken): {}{notes}", refusal.message))
+        error: Some("the certificate could not be renewed: no answer".to_owned()),
+        ..went_by_the_cache(&refusal)
     };
     assert!(web.post(path::REPORTS).json(&report).send().await.unwrap().status().is_success());
     let (state, reason) = state_of(&fixture, "web1.acme.example").await;
@@ -348,7 +351,7 @@ async fn what_a_commit_corrected_is_pending_until_the_machine_polls_and_no_reaso
         run: uuid::Uuid::from_u128(78),
         commit: None,
         counts: Counts::default(),
-        ..went_by_the_cache(format!("the server refused (broken): {}", refusal.message))
+        ..went_by_the_cache(&refusal)
     };
     assert!(web.post(path::REPORTS).json(&none).send().await.unwrap().status().is_success());
     let (state, reason) = state_of(&fixture, "web1.acme.example").await;

@@ -46,6 +46,10 @@ pub struct LastRun {
     pub counts: Counts,
     /// The beginning of the reason why there was no run, or why it used an old catalog.
     pub error: Option<String>,
+    /// The commit that had no catalog for it, as it was told.
+    pub refused_commit: Option<String>,
+    /// The beginning of what it noted beside that.
+    pub besides: Option<String>,
 }
 
 impl LastRun {
@@ -106,7 +110,8 @@ const COLUMNS: &str = "last_run.received_at, last_run.mode, last_run.source, las
    compile_error.commit_id, compile_error.code, compile_error.message, compile_error.errors,
    (SELECT max(not_after) FROM certificate WHERE certificate.node = node.id AND certificate.retired_at IS NULL),
    node.drifted_at, node.changed_at, node.failed_at, compile_error.file,
-   EXISTS (SELECT 1 FROM commit_seen WHERE commit_seen.id = node.runs_on), node.refused_at, last_run.run";
+   EXISTS (SELECT 1 FROM commit_seen WHERE commit_seen.id = node.runs_on), node.refused_at, last_run.run,
+   last_run.refused_commit, last_run.besides, last_run.would_refresh";
 
 /// Only the conditions that are needed are in the query: an optional one would be tried on all nodes. All nodes are
 /// read in the order of the table, which is also that of their last runs, and sorted afterwards: by the index of names,
@@ -196,9 +201,12 @@ fn last_run(row: &Row<'_>, received_at: Timestamp) -> Result<LastRun> {
             not_applicable: count(11)?,
             off: count(12)?,
             refreshed: count(13)?,
+            would_refresh: count(30)?,
             dropped: count(14)?,
         },
         error: row.get(FIRST + 15)?,
+        refused_commit: row.get(FIRST + 28)?,
+        besides: row.get(FIRST + 29)?,
     })
 }
 

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0012_token_used_from.sql"),
     include_str!("../../migrations/0013_runs_by_id.sql"),
     include_str!("../../migrations/0014_commit_errors.sql"),
+    include_str!("../../migrations/0015_no_catalog.sql"),
 ];
 
 /// Applies the migrations that are missing.

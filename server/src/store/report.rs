@@ -76,7 +76,7 @@ pub(super) const COLUMNS: &str = "report.id, report.node, report.run, report.rec
      report.duration_ms, report.catalog, report.commit_id, report.environment, report.mode, report.source, \
      report.total, report.unchanged, report.changed, report.corrective, report.would_change, report.failed, \
      report.skipped, report.not_applicable, report.\"off\", report.refreshed, report.dropped, report.error, report.agent, \
-     EXISTS (SELECT 1 FROM commit_seen WHERE commit_seen.id = report.commit_id)";
+     report.would_refresh, EXISTS (SELECT 1 FROM commit_seen WHERE commit_seen.id = report.commit_id)";
 
 /// Reads the columns [`COLUMNS`] of a row, beginning at column `first`.
 pub(super) fn read(row: &Row<'_>, first: usize) -> Result<ReportRow> {
@@ -105,11 +105,12 @@ pub(super) fn read(row: &Row<'_>, first: usize) -> Result<ReportRow> {
             not_applicable: count(18)?,
             off: count(19)?,
             refreshed: count(20)?,
+            would_refresh: count(24)?,
             dropped: count(21)?,
         },
         error: row.get(at(22))?,
         agent: row.get(at(23))?,
-        knows_commit: row.get(at(24))?,
+        knows_commit: row.get(at(25))?,
     })
 }
 
@@ -278,7 +279,9 @@ fn note_last_run(connection: &Connection, report: i64) -> Result<()> {
             "INSERT OR REPLACE INTO last_run
              SELECT node, received_at, mode, source, commit_id, total, unchanged, changed, corrective, would_change, failed,
                skipped, not_applicable, \"off\", refreshed, dropped,
-               CASE WHEN length(error) > 300 THEN substr(error, 1, 300) || '…' ELSE error END, run FROM report WHERE id = ?1",
+               CASE WHEN length(error) > 300 THEN substr(error, 1, 300) || '…' ELSE error END, run, refused_commit,
+               CASE WHEN length(besides) > 300 THEN substr(besides, 1, 300) || '…' ELSE besides END, would_refresh
+             FROM report WHERE id = ?1",
         )?
         .execute([report])?;
     Ok(())
@@ -299,13 +302,15 @@ fn insert(
 ) -> Result<usize> {
     let counts = &report.counts;
     let duration = i64::try_from(report.duration_ms).unwrap_or(i64::MAX);
+    let notes = report.notes();
     let inserted = connection
         .prepare_cached(
             "INSERT OR IGNORE INTO report (node, run, received_at, started_at, duration_ms, catalog, commit_id,
                environment, mode, source, total, unchanged, changed, corrective, would_change, failed, skipped,
-               not_applicable, \"off\", refreshed, dropped, error, agent, body, bytes, quiet)
+               not_applicable, \"off\", refreshed, dropped, error, agent, body, bytes, quiet, refused_commit, besides,
+               would_refresh)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-               ?21, ?22, ?23, ?24, ?25, ?26)",
+               ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)",
         )?
         .execute(params![
             node.0,
@@ -329,11 +334,14 @@ fn insert(
             counts.off,
             counts.refreshed,
             counts.dropped,
-            report.error,
+            notes,
             report.agent,
             packed.body,
             kept::weight(packed.unpacked),
-            report.events.is_empty() && report.error.is_none()
+            report.events.is_empty() && notes.is_none(),
+            report.no_catalog.as_ref().map(|no_catalog| &no_catalog.commit),
+            report.error.as_ref().filter(|_| report.no_catalog.is_some()),
+            counts.would_refresh
         ])?;
     Ok(inserted)
 }

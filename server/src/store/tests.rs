@@ -123,6 +123,7 @@ fn report(run: u128, events: usize) -> Report {
         types: Default::default(),
         counts: Counts { total: 3, changed: 1, unchanged: 2, ..Counts::default() },
         events: vec![event; events],
+        no_catalog: None,
         error: None,
         agent: "0.1.0".into(),
         volatile: Default::default(),

@@ -292,6 +292,7 @@ impl Filler<'_> {
                 ..Counts::default()
             },
             events,
+            no_catalog: None,
             error: None,
             agent: "0.1.0".into(),
             volatile: BTreeMap::new(),

@@ -11,9 +11,6 @@ use super::{Correct, CorrectionPass};
 use crate::at_hand;
 use crate::provider::{Change, Refreshed};
 
-/// The beginning of the reason in the event of a resource that a run would refresh.
-pub(crate) const WOULD_BE_REFRESHED: &str = "would be refreshed";
-
 impl Correct<'_, '_, '_> {
     /// Acts on a notification, if there is one, and ends the turn.
     pub(super) fn finish(&mut self, index: usize, mut came: MemberResult, corrected: &[Change]) {
@@ -28,8 +25,7 @@ impl Correct<'_, '_, '_> {
                 _ if is_real => self.refresh(index, &notified, corrected, &mut came),
                 CorrectionPass::First => {
                     came.would = true;
-                    let text = format!("{WOULD_BE_REFRESHED}, notified by {}", notified.by);
-                    self.record.whole(index, Status::Info, text, Duration::ZERO);
+                    self.record.would_be_refreshed(index, &notified.by);
                 }
                 CorrectionPass::Second => {}
             }

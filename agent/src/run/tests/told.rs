@@ -221,7 +221,7 @@ fn a_machine_that_the_server_refuses_is_promised_neither_a_catalog_nor_that_its_
     let scene = scene();
     scene.enroll();
     let refuses = |code: &str| {
-        let refusal = Refusal { code: code.into(), message: "no".into() };
+        let refusal = Refusal { code: code.into(), message: "no".into(), commit: None };
         scene.server.answers(move |_| ScriptedAnswer::Json(403, serde_json::to_string(&refusal).unwrap()));
     };
     refuses("catalog-broken");

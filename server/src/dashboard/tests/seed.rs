@@ -296,6 +296,7 @@ impl Seeded {
             types: [("package", 410), ("file", 220)].map(|(k, v)| (k.into(), v)).into(),
             counts,
             events,
+            no_catalog: None,
             error: None,
             agent: "0.1.0".into(),
             volatile: Default::default(),

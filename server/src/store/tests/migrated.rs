@@ -101,6 +101,8 @@ async fn a_store_of_any_earlier_version_is_brought_up_to_date_with_all_that_it_h
             commit: Some("c2".into()),
             counts: report(2, 0).counts,
             error: Some("x".repeat(300)),
+            refused_commit: None,
+            besides: None,
         };
         assert_eq!((web1.last.as_ref(), &web2.last), (Some(&last), &None), "from version {version}");
         assert_eq!(web1.kept_back, Some(KeptBack::of("c2", &problems())), "from version {version}");
