@@ -112,14 +112,14 @@ impl Document {
             return (Self::unread(file, text), vec![problem]);
         }
         let mut problems = Problems::default();
-        for line in errors.chunk_by(|a, b| places.line(a) == places.line(b)) {
-            let known = |error: &&toml::de::Error| places.syntax_error(error).help.is_some();
-            if let Some(error) = line.iter().find(known).or(line.first()) {
-                problems.note(|| places.syntax_error(error));
-            }
+        let known = |error: &&toml::de::Error| places.syntax_error(error).help.is_some();
+        let lines = errors.chunk_by(|a, b| places.line(a) == places.line(b));
+        let told = lines.filter_map(|line| line.iter().find(known).or(line.first())).collect();
+        for error in places.without_repetitions(told) {
+            problems.note(|| places.syntax_error(error));
         }
         let root = Walk { places: &places, problems: &mut problems }.table(table.get_ref(), 0);
-        let problems = one_a_line(places.without_repetitions(problems.into_list()));
+        let problems = one_a_line(problems.into_list());
         (Self { file: file.clone(), text, root, is_whole: errors.is_empty() }, problems)
     }
 

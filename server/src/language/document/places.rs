@@ -8,7 +8,7 @@ use holdfast_catalog::origin::Origin;
 use crate::diagnostic::{Code, Diagnostic};
 
 use super::Form;
-use super::traps::{self, Quoting};
+use super::traps::{self, Quoting, Trap};
 
 /// Finds lines and columns without counting from the start each time.
 pub(super) struct Places<'a> {
@@ -94,46 +94,44 @@ impl<'a> Places<'a> {
     pub(super) fn syntax_error(&self, error: &toml::de::Error) -> Diagnostic {
         let span = error.span().unwrap_or(0..0);
         let origin = self.origin(span.clone());
-        let message = match error.message() {
-            said if said.starts_with("missing escaped value") => traps::NO_ESCAPE,
-            said => said,
-        };
+        let trap = Trap::of(error.message());
+        let message = if trap == Some(Trap::Escape) { traps::NO_ESCAPE } else { error.message() };
         let diagnostic = Diagnostic::error(Code::Syntax, message, Origin::clone(&origin));
-        let first = self.first_of(message, &origin);
+        let first = trap.filter(|trap| *trap == Trap::Twice).and_then(|_| self.first_of(&origin));
         let diagnostic = match first {
             Some(first) => diagnostic.related(Origin::clone(&first), "first here"),
             None => diagnostic,
         };
         let line = self.line_of(&origin);
         let quoting = Quoting::of(self.file, self.level, line);
-        match traps::cure(message, line, self.text.get(span).unwrap_or_default(), quoting) {
+        match traps::cure(trap, line, self.text.get(span).unwrap_or_default(), quoting) {
             Some(cure) => diagnostic.help(cure),
             None => diagnostic,
         }
     }
 
     /// Removes duplicate keys that are only duplicates because their whole table is written twice.
-    pub(super) fn without_repetitions(&self, mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    pub(super) fn without_repetitions<'e>(
+        &self,
+        mut errors: Vec<&'e toml::de::Error>,
+    ) -> Vec<&'e toml::de::Error> {
         let is_header =
             |line: usize| self.text[self.lines[line - 1]..].trim_start_matches([' ', '\t']).starts_with('[');
-        let twice = |problem: &Diagnostic| {
-            let line = problem.origin.as_ref().map(|origin| origin.line as usize)?;
-            problem.message.contains("duplicate key").then_some(line)
+        let twice = |error: &toml::de::Error| {
+            (Trap::of(error.message()) == Some(Trap::Twice)).then(|| self.line(error))
         };
-        let headers: Vec<usize> = problems.iter().filter_map(twice).filter(|line| is_header(*line)).collect();
+        let repeated = errors.iter().filter_map(|error| twice(error));
+        let headers: Vec<usize> = repeated.filter(|line| is_header(*line)).collect();
         let own_header = |line: usize| (1..=line).rev().find(|line| is_header(*line));
-        problems.retain(|problem| match twice(problem) {
+        errors.retain(|error| match twice(error) {
             Some(line) => is_header(line) || own_header(line).is_none_or(|header| !headers.contains(&header)),
             None => true,
         });
-        problems
+        errors
     }
 
     /// The place where a duplicate key or header was written first: the same line above, within its table for a key.
-    fn first_of(&self, message: &str, second: &Origin) -> Option<Arc<Origin>> {
-        if !message.contains("duplicate key") {
-            return None;
-        }
+    fn first_of(&self, second: &Origin) -> Option<Arc<Origin>> {
         let plain =
             |line: &str| line.split('#').next().unwrap_or_default().replace([' ', '\t', '"', '\''], "");
         let key = |line: &str| plain(line.split('=').next().unwrap_or_default());

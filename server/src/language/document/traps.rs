@@ -35,20 +35,49 @@ impl Quoting {
     }
 }
 
+/// What the parser says is wrong, where more is to be said of it. It gives no codes: its words are read here, and nowhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trap {
+    /// A key or a header is written twice.
+    Twice,
+    /// A backslash begins nothing.
+    Escape,
+    /// A string does not end on its line.
+    OpenString,
+    /// A key has to be quoted.
+    BareKey,
+}
+
+impl Trap {
+    pub(super) fn of(said: &str) -> Option<Self> {
+        if said.contains("duplicate key") {
+            Some(Self::Twice)
+        } else if said.starts_with("missing escaped value") {
+            Some(Self::Escape)
+        } else if said.contains("invalid basic string") && said.contains("expected `\"`") {
+            Some(Self::OpenString)
+        } else if said.contains("unquoted key") {
+            Some(Self::BareKey)
+        } else {
+            None
+        }
+    }
+}
+
 /// The message for an invalid escape, in our own words: the parser's message lists the letters that may follow a
 /// backslash, which would be masked if one of them equals a secret.
 pub(super) const NO_ESCAPE: &str =
     "in double quotes, a backslash begins an escape, and there is no such escape";
 
-/// The fix for a syntax error, from the parser's message and the line.
-pub(super) fn cure(message: &str, line: &str, found: &str, quoting: Quoting) -> Option<String> {
-    if message.contains("duplicate key") {
+/// The cure for a syntax error, by what the parser says and the line.
+pub(super) fn cure(trap: Option<Trap>, line: &str, found: &str, quoting: Quoting) -> Option<String> {
+    if trap == Some(Trap::Twice) {
         return Some(match quoting {
             Quoting::Allowed => format!("`{}` is written twice; merge the two", found.trim()),
             Quoting::Withheld => "it is written twice; merge the two".to_owned(),
         });
     }
-    if message.contains("invalid basic string") && message.contains("expected `\"`") {
+    if trap == Some(Trap::OpenString) {
         return Some(
             "a string ends on its line: close it with `\"`, or write several lines in \"\"\"".to_owned(),
         );
@@ -56,7 +85,7 @@ pub(super) fn cure(message: &str, line: &str, found: &str, quoting: Quoting) -> 
     if line.contains(['\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}']) {
         return Some("these are typographic quotes; write strings in straight ones, \" or '".to_owned());
     }
-    if message == NO_ESCAPE {
+    if trap == Some(Trap::Escape) {
         return Some(
             "double the backslash, or use single quotes, in which it has no special meaning".to_owned(),
         );
@@ -70,7 +99,7 @@ pub(super) fn cure(message: &str, line: &str, found: &str, quoting: Quoting) -> 
             parameter.trim()
         ));
     }
-    if message.contains("unquoted key") {
+    if trap == Some(Trap::BareKey) {
         return Some(match quoting {
             Quoting::Allowed => format!("quote the key: \"{}\"", key.trim()),
             Quoting::Withheld => "quote the key".to_owned(),
