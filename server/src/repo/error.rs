@@ -90,6 +90,7 @@ impl RepoError {
     fn is_of_files(&self) -> bool {
         match self {
             Self::Io { source, .. } => is_of_files(source),
+            // What git says of it, and what gix has made a text of: neither has the error's number.
             Self::Git { reason, .. } | Self::Fetch { reason, .. } => reason.contains("Too many open files"),
             _ => false,
         }

@@ -30,6 +30,7 @@ pub fn table(reading: Reading<'_>) -> Result<Option<Ruleset>, Error> {
     if output.succeeded() {
         return Ok(Some(read(&list, &output)?));
     }
+    // It exits alike for a table that is not there and for one that it cannot list.
     if String::from_utf8_lossy(&output.stderr).contains("No such file or directory") {
         return Ok(None);
     }

@@ -73,6 +73,7 @@ impl DatabaseAddress {
             Exit::Code(0) => self.parse(&output).map(Seen::There),
             Exit::Code(NOT_CONNECTED) => {
                 let said = words(&output, counts, None);
+                // The code is the same however it fails to connect.
                 let hangs = match said.contains("timeout expired") {
                     true => "; it accepts connections but does not answer: it hangs, or is overloaded",
                     false => "",

@@ -79,6 +79,7 @@ fn is_known(extension: &str) -> bool {
 fn reason(path: &Path, error: &gix::Error) -> String {
     let words = causes(error);
     let shown = path.display();
+    // An error of gix that has no type to be told by.
     if words.contains("Object format is not enabled") {
         return format!(
             "its objects are named by SHA-256, and only SHA-1 can be read; convert it: `git init --bare NEW.git && \
