@@ -1,7 +1,4 @@
 //! Facts of machines.
 #![no_main]
 
-#[path = "../targets.rs"]
-mod targets;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::facts(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| holdfast_fuzz::facts(bytes));

@@ -1,7 +1,4 @@
 //! Join strings.
 #![no_main]
 
-#[path = "../targets.rs"]
-mod targets;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::join(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| holdfast_fuzz::join(bytes));

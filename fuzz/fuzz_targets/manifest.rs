@@ -1,7 +1,4 @@
 //! Manifests.
 #![no_main]
 
-#[path = "../targets.rs"]
-mod targets;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::manifest(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| holdfast_fuzz::manifest(bytes));

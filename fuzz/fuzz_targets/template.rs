@@ -1,7 +1,4 @@
 //! Templates.
 #![no_main]
 
-#[path = "../targets.rs"]
-mod targets;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::template(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| holdfast_fuzz::template(bytes));

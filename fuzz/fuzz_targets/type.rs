@@ -1,7 +1,4 @@
 //! Type expressions.
 #![no_main]
 
-#[path = "../targets.rs"]
-mod targets;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::type_expression(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| holdfast_fuzz::type_expression(bytes));
