@@ -25,6 +25,7 @@ mod machine;
 mod met;
 pub mod mount_field;
 pub mod mount_table;
+mod name_service;
 mod replace;
 mod replace_tree;
 mod resolve;

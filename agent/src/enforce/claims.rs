@@ -345,7 +345,7 @@ impl<'c> MachineNames<'c> {
         let usual = usual_home(user);
         let machine = self.reading.machine;
         let accounts = self.accounts.get_or_init(|| machine.accounts().ok());
-        match accounts.as_ref().and_then(|accounts| accounts.user(user)) {
+        match accounts.as_ref().and_then(|accounts| accounts.find_user(user)) {
             Some(account) if account.home != usual => {
                 let why = format!("the home of `{user}` is `{}`", account.home);
                 (account.home.clone(), Some(why.into()))

@@ -12,16 +12,20 @@ use holdfast_catalog::resource::attribute::Presence;
 use super::{
     Applied, CatalogClaims, ChangeKind, Error, Former, Left, Need, Provider, Reading, Writing, properties,
 };
+use crate::system::Accounts;
 use crate::system::accounts::Account;
-use crate::system::{Accounts, Inspect};
 
+mod gone;
 mod lines;
 mod place;
 mod sshd;
 
+use gone::FilesOfUsers;
+pub(super) use gone::{purge, strays};
 use lines::{KeyLine, fingerprint};
 use place::KeysFile;
-use sshd::OtherFiles;
+pub(super) use sshd::KeySources;
+use sshd::{OtherFiles, ReadFile};
 
 /// The default setting of sshd ignores files that others could have written; it may be configured otherwise.
 const REFUSES: &str = "sshd refuses it, unless its StrictModes is off";
@@ -35,6 +39,8 @@ pub struct Seen {
     texts: HashMap<String, Result<Vec<u8>, Arc<Error>>>,
     /// What sshd reads instead, by user and key file.
     others: OtherFiles,
+    /// Where keys may be that are to be gone.
+    gone: FilesOfUsers,
 }
 
 properties! {
@@ -52,11 +58,13 @@ impl Provider for AuthorizedKeys {
     fn observe(&self, all: &[&AuthorizedKey], reading: Reading<'_>) -> Result<Seen, Error> {
         let accounts = reading.machine.accounts()?;
         let mut texts = HashMap::new();
-        for place in all.iter().filter_map(|want| KeysFile::of(want, &accounts)) {
+        let gone = gone::look(all, &accounts, reading.machine)?;
+        let places = all.iter().filter_map(|want| KeysFile::of(want, &accounts));
+        for place in places.chain(gone.values().flatten().map(|file| file.place.clone())) {
             texts.entry(place.file.clone()).or_insert_with(|| place.read(reading.machine).map_err(Arc::new));
         }
         let others = sshd::look(all, &accounts, reading.machine)?;
-        Ok(Seen { accounts, texts, others })
+        Ok(Seen { accounts, texts, others, gone })
     }
 
     fn plan(&self, want: &AuthorizedKey, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
@@ -66,25 +74,18 @@ impl Provider for AuthorizedKeys {
                 other.title, want.user
             )));
         }
+        if want.ensure == Presence::Absent {
+            return Ok(Plan::of(gone::differences(want, seen, reading.named)?));
+        }
         let Some(place) = KeysFile::of(want, &seen.accounts) else {
-            return Ok(match want.ensure {
-                Presence::Absent => Plan::IN_SYNC,
-                Presence::Present => {
-                    let why = format!("there is no user `{}`, or it has no home", want.user);
-                    Plan::pending(Need::account(want.user.as_str(), why))
-                }
-            });
+            let why = format!("there is no user `{}`, or it has no home", want.user);
+            return Ok(Plan::pending(Need::account(want.user.as_str(), why)));
         };
         let text = match seen.texts.get(&place.file) {
             Some(Ok(text)) => &**text,
             Some(Err(error)) => return Err(error.clone().into()),
             None => &[],
         };
-        if want.ensure == Presence::Absent {
-            let is_there = lines::has(text, want.key.material());
-            let gone = is_there.then(|| Change::new(Property::Ensure, Presence::Present, Presence::Absent));
-            return Ok(Plan::of(gone.into_iter().collect()));
-        }
         if let Some(missing) = place.missing(reading.machine)? {
             return Ok(Plan::Pending(missing));
         }
@@ -109,23 +110,22 @@ impl Provider for AuthorizedKeys {
 
     fn apply(&self, want: &AuthorizedKey, _: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
         let accounts = writing.machine.accounts()?;
+        if want.ensure == Presence::Absent {
+            gone::remove(want, &accounts, writing)?;
+            return Ok(Applied::default());
+        }
         let Some(place) = KeysFile::of(want, &accounts) else {
             let why = format!("there is no user `{}` any more", want.user);
             return Err(Error::missing(Need::account(want.user.as_str(), why)));
         };
         let others = others(want, writing.named);
-        match want.ensure {
-            Presence::Present => {
-                place.rewrite(writing, |text| lines::with(text, want, &others))?;
-                if let Some(why) = place.home_refusal(writing.machine)? {
-                    let user = &want.user;
-                    return Err(Error::Refused(format!(
-                        "the key is there, but {REFUSES}: {why}, so others could have \
-                         written it; give it to {user} or root, and take writing from others (`chmod go-w`)"
-                    )));
-                }
-            }
-            Presence::Absent => place.rewrite(writing, |text| lines::without(text, want.key.material()))?,
+        place.rewrite(writing, |text| lines::with(text, want, &others))?;
+        if let Some(why) = place.home_refusal(writing.machine)? {
+            let user = &want.user;
+            return Err(Error::Refused(format!(
+                "the key is there, but {REFUSES}: {why}, so others could have \
+                 written it; give it to {user} or root, and take writing from others (`chmod go-w`)"
+            )));
         }
         Ok(Applied::default())
     }
@@ -161,24 +161,14 @@ fn others<'a>(want: &AuthorizedKey, named: &CatalogClaims<'a>) -> Vec<&'a str> {
     others.map(|other| other.key.material()).filter(|material| *material != want.key.material()).collect()
 }
 
-/// The material of keys that the catalog gives to a user, in the file in the home directory.
-fn given_to<'a>(user: &Account, place: &KeysFile, named: &CatalogClaims<'a>) -> Vec<&'a str> {
+/// Material of keys that the catalog gives to a user in a file; in one that is for others too, to anyone.
+fn given_to<'a>(user: &Account, file: &ReadFile, named: &CatalogClaims<'a>) -> Vec<&'a str> {
     let is_here = |key: &&AuthorizedKey| {
-        key.user.as_str() == user.name
+        (file.is_shared || key.user.as_str() == user.name)
             && key.ensure == Presence::Present
-            && key.target.as_ref().is_none_or(|target| target.as_str() == place.file)
+            && key.target.as_ref().map_or(file.is_usual, |target| target.as_str() == file.place.file)
     };
     named.of_type::<AuthorizedKey>().filter(is_here).map(|key| key.key.material()).collect()
-}
-
-/// The lines in a user's file that no resource put there.
-pub(super) fn strays(
-    user: &Account,
-    machine: &dyn Inspect,
-    named: &CatalogClaims<'_>,
-) -> Result<Vec<String>, Error> {
-    let Some(place) = KeysFile::at_home(user) else { return Ok(Vec::new()) };
-    Ok(lines::strays(&place.read(machine)?, &given_to(user, &place, named)))
 }
 
 /// The resources that would have put these strays there; a stray is given as [`strays`] shows it.
@@ -188,13 +178,6 @@ pub(super) fn givers(user: &Account, strays: &[String]) -> Vec<Former> {
         Former { type_name: "authorized_key", left: vec![("user", user.name.clone()), ("key", key)] }
     };
     strays.iter().map(giver).collect()
-}
-
-/// Removes the strays from a user's file.
-pub(super) fn purge(user: &Account, writing: Writing<'_>) -> Result<(), Error> {
-    let Some(place) = KeysFile::at_home(user) else { return Ok(()) };
-    let given = given_to(user, &place, writing.named);
-    place.rewrite(writing, |text| lines::without_strays(text, &given))
 }
 
 /// The key that is there, with its comment if no resource uses that: the comment could not identify a later key.

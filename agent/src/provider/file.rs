@@ -16,6 +16,7 @@ use super::{
     Applied, CatalogClaims, DisplayValue, Error, Left, Need, Provider, Reading, Spared, Writing, properties,
 };
 use crate::content::ContentSource;
+use crate::system::accounts::Database;
 use crate::system::{Accounts, FileKind, Inspect, Permissions, Stat};
 
 mod backup;
@@ -130,15 +131,20 @@ impl Owners {
         if want.ensured() == FileEnsure::Absent {
             return Ok(Self { uid: None, gid: None });
         }
-        let missing = |what: &str, name: &AccountName, cure: &str| {
-            Err(Need::account(name.as_str(), format!("the {what} `{name}` does not exist{cure}")))
+        let missing = |database, name: &AccountName, cure: &str| {
+            let why = format!("{}{cure}", accounts.missing(database, name.as_str()));
+            Err(Need::account(name.as_str(), why))
         };
         let uid = match want.owner.as_ref().map(|name| (name, accounts.uid(name.as_str()))) {
-            Some((name, None)) => return missing("user", name, named.unless_has_user(name.as_str(), CURE)),
+            Some((name, None)) => {
+                return missing(Database::Passwd, name, named.unless_has_user(name.as_str(), CURE));
+            }
             found => found.and_then(|(_, uid)| uid),
         };
         let gid = match want.group.as_ref().map(|name| (name, accounts.gid(name.as_str()))) {
-            Some((name, None)) => return missing("group", name, named.unless_has_group(name.as_str(), CURE)),
+            Some((name, None)) => {
+                return missing(Database::Group, name, named.unless_has_group(name.as_str(), CURE));
+            }
             found => found.and_then(|(_, gid)| gid),
         };
         Ok(Self { uid, gid })

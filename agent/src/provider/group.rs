@@ -1,9 +1,9 @@
-//! `group`: groups and their members, in the root's own `group` file; changed with shadow-utils, which know the locks.
+//! `group`: groups and their members, by the root's own `group` and `gshadow`; changed by shadow-utils, which know the locks.
 //!
 //! Needs a running system. Members are those in the group database: a user whose primary group it is does not count.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use holdfast_catalog::resource::attribute::{AccountName, Presence};
@@ -13,14 +13,20 @@ use holdfast_catalog::resource::{Group, User};
 use super::{
     Alias, Applied, CatalogClaims, ChangeKind, Error, Left, Need, Provider, Reading, Writing, properties,
 };
-use crate::system::accounts::GroupEntry;
+use crate::system::accounts::{self, Database, GroupEntry, ShadowGroup};
 use crate::system::{Accounts, Invocation, Liveness};
 
 /// The provider of `group`.
 pub struct Groups;
 
 /// The content of the account files; `None` if this root is not a running system.
-pub struct Seen(Option<Arc<Accounts>>);
+pub struct Seen(Option<GroupDatabase>);
+
+/// Accounts, and where members are managed, what `/etc/gshadow` has of groups.
+struct GroupDatabase {
+    accounts: Arc<Accounts>,
+    shadowed: HashMap<String, ShadowGroup>,
+}
 
 /// Whether the catalog gives an id to a group that does not have it yet.
 fn is_given(gid: u32, accounts: &Accounts, named: &CatalogClaims<'_>) -> bool {
@@ -40,16 +46,25 @@ impl Provider for Groups {
     type Seen = Seen;
     type Property = Property;
 
-    fn observe(&self, _: &[&Group], reading: Reading<'_>) -> Result<Seen, Error> {
-        let is_live = reading.machine.liveness() == Liveness::Live;
-        Ok(Seen(is_live.then(|| reading.machine.accounts()).transpose()?))
+    fn observe(&self, all: &[&Group], reading: Reading<'_>) -> Result<Seen, Error> {
+        let machine = reading.machine;
+        if machine.liveness() != Liveness::Live {
+            return Ok(Seen(None));
+        }
+        let has_members = all.iter().any(|want| want.members.is_some());
+        let shadowed = if has_members { accounts::shadow_groups(machine)? } else { HashMap::new() };
+        Ok(Seen(Some(GroupDatabase { accounts: machine.accounts()?, shadowed })))
     }
 
-    fn plan(&self, want: &Group, Seen(accounts): &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
-        let Some(accounts) = accounts else {
+    fn plan(&self, want: &Group, Seen(found): &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
+        let Some(found) = found else {
             return Ok(Plan::NotApplicable("groups are managed on a running system only".to_owned()));
         };
-        match (want.ensure, accounts.group(want.title.as_str())) {
+        let group = found.accounts.group(want.title.as_str());
+        if group.is_none() {
+            refuse_foreign(want, &found.accounts)?;
+        }
+        match (want.ensure, group) {
             (Presence::Absent, None) => Ok(Plan::IN_SYNC),
             (Presence::Absent, Some(group)) if group.gid == 0 => {
                 Err(Error::Refused(format!("`{}` has the group id 0 and is not removed", want.title)))
@@ -57,15 +72,16 @@ impl Provider for Groups {
             (Presence::Absent, Some(_)) => {
                 Ok(Plan::of(vec![Change::new(Property::Ensure, Presence::Present, Presence::Absent)]))
             }
-            (Presence::Present, group) => Ok(present(want, group, accounts, reading.named)),
+            (Presence::Present, group) => Ok(present(want, group, found, reading.named)),
         }
     }
 
     fn apply(&self, want: &Group, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
         let mut applied = Applied::default();
         let accounts = writing.machine.accounts()?;
+        let shadowed = accounts::shadow_groups(writing.machine)?;
         for (i, change) in changes.iter().enumerate() {
-            for command in correcting(want, change.property, &accounts) {
+            for command in correcting(want, change.property, &accounts, shadowed.get(want.title.as_str())) {
                 if let Err(error) = writing.run(&command) {
                     applied.failed.push((i, error));
                     break;
@@ -75,10 +91,12 @@ impl Provider for Groups {
         Ok(applied)
     }
 
-    fn aliases(&self, want: &Group, Seen(accounts): &Seen, reading: Reading<'_>) -> Vec<Alias> {
+    fn aliases(&self, want: &Group, Seen(found): &Seen, reading: Reading<'_>) -> Vec<Alias> {
         let title = want.title.as_str();
         let is_free = want.ensure == Presence::Absent || want.gid.is_some();
-        let Some(accounts) = accounts.as_ref().filter(|_| !is_free) else { return Vec::new() };
+        let Some(GroupDatabase { accounts, .. }) = found.as_ref().filter(|_| !is_free) else {
+            return Vec::new();
+        };
         let gid = accounts.group(title).map(|group| group.gid);
         let Some(gid) = gid.filter(|gid| is_given(*gid, accounts, reading.named)) else {
             return Vec::new();
@@ -95,10 +113,26 @@ impl Provider for Groups {
     }
 }
 
+/// Refuses a group that is not in the file which is changed here: `groupadd` and `groupdel` could do nothing about it.
+fn refuse_foreign(want: &Group, accounts: &Accounts) -> Result<(), Error> {
+    let foreign = accounts.foreign(Database::Group, want.title.as_str()).map_err(|why| {
+        let title = &want.title;
+        Error::Unexpected(format!(
+            "whether `{title}` comes from another source than /etc/group cannot be told: {why}"
+        ))
+    })?;
+    foreign.map_or(Ok(()), |words| Err(Error::Refused(format!("{words}, which `group` does not manage"))))
+}
+
 /// The plan for a group that should exist. Its members may be users that wait for the group themselves: it is made
 /// without them, and gets them at the next look.
-fn present(want: &Group, group: Option<&GroupEntry>, accounts: &Accounts, named: &CatalogClaims<'_>) -> Plan {
-    let is_missing = |member: &&AccountName| accounts.user(member.as_str()).is_none();
+fn present(
+    want: &Group,
+    group: Option<&GroupEntry>,
+    found: &GroupDatabase,
+    named: &CatalogClaims<'_>,
+) -> Plan {
+    let is_missing = |member: &&AccountName| !is_there(member, &found.accounts);
     let missing = want.members.iter().flatten().filter(is_missing);
     let (waiting, others): (Vec<_>, Vec<_>) = missing.partition(|member| waits(want, member, named));
     if !others.is_empty() {
@@ -106,13 +140,19 @@ fn present(want: &Group, group: Option<&GroupEntry>, accounts: &Accounts, named:
     }
     let mut changes = group.map_or_else(
         || vec![Change::new(Property::Ensure, Presence::Absent, Presence::Present)],
-        |group| differences(want, group, accounts),
+        |group| differences(want, group, found),
     );
     changes.extend(waiting.into_iter().map(|user| {
         let note = format!("`{user}` becomes a member when the account is there, which waits for this group");
         Change::new(Property::Members, "", user).kind(ChangeKind::Note).note(note)
     }));
     Plan::of(changes)
+}
+
+/// Whether someone has an account, here or elsewhere: who comes from a directory can be a member of a group of this machine.
+fn is_there(member: &AccountName, accounts: &Accounts) -> bool {
+    let member = member.as_str();
+    accounts.user(member).is_some() || matches!(accounts.foreign(Database::Passwd, member), Ok(Some(_)))
 }
 
 /// Why a group with members that have no account is left alone: a mistyped name must not remove anyone.
@@ -137,17 +177,38 @@ fn waits(want: &Group, member: &AccountName, named: &CatalogClaims<'_>) -> bool 
 }
 
 /// How an existing group differs.
-fn differences(want: &Group, group: &GroupEntry, accounts: &Accounts) -> Vec<Change> {
+fn differences(want: &Group, group: &GroupEntry, found: &GroupDatabase) -> Vec<Change> {
     let gid = want.gid.filter(|gid| *gid != group.gid).map(|gid| Change::new(Property::Gid, group.gid, gid));
-    let is = Vec::from_iter(group.members.iter().map(String::as_str).collect::<BTreeSet<_>>()).join(",");
-    let should = want.members.as_ref().map(|_| joined(possible(want, accounts)));
+    let is = members(group, found.shadowed.get(&group.name));
+    let should = want.members.as_ref().map(|_| joined(possible(want, &found.accounts)));
     let should = should.filter(|should| *should != is);
     gid.into_iter().chain(should.map(|should| Change::new(Property::Members, is, should))).collect()
 }
 
+/// The members of a group, for people, with those that `/etc/gshadow` has otherwise: who is listed there alone becomes one by
+/// `sg` without a password, and its administrators make anyone a member.
+fn members(group: &GroupEntry, shadow: Option<&ShadowGroup>) -> String {
+    let mut is = sorted(&group.members);
+    let Some(shadow) = shadow else { return is };
+    let shadowed = sorted(&shadow.members);
+    let administrators = sorted(&shadow.administrators);
+    let names = |names: &str| if names.is_empty() { "nobody".to_owned() } else { names.to_owned() };
+    if shadowed != is {
+        is.push_str(&format!(" (in /etc/gshadow: {})", names(&shadowed)));
+    }
+    if !administrators.is_empty() {
+        is.push_str(&format!(" (administered by {administrators})"));
+    }
+    is
+}
+
+fn sorted(members: &[String]) -> String {
+    Vec::from_iter(members.iter().map(String::as_str).collect::<BTreeSet<_>>()).join(",")
+}
+
 /// The wanted members that exist.
 fn possible<'a>(want: &'a Group, accounts: &'a Accounts) -> impl Iterator<Item = &'a AccountName> {
-    want.members.iter().flatten().filter(|member| accounts.user(member.as_str()).is_some())
+    want.members.iter().flatten().filter(|member| is_there(member, accounts))
 }
 
 fn joined<'a>(members: impl IntoIterator<Item = &'a AccountName>) -> String {
@@ -155,7 +216,12 @@ fn joined<'a>(members: impl IntoIterator<Item = &'a AccountName>) -> String {
 }
 
 /// The commands that correct one property.
-fn correcting(want: &Group, property: Property, accounts: &Accounts) -> Vec<Invocation> {
+fn correcting(
+    want: &Group,
+    property: Property,
+    accounts: &Accounts,
+    shadow: Option<&ShadowGroup>,
+) -> Vec<Invocation> {
     let name = want.title.to_string();
     let members = joined(possible(want, accounts));
     let gid = want.gid.map(|gid| ["--gid".to_owned(), gid.to_string()]).into_iter().flatten();
@@ -166,16 +232,20 @@ fn correcting(want: &Group, property: Property, accounts: &Accounts) -> Vec<Invo
         (Property::Ensure, Presence::Present) => {
             let system = want.system.then(|| "--system".to_owned());
             let make = Invocation::new(words("groupadd").chain(gid).chain(system).chain(end));
-            let members = (!members.is_empty()).then(|| setting_members(&name, &members));
+            let members = (!members.is_empty()).then(|| setting_members(&name, &members, None));
             [make].into_iter().chain(members).collect()
         }
         (Property::Gid, _) => vec![Invocation::new(words("groupmod").chain(gid).chain(end))],
-        (Property::Members, _) => vec![setting_members(&name, &members)],
+        (Property::Members, _) => vec![setting_members(&name, &members, shadow)],
     }
 }
 
-fn setting_members(group: &str, members: &str) -> Invocation {
-    Invocation::new(["gpasswd", "--members", members, "--", group])
+/// In both files.
+fn setting_members(group: &str, members: &str, shadow: Option<&ShadowGroup>) -> Invocation {
+    let is_administered = shadow.is_some_and(|shadow| !shadow.administrators.is_empty());
+    let administrators: &[&str] = if is_administered { &["--administrators", ""] } else { &[] };
+    let members = ["--members", members, "--", group];
+    Invocation::new(["gpasswd"].iter().chain(administrators).chain(&members).copied())
 }
 
 #[cfg(test)]

@@ -12,18 +12,19 @@ use holdfast_catalog::resource::User;
 use holdfast_catalog::resource::attribute::AccountName;
 use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::claim::{Claim, Hold};
-use holdfast_catalog::resource::user::Membership;
 use zeroize::Zeroizing;
 
 use super::{
-    Alias, Applied, ChangeKind, DisplayValue, Error, Left, Need, Provider, Reading, Writing, authorized_key,
+    Alias, Applied, ChangeKind, DisplayValue, Error, Left, Provider, Reading, Writing, authorized_key,
     properties,
 };
-use crate::system::accounts::{self, Account, GroupEntry};
+use crate::system::accounts::{self, Account, Database, ShadowGroup};
 use crate::system::{Accounts, FileKind, Inspect, Liveness, Stat};
 
 mod command;
+mod groups;
 mod home;
+mod remains;
 
 /// The provider of `user`.
 pub struct Users;
@@ -31,7 +32,8 @@ pub struct Users;
 /// The content of the account files; `None` if this root is not a running system.
 pub struct Seen(Option<UserDatabase>);
 
-/// The accounts, the hashes of managed passwords, and the stray keys of users whose keys are managed.
+/// Accounts, the hashes of those whose password is managed, the stray keys of those whose keys are, and where the groups of some
+/// are, what `/etc/gshadow` has of those.
 #[derive(Default)]
 struct UserDatabase {
     accounts: Arc<Accounts>,
@@ -39,6 +41,7 @@ struct UserDatabase {
     given: BTreeSet<u32>,
     hashes: HashMap<String, Zeroizing<String>>,
     strays: HashMap<String, Vec<String>>,
+    shadow_groups: HashMap<String, ShadowGroup>,
 }
 
 /// How a missing home directory is shown.
@@ -77,7 +80,8 @@ impl Provider for Users {
         let has_other =
             |want: &&User| accounts.user(want.title.as_str()).map(|account| account.uid) != want.uid;
         let given = reading.named.of_type::<User>().filter(has_other).filter_map(|want| want.uid).collect();
-        Ok(Seen(Some(UserDatabase { accounts, given, hashes, strays })))
+        let shadow_groups = groups::shadowed(all, reading.machine)?;
+        Ok(Seen(Some(UserDatabase { accounts, given, hashes, strays, shadow_groups })))
     }
 
     fn plan(&self, want: &User, Seen(found): &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
@@ -87,20 +91,20 @@ impl Provider for Users {
         if let Some(why) = refusal(want, &found.accounts) {
             return Err(Error::Refused(why));
         }
-        match (want.ensure, found.accounts.user(want.title.as_str())) {
+        let account = found.accounts.user(want.title.as_str());
+        if account.is_none() {
+            refuse_foreign(want, &found.accounts)?;
+        }
+        match (want.ensure, account) {
             (Presence::Absent, None) => {
                 refuse_what_is_left(want, &found.accounts, reading.machine)?;
-                Ok(Plan::IN_SYNC)
+                Ok(Plan::of(remains::differences(want, reading)?))
             }
             (Presence::Absent, Some(_)) => {
                 Ok(Plan::of(vec![Change::new(Property::Ensure, Presence::Present, Presence::Absent)]))
             }
-            (Presence::Present, account) => Ok(match missing_group(want, &found.accounts) {
-                Some(group) => {
-                    let cure =
-                        reading.named.unless_has_group(group.as_str(), "; manage it too, or name another");
-                    Plan::pending(Need::account(group.as_str(), format!("there is no group `{group}`{cure}")))
-                }
+            (Presence::Present, account) => Ok(match groups::missing(want, &found.accounts, reading.named) {
+                Some(why) => Plan::Pending(why),
                 None => match no_shell(want, reading)? {
                     Some(why) => Plan::pending(why),
                     None => Plan::of(match account {
@@ -117,6 +121,8 @@ impl Provider for Users {
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
             let by_itself = match change.property {
+                Property::Ensure if want.ensure == Presence::Absent => remains::remove(want, writing),
+                Property::Groups => groups::give_up(want, writing),
                 Property::PurgeSshKeys => purge(want, writing),
                 Property::ManageHome => make_home(want, writing),
                 Property::Home if want.manage_home => move_home(want, writing),
@@ -183,9 +189,15 @@ fn hashes(
 /// Stray keys, by user, of those whose keys are managed. A file that cannot be read holds up only its own purge.
 fn strays(all: &[&User], accounts: &Accounts, reading: Reading<'_>) -> HashMap<String, Vec<String>> {
     let managed = all.iter().filter(|want| want.purge_ssh_keys);
-    let account = managed.filter_map(|want| accounts.user(want.title.as_str()));
-    let found = account.map(|account| {
-        let found = authorized_key::strays(account, reading.machine, reading.named);
+    let users: Vec<_> = managed.filter_map(|want| accounts.user(want.title.as_str())).collect();
+    if users.is_empty() {
+        return HashMap::new();
+    }
+    let sources = authorized_key::KeySources::ask(reading.machine).map_err(Arc::new);
+    let found = users.into_iter().map(|account| {
+        let sources = sources.as_ref().map_err(|error| Error::from(error.clone()));
+        let found = sources
+            .and_then(|sources| authorized_key::strays(account, sources, reading.machine, reading.named));
         (account.name.clone(), found.unwrap_or_else(|error| vec![format!("unknown: {error}")]))
     });
     found.collect()
@@ -204,11 +216,15 @@ fn refusal(want: &User, accounts: &Accounts) -> Option<String> {
         .then(|| format!("`{}` has the user id 0 and is not removed", want.title))
 }
 
-/// A group that is named and does not exist.
-fn missing_group<'a>(want: &'a User, accounts: &Accounts) -> Option<&'a AccountName> {
-    let is_missing = |group: &&AccountName| found(group.as_str(), accounts).is_none();
-    let mut named = want.gid.iter().chain(want.groups.iter().flatten());
-    named.find(is_missing)
+/// Refuses an account that is not in the file which is changed here: `useradd` and `userdel` could do nothing about it.
+fn refuse_foreign(want: &User, accounts: &Accounts) -> Result<(), Error> {
+    let foreign = accounts.foreign(Database::Passwd, want.title.as_str()).map_err(|why| {
+        let title = &want.title;
+        Error::Unexpected(format!(
+            "whether `{title}` comes from another source than /etc/passwd cannot be told: {why}"
+        ))
+    })?;
+    foreign.map_or(Ok(()), |words| Err(Error::Refused(format!("{words}, which `user` does not manage"))))
 }
 
 /// Why nobody can log in with the shell: shadow-utils accept any path.
@@ -266,8 +282,8 @@ fn differences(
     let uid = want.uid.map(|uid| uid.to_string());
     text(Property::Uid, &account.uid.to_string(), uid.as_deref());
     if let Some(groups) = &want.groups {
-        let is = groups_of(want, &found.accounts);
-        text(Property::Groups, &joined(is), Some(&joined(names(groups))));
+        let is = groups::of(want, &found.accounts, &found.shadow_groups);
+        text(Property::Groups, &is, Some(&joined(names(groups))));
     }
     text(Property::Home, &account.home, want.home.as_ref().map(|home| home.as_str()));
     text(Property::Shell, &account.shell, want.shell.as_ref().map(|shell| shell.as_str()));
@@ -300,30 +316,6 @@ fn differences(
 fn has_password(should: &str, account: &Account, found: &UserDatabase) -> bool {
     let is = found.hashes.get(&account.name).map_or("", |hash| hash.as_str());
     is == should || (should == "!" && is.starts_with(['!', '*']))
-}
-
-/// The supplementary groups of a user that count: all of them, or only the wanted ones.
-fn groups_of<'a>(want: &'a User, accounts: &'a Accounts) -> BTreeSet<&'a str> {
-    let name = want.title.as_str();
-    let is_member = |group: &GroupEntry| group.members.iter().any(|member| member == name);
-    let named: Vec<_> = names(want.groups.as_deref().unwrap_or_default())
-        .into_iter()
-        .filter_map(|word| Some((word, found(word, accounts)?)))
-        .collect();
-    let is_named = |group: &&GroupEntry| named.iter().any(|(_, other)| other.name == group.name);
-    let others = accounts.groups().iter().filter(|group| is_member(group) && !is_named(group));
-    let others = others.filter(|_| want.membership == Membership::Inclusive).map(|group| group.name.as_str());
-    // The wanted groups in the form in which they are wanted: a name or a number.
-    let wanted = named.iter().filter(|(_, group)| is_member(group)).map(|(word, _)| *word);
-    wanted.chain(others).collect()
-}
-
-/// The group with a name or, if no group has that name, with that number.
-fn found<'a>(word: &str, accounts: &'a Accounts) -> Option<&'a GroupEntry> {
-    accounts.group(word).or_else(|| {
-        let gid: u32 = word.parse().ok()?;
-        accounts.groups().iter().find(|group| group.gid == gid)
-    })
 }
 
 /// The names in order, each once.

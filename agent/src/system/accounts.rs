@@ -1,9 +1,11 @@
-//! Users and groups, from the root's own `passwd` and `group`.
+//! Users and groups, from the root's own `passwd` and `group`; where a name is not in those, from what else the machine asks.
 //!
 //! Without password hashes: the provider reads those, and they are never kept here.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -15,6 +17,30 @@ use super::Inspect;
 /// Fails if it cannot be read.
 pub fn shadow(machine: &dyn Inspect) -> super::Result<Zeroizing<String>> {
     Ok(Zeroizing::new(machine.read_text(Path::new("/etc/shadow"))?.unwrap_or_default()))
+}
+
+/// What `/etc/gshadow` has of a group beside its password: programs that change groups go by it, not by `/etc/group`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ShadowGroup {
+    /// Who may change its members.
+    pub administrators: Vec<String>,
+    /// Who becomes a member by `newgrp` or `sg` without a password.
+    pub members: Vec<String>,
+}
+
+/// The groups of `/etc/gshadow` (gshadow(5)) by name; none where it is missing.
+///
+/// # Errors
+/// It cannot be read.
+pub fn shadow_groups(machine: &dyn Inspect) -> super::Result<HashMap<String, ShadowGroup>> {
+    let text = Zeroizing::new(machine.read_text(Path::new("/etc/gshadow"))?.unwrap_or_default());
+    let group = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| is_name(name))?;
+        let (_, administrators, members) = (fields.next()?, fields.next()?, fields.next()?);
+        Some((name.to_owned(), ShadowGroup { administrators: list(administrators), members: list(members) }))
+    };
+    Ok(text.lines().filter_map(group).collect())
 }
 
 /// A user of the machine.
@@ -38,6 +64,39 @@ pub struct GroupEntry {
     pub members: Vec<String>,
 }
 
+/// A database of accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Database {
+    Passwd,
+    Group,
+}
+
+impl Database {
+    /// As `getent` and nsswitch.conf(5) call it; the root's own file of it is `/etc/` and this.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Passwd => "passwd",
+            Self::Group => "group",
+        }
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Passwd => "user",
+            Self::Group => "group",
+        }
+    }
+}
+
+/// Where accounts come from that are in none of the root's own files, such as LDAP.
+pub trait OtherSources: std::fmt::Debug + Send + Sync {
+    /// The line of a name or a number; none where there is no such entry.
+    ///
+    /// # Errors
+    /// Nobody could say, and why.
+    fn line(&self, database: Database, key: &str) -> Result<Option<String>, String>;
+}
+
 /// All users and groups.
 #[derive(Debug, Default)]
 pub struct Accounts {
@@ -47,6 +106,7 @@ pub struct Accounts {
     groups_by_name: HashMap<String, usize>,
     uids: HashMap<u32, usize>,
     gids: HashMap<u32, usize>,
+    others: Option<Arc<dyn OtherSources>>,
 }
 
 impl Accounts {
@@ -69,6 +129,13 @@ impl Accounts {
         accounts
     }
 
+    /// With other sources, which are asked for who is not in the files.
+    #[must_use]
+    pub fn with(mut self, others: Option<Arc<dyn OtherSources>>) -> Self {
+        self.others = others;
+        self
+    }
+
     /// A user by name.
     pub fn user(&self, name: &str) -> Option<&Account> {
         self.by_name.get(name).map(|i| &self.users[*i])
@@ -89,24 +156,90 @@ impl Accounts {
         &self.groups
     }
 
-    /// The id of a user, given by name, or by number if no user has that name.
+    /// The id of a user given by name, or by a number where no user has that name; of another source too.
     pub fn uid(&self, name_or_number: &str) -> Option<u32> {
-        self.user(name_or_number).map(|user| user.uid).or_else(|| name_or_number.parse().ok())
+        let own = self.user(name_or_number).map(|user| user.uid).or_else(|| name_or_number.parse().ok());
+        own.or_else(|| self.user_elsewhere(name_or_number).ok().flatten().map(|user| user.uid))
     }
 
-    /// The id of a group, given by name, or by number if no group has that name.
+    /// The id of a group given by name, or by a number where no group has that name; of another source too.
     pub fn gid(&self, name_or_number: &str) -> Option<u32> {
-        self.group(name_or_number).map(|group| group.gid).or_else(|| name_or_number.parse().ok())
+        let own = self.group(name_or_number).map(|group| group.gid).or_else(|| name_or_number.parse().ok());
+        own.or_else(|| self.group_elsewhere(name_or_number).ok().flatten().map(|group| group.gid))
+    }
+
+    /// A user given by name, or by a number where no user has that name; by name from another source too.
+    pub fn find_user(&self, name_or_number: &str) -> Option<Cow<'_, Account>> {
+        match (self.user(name_or_number), name_or_number.parse::<u32>()) {
+            (Some(account), _) => Some(Cow::Borrowed(account)),
+            (None, Ok(uid)) => self.uids.get(&uid).map(|i| Cow::Borrowed(&self.users[*i])),
+            (None, Err(_)) => self.user_elsewhere(name_or_number).ok().flatten().map(Cow::Owned),
+        }
+    }
+
+    /// A user that is not in `/etc/passwd`, by another source.
+    ///
+    /// # Errors
+    /// Nobody could say, and why.
+    pub fn user_elsewhere(&self, key: &str) -> Result<Option<Account>, String> {
+        Ok(self.line(Database::Passwd, key)?.as_deref().and_then(parse_user))
+    }
+
+    /// A group that is not in `/etc/group`, by another source.
+    ///
+    /// # Errors
+    /// Nobody could say, and why.
+    pub fn group_elsewhere(&self, key: &str) -> Result<Option<GroupEntry>, String> {
+        Ok(self.line(Database::Group, key)?.as_deref().and_then(parse_group))
+    }
+
+    fn line(&self, database: Database, key: &str) -> Result<Option<String>, String> {
+        self.others.as_ref().map_or(Ok(None), |others| others.line(database, key))
+    }
+
+    /// That a name, which is not in the file of its database, comes from another source, in words: what changes the files
+    /// neither makes nor removes it.
+    ///
+    /// # Errors
+    /// Nobody could say, and why.
+    pub fn foreign(&self, database: Database, name: &str) -> Result<Option<String>, String> {
+        let is_number = name.parse::<u32>().is_ok();
+        let is_known = match database {
+            _ if is_number => false,
+            Database::Passwd => self.user_elsewhere(name)?.is_some(),
+            Database::Group => self.group_elsewhere(name)?.is_some(),
+        };
+        let database = database.name();
+        Ok(is_known.then(|| {
+            format!("`{name}` comes from another source than /etc/{database} (`{database}:` in /etc/nsswitch.conf)")
+        }))
+    }
+
+    /// That a name is not found, in words.
+    pub fn missing(&self, database: Database, name: &str) -> String {
+        let kind = database.kind();
+        match self.line(database, name) {
+            Ok(_) => format!("the {kind} `{name}` does not exist"),
+            Err(why) => format!("whether the {kind} `{name}` exists cannot be told: {why}"),
+        }
     }
 
     /// A user id for people: the name, or the number if no user has it.
     pub fn user_name(&self, uid: u32) -> String {
-        self.uids.get(&uid).map_or_else(|| uid.to_string(), |i| self.users[*i].name.clone())
+        if let Some(i) = self.uids.get(&uid) {
+            return self.users[*i].name.clone();
+        }
+        let number = uid.to_string();
+        self.user_elsewhere(&number).ok().flatten().map_or(number, |user| user.name)
     }
 
     /// A group id for people: the name, or the number if no group has it.
     pub fn group_name(&self, gid: u32) -> String {
-        self.gids.get(&gid).map_or_else(|| gid.to_string(), |i| self.groups[*i].name.clone())
+        if let Some(i) = self.gids.get(&gid) {
+            return self.groups[*i].name.clone();
+        }
+        let number = gid.to_string();
+        self.group_elsewhere(&number).ok().flatten().map_or(number, |group| group.name)
     }
 }
 
@@ -122,9 +255,11 @@ fn parse_group(line: &str) -> Option<GroupEntry> {
     let mut fields = line.split(':');
     let name = fields.next().filter(|name| is_name(name))?;
     let (_, gid) = (fields.next()?, fields.next()?.parse().ok()?);
-    let members = fields.next().unwrap_or_default();
-    let members = members.split(',').filter(|member| !member.is_empty()).map(str::to_owned).collect();
-    Some(GroupEntry { name: name.to_owned(), gid, members })
+    Some(GroupEntry { name: name.to_owned(), gid, members: list(fields.next().unwrap_or_default()) })
+}
+
+fn list(field: &str) -> Vec<String> {
+    field.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 fn is_name(name: &str) -> bool {
@@ -146,5 +281,42 @@ mod tests {
         assert_eq!(accounts.user_name(33), "www");
         assert_eq!(accounts.user_name(77), "77");
         assert_eq!(accounts.group("adm").unwrap().members, ["syslog", "bob"]);
+    }
+
+    #[derive(Debug)]
+    struct Directory;
+
+    impl OtherSources for Directory {
+        fn line(&self, database: Database, key: &str) -> Result<Option<String>, String> {
+            match (database, key) {
+                (Database::Passwd, "ldapu" | "60001") => {
+                    Ok(Some("ldapu:*:60001:60002::/home/ldapu:/bin/sh".into()))
+                }
+                (Database::Group, "ldapg" | "60002") => Ok(Some("ldapg:*:60002:ldapu".into())),
+                (_, "slow") => Err("it is away".into()),
+                _ => Ok(None),
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_in_no_file_is_asked_for_elsewhere() {
+        let accounts = Accounts::parse("www:x:33:33::/var/www:/bin/false\n", "adm:x:4:\n");
+        assert_eq!((accounts.uid("ldapu"), accounts.foreign(Database::Passwd, "ldapu")), (None, Ok(None)));
+        let accounts = accounts.with(Some(Arc::new(Directory)));
+        assert_eq!((accounts.uid("ldapu"), accounts.gid("ldapg")), (Some(60001), Some(60002)));
+        assert_eq!((accounts.uid("60003"), accounts.gid("nobody")), (Some(60003), None));
+        assert_eq!((accounts.user_name(60001), accounts.group_name(60002)), ("ldapu".into(), "ldapg".into()));
+        assert_eq!((accounts.user_name(7), accounts.group_name(7)), ("7".into(), "7".into()));
+        let found = |word: &str| accounts.find_user(word).map(|user| user.home.clone());
+        assert_eq!(found("ldapu"), Some("/home/ldapu".into()));
+        assert_eq!((found("33"), found("60001")), (Some("/var/www".into()), None));
+        assert_eq!(accounts.user("ldapu"), None, "it is not in the file");
+        let words = "`ldapg` comes from another source than /etc/group (`group:` in /etc/nsswitch.conf)";
+        assert_eq!(accounts.foreign(Database::Group, "ldapg"), Ok(Some(words.into())));
+        assert_eq!(accounts.foreign(Database::Group, "60002"), Ok(None), "that is a name which is a number");
+        assert!(accounts.foreign(Database::Passwd, "slow").is_err());
+        assert!(accounts.missing(Database::Passwd, "slow").ends_with("cannot be told: it is away"));
+        assert_eq!(accounts.missing(Database::Group, "no"), "the group `no` does not exist");
     }
 }

@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::machine::lock;
+use super::name_service::NameService;
 use super::{
     Accounts, Exit, HeldPath, Inspect, Invocation, Liveness, Machine, Met, OpenFile, Output, Permissions,
     Real, Result, Staged, StagedTree, Stat, System, WalkStep,
 };
 use crate::stop::{RunEnd, StopReason};
 
-type Answer = Box<dyn Fn(&Invocation) -> Option<Output> + Send + Sync>;
+type Answer = Arc<dyn Fn(&Invocation) -> Option<Output> + Send + Sync>;
 
 /// A temporary root with commands that only seem to run.
 pub(crate) struct Double {
@@ -43,7 +44,11 @@ impl Double {
     ) -> Self {
         let machine = Machine::open(root.path()).unwrap();
         let (ran, later, looks) = (Mutex::default(), AtomicI64::new(0), Arc::default());
-        Self { root, machine, answer: Box::new(answer), ran, later, looks }
+        let answer: Answer = Arc::new(answer);
+        let asked = answer.clone();
+        let names = NameService::new(move |command| Ok(answered(&*asked, command)));
+        assert!(machine.accounts.others.set(Some(Arc::new(names))).is_ok(), "it is new");
+        Self { root, machine, answer, ran, later, looks }
     }
 
     /// Limits the run to this end.
@@ -89,6 +94,10 @@ pub(crate) fn said(text: &str) -> Output {
 /// An output with this code and standard error.
 pub(crate) fn failed(code: i32, text: &str) -> Output {
     Output { exit: Exit::Code(code), stdout: Vec::new(), stderr: text.into() }
+}
+
+fn answered(answer: &dyn Fn(&Invocation) -> Option<Output>, command: &Invocation) -> Output {
+    answer(command).unwrap_or_else(|| failed(127, "not answered by the test"))
 }
 
 impl Inspect for Double {
@@ -153,7 +162,7 @@ impl Inspect for Double {
         self.machine.way_beside(path, |_| Ok(true))
     }
     fn probe(&self, command: &Invocation) -> Result<Output> {
-        Ok((self.answer)(command).unwrap_or_else(|| failed(127, "not answered by the test")))
+        Ok(answered(&*self.answer, command))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The real machine below a root directory.
 
+mod accounts;
 mod looks;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -13,13 +14,14 @@ use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use accounts::KnownAccounts;
+
 use super::command::child::Bounds;
 use super::door::OpenCall;
 use super::resolve::{Last, ManagedRoot, PathHandle};
 use super::stat::{stat_at, stat_of};
 use super::{
-    Accounts, Door, Error, FileKind, HeldPath, Inspect as _, Invocation, Liveness, OpenFile, Result, Stat,
-    tree, way,
+    Door, Error, FileKind, HeldPath, Inspect as _, Invocation, Liveness, OpenFile, Result, Stat, tree, way,
 };
 use crate::stop::RunEnd;
 
@@ -38,7 +40,7 @@ pub struct Machine {
     root: ManagedRoot,
     root_path: PathBuf,
     liveness: Liveness,
-    accounts: Mutex<Option<(Fingerprint, Arc<Accounts>)>>,
+    pub(super) accounts: KnownAccounts,
     unsynced: Mutex<HashMap<(u64, u64), OwnedFd>>,
     swept: Mutex<HashSet<(u64, u64)>>,
     /// What was waited for in vain.
@@ -55,9 +57,6 @@ pub struct Machine {
     door: Arc<Door>,
 }
 
-/// What distinguishes one version of the account files from another: identity, size, and all times but that of reading.
-type Fingerprint = [Option<((u64, u64), u64, [i64; 3])>; 2];
-
 impl Machine {
     /// Opens the machine below `root`.
     ///
@@ -70,7 +69,7 @@ impl Machine {
             root: ManagedRoot::open(&whole)?,
             root_path: whole,
             liveness,
-            accounts: Mutex::default(),
+            accounts: KnownAccounts::default(),
             unsynced: Mutex::default(),
             swept: Mutex::default(),
             in_vain: Mutex::default(),
@@ -132,7 +131,7 @@ impl Machine {
             root: ManagedRoot::of(dir),
             root_path: outer,
             liveness: Liveness::Directory,
-            accounts: Mutex::default(),
+            accounts: KnownAccounts::default(),
             unsynced: Mutex::default(),
             swept: Mutex::default(),
             in_vain: Mutex::default(),
@@ -195,9 +194,10 @@ impl Machine {
         Ok(())
     }
 
-    /// Forgets the handles that looks share: a command may have changed anything.
+    /// Makes shared handles and missing accounts stale: a command may have changed anything.
     pub(super) fn forget(&self) {
         self.root.forget();
+        self.accounts.forget_missing();
     }
 
     /// Makes the changed directories survive a power cut.
@@ -248,23 +248,6 @@ impl Machine {
     fn stat_as(&self, path: &Path, last: Last) -> Result<Option<Stat>> {
         let _call = self.enter(path)?;
         self.root.place_to_look(path, last)?.map_or(Ok(None), |place| look(&place, path))
-    }
-
-    fn account_files(&self) -> Result<Fingerprint> {
-        let seen = |name| -> Result<_> {
-            let path = Path::new(name);
-            let Some(opened) = self.open(path)? else { return Ok(None) };
-            let precise = rustix::fs::fstat(&opened.file).map_err(|e| Error::io("looking at", path, e))?;
-            #[allow(
-                clippy::unnecessary_cast,
-                clippy::cast_possible_wrap,
-                reason = "types differ by platform"
-            )]
-            let nanoseconds = precise.st_mtime_nsec as i64;
-            let Stat { id, size, times, .. } = opened.stat;
-            Ok(Some((id, size, [times.modified, times.changed, nanoseconds])))
-        };
-        Ok([seen("/etc/passwd")?, seen("/etc/group")?])
     }
 
     /// Fails if a command is, or works, in a place that does not respond.

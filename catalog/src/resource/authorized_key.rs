@@ -10,7 +10,7 @@ resource_type! {
     /// comment of the line, whatever comment the key came with. A key is known by its material, and by the title where that
     /// is there no more: so a new key takes the place of the old one. Other keys stay, but for `purge_ssh_keys` of `user`.
     AuthorizedKey("authorized_key"), titled String {
-        /// Whether the key is in the file. The file and its directory are then such that sshd reads them, and it is a failure where sshd reads other files of that user (`AuthorizedKeysFile`). Whether it lets the user in at all, such as by `AllowUsers`, is not looked at.
+        /// Whether the key is in the file. The file and its directory are then such that sshd reads them, and it is a failure where sshd reads other files of that user (`AuthorizedKeysFile`). Whether it lets the user in at all, such as by `AllowUsers`, is not looked at. `absent` without `target` is: in no file that sshd reads for the user; it is a failure where the key stays in one.
         property ensure: Presence = Presence::Present,
         /// The user whose account it opens.
         parameter user: AccountName,

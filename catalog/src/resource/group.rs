@@ -9,7 +9,7 @@ use super::user::name_error;
 use super::{AttributeError, Implied, Rules};
 
 resource_type! {
-    /// A group of the machine. The title is its name.
+    /// A group of the machine. The title is its name. A group that comes from another source than /etc/group, such as LDAP, is not managed: the resource fails, and names the source.
     Group("group"), titled AccountName {
         /// Whether it exists.
         property ensure: Presence = Presence::Present,
@@ -17,7 +17,7 @@ resource_type! {
         property gid: Option<u32> => "left alone; of a new group the next that is free",
         /// Whether a new group gets an id of the system's range.
         parameter system: bool = false,
-        /// Exactly the users that are members by the group database.
+        /// Exactly the users that are members by the group database, in /etc/group and in /etc/gshadow. Administrators of the group, who could change them, are removed.
         property members: Option<Vec<AccountName>>,
     }
 }

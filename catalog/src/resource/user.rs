@@ -19,7 +19,7 @@ keywords! {
 }
 
 resource_type! {
-    /// An account of the machine. The title is its name.
+    /// An account of the machine. The title is its name. An account that comes from another source than /etc/passwd, such as LDAP, is not managed: the resource fails, and names the source.
     User("user"), titled AccountName {
         /// Whether it exists.
         property ensure: Presence = Presence::Present,
@@ -27,23 +27,23 @@ resource_type! {
         property uid: Option<u32> => "left alone; of a new account the next that is free",
         /// Its primary group, by name or numeric id.
         property gid: Option<AccountName> => "left alone; of a new account as `useradd` has it",
-        /// Its supplementary groups.
+        /// Its supplementary groups, which are in /etc/group.
         property groups: Option<Vec<AccountName>>,
         /// Whether `groups` is the least or the whole.
         parameter membership: Membership = Membership::Minimum,
         /// Its home directory.
         property home: Option<AbsolutePath> => "left alone; of a new account as `useradd` has it",
-        /// Whether the home directory is made where it is missing, from /etc/skel, moved where `home` changes, and removed with the account. A directory that is not the user's own, or another's too, is never moved.
+        /// Whether the home directory is made where it is missing, from /etc/skel, moved where `home` changes, and removed with the account. So are its crontab, its jobs of `at` and its `linger`. A directory that is not the user's own, or another's too, is never moved.
         property manage_home: bool = false,
         /// Its login shell: a program that is there, by a package of its name, which comes before, or otherwise.
         property shell: Option<AbsolutePath> => "left alone; of a new account as `useradd` has it",
-        /// The hash of its password as in the shadow file, as `mkpasswd` makes it; `!` locks the account. Never shown. The old hashes of DES are not taken.
+        /// The hash of its password as in the shadow file, as `mkpasswd` makes it; `!` locks the password. A key still opens the account then; `shell = "/usr/sbin/nologin"` gives it no shell, and `ensure = "absent"` removes it. Never shown. The old hashes of DES are not taken.
         property password: Option<PasswordHash> => "left alone; a new account has none",
         /// Its full name or purpose.
         property comment: Option<String>,
         /// Whether a new account gets an id of the system's range.
         parameter system: bool = false,
-        /// Whether keys in the `~/.ssh/authorized_keys` that no `authorized_key` of the catalog gives to this user are removed.
+        /// Whether keys that no `authorized_key` of the catalog gives to this user are removed, from every file that sshd reads for the user (`AuthorizedKeysFile`), but for files whose content another resource says. Keys in a file that sshd reads for all users are a failure.
         property purge_ssh_keys: bool = false,
     }
 }

@@ -269,7 +269,10 @@ fn half_made(root: &Path) {
 #[test]
 fn what_failed_half_way_is_told_once_by_who_corrects_whatever_came_between() {
     for (is_audited, is_watched) in [(false, false), (true, false), (false, true), (true, true)] {
-        let (mut bench, _) = answering(|_, root| {
+        let (mut bench, _) = answering(|command, root| {
+            if command.starts_with("getent") {
+                return Some(said(""));
+            }
             half_made(root);
             Some(failed(12, "cannot create directory /home/otto"))
         });
@@ -293,7 +296,7 @@ fn what_failed_half_way_is_told_once_by_who_corrects_whatever_came_between() {
 #[test]
 fn who_would_have_been_notified_by_what_failed_half_way_is_refreshed_by_the_next_run() {
     let (mut bench, ran) = answering(|command, root| {
-        if command == "reload" {
+        if command == "reload" || command.starts_with("getent") {
             return Some(said(""));
         }
         half_made(root);

@@ -9,6 +9,7 @@ use super::friends::Friends;
 use super::marker;
 use super::{Change, Property};
 use crate::provider::{Error, Need};
+use crate::system::accounts::Database;
 use crate::system::{Accounts, Inspect, Stat, System, WalkStep};
 
 /// The wanted user and group, as ids; `None` if not set.
@@ -32,12 +33,15 @@ impl Owners {
         group: Option<&AccountName>,
         accounts: &Accounts,
     ) -> Result<Self, Need> {
-        let find = |name: Option<&AccountName>, what: &str, id: fn(&Accounts, &str) -> Option<u32>| {
+        let find = |name: Option<&AccountName>, database, id: fn(&Accounts, &str) -> Option<u32>| {
             let missing =
-                |name: &AccountName| Need::account(name.as_str(), format!("there is no {what} `{name}`"));
+                |name: &AccountName| Need::account(name.as_str(), accounts.missing(database, name.as_str()));
             name.map(|name| id(accounts, name.as_str()).ok_or_else(|| missing(name))).transpose()
         };
-        Ok(Self { uid: find(owner, "user", Accounts::uid)?, gid: find(group, "group", Accounts::gid)? })
+        Ok(Self {
+            uid: find(owner, Database::Passwd, Accounts::uid)?,
+            gid: find(group, Database::Group, Accounts::gid)?,
+        })
     }
 
     /// Looks up a user and its primary group, or another group. The agent's own ids are used where none is set.
@@ -47,8 +51,8 @@ impl Owners {
         accounts: &Accounts,
     ) -> Result<Self, Need> {
         let mut owners = Self::of(user, group, accounts)?;
-        let account = |uid| accounts.users().iter().find(|account| account.uid == uid);
-        owners.gid = owners.gid.or_else(|| owners.uid.and_then(account).map(|account| account.gid));
+        let primary = || accounts.find_user(user?.as_str()).map(|account| account.gid);
+        owners.gid = owners.gid.or_else(primary);
         Ok(owners)
     }
 

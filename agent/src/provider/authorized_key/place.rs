@@ -1,5 +1,6 @@
 //! Where the key file of a user is, and whether sshd accepts it: it refuses a file that others could have written.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use holdfast_catalog::resource::AuthorizedKey;
@@ -21,17 +22,25 @@ pub(in crate::provider) struct KeysFile {
     gid: u32,
 }
 
+/// The user of a key by name, who may come from another source than the machine's own files.
+pub(super) fn account<'a>(want: &AuthorizedKey, accounts: &'a Accounts) -> Option<Cow<'a, Account>> {
+    let name = want.user.as_str();
+    accounts.find_user(name).filter(|found| found.name == name || name.parse::<u32>().is_err())
+}
+
 impl KeysFile {
     /// The file for a key; `None` if its user does not exist, or has no home directory.
     pub(super) fn of(want: &AuthorizedKey, accounts: &Accounts) -> Option<Self> {
-        let user = accounts.user(want.user.as_str())?;
+        let user = account(want, accounts)?;
         match &want.target {
-            Some(target) => {
-                let file = target.as_str().to_owned();
-                Some(Self { file, own_dir: None, uid: user.uid, gid: user.gid })
-            }
-            None => Self::at_home(user),
+            Some(target) => Some(Self::at(target.as_str(), &user)),
+            None => Self::at_home(&user),
         }
+    }
+
+    /// At a path.
+    pub(super) fn at(path: &str, user: &Account) -> Self {
+        Self { file: path.to_owned(), own_dir: None, uid: user.uid, gid: user.gid }
     }
 
     /// The file in a user's home directory.

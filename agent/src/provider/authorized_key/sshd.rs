@@ -1,16 +1,16 @@
 //! Which files sshd reads keys from, according to sshd itself and its whole configuration.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use holdfast_catalog::resource::AuthorizedKey;
 use holdfast_catalog::resource::attribute::Presence;
 
-use super::place::KeysFile;
+use super::place::{self, KeysFile};
 use crate::provider::Error;
 use crate::system::accounts::Account;
-use crate::system::{Accounts, Inspect, Invocation, Liveness};
+use crate::system::{Accounts, FileKind, Inspect, Invocation, Liveness};
 
 const SSHD: &str = "/usr/sbin/sshd";
 
@@ -33,8 +33,10 @@ pub(super) fn look(
     let present = all.iter().filter(|want| want.ensure == Presence::Present);
     let mut places = BTreeMap::new();
     for want in present {
-        let account = accounts.user(want.user.as_str());
-        places.extend(account.and_then(|account| Some(((&account.name, place_of(want, account)?), account))));
+        let account = place::account(want, accounts);
+        places.extend(
+            account.and_then(|account| Some(((account.name.clone(), place_of(want, &account)?), account))),
+        );
     }
     let mut others = OtherFiles::new();
     if places.is_empty()
@@ -45,17 +47,90 @@ pub(super) fn look(
     }
     let Some(usual) = files(machine, None)? else { return Ok(others) };
     for ((user, file), account) in places {
-        if reads(&usual, &file, account) {
+        if reads(&usual, &file, &account) {
             continue;
         }
-        let Some(own) = files(machine, Some(user))? else { continue };
-        if !reads(&own, &file, account) {
-            let words: Vec<_> = own.iter().map(|pattern| expanded(pattern, account)).collect();
+        let Some(own) = files(machine, Some(&user))? else { continue };
+        if !reads(&own, &file, &account) {
+            let words: Vec<_> = own.iter().map(|pattern| expanded(pattern, &account)).collect();
             let words = if words.is_empty() { "none".to_owned() } else { words.join(" and ") };
-            others.insert((user.clone(), file), words);
+            others.insert((user, file), words);
         }
     }
     Ok(others)
+}
+
+/// What sshd reads where it does not say otherwise.
+const USUAL: [&str; 2] = [".ssh/authorized_keys", ".ssh/authorized_keys2"];
+
+/// A file by which keys open an account.
+#[derive(Clone)]
+pub(in crate::provider) struct ReadFile {
+    pub(super) place: KeysFile,
+    /// Whether it is the one in the home that keys are given by.
+    pub(super) is_usual: bool,
+    /// Whether it opens other accounts as well.
+    pub(super) is_shared: bool,
+}
+
+/// Where sshd reads keys, asked once for all users; for each by itself only where the configuration may tell them apart.
+pub(in crate::provider) struct KeySources {
+    patterns: Vec<String>,
+    by_user: bool,
+}
+
+impl KeySources {
+    /// Asks sshd; where there is none that runs, what it reads by itself.
+    pub(in crate::provider) fn ask(machine: &dyn Inspect) -> Result<Self, Error> {
+        let is_live = machine.liveness() == Liveness::Live && machine.stat(Path::new(SSHD))?.is_some();
+        Ok(match if is_live { files(machine, None)? } else { None } {
+            Some(patterns) => Self { patterns, by_user: may_be_by_user(machine)? },
+            None => Self { patterns: USUAL.map(str::to_owned).into(), by_user: false },
+        })
+    }
+
+    /// All files by which keys open an account, and the usual one, which sshd may read tomorrow.
+    pub(in crate::provider) fn of(
+        &self,
+        account: &Account,
+        machine: &dyn Inspect,
+    ) -> Result<Vec<ReadFile>, Error> {
+        let own = if self.by_user { files(machine, Some(&account.name))? } else { None };
+        let patterns = own.as_ref().unwrap_or(&self.patterns);
+        let usual = KeysFile::at_home(account);
+        let in_home = |pattern: &str| !pattern.starts_with('/') || pattern.contains("%h");
+        let mut found: Vec<_> =
+            usual.into_iter().map(|place| ReadFile { place, is_usual: true, is_shared: false }).collect();
+        let has_home = !found.is_empty();
+        for pattern in patterns.iter().filter(|pattern| has_home || !in_home(pattern)) {
+            let path = expanded(pattern, account);
+            if found.iter().all(|other| other.place.file != path) {
+                let place = KeysFile::at(&path, account);
+                found.push(ReadFile { place, is_usual: false, is_shared: path == *pattern });
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Whether a part of the configuration may be about some users only. What cannot be read may be such a part.
+fn may_be_by_user(machine: &dyn Inspect) -> Result<bool, Error> {
+    const PARTS: &str = "/etc/ssh/sshd_config.d";
+    let mut files = vec![PathBuf::from("/etc/ssh/sshd_config")];
+    if machine.stat(Path::new(PARTS))?.is_some_and(|stat| stat.kind == FileKind::Directory) {
+        files.extend(machine.list(Path::new(PARTS))?.into_iter().map(|name| Path::new(PARTS).join(name)));
+    }
+    let is_part = |line: &str| {
+        let mut words = line.split([' ', '\t', '=', '"']).filter(|word| !word.is_empty());
+        let keyword = words.next().unwrap_or_default().to_ascii_lowercase();
+        let is_other = |path: &str| path != "/etc/ssh/sshd_config.d/*.conf";
+        keyword == "match" || (keyword == "include" && words.any(is_other))
+    };
+    let has_part = |path: PathBuf| match machine.read_text(&path) {
+        Ok(text) => text.unwrap_or_default().lines().any(is_part),
+        Err(_) => true,
+    };
+    Ok(files.into_iter().any(has_part))
 }
 
 fn place_of(want: &AuthorizedKey, account: &Account) -> Option<String> {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use holdfast_catalog::resource::attribute::Presence;
+use holdfast_catalog::resource::claim::{Claim, Hold, Thing};
 use holdfast_catalog::resource::file::FileEnsure;
 use holdfast_catalog::resource::{File, Group, Typed, User};
 
@@ -49,6 +50,14 @@ impl<'a> CatalogClaims<'a> {
     pub fn unless_has_group<'c>(&self, name: &str, cure: &'c str) -> &'c str {
         let has = |group: &Group| group.title.as_str() == name && group.ensure == Presence::Present;
         if self.of_type::<Group>().any(has) { "" } else { self.unless_has_user(name, cure) }
+    }
+
+    /// Whether a resource that is not about keys says what a file holds, or a part of it.
+    pub fn is_written(&self, path: &str) -> bool {
+        let writes = |hold: &Hold| matches!(hold, Hold::Content | Hold::Seed | Hold::Piece(..));
+        let is_here = |claim: &Claim| matches!(&claim.thing, Thing::Path(own) if own == path);
+        let others = self.all.iter().filter(|typed| !matches!(typed, Typed::AuthorizedKey(_)));
+        others.flat_map(Typed::claims).any(|claim| is_here(&claim) && writes(&claim.hold))
     }
 
     /// All resources of one type, in the catalog's order, for types of which several resources form one thing.

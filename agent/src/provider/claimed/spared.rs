@@ -356,7 +356,7 @@ impl Spared {
 /// Where the home directories are, and what is claimed in them.
 fn homes(claimed: &Claimed, accounts: &Accounts) -> Paths {
     let mut homes = Paths::default();
-    let home = |user: &str| match accounts.user(user) {
+    let home = |user: &str| match accounts.find_user(user) {
         Some(account) => account.home.trim_end_matches('/').to_owned(),
         None if user == "root" => "/root".to_owned(),
         None => format!("/home/{user}"),

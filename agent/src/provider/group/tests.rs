@@ -110,3 +110,55 @@ fn a_member_who_waits_for_the_group_holds_it_up_no_longer() {
     let Plan::Changes(changes) = plan_in(&machine, &waiting, &ops) else { panic!("she is not a member") };
     assert_eq!(trial::said(&changes), ["members: alice,bob -> alice,bob,carol"]);
 }
+
+#[test]
+fn members_are_those_of_both_files() {
+    for (shadow, change, command) in [
+        ("ops:!::alice,bob\n", "", ""),
+        ("other:!:carl:carl\n", "", ""),
+        (
+            "ops:!::bob,carl,alice\n",
+            "members: alice,bob (in /etc/gshadow: alice,bob,carl) -> alice,bob",
+            "gpasswd --members alice,bob -- ops",
+        ),
+        (
+            "ops:!::\n",
+            "members: alice,bob (in /etc/gshadow: nobody) -> alice,bob",
+            "gpasswd --members alice,bob -- ops",
+        ),
+        (
+            "ops:!:carl:alice,bob\n",
+            "members: alice,bob (administered by carl) -> alice,bob",
+            "gpasswd --administrators  --members alice,bob -- ops",
+        ),
+    ] {
+        let (machine, want) = (machine(), want("ops", &[("members", list(&["alice", "bob"]))]));
+        machine.put("/etc/gshadow", shadow);
+        let changes = trial::said(&trial::changes(&Groups, &machine, &want));
+        assert!(trial::correct(&Groups, &machine, &want).unwrap().failed.is_empty());
+        let once = |text: &str| Vec::from_iter((!text.is_empty()).then(|| text.to_owned()));
+        assert_eq!((changes, machine.ran()), (once(change), once(command)));
+    }
+}
+
+#[test]
+fn a_group_of_another_source_is_not_managed_and_a_member_may_be_of_one() {
+    let machine = Double::new(|command| {
+        Some(match command.command.to_string().as_str() {
+            "getent passwd ldapu" => said("ldapu:*:60001:60001::/home/ldapu:/bin/sh\n"),
+            "getent group ldapg" => said("ldapg:*:60002:\n"),
+            _ => said(""),
+        })
+    });
+    machine.put("/etc/group", "ops:x:50:\n");
+    for ensure in ["present", "absent"] {
+        let want = want("ldapg", &[("ensure", ensure.into())]);
+        let error = trial::plan(&Groups, &machine, &want).unwrap_err().to_string();
+        assert!(
+            error.ends_with("(`group:` in /etc/nsswitch.conf), which `group` does not manage"),
+            "{error}"
+        );
+    }
+    let want = want("ops", &[("members", list(&["ldapu"]))]);
+    assert_eq!(trial::said(&trial::changes(&Groups, &machine, &want)), ["members:  -> ldapu"]);
+}

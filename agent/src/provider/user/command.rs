@@ -13,8 +13,7 @@ pub fn correcting(want: &User, property: Property, accounts: &Accounts) -> Vec<I
     let set = |option: &str, value: &str| vec![usermod(want, &[option, value])];
     let text = |value: Option<String>| value.unwrap_or_default();
     match property {
-        Property::Ensure if want.ensure == Presence::Absent => vec![removing(want)],
-        Property::Ensure => making(want, accounts),
+        Property::Ensure if want.ensure == Presence::Present => making(want, accounts),
         Property::Uid => set("--uid", &text(want.uid.map(|uid| uid.to_string()))),
         Property::Gid => set("--gid", &text(want.gid.as_ref().map(ToString::to_string))),
         Property::Shell => set("--shell", &text(want.shell.as_ref().map(ToString::to_string))),
@@ -31,7 +30,7 @@ pub fn correcting(want: &User, property: Property, accounts: &Accounts) -> Vec<I
         }
         Property::Password => password(want).into_iter().collect(),
         // The provider itself corrects these.
-        Property::Home | Property::ManageHome | Property::PurgeSshKeys => Vec::new(),
+        Property::Ensure | Property::Home | Property::ManageHome | Property::PurgeSshKeys => Vec::new(),
     }
 }
 
@@ -39,7 +38,7 @@ fn usermod(want: &User, options: &[&str]) -> Invocation {
     Invocation::new(["usermod"].iter().chain(options).chain(&["--", want.title.as_str()]).copied())
 }
 
-fn removing(want: &User) -> Invocation {
+pub(super) fn removing(want: &User) -> Invocation {
     let with_home = want.manage_home.then_some("--remove");
     Invocation::new(["userdel"].into_iter().chain(with_home).chain(["--", want.title.as_str()]))
 }

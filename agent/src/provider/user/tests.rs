@@ -9,6 +9,7 @@ use holdfast_catalog::value::{Kind, Sensitive, Value};
 use super::*;
 use crate::content;
 use crate::provider::CatalogClaims;
+use crate::provider::Need;
 use crate::provider::trial::{self, want};
 use crate::system::double::{Double, failed, said};
 

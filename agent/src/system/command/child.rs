@@ -1,5 +1,6 @@
 //! One child process: started, read, and ended in time.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -112,6 +113,7 @@ fn prepare(invocation: &Invocation, accounts: &Accounts) -> Result<std::process:
         Command::Shell(text) => vec!["/bin/sh", "-c", text],
     };
     let user = invocation.user.as_deref().map(|user| account(invocation, user, accounts)).transpose()?;
+    let user = user.as_deref();
     let own = rustix::process::geteuid().as_raw();
     let switch = user.filter(|user| user.uid != own).map(switch_arguments);
     if let Some(switch) = &switch {
@@ -141,11 +143,9 @@ fn prepare(invocation: &Invocation, accounts: &Accounts) -> Result<std::process:
     Ok(command)
 }
 
-fn account<'a>(invocation: &Invocation, user: &str, accounts: &'a Accounts) -> Result<&'a Account> {
-    let by_number = || accounts.uid(user).and_then(|uid| accounts.users().iter().find(|u| u.uid == uid));
+fn account<'a>(invocation: &Invocation, user: &str, accounts: &'a Accounts) -> Result<Cow<'a, Account>> {
     accounts
-        .user(user)
-        .or_else(by_number)
+        .find_user(user)
         .ok_or_else(|| Error::NoSuchUser { command: invocation.command.to_string(), user: user.to_owned() })
 }
 

@@ -108,17 +108,7 @@ impl Inspect for Machine {
     }
 
     fn accounts(&self) -> Result<Arc<Accounts>> {
-        let now = self.account_files()?;
-        let mut cached = lock(&self.accounts);
-        if let Some((then, accounts)) = &*cached
-            && *then == now
-        {
-            return Ok(accounts.clone());
-        }
-        let text = |name| self.read_text(Path::new(name)).map(Option::unwrap_or_default);
-        let accounts = Arc::new(Accounts::parse(&text("/etc/passwd")?, &text("/etc/group")?));
-        *cached = Some((now, accounts.clone()));
-        Ok(accounts)
+        self.read_accounts()
     }
 
     fn way_into(&self, path: &Path) -> Result<Option<HeldPath>> {

@@ -275,3 +275,43 @@ fn the_mode_of_a_directory_with_all_that_is_in_it_does_not_open_a_secret() {
     assert_eq!(bench.run(Mode::Enforce).events, [], "neither undoes the other");
     assert_eq!(["d", "d/secret"].map(|path| mode(&bench, path)), [0o755, 0o600]);
 }
+
+#[test]
+fn an_owner_who_comes_from_another_source_than_the_files_is_taken_by_the_id() {
+    use crate::provider::Plan;
+    use crate::provider::trial::{self, want};
+    use crate::system::double::{Double, failed, said};
+    if !crate::skip::is_root() {
+        return;
+    }
+    let machine = Double::new(|command| {
+        Some(match command.command.to_string().as_str() {
+            "getent passwd ldapu" | "getent passwd 60001" => {
+                said("ldapu:*:60001:60002::/home/ldapu:/bin/sh\n")
+            }
+            "getent group ldapg" => said("ldapg:*:60002:\n"),
+            "getent passwd slow" => failed(1, "it is away"),
+            _ => failed(2, ""),
+        })
+    });
+    machine.put("/etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+    machine.put("/etc/group", "root:x:0:\n");
+    machine.put("/srv/x", "");
+    let theirs: File = want("/srv/x", &[("owner", "ldapu".into()), ("group", "ldapg".into())]);
+    let changes = |want: &File| trial::said(&trial::changes(&Files, &machine, want));
+    assert_eq!(changes(&theirs), ["owner: root -> ldapu", "group: root -> ldapg"]);
+    trial::correct(&Files, &machine, &theirs).unwrap();
+    assert_eq!(changes(&theirs), [""; 0]);
+    assert_eq!(changes(&want("/srv/x", &[("owner", "root".into())])), ["owner: ldapu -> root"]);
+    for (owner, words) in [
+        ("nobody-here", "the user `nobody-here` does not exist; manage it too"),
+        ("slow", "whether the user `slow` exists cannot be told: `getent passwd slow` failed with"),
+    ] {
+        let Plan::Pending(why) =
+            trial::plan(&Files, &machine, &want("/srv/x", &[("owner", owner.into())])).unwrap()
+        else {
+            panic!("{owner}")
+        };
+        assert!(why.why.starts_with(words), "{why:?}");
+    }
+}
