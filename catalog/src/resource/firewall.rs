@@ -88,6 +88,15 @@ impl Protocol {
         }
     }
 
+    /// The only version of IP that has it, where not both do.
+    pub fn version(self) -> Option<u8> {
+        match self {
+            Self::Icmp | Self::Igmp => Some(4),
+            Self::Icmpv6 => Some(6),
+            _ => None,
+        }
+    }
+
     /// Whether it has ports.
     pub fn has_ports(self) -> bool {
         matches!(self, Self::Tcp | Self::Udp | Self::Sctp | Self::Dccp | Self::Udplite)
@@ -138,7 +147,7 @@ resource_type! {
         parameter order: Bounded<0, 999> = Bounded::new(50),
         /// What becomes of packets that meet all conditions.
         parameter action: Option<FirewallAction> => "`\"accept\"`; with `rule` what that says",
-        /// Only these protocols.
+        /// Only these protocols. `icmp` and `igmp` exist only in IPv4, `icmpv6` only in IPv6: each goes with addresses of its version.
         parameter protocol: Vec<Protocol> => "any",
         /// Only to these ports: `80`, `"8000-8010"`.
         parameter ports: Vec<Ports> => "any",
@@ -172,6 +181,27 @@ impl Firewall {
     pub fn matches_family(&self, v4: bool) -> bool {
         let has = |list: &[Cidr]| list.is_empty() || list.iter().any(|cidr| cidr.is_v4() == v4);
         has(&self.source) && has(&self.destination)
+    }
+
+    /// A protocol that no packet with these addresses has, or addresses that no packet with these protocols has.
+    fn unmatched(&self) -> Option<String> {
+        let is_v4 = |protocol: &Protocol| protocol.version().map(|version| version == 4);
+        let alone = self.protocol.iter().find(|one| is_v4(one).is_some_and(|v4| !self.matches_family(v4)));
+        if let (Some(protocol), Some(version)) = (alone, alone.and_then(|one| one.version())) {
+            return Some(format!(
+                "{protocol} exists only in IPv{version}, and no packet of that has these addresses"
+            ));
+        }
+        let addresses = [("source", &self.source), ("destination", &self.destination)];
+        [true, false].into_iter().find_map(|v4| {
+            let is_other = |protocol: &Protocol| is_v4(protocol) == Some(!v4);
+            let first = self.protocol.first().filter(|_| self.protocol.iter().all(is_other))?;
+            let is_of = |cidr: &&Cidr| cidr.is_v4() == v4;
+            let (name, cidr) =
+                addresses.iter().find_map(|(name, all)| Some((name, all.iter().find(is_of)?)))?;
+            let version = if v4 { 6 } else { 4 };
+            Some(format!("{first} exists only in IPv{version}, and `{name}` has `{cidr}`"))
+        })
     }
 
     fn has_conditions(&self) -> bool {
@@ -230,6 +260,12 @@ impl Rules for Firewall {
         if !self.matches_family(true) && !self.matches_family(false) {
             let why = "`source` and `destination` have no version of IP in common".to_owned();
             refuse("destination", why, "both addresses of a packet have the same version");
+        } else if let Some(why) = self.unmatched() {
+            refuse(
+                "protocol",
+                why,
+                "make it two rules: `icmp` for IPv4 and `icmpv6` for IPv6, each with its addresses",
+            );
         }
         errors
     }

@@ -42,6 +42,42 @@ fn a_packet_has_both_addresses_of_one_version() {
 }
 
 #[test]
+fn a_protocol_of_one_version_goes_with_addresses_of_that_version() {
+    let (v4, v6) = ("192.0.2.0/24", "2001:db8::/32");
+    let rule = |protocols: &[&str], side: &'static str, addresses: &[&str]| {
+        read(&[("protocol", list(protocols)), (side, list(addresses))])
+    };
+    for side in ["source", "destination"] {
+        for (protocols, addresses) in [
+            (&["icmp"][..], &[v6][..]),
+            (&["igmp"], &[v6]),
+            (&["icmpv6"], &[v4]),
+            (&["icmp"], &[v4, v6]),
+            (&["icmpv6"], &[v4, v6]),
+            (&["icmp", "igmp"], &[v4, v6]),
+            (&["icmp", "icmpv6"], &[v4]),
+            (&["tcp", "icmp"], &[v6]),
+        ] {
+            let errors = rule(protocols, side, addresses).unwrap_err();
+            let said = (errors.len(), errors[0].attribute);
+            assert_eq!(said, (1, "protocol"), "{protocols:?} {side} {addresses:?}: {errors:?}");
+        }
+        for (protocols, addresses) in [
+            (&["icmp"][..], &[v4][..]),
+            (&["icmp", "icmpv6"], &[v4, v6]),
+            (&["tcp", "icmp"], &[v4, v6]),
+            (&["ipv6", "ipip", "gre", "ospf", "vrrp"], &[v6]),
+            (&["ipv6", "ipip"], &[v4]),
+            (&["icmpv6"], &[]),
+        ] {
+            assert!(rule(protocols, side, addresses).is_ok(), "{protocols:?} {side} {addresses:?}");
+        }
+    }
+    let errors = rule(&["icmp"], "source", &[v4, v6]).unwrap_err();
+    assert_eq!(errors[0].message, format!("icmp exists only in IPv4, and `source` has `{v6}`"));
+}
+
+#[test]
 fn interfaces_are_those_that_the_chain_knows() {
     assert_eq!(refused(&[("out_interface", "eth0".into())]), "out_interface");
     assert_eq!(refused(&[("chain", "output".into()), ("interface", "eth0".into())]), "interface");
