@@ -12,7 +12,7 @@ use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::spelling::nearest;
 
 use super::text::edit::{PUBLIC, Texts, rewrite};
-use super::{Applied, Error, Job, Left, Need, Provider, Reading, Taken, Writing, properties};
+use super::{Applied, ChangeKind, Error, Job, Left, Need, Provider, Reading, Taken, Writing, properties};
 use crate::system::{Inspect, Invocation, Liveness};
 
 mod entries;
@@ -90,9 +90,7 @@ impl Provider for Locales {
         }
         if want.default {
             let text = found.texts.get(found.default_file)?.unwrap_or_default();
-            let is = entries::default(text).unwrap_or("absent");
-            changes
-                .extend((is != want.title.as_str()).then(|| Change::new(Property::Default, is, &want.title)));
+            changes.extend(default_differs(want, text, found.default_file));
         }
         Ok(Plan::of(changes))
     }
@@ -213,6 +211,24 @@ fn generate(wanted: &[&Locale], writing: Writing<'_>) -> Result<BTreeSet<String>
     Ok(usable(&writing.run(&all_usable())?.text()))
 }
 
+/// What differs in the default. Another locale for one part of it, such as `LC_TIME`, is an exception that somebody made: it is
+/// reported, and stays.
+fn default_differs(want: &Locale, text: &str, file: &str) -> Option<Change> {
+    let is = entries::default(text).unwrap_or("absent");
+    let overruling = entries::overruling(text, &want.title);
+    if !overruling.is_empty() {
+        let is = format!("{is}, overruled by {}", overruling.join(" and "));
+        return Some(Change::new(Property::Default, is, &want.title));
+    }
+    let change = Change::new(Property::Default, is, &want.title);
+    if is != want.title.as_str() {
+        return Some(change);
+    }
+    let parts = entries::parts(text, &want.title);
+    let words = || format!("{file} has {}, which is another locale for a part", parts.join(" and "));
+    (!parts.is_empty()).then(|| change.kind(ChangeKind::Note).note(words()))
+}
+
 /// The result for one locale: `locale-gen` does not say what it could not generate.
 fn outcome(
     job: &Job<'_, Locale, Property>,
@@ -250,7 +266,7 @@ fn not_done(want: &Locale) -> String {
 
 fn set_default(want: &Locale, writing: Writing<'_>) -> Result<(), Error> {
     let file = entries::default_file(writing.machine)?;
-    rewrite(writing, file, PUBLIC, |text| entries::with_default(text, want.title.as_str()))
+    rewrite(writing, file, PUBLIC, |text| entries::with_default(text, &want.title))
 }
 
 #[cfg(test)]

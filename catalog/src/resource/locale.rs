@@ -76,7 +76,9 @@ resource_type! {
     Locale("locale"), titled LocaleName {
         /// Whether it is generated, now and whenever the C library is upgraded (`/etc/locale.gen`).
         property ensure: Presence = Presence::Present,
-        /// Whether it is the language of the machine (`LANG`); `false` leaves that alone. One locale can be it.
+        /// Whether it is the language of the machine (`LANG`); `false` leaves that alone. One locale can be it. `LC_ALL` of another
+        /// locale and `LANGUAGE` of another language are removed from the same file, since programs prefer them. Another locale for a
+        /// part, such as `LC_TIME`, stays and is reported.
         property default: bool = false,
     }
 }

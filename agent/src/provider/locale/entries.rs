@@ -90,16 +90,59 @@ pub(super) fn default(text: &str) -> Option<&str> {
 }
 
 fn language(line: &str) -> Option<&str> {
-    let value = line.trim_start().strip_prefix("LANG=")?.trim_end();
-    let unquoted = |mark| value.strip_prefix(mark).and_then(|rest: &str| rest.strip_suffix(mark));
-    Some(unquoted('"').or_else(|| unquoted('\'')).unwrap_or(value))
+    variable(line).filter(|(name, _)| *name == "LANG").map(|(_, value)| value)
 }
 
-/// The text with this default, on one line.
-pub(super) fn with_default(text: &str, name: &str) -> String {
-    let new = format!("LANG={name}\n");
+/// The variable that a line sets, and its value.
+fn variable(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.trim_start().split_once('=')?;
+    let value = value.trim_end();
+    let unquoted = |mark| value.strip_prefix(mark).and_then(|rest: &str| rest.strip_suffix(mark));
+    Some((name, unquoted('"').or_else(|| unquoted('\'')).unwrap_or(value)))
+}
+
+/// What a text has that makes another locale the default than its `LANG`, as `NAME=VALUE`.
+pub(super) fn overruling(text: &str, title: &LocaleName) -> Vec<String> {
+    let lines = text.lines().filter(|line| overrules(line, title)).filter_map(variable);
+    lines.map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+/// What a text has that gives a part of the default, such as dates, to another locale.
+pub(super) fn parts(text: &str, title: &LocaleName) -> Vec<String> {
+    let is_part = |(name, value): &(&str, &str)| {
+        name.starts_with("LC_") && *name != "LC_ALL" && !value.is_empty() && !is_named(value, title)
+    };
+    text.lines().filter_map(variable).filter(is_part).map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+/// Whether programs go by this line and not by `LANG`: `LC_ALL` is stronger, and so is `LANGUAGE` for what they say. Where the
+/// locale is `C`, they pass `LANGUAGE` over.
+fn overrules(line: &str, title: &LocaleName) -> bool {
+    let language = |name: &str| name.split(['_', '.', '@']).next().unwrap_or_default().to_owned();
+    match variable(line) {
+        None | Some((_, "")) => false,
+        Some(("LC_ALL", value)) => !is_named(value, title),
+        Some(("LANGUAGE", value)) => {
+            let first = value.split(':').find(|name| !name.is_empty()).unwrap_or_default();
+            !matches!(title.as_str(), "C" | "POSIX") && language(first) != language(title.as_str())
+        }
+        Some(_) => false,
+    }
+}
+
+/// Whether a name is that of the locale, in whatever letters.
+fn is_named(name: &str, title: &LocaleName) -> bool {
+    LocaleLine { name, charset: "" }.is(title)
+}
+
+/// The text with this default, on one line, and without what overrules it.
+pub(super) fn with_default(text: &str, title: &LocaleName) -> String {
+    let new = format!("LANG={title}\n");
     let mut placed = false;
     let mut edited = edit(text, |line| {
+        if overrules(line, title) {
+            return Some(String::new());
+        }
         language(line)?;
         Some(if std::mem::replace(&mut placed, true) { String::new() } else { new.clone() })
     });
@@ -159,9 +202,9 @@ mod tests {
         assert_eq!(default(text), Some("C"));
         assert_eq!(default("LANG=\"en_US.UTF-8\""), Some("en_US.UTF-8"));
         assert_eq!(
-            with_default(text, "de_CH.UTF-8"),
+            with_default(text, &name("de_CH.UTF-8")),
             "# by update-locale\nLANG=de_CH.UTF-8\nLC_TIME=de_CH.UTF-8\n"
         );
-        assert_eq!(with_default("LC_ALL=C", "x"), "LC_ALL=C\nLANG=x\n");
+        assert_eq!(with_default("LC_TIME=C", &name("x")), "LC_TIME=C\nLANG=x\n");
     }
 }

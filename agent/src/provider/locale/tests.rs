@@ -120,6 +120,40 @@ fn the_default_is_compared_by_itself() {
 }
 
 #[test]
+fn what_overrules_the_default_is_removed_and_an_exception_for_a_part_is_said() {
+    let want = locale("en_US.UTF-8", &[("default", true.into())]);
+    for (lines, overruling) in [
+        ("LC_ALL=C\n", "LC_ALL=C"),
+        ("LC_ALL=\"de_CH.UTF-8\"\n", "LC_ALL=de_CH.UTF-8"),
+        ("LANGUAGE=fr\n", "LANGUAGE=fr"),
+        ("LC_ALL=C\nLANGUAGE=fr:en\n", "LC_ALL=C and LANGUAGE=fr:en"),
+    ] {
+        let machine = machine(&["en_US.utf8"], "");
+        machine.put(GENERATED, "en_US.UTF-8 UTF-8\n");
+        machine.put("/etc/default/locale", &format!("# mine\nLANG=en_US.UTF-8\n{lines}"));
+        let is = format!("en_US.UTF-8, overruled by {overruling}");
+        assert_eq!(changes(&machine, &want), [format!("default: {is} -> en_US.UTF-8")]);
+        assert!(trial::correct(&Locales, &machine, &want).unwrap().failed.is_empty());
+        assert_eq!(file(&machine, "/etc/default/locale"), "# mine\nLANG=en_US.UTF-8\n");
+        assert_eq!(trial::plan(&Locales, &machine, &want).unwrap(), Plan::IN_SYNC);
+    }
+    for lines in
+        ["LC_ALL=en_US.utf8\n", "LC_ALL=\n", "LANGUAGE=en_GB:en\n", "#LC_ALL=C\n", "LC_TIME=en_US.UTF-8\n"]
+    {
+        let machine = machine(&["en_US.utf8"], "");
+        machine.put(GENERATED, "en_US.UTF-8 UTF-8\n");
+        machine.put("/etc/default/locale", &format!("LANG=en_US.UTF-8\n{lines}"));
+        assert_eq!(trial::plan(&Locales, &machine, &want).unwrap(), Plan::IN_SYNC, "{lines}");
+    }
+    let machine = machine(&["en_US.utf8"], "");
+    machine.put(GENERATED, "en_US.UTF-8 UTF-8\n");
+    machine.put("/etc/default/locale", "LANG=en_US.UTF-8\nLC_TIME=de_CH.UTF-8\n");
+    let Plan::InSync(said) = trial::plan(&Locales, &machine, &want).unwrap() else { panic!("it stays") };
+    let words = "/etc/default/locale has LC_TIME=de_CH.UTF-8, which is another locale for a part";
+    assert_eq!(said[0].note.as_deref(), Some(words));
+}
+
+#[test]
 fn what_cannot_be_had_is_refused_or_waited_for() {
     let plan = |machine: &Double, title: &str, attributes: &[(&str, Value)]| {
         trial::plan(&Locales, machine, &locale(title, attributes))
