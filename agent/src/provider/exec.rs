@@ -147,12 +147,34 @@ fn needed(error: &Error) -> Option<Needed> {
         Error::System(NoSuchUser { user, .. }) => Some(Needed::Account(user.clone())),
         Error::System(NoDirectory { directory, .. }) => Some(Needed::Path(directory.clone())),
         Error::Command { exit: Exit::Code(code), .. } if NOT_RUN.contains(code) => Some(Needed::Other),
+        Error::Missing(need) => Some(need.what.clone()),
         _ => None,
     }
 }
 
 /// The exit codes of a shell whose command was killed: the signal's number plus 128.
 const KILLED: [i32; 5] = [134, 135, 137, 139, 143];
+
+/// The program that the shell did not find, unless the guard says itself what follows then. The exit code of a shell is that of
+/// its last command, which may have had nothing to judge by.
+fn not_found<'a>(command: &Command, stderr: &'a str) -> Option<&'a str> {
+    let Command::Shell(text) = command else { return None };
+    let goes_on = text.contains("||") || text.split(|c: char| !c.is_alphanumeric()).any(|word| word == "if");
+    stderr.lines().filter(|_| !goes_on).find_map(missing_in)
+}
+
+/// The program that a line of a shell says is missing: `/bin/sh: 1: nosuch: not found` of dash, or
+/// `/bin/sh: line 1: nosuch: command not found` of bash. In the message of a builtin, the builtin's name comes first.
+fn missing_in(line: &str) -> Option<&str> {
+    let said = line.strip_prefix("/bin/sh: ").or_else(|| line.strip_prefix("sh: "))?;
+    let said = said.strip_suffix(": command not found").or_else(|| said.strip_suffix(": not found"))?;
+    let is_number = |place: &str| {
+        let digits = place.strip_prefix("line ").unwrap_or(place);
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let name = said.split_once(": ").filter(|(place, _)| is_number(place)).map_or(said, |(_, name)| name);
+    Some(name).filter(|name| !name.contains(": "))
+}
 
 /// Whether a guard's command succeeds. A command that did not run, or was killed, has answered neither yes nor no.
 fn probe(want: &Exec, command: &Command, machine: &dyn Inspect) -> Result<bool, Error> {
@@ -162,7 +184,17 @@ fn probe(want: &Exec, command: &Command, machine: &dyn Inspect) -> Result<bool, 
         Exit::Code(code) if NOT_RUN.contains(&code) => Err(Error::command(&invocation, &output)),
         Exit::Code(code) if KILLED.contains(&code) => Err(Error::command(&invocation, &output)),
         Exit::TimedOut(_) | Exit::Signal(_) | Exit::Stopped(_) => Err(Error::command(&invocation, &output)),
-        Exit::Code(_) => Ok(output.succeeded()),
+        Exit::Code(_) => match not_found(command, &String::from_utf8_lossy(&output.stderr)) {
+            Some(name) => {
+                let words = format!(
+                    "the shell did not find `{name}`, so the result of `{command}` ({}) means nothing",
+                    output.exit
+                );
+                let what = if name.contains('/') { Needed::Path(name.into()) } else { Needed::Other };
+                Err(Error::Missing(Need { why: words, what }))
+            }
+            None => Ok(output.succeeded()),
+        },
     }
 }
 
@@ -242,6 +274,51 @@ mod tests {
                 Commands.refresh(&refreshed, Notice::Refresh, &[], writing)
             });
             assert!(refreshed.is_err() && double.ran().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_guard_in_which_the_shell_did_not_find_a_program_has_said_nothing() {
+        let machine = system::Machine::open(Path::new("/")).unwrap();
+        let asked = |guard: Value| {
+            let want = want("x", &[("command", "true".into()), ("unless", guard)]);
+            guards(&want, &machine).map(|guards| matches!(guards, Guards::NothingToDo))
+        };
+        for guard in ["nosuch-hf --list | sort", "! nosuch-hf", "nosuch-hf; true", "test -z \"$(nosuch-hf)\""]
+        {
+            let error = asked(guard.into()).unwrap_err();
+            assert!(needed(&error).is_some(), "{guard}: {error}");
+            let error = error.to_string();
+            assert!(error.contains("the shell did not find `nosuch-hf`"), "{guard}: {error}");
+        }
+        for (guard, nothing_to_do) in [
+            ("nosuch-hf --list || true", true),
+            ("if nosuch-hf; then false; fi", true),
+            ("command -v nosuch-hf | sort", true),
+            ("hash nosuch-hf; true", true),
+            ("nosuch-hf 2>/dev/null | sort", true),
+            ("echo 'x: not found' >&2; false", false),
+        ] {
+            assert_eq!(asked(guard.into()).unwrap(), nothing_to_do, "{guard}");
+        }
+        let list = ["sh", "-c", "echo 'sh: 1: x: not found' >&2"].map(Value::from).to_vec();
+        assert!(asked(list.into()).unwrap(), "what a program says is its own");
+    }
+
+    #[test]
+    fn what_a_shell_did_not_find_is_told_by_its_words() {
+        for (line, name) in [
+            ("/bin/sh: 1: nosuch: not found", Some("nosuch")),
+            ("sh: 12: ./no/such: not found", Some("./no/such")),
+            ("/bin/sh: line 1: nosuch: command not found", Some("nosuch")),
+            ("sh: nosuch: command not found", Some("nosuch")),
+            ("/bin/sh: nosuch: not found", Some("nosuch")),
+            ("/bin/sh: 1: hash: nosuch: not found", None),
+            ("/usr/bin/check: 3: nosuch: not found", None),
+            ("file x: not found", None),
+            ("/bin/sh: 1: cannot open x: No such file", None),
+        ] {
+            assert_eq!(missing_in(line), name, "{line}");
         }
     }
 

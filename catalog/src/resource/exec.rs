@@ -14,9 +14,11 @@ resource_type! {
         parameter command: Option<Command> => "the title",
         /// A path that the command makes: where it is, nothing is run.
         property creates: Option<AbsolutePath> => "none",
-        /// A command: where it succeeds, nothing is run. One that is not there, or cannot be run (exit code 126 or 127), is an error.
+        /// A command: where it succeeds, nothing is run. One that is not there, or cannot be run (exit code 126 or 127), is an error, and
+        /// so is a program that the shell does not find, unless the text says what follows then, with `||` or `if`. The result of a
+        /// pipeline is that of its last command: `sh` has no `pipefail`.
         property unless: Option<Command> => "none",
-        /// A command: only where it succeeds, something is run. One that is not there is an error.
+        /// A command: only where it succeeds, something is run. One that is not there is an error, as with `unless`.
         property only_if: Option<Command> => "none",
         /// Runs only when something notifies it.
         parameter refresh_only: bool = false,
