@@ -158,10 +158,10 @@ fn wanted_commit(git: &Git<'_>, revision: &GitRevision, depth: Option<u32>) -> R
     match target.kind {
         _ if target.away.is_some() => {}
         RevisionKind::Branch => {
-            git.run(&["update-ref", &format!("refs/remotes/origin/{revision}"), &target.commit])?;
+            git.remember(format!("refs/remotes/origin/{revision}"), &target.commit)?;
         }
         RevisionKind::Tag => {
-            git.run(&["update-ref", &format!("refs/tags/{revision}"), &target.commit])?;
+            git.remember(format!("refs/tags/{revision}"), &target.commit)?;
         }
         RevisionKind::Commit => {}
     }

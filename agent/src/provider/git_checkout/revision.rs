@@ -106,13 +106,16 @@ impl Git<'_> {
         let branch = format!("refs/remotes/origin/{revision}");
         match target.kind {
             RevisionKind::Branch => {
+                self.forget_rivals(std::slice::from_ref(&branch))?;
                 fetch(&["--no-tags"], &[&format!("+refs/heads/{revision}:{branch}")])?;
                 // The branch may have moved since it was asked for.
                 self.run(&["rev-parse", "--verify", &format!("{branch}^{{commit}}")])
             }
             RevisionKind::Tag => {
-                fetch(&["--no-tags"], &[&format!("+refs/tags/{revision}:refs/tags/{revision}")])?;
-                self.run(&["rev-parse", "--verify", &format!("refs/tags/{revision}^{{commit}}")])
+                let tag = format!("refs/tags/{revision}");
+                self.forget_rivals(std::slice::from_ref(&tag))?;
+                fetch(&["--no-tags"], &[&format!("+{tag}:{tag}")])?;
+                self.run(&["rev-parse", "--verify", &format!("{tag}^{{commit}}")])
             }
             RevisionKind::Commit => {
                 // Some hosts give a commit by its id; from others everything is fetched.
@@ -140,11 +143,52 @@ impl Git<'_> {
 
     /// Removes the names that a remote gave.
     pub fn forget_names(&self) -> Result<(), Error> {
-        let names = self.run(&["for-each-ref", "--format=%(refname)", "refs/tags", "refs/remotes/origin"])?;
-        names.lines().try_for_each(|name| self.run(&["update-ref", "--no-deref", "-d", name]).map(drop))
+        self.known_names()?.lines().try_for_each(|name| self.forget(name))
+    }
+
+    /// Keeps a commit under a name of the remote.
+    pub fn remember(&self, name: String, commit: &str) -> Result<(), Error> {
+        self.forget_rivals(std::slice::from_ref(&name))?;
+        self.run(&["update-ref", &name, commit]).map(drop)
+    }
+
+    fn known_names(&self) -> Result<String, Error> {
+        self.run(&["for-each-ref", "--format=%(refname)", "refs/tags", "refs/remotes/origin"])
+    }
+
+    fn forget(&self, name: &str) -> Result<(), Error> {
+        self.run(&["update-ref", "--no-deref", "-d", name]).map(drop)
+    }
+
+    /// Forgets names that keep git from taking these. `feature` is no name beside `feature/x`, so a remote that has the one no longer
+    /// has the other. Answers with whether there were any.
+    fn forget_rivals(&self, wanted: &[String]) -> Result<bool, Error> {
+        let names = self.known_names()?;
+        let in_the_way = names.lines().filter(|name| wanted.iter().any(|one| are_rivals(one, name)));
+        let in_the_way: Vec<&str> = in_the_way.collect();
+        in_the_way.iter().try_for_each(|name| self.forget(name))?;
+        Ok(!in_the_way.is_empty())
     }
 
     fn fetch_all(&self) -> Result<(), Error> {
+        match self.try_fetch_all() {
+            Err(_) if self.forget_rivals(&self.names_at_remote()?)? => self.try_fetch_all(),
+            tried => tried,
+        }
+    }
+
+    /// What the names of the remote are called here.
+    fn names_at_remote(&self) -> Result<Vec<String>, Error> {
+        let text = self.ls_remote(&["refs/heads/*", "refs/tags/*"])?;
+        let names = text.lines().filter_map(|line| line.split_once('\t')).map(|(_, name)| name);
+        let here = |name: &str| match name.strip_prefix("refs/heads/") {
+            Some(branch) => format!("refs/remotes/origin/{branch}"),
+            None => name.to_owned(),
+        };
+        Ok(names.filter(|name| !name.ends_with("^{}")).map(here).collect())
+    }
+
+    fn try_fetch_all(&self) -> Result<(), Error> {
         let is_shallow = self.run(&["rev-parse", "--is-shallow-repository"])? == "true";
         let whole = is_shallow.then_some("--unshallow");
         let options = ["fetch", "--quiet", "--force", "--tags"].into_iter().chain(whole);
@@ -162,6 +206,13 @@ fn local(text: &str, branch: &str, tag: &str) -> Local {
             .and_then(|words| words.last().map(|id| (*id).to_owned()))
     };
     Local { branch: find(branch), tag: find(tag) }
+}
+
+/// Whether two names cannot be beside each other, since one would be a folder of the other.
+fn are_rivals(one: &str, other: &str) -> bool {
+    let is_in =
+        |name: &str, folder: &str| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    is_in(one, other) || is_in(other, one)
 }
 
 fn is_id(text: &str) -> bool {

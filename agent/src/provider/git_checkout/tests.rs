@@ -8,6 +8,7 @@ use holdfast_catalog::value::Value;
 use crate::enforce::bench::Bench;
 
 mod content;
+mod names;
 
 /// A repository `origin` with two commits on `main`, the first tagged `v1`, the second `v2`.
 const ORIGIN: &str = "
