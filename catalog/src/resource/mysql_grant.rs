@@ -172,9 +172,10 @@ resource_type! {
     /// Privileges of an account on everything, a database or a table. The title is any name.
     ///
     /// They are the least that the account has: what others granted it stays. `ensure = "absent"` takes exactly these
-    /// privileges away. A `_` in a database's name is itself and no wildcard.
+    /// privileges away. Where the account still has them by a wider level (`*.*`, or the database of a table), each report says
+    /// so. A `_` in a database's name is itself and no wildcard.
     MysqlGrant("mysql_grant"), titled String {
-        /// Whether the account has the privileges.
+        /// Whether the account has the privileges at this level.
         property ensure: Presence = Presence::Present,
         /// The account, as `user@host`.
         parameter user: MysqlAccount,

@@ -80,9 +80,10 @@ resource_type! {
     /// Privileges of a role on a database, a schema, tables or sequences. The title is any name.
     ///
     /// They are the least that the role has: what others granted it stays. `ensure = "absent"` takes exactly these
-    /// privileges away. On all tables or sequences of a schema, each run grants them on those that came since the last.
+    /// privileges away from the role itself. Where it still has them, by `PUBLIC`, by a role of which it is a member, or as a superuser,
+    /// each report says so. On all tables or sequences of a schema, each run grants them on those that came since the last.
     PostgresqlGrant("postgresql_grant"), titled String {
-        /// Whether the role has the privileges.
+        /// Whether the privileges are granted to the role.
         property ensure: Presence = Presence::Present,
         /// The role; `public` is every role there is.
         parameter role: SqlName,

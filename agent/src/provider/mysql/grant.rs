@@ -7,7 +7,7 @@ use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::mysql_grant::{Level, MysqlPrivilege};
 
 use super::super::database::{Seen, joined};
-use super::super::{Applied, Error, Left, Provider, Reading, Taken, Writing, properties};
+use super::super::{Applied, ChangeKind, Error, Left, Provider, Reading, Taken, Writing, properties};
 use super::client;
 use super::quoting::{account, identifier, pattern};
 
@@ -50,15 +50,7 @@ impl Provider for MysqlGrants {
         }
         seen.plan(|held| {
             Ok(match (want.ensure, held.missing(want)) {
-                (Presence::Absent, _) => {
-                    let has = |place: &String| {
-                        held.any(want, place) || held.on_columns(want, place).next().is_some()
-                    };
-                    let any = places(&want.on).iter().any(has);
-                    let change =
-                        any.then(|| Change::new(Property::Ensure, Presence::Present, Presence::Absent));
-                    Plan::of(Vec::from_iter(change))
-                }
+                (Presence::Absent, _) => taken(want, held),
                 (Presence::Present, Some(why)) => Plan::pending(why),
                 (Presence::Present, None) => Plan::of(differences(want, held)),
             })
@@ -112,6 +104,33 @@ fn places(level: &Level) -> Vec<String> {
             [escaped].into_iter().chain(raw).map(|name| format!("{name}.*")).collect()
         }
         other => vec![other.to_string()],
+    }
+}
+
+/// The levels that contain a level, as the server lists them.
+fn wider(level: &Level) -> Vec<String> {
+    let database = match level {
+        Level::Table(database, _) => places(&Level::Database(database.clone())),
+        Level::Database(_) | Level::Global => Vec::new(),
+    };
+    let global = (*level != Level::Global).then(|| Level::Global.to_string());
+    database.into_iter().chain(global).collect()
+}
+
+/// What is to be revoked. Privileges of a wider level are not this resource's: each run reports that the account still has them.
+fn taken(want: &MysqlGrant, held: &GrantTable) -> Plan {
+    let has = |place: &String| held.any(want, place) || held.on_columns(want, place).next().is_some();
+    let is = if places(&want.on).iter().any(has) { Presence::Present } else { Presence::Absent };
+    let still = wider(&want.on).into_iter().find(|place| held.any(want, place)).map(|place| {
+        let has = words(&held.of_wanted(want, &place));
+        format!("`{}` still has {has} on {}, by its privileges on {place}", want.user, want.on)
+    });
+    let change = Change::new(Property::Ensure, is, Presence::Absent);
+    match (is, still) {
+        (Presence::Absent, None) => Plan::IN_SYNC,
+        (Presence::Absent, Some(still)) => Plan::of(vec![change.kind(ChangeKind::Note).note(still)]),
+        (Presence::Present, None) => Plan::of(vec![change]),
+        (Presence::Present, Some(still)) => Plan::of(vec![change.note(still)]),
     }
 }
 

@@ -139,7 +139,14 @@ fn default_roles(want: &PostgresqlGrant) -> String {
 fn taking(want: &PostgresqlGrant, access: Option<&GrantAccess>) -> Result<Plan, Error> {
     let on_columns = access.and_then(|access| access.holds_on_columns(want));
     let is_held = |access: &&GrantAccess| access.holds_any(want) || on_columns.is_some();
-    let Some(access) = access.filter(is_held) else { return Ok(Plan::IN_SYNC) };
+    // What is granted to others is not this resource's: that the role has it all the same is said in each run.
+    let by_others = access.and_then(|access| access.by_others(want));
+    let Some(access) = access.filter(is_held) else {
+        let said = |words| {
+            Change::new(Property::Ensure, want.ensure, want.ensure).kind(ChangeKind::Note).note(words)
+        };
+        return Ok(Plan::of(by_others.map(said).into_iter().collect()));
+    };
     if let Some((object, grantor)) = access.granted_by_another(want) {
         return Err(Error::Refused(format!(
             "a privilege on `{object}` was granted by the role `{grantor}`, which is not its owner: revoke it as that role, \
@@ -147,10 +154,9 @@ fn taking(want: &PostgresqlGrant, access: Option<&GrantAccess>) -> Result<Plan, 
         )));
     }
     let change = Change::new(Property::Ensure, Presence::Present, Presence::Absent);
-    Ok(Plan::of(vec![match on_columns {
-        Some(object) => change.note(format!("on columns of {object}, too")),
-        None => change,
-    }]))
+    let on_columns = on_columns.map(|object| format!("on columns of {object}, too"));
+    let notes: Vec<String> = on_columns.into_iter().chain(by_others).collect();
+    Ok(Plan::of(vec![if notes.is_empty() { change } else { change.note(notes.join("; ")) }]))
 }
 
 /// The differences if everything exists that the privileges refer to.

@@ -163,3 +163,29 @@ fn what_is_held_on_columns_alone_is_taken_away_too() {
     let other = grant("shop_a.*", &["SELECT"], &[("ensure", "absent".into())]);
     assert!(changes(&MysqlGrants, &server.machine, &other).is_empty(), "a table is another level");
 }
+
+#[test]
+fn what_the_account_has_by_a_wider_level_is_said_in_each_run() {
+    let gone = |on: &str| grant(on, &["SELECT"], &[("ensure", "absent".into())]);
+    let note = |held: &[(&str, &[&str])], on: &str| match plan(&MysqlGrants, &with(held).machine, &gone(on))
+        .unwrap()
+    {
+        Plan::InSync(said) => said.into_iter().find_map(|change| change.note),
+        other => panic!("{other:?}"),
+    };
+    for (held, on, by) in [
+        ("*.*", "shop_a.*", "*.*"),
+        ("*.*", "shop_a.orders", "*.*"),
+        ("shop\\_a.*", "shop_a.orders", "shop\\_a.*"),
+        ("shop_a.*", "shop_a.orders", "shop_a.*"),
+    ] {
+        let words = format!("`app@%` still has SELECT on {on}, by its privileges on {by}");
+        assert_eq!(note(&[(held, &["SELECT"])], on), Some(words), "{held}");
+        assert_eq!(note(&[(held, &["INSERT"])], on), None, "{held}");
+    }
+    assert_eq!(note(&[("other.*", &["SELECT"])], "shop_a.orders"), None);
+    let server = with(&[("*.*", &["SELECT"]), ("shop_a.orders", &["SELECT"])]);
+    let found = changes(&MysqlGrants, &server.machine, &gone("shop_a.orders"));
+    assert_eq!(said(&found), ["ensure: present -> absent"]);
+    assert!(found[0].note.as_deref().unwrap().ends_with("by its privileges on *.*"), "{found:?}");
+}

@@ -22,6 +22,9 @@ pub struct GrantAccesses(BTreeMap<String, GrantAccess>);
 pub struct GrantAccess {
     /// Whether the role exists.
     role: bool,
+    /// Whether it may do everything, whatever is granted to it.
+    #[serde(default)]
+    superuser: bool,
     /// Whether the schema exists.
     schema: bool,
     /// The objects that exist.
@@ -41,6 +44,9 @@ pub struct Object {
     /// Privileges that are held on some of its columns.
     #[serde(default)]
     columns: BTreeSet<String>,
+    /// Who else gives the role a privilege: the roles of which it is a member; no name stands for `PUBLIC`.
+    #[serde(default)]
+    by_others: BTreeMap<String, BTreeSet<Option<String>>>,
 }
 
 /// The privileges that are held, by name.
@@ -129,6 +135,28 @@ impl GrantAccess {
         let wanted = want.each_privilege();
         let is_held = |object: &&Object| wanted.iter().any(|one| object.columns.contains(&one.to_string()));
         self.objects.iter().find(is_held).map(|object| object.name.as_str())
+    }
+
+    /// How the role has some of the privileges that are not granted to it itself.
+    pub fn by_others(&self, want: &PostgresqlGrant) -> Option<String> {
+        let wanted = want.each_privilege();
+        if self.superuser {
+            return Some(format!("`{}` is a superuser, and has all privileges", want.role));
+        }
+        self.objects.iter().find_map(|object| {
+            let of = |one: &PostgresqlPrivilege| Some((*one, object.by_others.get(&one.to_string())?));
+            let others: Vec<_> = wanted.iter().filter_map(of).collect();
+            let by: BTreeSet<_> = others.iter().flat_map(|(_, by)| by.iter()).collect();
+            let by = by
+                .into_iter()
+                .map(|role| role.as_ref().map_or("PUBLIC".to_owned(), |role| format!("the role `{role}`")));
+            let by = by.collect::<Vec<_>>().join(" and ");
+            let which: Vec<_> = others.iter().map(|(one, _)| *one).collect();
+            let words = || {
+                format!("`{}` still has {} on `{}`, by {by}", want.role, super::words(&which), object.name)
+            };
+            (!which.is_empty()).then(words)
+        })
     }
 
     /// The privileges that the role has on every object.

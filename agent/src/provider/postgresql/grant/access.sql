@@ -20,10 +20,18 @@ WITH want(key, role, kind, schema, name) AS (VALUES
 )
 SELECT json_object_agg(a.key, json_build_object(
   'role', a.grantee IS NOT NULL,
+  'superuser', (SELECT coalesce(bool_or(r.rolsuper), false) FROM pg_roles r WHERE r.oid = a.grantee),
   'schema', a.namespace IS NOT NULL,
   'objects', (SELECT coalesce(json_agg(json_build_object('name', o.name, 'untouched', o.untouched, 'columns',
       (SELECT coalesce(json_agg(DISTINCT e.privilege_type), '[]') FROM pg_attribute t, aclexplode(t.attacl) e
-       WHERE t.attrelid = o.relation AND NOT t.attisdropped AND e.grantee = o.grantee), 'held',
+       WHERE t.attrelid = o.relation AND NOT t.attisdropped AND e.grantee = o.grantee), 'by_others',
+      (SELECT coalesce(json_object_agg(p.privilege, p.by), '{{}}')
+       FROM (SELECT e.privilege_type, json_agg(DISTINCT g.rolname)
+             FROM aclexplode(o.acl) e LEFT JOIN pg_roles g ON g.oid = e.grantee
+             WHERE o.grantee <> 0 AND e.grantee <> o.grantee
+               AND (e.grantee = 0 OR pg_has_role(o.grantee, g.oid, 'USAGE'))
+             GROUP BY e.privilege_type
+            ) p(privilege, by)), 'held',
       (SELECT coalesce(json_object_agg(p.privilege, json_build_object('grantable', p.grantable, 'other', p.other)), '{{}}')
        FROM (SELECT e.privilege_type, bool_or(e.is_grantable),
                min(pg_get_userbyid(e.grantor)::text) FILTER (WHERE e.grantor <> o.owner)

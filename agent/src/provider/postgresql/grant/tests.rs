@@ -281,3 +281,30 @@ fn what_is_held_on_columns_alone_is_taken_away_too() {
     let revoke = "REVOKE UPDATE ON TABLE \"public\".\"secret\" FROM \"app\";\n";
     assert_eq!(server.told(MARK), [format!("BEGIN;\n{revoke}COMMIT;\n")]);
 }
+
+#[test]
+fn what_the_role_has_by_others_is_said_in_each_run() {
+    let gone = grant(&[
+        ("on", "table".into()),
+        ("object", "orders".into()),
+        ("privileges", words(&["SELECT", "UPDATE"])),
+        ("ensure", "absent".into()),
+    ]);
+    let note =
+        |access: serde_json::Value| match plan(&PostgresqlGrants, &with(access).machine, &gone).unwrap() {
+            Plan::InSync(said) => said.into_iter().find_map(|change| change.note),
+            other => panic!("{other:?}"),
+        };
+    let by = |others: serde_json::Value| json!({ "objects": [{ "name": "orders", "held": {}, "by_others": others }] });
+    assert_eq!(note(by(json!({ "INSERT": [null] }))), None, "another privilege");
+    assert_eq!(
+        note(by(json!({ "SELECT": [null, "mid"], "UPDATE": ["mid"] }))).as_deref(),
+        Some("`app` still has SELECT,UPDATE on `orders`, by PUBLIC and the role `mid`")
+    );
+    let all = json!({ "superuser": true, "objects": [{ "name": "orders", "held": {} }] });
+    assert_eq!(note(all).as_deref(), Some("`app` is a superuser, and has all privileges"));
+    let held = json!({ "name": "orders", "held": held_all(&["SELECT"]), "by_others": { "SELECT": [null] } });
+    let found = changes(&PostgresqlGrants, &with(json!({ "objects": [held] })).machine, &gone);
+    assert_eq!(said(&found), ["ensure: present -> absent"]);
+    assert_eq!(found[0].note.as_deref(), Some("`app` still has SELECT on `orders`, by PUBLIC"));
+}
