@@ -59,7 +59,15 @@ fn correct_unless(
     wants: &[&Package],
     catalog: &[&Package],
 ) -> Vec<Result<Applied, Error>> {
-    let mut apt = Apt { machine, state_dir, catalog, said: Vec::new(), was_repaired: false, lock_is_held };
+    let mut apt = Apt {
+        machine,
+        state_dir,
+        catalog,
+        said: Vec::new(),
+        unfinished: None,
+        was_repaired: false,
+        lock_is_held,
+    };
     let tried = apt.try_all(wants);
     match tried.and_then(|errors| Ok((errors, apt.status()?))) {
         Ok((errors, after)) => apt.judge(wants, &after, errors),
@@ -87,6 +95,8 @@ struct Apt<'a> {
     catalog: &'a [&'a Package],
     /// Remarks that go with any result.
     said: Vec<String>,
+    /// Why dpkg could not finish what it had begun: reported once, since another package is the cause.
+    unfinished: Option<String>,
     /// Whether dpkg first had to finish what it had begun.
     was_repaired: bool,
     lock_is_held: &'a AtomicBool,
@@ -253,7 +263,7 @@ impl Apt<'_> {
         self.has_waited(&output);
         self.was_repaired = true;
         if !output.succeeded() {
-            self.said.push(Error::command(&configure, &output).explained(self.machine).to_string());
+            self.unfinished = Some(Error::command(&configure, &output).explained(self.machine).to_string());
         } else if !self.status()?.is_interrupted() {
             // What is still half done, such as a package whose script fails, is reported by itself.
             self.said.push(
@@ -271,13 +281,14 @@ impl Apt<'_> {
         after: &DpkgStatus,
         mut errors: BTreeMap<usize, Error>,
     ) -> Vec<Result<Applied, Error>> {
+        let mut unfinished = self.unfinished.clone().filter(|_| errors.is_empty());
         let virtual_by = provided::met(wants, after, self.machine).unwrap_or_default();
         let answer = |(i, want): (usize, &&Package)| {
             let error = errors.remove(&i);
             // dpkg's status file does not say whether a newer version is available.
             let latest = want.ensure == PackageEnsure::State(PackageState::Latest);
             if differences(want, after, &HashMap::new()).is_empty() && !(latest && error.is_some()) {
-                let said = self.said.iter().map(|said| (0, said.clone())).collect();
+                let said = self.said.iter().cloned().chain(unfinished.take()).map(|said| (0, said)).collect();
                 return Ok(Applied { said, failed: Vec::new() });
             }
             if let (None, Some(packages)) = (&error, virtual_by.get(want.title.as_str())) {
@@ -293,11 +304,8 @@ impl Apt<'_> {
     }
 
     fn with_what_went_before(&self, error: Error) -> Error {
-        if self.said.is_empty() {
-            error
-        } else {
-            Error::Refused(format!("{error}\n{}", self.said.join("\n")))
-        }
+        let said: Vec<&str> = self.said.iter().chain(&self.unfinished).map(String::as_str).collect();
+        if said.is_empty() { error } else { Error::Refused(format!("{error}\n{}", said.join("\n"))) }
     }
 }
 

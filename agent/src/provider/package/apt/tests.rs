@@ -79,6 +79,10 @@ fn machine_with_apt() -> Double {
         }
         if command.ends_with("--configure -a") {
             let _ = std::fs::remove_file(place.get()?.join("var/lib/dpkg/updates/0001"));
+            let status = std::fs::read_to_string(place.get()?.join("var/lib/dpkg/status")).ok()?;
+            if status.contains("half-configured") {
+                return Some(failed(1, "its script failed"));
+            }
         }
         let Some((_, names)) = command.split_once(" install -- ") else { return Some(said("")) };
         if names.split(' ').any(|name| name == "bad") {
@@ -143,8 +147,36 @@ fn what_dpkg_cannot_finish_is_not_called_finished() {
     assert!(answer.said.is_empty(), "{answer:?}");
 }
 
+#[test]
+fn what_dpkg_cannot_finish_is_told_once_or_of_what_failed() {
+    let told = |names: &[&str]| -> Vec<String> {
+        let machine = machine_with_apt();
+        let half = STATUS.replacen("install ok installed", "install ok half-configured", 1);
+        machine.put("/var/lib/dpkg/status", &half);
+        let wants: Vec<Package> = names.iter().map(|name| want(name, "present")).collect();
+        let answers = correct(&machine, &wants.iter().collect::<Vec<_>>(), &[]).into_iter();
+        let words = |answer: Result<Applied, Error>| match answer {
+            Ok(applied) => applied.said.into_iter().map(|(_, said)| said).collect(),
+            Err(error) => error.to_string(),
+        };
+        answers.map(words).collect()
+    };
+    let words = "`dpkg --force-confold --configure -a` failed with exit code 1: its script failed";
+    assert_eq!(told(&["a1", "b1", "c1"]), [words, "", ""]);
+    let all = told(&["a1", "bad"]);
+    assert!(all[0].is_empty() && all[1].ends_with(words), "{all:?}");
+}
+
 fn apt<'a>(machine: &'a Double, state_dir: &'a Path, lock_is_held: &'a AtomicBool) -> Apt<'a> {
-    Apt { machine, state_dir, catalog: &[], said: Vec::new(), was_repaired: false, lock_is_held }
+    Apt {
+        machine,
+        state_dir,
+        catalog: &[],
+        said: Vec::new(),
+        unfinished: None,
+        was_repaired: false,
+        lock_is_held,
+    }
 }
 
 #[test]
