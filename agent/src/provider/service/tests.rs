@@ -295,6 +295,10 @@ fn an_old_definition_that_is_in_force_is_read_again_and_no_drift() {
         };
         assert!(said[0].note.as_deref().unwrap().contains(words), "{said:?}");
     }
+    let files = ["/etc/a.conf", "/etc/b.conf"].map(Into::into).to_vec();
+    let unit = unit("loaded", "active", "running", "enabled");
+    let said = unread::change(&want(&[]), &unit, &Newer { files, systemd: Systemd::Read }).note;
+    assert!(said.as_deref().unwrap().starts_with("/etc/a.conf, /etc/b.conf were written after"), "{said:?}");
 }
 
 #[test]

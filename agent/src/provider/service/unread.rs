@@ -134,14 +134,15 @@ pub(super) fn change(want: &Service, unit: &Unit, newer: &Newer) -> Change {
     let should = want.ensure.map_or_else(|| unit.activity.words().to_owned(), |ensure| ensure.to_string());
     let is = format!("{}, by an older definition", unit.activity.words());
     let change = Change::new(Property::Ensure, is, should);
+    let (were, them) = if newer.files.len() > 1 { ("were", "them") } else { ("was", "it") };
     match newer.systemd {
         Systemd::NotRead => change.kind(ChangeKind::Unread).note(told(&files)),
         Systemd::Read => change.kind(ChangeKind::Note).note(format!(
-            "{files} was written after {unit} was started: it takes effect at the next start (`systemctl restart {unit}`)",
+            "{files} {were} written after {unit} was started: that takes effect at the next start (`systemctl restart {unit}`)",
             unit = unit.name
         )),
         Systemd::PassesOver => change.kind(ChangeKind::Note).note(format!(
-            "systemd has read all definitions since {files} was written, and does not use it for {unit}: see `systemctl cat {unit}`",
+            "systemd has read all definitions since {files} {were} written, and does not use {them} for {unit}: see `systemctl cat {unit}`",
             unit = unit.name
         )),
     }
