@@ -31,6 +31,7 @@ mod unit;
 mod unread;
 
 pub(super) use alias::stands_for;
+pub(super) use definition::{is_same as is_same_file, settings as settings_of};
 pub(super) use on_its_way::has_started;
 pub use systemd::{Bus, BusError, Unusable};
 pub(super) use unread::{cannot_be_told, told as unread_by_systemd};

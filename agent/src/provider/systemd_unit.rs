@@ -19,8 +19,10 @@ use super::{
 use crate::system::{FileKind, Inspect, Invocation, Liveness};
 
 mod links;
+mod overruled;
 mod unread;
 
+use overruled::Overruled;
 use unread::UnreadUnits;
 
 /// How long systemd's own verification of a unit may take.
@@ -49,13 +51,13 @@ impl Provider for SystemdUnits {
         // If systemd cannot be asked, the files are still put in place.
         let single = all.iter().filter(|want| want.ensure == Presence::Present && !want.title.is_of_many());
         let single: BTreeSet<&str> = single.map(|want| want.title.unit()).collect();
-        let asked = Bus::connect()
-            .and_then(|bus| Ok((bus.unusable(single.into_iter())?, bus.stale(units.into_iter())?)));
+        let asked = Bus::connect().and_then(|bus| {
+            seen.unusable = bus.unusable(single.iter().copied())?;
+            seen.drop_ins = bus.drop_ins_of(single.into_iter())?;
+            bus.stale(units.into_iter())
+        });
         let stale = match asked {
-            Ok((unusable, stale)) => {
-                seen.unusable = unusable;
-                stale
-            }
+            Ok(stale) => stale,
             Err(error) => {
                 seen.unasked = Some(error);
                 return Ok(seen);
@@ -100,7 +102,12 @@ impl Provider for SystemdUnits {
                 _ if want.ensure == Presence::Absent => None,
                 Some(Unusable::Refused) => return Err(refused(want, reading.machine)),
                 Some(Unusable::Missing) => Some(without_unit(want)),
-                None => None,
+                None => {
+                    let drop_ins = seen.drop_ins.get(want.title.unit()).map(Vec::as_slice);
+                    overruled::by(want, drop_ins.unwrap_or_default(), reading)?
+                        .map(|by| told_over(want, by))
+                        .transpose()?
+                }
             },
         };
         Ok(Plan::of(missed.into_iter().collect()))
@@ -138,6 +145,8 @@ pub struct Seen {
     stale: BTreeMap<String, Result<Vec<String>, Error>>,
     /// Units that cannot be loaded from their definitions.
     unusable: BTreeMap<String, Unusable>,
+    /// The loaded drop-ins of units, in the order in which systemd applies them.
+    drop_ins: BTreeMap<String, Vec<String>>,
     /// Why systemd could not be asked.
     unasked: Option<BusError>,
 }
@@ -172,6 +181,14 @@ fn without_unit(want: &SystemdUnit) -> Change {
     Change::new(Property::Ensure, want.ensure, want.ensure).kind(ChangeKind::Note).note(words)
 }
 
+/// Somebody else's drop-in overrules the definition: an error if it is for this unit, and a remark if it is for several.
+fn told_over(want: &SystemdUnit, by: Overruled) -> Result<Change, Error> {
+    if by.is_of_unit {
+        return Err(Error::Conflict(format!("{}: remove that line there, or change it here", by.words)));
+    }
+    Ok(Change::new(Property::Ensure, want.ensure, want.ensure).kind(ChangeKind::Note).note(by.words))
+}
+
 /// What systemd ignores in a file that it has read: names and values that it does not know.
 fn passed_over(want: &SystemdUnit, machine: &dyn Inspect) -> Option<String> {
     let target = if want.title.is_of_many() { want.title.path() } else { want.title.unit() };
@@ -191,15 +208,17 @@ fn passed_over(want: &SystemdUnit, machine: &dyn Inspect) -> Option<String> {
 
 /// Those of these files that no resource has; empty if a resource has one of them: then all are read because of it.
 fn foreign(files: &[PathBuf], named: &CatalogClaims<'_>) -> Vec<String> {
-    let is_managed = |path: &PathBuf| {
-        let of_unit = named.of_type::<SystemdUnit>().any(|unit| Path::new(unit.title.path()) == path);
-        of_unit || named.of_type::<File>().any(|file| Path::new(file.title.as_str()) == path)
-    };
-    if files.iter().any(is_managed) {
+    if files.iter().any(|path| is_managed(path, named)) {
         Vec::new()
     } else {
         files.iter().map(|path| path.display().to_string()).collect()
     }
+}
+
+/// Whether a resource has a file.
+fn is_managed(path: &Path, named: &CatalogClaims<'_>) -> bool {
+    let of_unit = named.of_type::<SystemdUnit>().any(|unit| Path::new(unit.title.path()) == path);
+    of_unit || named.of_type::<File>().any(|file| Path::new(file.title.as_str()) == path)
 }
 
 /// Whether this is the first resource of its unit, which reports for the unit.

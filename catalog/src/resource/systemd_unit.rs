@@ -99,6 +99,11 @@ resource_type! {
     ///
     /// systemd reads what changed at once, once for all. Whether a unit runs, and whether it starts at boot, is
     /// `service`'s; a changed definition restarts nothing by itself: notify the service.
+    ///
+    /// A drop-in of its unit that no resource manages, and that systemd reads after this file, is a failure that names it where it
+    /// gives a key of this file another value, or empties a list of it: `systemctl set-property` and `systemctl edit` write such ones.
+    /// One of a package, or for all units of a kind, is only reported. What adds to a list, and other keys, are left. Templates, and
+    /// drop-ins for all units of a kind, are not compared.
     SystemdUnit("systemd_unit"), titled UnitFile {
         /// Whether it is there. Before it goes, its service is stopped, if that is managed so.
         property ensure: Presence = Presence::Present,

@@ -184,7 +184,7 @@ pub(super) fn is_newer(path: &Path, read_at: i64, machine: &dyn Inspect) -> Resu
 }
 
 /// Whether two paths are the same, where `/lib` is `/usr/lib`.
-pub(super) fn is_same(one: &Path, other: &Path) -> bool {
+pub(in crate::provider) fn is_same(one: &Path, other: &Path) -> bool {
     let plain = |path: &Path| {
         path.strip_prefix("/usr").map_or_else(|_| path.to_owned(), |rest| Path::new("/").join(rest))
     };
@@ -213,6 +213,21 @@ pub(super) fn drop_ins(names: &[&str], machine: &dyn Inspect) -> Result<Vec<Path
         }
     }
     Ok(found.into_values().collect())
+}
+
+/// The settings of a unit's text, in their order: section, key and value.
+pub(in crate::provider) fn settings(text: &str) -> Vec<(String, String, String)> {
+    let mut section = String::new();
+    let mut all = Vec::new();
+    for line in joined(text) {
+        let line = line.trim();
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            name.clone_into(&mut section);
+        } else if let Some((key, value)) = line.split_once('=') {
+            all.push((section.clone(), key.trim().to_owned(), value.trim().to_owned()));
+        }
+    }
+    all
 }
 
 /// The lines of a file without comments, with those joined that end in a backslash.

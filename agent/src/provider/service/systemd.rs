@@ -15,6 +15,7 @@ use crate::stop::StopReason;
 
 use super::unit::{Definition, Enabling, Unit, UnitActivity, is_template};
 
+mod drop_ins;
 mod job;
 mod older;
 mod refused;

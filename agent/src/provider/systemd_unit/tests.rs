@@ -271,3 +271,24 @@ fn a_file_that_systemd_reads_instead_is_a_failure_that_names_it() {
         }
     }
 }
+
+#[test]
+fn a_loaded_drop_in_that_overrules_a_unit_fails_it_and_one_for_all_units_is_told() {
+    let double = machine();
+    let want = unit("lim.service", "[Service]\nExecStart=/bin/true\nCPUWeight=100\n");
+    correct(&double, std::slice::from_ref(&want), Ok(()));
+    let planned = |path: &str| {
+        double.put(path, "[Service]\nCPUWeight=7\n");
+        let named = CatalogClaims::new(&[]);
+        let content = &crate::content::Nowhere;
+        let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
+        let drop_ins = [("lim.service".to_owned(), vec![path.to_owned()])].into();
+        SystemdUnits.plan(&want, &Seen { drop_ins, ..Seen::default() }, reading)
+    };
+    let own = "/etc/systemd/system.control/lim.service.d/50-CPUWeight.conf";
+    let why = planned(own).unwrap_err().to_string();
+    assert!(why.contains(&format!("`CPUWeight=7` of {own}")), "{why}");
+    let of_all = "/run/systemd/system/service.d/zz.conf";
+    let Ok(Plan::InSync(said)) = planned(of_all) else { panic!("it is about all services") };
+    assert!(said[0].note.as_deref().unwrap().contains(of_all), "{said:?}");
+}
