@@ -22,6 +22,7 @@ mod alias;
 mod definition;
 mod difference;
 mod fall;
+mod hollow;
 mod install;
 mod on_its_way;
 mod script;
@@ -99,7 +100,7 @@ impl Provider for Services {
         let links = unread::aliases(units.values_mut(), &bus, reading.machine);
         let mut newer = unread::of(units.values().flatten(), &bus, reading)?;
         newer.extend(links);
-        let units = units.into_iter().map(|(name, unit)| (name, looked_at(unit, reading.machine)));
+        let units = units.into_iter().map(|(name, unit)| (name, looked_at(unit, &bus, reading.machine)));
         let mut units: Units = units.collect();
         fall::look(&bus, all, &mut units, reading)?;
         fall::look_up(&bus, all, &mut units)?;
@@ -140,9 +141,12 @@ impl Provider for Services {
             let done = match (changes[i].property, want.ensure, want.enable) {
                 _ if changes[i].kind == ChangeKind::Unread => Ok(bus.reload_definitions()?),
                 (Property::Ensure, Some(ServiceEnsure::Running), _) => {
-                    unread::read_what_is_new(&bus, &bus.unit(&name)?, writing.machine)?;
+                    let unit = bus.unit(&name)?;
+                    unread::read_what_is_new(&bus, &unit, writing.machine)?;
                     let watch = if changes[i].by_itself { WatchLength::Longer } else { WatchLength::Shortly };
-                    job(&bus, &name, UnitVerb::Start, watch, writing)
+                    // For a unit that counts as running, a start does nothing.
+                    let is_up = unit.activity == UnitActivity::Running;
+                    job(&bus, &name, if is_up { UnitVerb::Restart } else { UnitVerb::Start }, watch, writing)
                 }
                 (Property::Ensure, Some(ServiceEnsure::Stopped), _) => stop(&bus, &name, writing),
                 (Property::Enable, _, Some(enable)) => set_enabling(&bus, &name, enable, writing),
@@ -243,10 +247,11 @@ impl Provider for Services {
 type Units = HashMap<String, Result<Unit, Error>>;
 
 /// A unit with what the disk says about it beyond systemd.
-fn looked_at(unit: Result<Unit, Error>, machine: &dyn Inspect) -> Result<Unit, Error> {
+fn looked_at(unit: Result<Unit, Error>, bus: &Bus, machine: &dyn Inspect) -> Result<Unit, Error> {
     let mut unit = unit?;
     alias::look(&mut unit, machine, |name| Bus::connect()?.unit(name))?;
     script::look(&mut unit, machine)?;
+    hollow::look(&mut unit, bus, machine)?;
     Ok(unit)
 }
 
@@ -297,7 +302,11 @@ fn job(bus: &Bus, name: &str, verb: UnitVerb, watch: WatchLength, writing: Writi
             writing.machine.in_vain().insert(unit.clone());
         }
         with_last_words(error, began, writing.machine)
-    })
+    })?;
+    match verb {
+        UnitVerb::Start | UnitVerb::Restart => hollow::refuse(name, bus, writing.machine),
+        UnitVerb::Stop | UnitVerb::Reload => Ok(()),
+    }
 }
 
 /// Stops a unit, and checks that another running unit does not start it again at once: then stopping it once more would

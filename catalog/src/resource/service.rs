@@ -82,7 +82,8 @@ impl Attribute for ServiceRestart {
 resource_type! {
     /// A service of the init system. The title is its unit; `.service` is added where there is no suffix. A template (`worker@`) can be enabled, and an instance of it (`worker@1`) can run.
     Service("service"), titled SystemName {
-        /// Whether it runs now.
+        /// Whether it runs now. Where systemd counts a script of /etc/init.d as running and no process is there, the script's own `status`
+        /// decides: if that says no (exit code 1 to 3), the unit is restarted, and it has failed if the script says no again.
         property ensure: Option<ServiceEnsure>,
         /// Whether it is started at boot: by the links that the `[Install]` of its file asks for now (`WantedBy=`, `RequiredBy=`, `UpheldBy=`, `Alias=`, and the units of `Also=`), and by no others; a link to it in a `.wants` directory that nothing asks for is removed, unless a `file` makes it. A unit that nothing enables fails with `true`. `"mask"` keeps it from being started at all. Of an alias, it is the unit that the alias stands for; a script of /etc/init.d is enabled as `systemctl` does it.
         property enable: Option<ServiceEnable>,

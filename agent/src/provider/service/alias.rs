@@ -176,6 +176,7 @@ mod tests {
             activity: UnitActivity::Stopped,
             enabling: Enabling::read(file_state),
             by_script: false,
+            hollow: None,
             fall: None,
         }
     }

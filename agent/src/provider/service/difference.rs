@@ -4,7 +4,7 @@ use holdfast_catalog::resource::Service;
 use holdfast_catalog::resource::service::{ServiceEnable, ServiceEnsure};
 
 use super::install::InstallLinks;
-use super::unit::{Definition, Enabling, Fall, Unit, UnitActivity, is_template};
+use super::unit::{Definition, Enabling, Fall, Hollow, Unit, UnitActivity, is_template};
 use super::{Change, Plan, Property};
 use crate::provider::{ChangeKind, Error};
 
@@ -85,6 +85,9 @@ fn links_differ(links: &InstallLinks) -> Option<Change> {
 }
 
 fn activity_differs(ensure: ServiceEnsure, unit: &Unit) -> Option<Change> {
+    if let (ServiceEnsure::Running, Some(hollow)) = (ensure, &unit.hollow) {
+        return Some(without_process(ensure, hollow));
+    }
     let in_sync = match ensure {
         ServiceEnsure::Running => unit.activity == UnitActivity::Running,
         ServiceEnsure::Stopped => matches!(unit.activity, UnitActivity::Stopped | UnitActivity::Failed),
@@ -97,6 +100,17 @@ fn activity_differs(ensure: ServiceEnsure, unit: &Unit) -> Option<Change> {
         Some(Fall::Ended(how)) => change.note(how),
         Some(Fall::Again(_)) | None => change,
     })
+}
+
+/// The change for a unit that counts as running without a process: a remark if there is no script to ask.
+fn without_process(ensure: ServiceEnsure, hollow: &Hollow) -> Change {
+    match hollow {
+        Hollow::Script(said) => Change::new(Property::Ensure, UnitActivity::Stopped.words(), ensure)
+            .note(format!("systemd counts it as running (active, exited), but {said}")),
+        Hollow::Native => Change::new(Property::Ensure, ensure, ensure).kind(ChangeKind::Note).note(
+            "systemd counts it as running (active, exited), since its definition has RemainAfterExit=yes: none of its processes is there",
+        ),
+    }
 }
 
 fn enabling_differs(enable: ServiceEnable, unit: &Unit) -> Option<Change> {

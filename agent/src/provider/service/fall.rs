@@ -313,6 +313,7 @@ mod tests {
             activity: UnitActivity::Restarting,
             enabling: crate::provider::service::unit::Enabling::Enabled,
             by_script: false,
+            hollow: None,
             fall: None,
         };
         double.in_vain().insert("slow.service".to_owned());

@@ -53,6 +53,7 @@ mod tests {
             activity: UnitActivity::Running,
             enabling: Enabling::read(file_state),
             by_script: false,
+            hollow: None,
             fall: None,
         }
     }

@@ -16,6 +16,7 @@ use crate::stop::StopReason;
 use super::unit::{Definition, Enabling, Unit, UnitActivity, is_template};
 
 mod drop_ins;
+mod exited;
 mod job;
 mod older;
 mod refused;
@@ -260,6 +261,7 @@ impl Bus {
             activity,
             enabling,
             by_script: false,
+            hollow: None,
             fall: None,
         })
     }
@@ -338,6 +340,7 @@ fn read_unit((name, _, load, active, sub, _, object, ..): ListedUnit, enabling: 
         activity: UnitActivity::read(&active, &sub),
         enabling,
         by_script: false,
+        hollow: None,
         fall: None,
     }
 }

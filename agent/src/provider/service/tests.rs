@@ -3,7 +3,7 @@
 use holdfast_catalog::resource::{Attributes, ResourceType};
 use holdfast_catalog::value::Value;
 
-use super::unit::{Definition, Fall};
+use super::unit::{Definition, Fall, Hollow};
 use super::unread::Systemd;
 use super::*;
 
@@ -22,6 +22,7 @@ fn unit(load: &str, active: &str, sub: &str, file: &str) -> Unit {
         activity: UnitActivity::read(active, sub),
         enabling: Enabling::read(file),
         by_script: false,
+        hollow: None,
         fall: None,
     }
 }
@@ -59,6 +60,24 @@ fn a_service_is_compared_by_what_it_does() {
         assert_eq!(planned(&running, &unit), Vec::from_iter(to_run), "{active} {sub}");
         assert_eq!(planned(&stopped, &unit), Vec::from_iter(to_stop), "{active} {sub}");
     }
+}
+
+#[test]
+fn a_service_without_a_process_is_down_where_its_script_says_so() {
+    let hollow =
+        |hollow: Hollow| Unit { hollow: Some(hollow), ..unit("loaded", "active", "exited", "enabled") };
+    let dead = hollow(Hollow::Script("`/etc/init.d/nginx status` ended with exit code 3: dead".to_owned()));
+    let running = want(&[("ensure", "running".into())]);
+    let Ok(Plan::Changes(changes)) = difference(&running, &dead, None) else { panic!("it is down") };
+    assert_eq!((changes.len(), changes[0].is.text(), changes[0].should.text()), (1, "stopped", "running"));
+    assert!(changes[0].note.as_deref().unwrap().ends_with("ended with exit code 3: dead"), "{changes:?}");
+    assert_eq!(planned(&want(&[("ensure", "stopped".into())]), &dead), ["ensure running -> stopped"]);
+    let native = hollow(Hollow::Native);
+    assert_eq!(planned(&running, &native), ["(ensure running -> running)"]);
+    let Ok(Plan::InSync(said)) = difference(&running, &native, None) else {
+        panic!("systemd has the last word")
+    };
+    assert!(said[0].note.as_deref().unwrap().contains("RemainAfterExit=yes"), "{said:?}");
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub struct Unit {
     pub enabling: Enabling,
     /// Whether it stands for a script in /etc/init.d, whose links say when it is started.
     pub by_script: bool,
+    /// Whether systemd counts it as running without a process, although it goes into the background.
+    pub hollow: Option<Hollow>,
     /// What happened to it without a request to systemd.
     pub fall: Option<Fall>,
 }
@@ -26,6 +28,15 @@ impl Unit {
             _ => None,
         }
     }
+}
+
+/// What is known of a unit that systemd counts as running without a process, although it goes into the background.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hollow {
+    /// The script that it stands for says that it does not run; its words.
+    Script(String),
+    /// There is no script to ask.
+    Native,
 }
 
 /// What happened to a unit that nobody stopped.
