@@ -26,6 +26,7 @@ mod met;
 pub mod mount_field;
 pub mod mount_table;
 mod name_service;
+mod path_text;
 mod replace;
 mod replace_tree;
 mod resolve;
@@ -40,6 +41,7 @@ pub use door::Door;
 pub use error::Error;
 pub use machine::Machine;
 pub use met::{Met, TreeMember, UnreadMember, WalkStep};
+pub use path_text::{path_text, shown_text, text_path};
 pub use served::{ServedMounts, mounted_around};
 pub use way::{HeldPath, PrivateCopy};
 

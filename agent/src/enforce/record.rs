@@ -12,6 +12,7 @@ use super::memory::Past;
 use super::redact::Redact;
 use super::{Subject, TypeTimes, milliseconds};
 use crate::provider::{Change, ChangeKind};
+use crate::system::shown_text;
 
 /// The log target of events, so they can be left out where the report itself is shown.
 pub(crate) const EVENTS: &str = "holdfast_agent::event";
@@ -180,7 +181,7 @@ impl<'a> Record<'a> {
         let reason = reason.into_iter().flatten().reduce(|first, second| format!("{first}; {second}"));
         let mut event = self.blank(index, status, reason, told.took);
         event.property = Some(change.property.to_string()).filter(|name| !name.is_empty());
-        event.path.clone_from(&change.path);
+        event.path = change.path.as_deref().map(|path| shown_text(path).into_owned());
         event.is = Some(change.is.text().to_owned()).filter(|text| !text.is_empty());
         event.should = Some(change.should.text().to_owned()).filter(|text| !text.is_empty());
         event.diff.clone_from(&change.diff);

@@ -75,7 +75,8 @@ impl ChangeKind {
 pub struct Change<P = Cow<'static, str>> {
     pub kind: ChangeKind,
     pub property: P,
-    /// The path below the resource's own, for a directory's members.
+    /// The path below the resource's own, for a directory's members, as [`path_text`](crate::system::path_text) writes
+    /// it.
     pub path: Option<String>,
     /// What the machine has.
     pub is: DisplayValue,

@@ -1,8 +1,11 @@
 //! File names that match the shell's patterns.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
 /// Whether a name matches one of the patterns.
-pub fn matches_any(patterns: &[String], name: &str) -> bool {
-    patterns.iter().any(|pattern| matches(pattern, name))
+pub fn matches_any(patterns: &[String], name: impl AsRef<OsStr>) -> bool {
+    patterns.iter().any(|pattern| fits(pattern.as_bytes(), name.as_ref().as_bytes()))
 }
 
 /// Whether a name matches a pattern.
@@ -62,6 +65,8 @@ mod tests {
         for (pattern, name) in [("*.bak", "a.bak2"), ("?.c", "ab.c"), ("a", "A"), ("", "x"), ("a*b", "a")] {
             assert!(!matches(pattern, name), "{pattern} {name}");
         }
+        let name = OsStr::from_bytes(b"x\xff.bak");
+        assert!(matches_any(&["*.bak".into()], name) && matches_any(&["x?.bak".into()], name));
     }
 
     #[test]

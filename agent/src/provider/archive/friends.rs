@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::provider::claimed::{Share, Spared};
 use crate::provider::{Error, PathAliases, Writing};
-use crate::system::Inspect;
+use crate::system::{Inspect, path_text};
 
 /// What other resources manage below a path.
 pub struct Friends<'s> {
@@ -35,7 +35,7 @@ impl<'s> Friends<'s> {
 
     /// Like `share`, for a [`Path`].
     pub fn share_of(&self, member: &Path) -> Share {
-        member.to_str().map(|member| self.share(member)).unwrap_or_default()
+        self.share(&path_text(member))
     }
 }
 

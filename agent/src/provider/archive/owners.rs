@@ -10,7 +10,7 @@ use super::marker;
 use super::{Change, Property};
 use crate::provider::{Error, Need};
 use crate::system::accounts::Database;
-use crate::system::{Accounts, Inspect, Stat, System, WalkStep};
+use crate::system::{Accounts, Inspect, Stat, System, WalkStep, path_text, shown_text};
 
 /// The wanted user and group, as ids; `None` if not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,8 +139,8 @@ impl ForeignMembers {
         let (path, id) = self.first?;
         let number = name.as_str().bytes().all(|b| b.is_ascii_digit());
         let change = Change::new(property, if number { id.to_string() } else { named(id) }, name);
-        let below = path.strip_prefix(top).unwrap_or(&path).display().to_string();
-        Some(match (below.as_str(), self.count) {
+        let below = path_text(path.strip_prefix(top).unwrap_or(&path)).into_owned();
+        Some(match (&*shown_text(&below), self.count) {
             ("", 1) => change,
             ("", count) => change.note(format!("of {count} paths")),
             (below, 1) => change.note(format!("of {below}")),

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use holdfast_catalog::resource::File;
@@ -12,7 +11,7 @@ use holdfast_catalog::resource::claim::{Claim, Hold, Standing, Thing};
 
 use super::ways::{PathAliases, inside, split};
 use crate::provider::service::stands_for;
-use crate::system::{Accounts, Inspect, Symlink};
+use crate::system::{Accounts, Inspect, Symlink, path_text, text_path};
 
 /// Where the links are that enable and mask units.
 const UNITS: [&str; 2] = ["/etc/systemd/system/", "/etc/systemd/user/"];
@@ -328,7 +327,7 @@ impl Spared {
         let units = self.units(machine);
         let is_managed = |name: Option<&str>| name.is_some_and(|name| units.contains(name));
         let name = path.rsplit_once('/').map(|(_, name)| name);
-        let target = || machine.read_link(Path::new(path)).ok();
+        let target = || machine.read_link(&text_path(path)).ok();
         is_managed(name)
             || target().is_some_and(|target| is_managed(target.file_name().and_then(|name| name.to_str())))
     }
@@ -338,8 +337,8 @@ impl Spared {
         if self.claimed.units.is_empty() || !is_among_units(path) {
             return false;
         }
-        let names = machine.list(Path::new(path)).unwrap_or_default();
-        let names = names.iter().filter_map(|name| name.to_str());
+        let names = machine.list(&text_path(path)).unwrap_or_default();
+        let names = names.iter().map(|name| path_text(name.as_ref()));
         names.map(|name| format!("{path}/{name}")).any(|link| self.is_link_of_unit(&link, machine))
     }
 

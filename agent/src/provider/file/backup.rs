@@ -13,7 +13,8 @@ use holdfast_catalog::resource::attribute::Content;
 use super::{content, kind_word};
 use crate::provider::{Error, Writing};
 use crate::system::{
-    self, FileKind, Inspect as _, Machine, OpenFile, Permissions, Stat, System as _, WalkStep,
+    self, FileKind, Inspect as _, Machine, OpenFile, Permissions, Stat, System as _, WalkStep, path_text,
+    shown_text,
 };
 
 const DIRECTORY: &str = "/backups";
@@ -52,7 +53,7 @@ pub(super) fn keep(want: &File, path: &Path, writing: Writing<'_>) -> Result<Opt
             let member = met?;
             let at = path.join(member.path);
             if holds_secrets(&at) {
-                left_out.push(at.display().to_string());
+                left_out.push(shown_text(&path_text(&at)).into_owned());
                 return Ok(WalkStep::Past);
             }
             let opened = (member.stat.kind == FileKind::File).then(|| member.open()).transpose()?;
@@ -181,14 +182,14 @@ impl BackupStore {
             None => kind_word(stat.kind).replace(' ', "-"),
         };
         let mut about = serde_json::json!({
-            "path": path.display().to_string(),
+            "path": shown_text(&path_text(path)),
             "kind": kind_word(stat.kind),
             "mode": format!("{:04o}", stat.mode),
             "uid": stat.uid,
             "gid": stat.gid,
         });
         if let Some(target) = target {
-            about["target"] = target.display().to_string().into();
+            about["target"] = shown_text(&path_text(&target)).into();
         }
         let at = Path::new(DIRECTORY).join(format!("{name}.{}.json", place(path)));
         let _ = self.state.stage(&at, PRIVATE, &mut about.to_string().as_bytes())?.commit()?;

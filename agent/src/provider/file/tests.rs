@@ -11,12 +11,19 @@ use crate::enforce::bench::Bench;
 use crate::provider::trial;
 use crate::system::double::{Double, failed, said};
 
+mod members;
 mod others;
 
 fn tree(bench: &mut Bench, files: &[(&str, &str)]) -> Value {
     let entries =
         files.iter().map(|(path, text)| ((*path).into(), bench.contents.keep(text.as_bytes()))).collect();
     Content::tree_value(entries)
+}
+
+/// The attributes of a resource.
+fn attributes(all: &[(&str, Value)]) -> Value {
+    let all = all.iter().map(|(name, value)| ((*name).into(), value.clone()));
+    all.collect::<std::collections::BTreeMap<_, _>>().into()
 }
 
 fn mode(bench: &Bench, path: &str) -> u32 {

@@ -11,7 +11,7 @@ use super::{Change, Property};
 use super::{Owners, Seen, access_changes, content, kind_word, plan_replacing, text};
 use crate::provider::{ChangeKind, Error, Left, PathAliases, Reading, Spared, inside};
 use crate::system::glob::matches_any;
-use crate::system::{self, Accounts, FileKind, Stat, TreeMember, WalkStep};
+use crate::system::{self, Accounts, FileKind, Stat, TreeMember, WalkStep, path_text, shown_text, text_path};
 
 mod correct;
 
@@ -208,15 +208,8 @@ impl TreeWalk<'_> {
     }
 
     fn member(&mut self, member: &TreeMember<'_>) -> system::Result<WalkStep> {
-        let Some(path) = member.path.to_str() else {
-            let shown = member.path.to_string_lossy();
-            if self.purges {
-                self.note(&shown, "kept: its name is not UTF-8; remove it by hand");
-            }
-            return Ok(WalkStep::Past);
-        };
-        let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
-        if matches_any(&self.want.ignore, name) {
+        let path = &*path_text(member.path);
+        if matches_any(&self.want.ignore, member.path.file_name().unwrap_or_default()) {
             return Ok(WalkStep::Past);
         }
         if self.changes.len() >= MAX_CHANGES {
@@ -340,11 +333,10 @@ impl TreeWalk<'_> {
         if self.want.ignore.is_empty() {
             return Ok(found);
         }
-        self.reading.machine.walk(Path::new(directory), &mut |met| {
+        self.reading.machine.walk(&text_path(directory), &mut |met| {
             let member = met?;
-            let name = member.path.file_name().unwrap_or_default().to_string_lossy();
-            if matches_any(&self.want.ignore, &name) {
-                found = Some(member.path.to_string_lossy().into_owned());
+            if matches_any(&self.want.ignore, member.path.file_name().unwrap_or_default()) {
+                found = Some(shown_text(&path_text(member.path)).into_owned());
                 return Ok(WalkStep::Stop);
             }
             Ok(WalkStep::Into)

@@ -9,7 +9,7 @@ use super::super::regular::{Replacement, replace};
 use super::super::{Owners, apply_access, backup, clear, kind_word, properties};
 use super::{Change, DEFAULT_DIRECTORY_MODE, Property, SourceEntry, directory_mode, expected, member_mode};
 use crate::provider::{Applied, ChangeKind, Error, Writing};
-use crate::system::{FileKind, Stat};
+use crate::system::{FileKind, Stat, text_path};
 
 /// Makes the changes, path by path. One that fails does not keep the others from being made.
 pub(in crate::provider::file) fn apply(
@@ -34,7 +34,12 @@ pub(in crate::provider::file) fn apply(
             applied.said.extend(not_kept.map(|words| (first, words)));
             continue;
         };
-        let job = TreeTask { want, owners, path: &path.join(below), source: expected.get(below).copied() };
+        let job = TreeTask {
+            want,
+            owners,
+            path: &path.join(text_path(below)),
+            source: expected.get(below).copied(),
+        };
         match job.apply(&properties, writing) {
             Ok(words) => applied.said.extend(words.map(|words| (first, words))),
             Err(error) => {
