@@ -9,7 +9,7 @@ use holdfast_catalog::resource::Tidy;
 use holdfast_catalog::resource::tidy::TidyBy;
 
 use super::{Applied, ChangeKind, Error, Left, Provider, Reading, Spared, Writing, properties};
-use crate::system::{FileKind, Inspect, Stat};
+use crate::system::{FileKind, Inspect, Stat, text_path};
 
 mod look;
 #[cfg(test)]
@@ -48,7 +48,7 @@ impl Provider for Tidying {
             let Some(below) = change.path.as_deref().filter(|_| change.kind != ChangeKind::Note) else {
                 continue;
             };
-            match remove(want, &Path::new(want.directory()).join(below), writing) {
+            match remove(want, &Path::new(want.directory()).join(text_path(below)), writing) {
                 Ok(None) => {}
                 Ok(Some(kept)) => applied.said.push((index, kept.to_owned())),
                 Err(error) => applied.failed.push((index, error)),

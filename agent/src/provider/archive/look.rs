@@ -13,7 +13,7 @@ use super::owners::Owners;
 use super::record::{ArchiveRecord, Drift};
 use super::{Change, Property, Seen};
 use crate::provider::{Error, Reading};
-use crate::system::{Accounts, FileKind, Inspect, Stat};
+use crate::system::{Accounts, FileKind, Inspect, Stat, path_text, shown_text};
 
 /// The most paths that a message names.
 const NAMED: usize = 5;
@@ -96,7 +96,8 @@ pub fn differences(
 /// A change if the content is no longer what was unpacked.
 fn in_place(want: &Archive, drift: &Drift) -> Option<Change> {
     let hash = want.sha256.as_ref()?;
-    let words: Vec<_> = drift.content.iter().map(|(path, what)| format!("{path} {what}")).collect();
+    let words: Vec<_> =
+        drift.content.iter().map(|(path, what)| format!("{} {what}", shown_text(path))).collect();
     let change = || Change::new(Property::Sha256, "changed in place", hash).note(some(&words));
     (!words.is_empty()).then(change)
 }
@@ -105,8 +106,10 @@ fn in_place(want: &Archive, drift: &Drift) -> Option<Change> {
 /// although no owner is set.
 fn access(drift: &Drift, is_top_right: bool, accounts: &Accounts) -> Vec<Change> {
     let of = |paths: Vec<&String>| {
-        let names: Vec<_> =
-            paths.into_iter().map(|path| if path.is_empty() { "it" } else { path.as_str() }).collect();
+        let names: Vec<_> = paths
+            .into_iter()
+            .map(|path| if path.is_empty() { "it".into() } else { shown_text(path) })
+            .collect();
         format!("of {}", some(&names))
     };
     let (uid, gid) = super::record::own();
@@ -147,7 +150,8 @@ fn foreign(want: &Archive, is: &str) -> Result<Change, Error> {
 
 /// What is removed with a directory that is replaced.
 fn all_that_goes(path: &Path, machine: &dyn Inspect) -> Result<String, Error> {
-    let names: Vec<_> = machine.list(path)?.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+    let names: Vec<_> =
+        machine.list(path)?.iter().map(|name| shown_text(&path_text(name.as_ref())).into_owned()).collect();
     Ok(format!("with all that it holds, which this archive did not make: {}", some(&names)))
 }
 

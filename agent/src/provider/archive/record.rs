@@ -16,7 +16,9 @@ use super::digest::{hash, hash_of};
 use super::friends::Friends;
 use crate::provider::{Error, PathAliases, Reading, inside};
 use crate::system::glob::matches_any;
-use crate::system::{self, FileKind, Inspect, Machine, Permissions, Stat, System as _, WalkStep};
+use crate::system::{
+    self, FileKind, Inspect, Machine, Permissions, Stat, System as _, WalkStep, path_text, text_path,
+};
 
 const DIRECTORY: &str = "/archives";
 
@@ -34,7 +36,7 @@ pub struct ArchiveRecord {
     pub sha256: String,
     /// The number of leading directories that were stripped.
     pub strip: u32,
-    /// Its members, by path below it; the empty path is the archive itself.
+    /// Its members, by the text of the path below it; the empty path is the archive itself.
     pub members: BTreeMap<String, ArchiveMember>,
 }
 
@@ -50,7 +52,7 @@ pub struct ArchiveMember {
 #[serde(rename_all = "snake_case")]
 pub enum MemberKind {
     Directory,
-    /// A symbolic link with this target.
+    /// A symbolic link with this target, as a text.
     Link(String),
     File {
         /// The SHA-256 of its content.
@@ -99,10 +101,9 @@ impl ArchiveRecord {
         let mut failed = None;
         inside.walk(inner, &mut |met| {
             let member = met?;
-            let Some(path) = member.path.to_str() else { return Ok(WalkStep::Into) };
             match ArchiveMember::of(&inner.join(member.path), &member.stat, inside) {
                 Ok(found) => {
-                    record.members.insert(path.to_owned(), found);
+                    record.members.insert(path_text(member.path).into_owned(), found);
                 }
                 Err(error) => {
                     failed.get_or_insert(error);
@@ -211,7 +212,7 @@ impl ArchiveRecord {
 impl ArchiveMember {
     fn of(path: &Path, stat: &Stat, machine: &dyn Inspect) -> Result<Self, Error> {
         let what = match stat.kind {
-            FileKind::Symlink => MemberKind::Link(machine.read_link(path)?.to_string_lossy().into_owned()),
+            FileKind::Symlink => MemberKind::Link(path_text(&machine.read_link(path)?).into_owned()),
             FileKind::File => {
                 let sha256 = hash_of(path, machine)?.unwrap_or_default();
                 MemberKind::File { sha256, size: stat.size, touched: None }
@@ -241,7 +242,7 @@ impl ArchiveMember {
         };
         let is_right = match (&self.what, stat.kind) {
             (MemberKind::Directory, FileKind::Directory) => true,
-            (MemberKind::Link(target), FileKind::Symlink) => machine.read_link(path)? == Path::new(target),
+            (MemberKind::Link(target), FileKind::Symlink) => machine.read_link(path)? == text_path(target),
             (MemberKind::File { size, sha256, .. }, FileKind::File) => match opened {
                 Some(opened) => hash(opened, path)? == *sha256,
                 None => stat.size == *size,
@@ -283,12 +284,12 @@ pub fn own() -> (u32, u32) {
 /// The path of a member.
 pub fn below(want: &Archive, path: &str) -> PathBuf {
     let top = Path::new(want.title.as_str());
-    if path.is_empty() { top.to_owned() } else { top.join(path) }
+    if path.is_empty() { top.to_owned() } else { top.join(text_path(path)) }
 }
 
 /// Whether a member, or a directory that contains it, is ignored.
 fn is_ignored(want: &Archive, path: &str) -> bool {
-    !path.is_empty() && path.split('/').any(|name| matches_any(&want.ignore, name))
+    text_path(path).iter().any(|name| matches_any(&want.ignore, name))
 }
 
 fn place(want: &Archive) -> PathBuf {

@@ -9,7 +9,7 @@ use super::owners::Owners;
 use super::record::{self, ArchiveRecord, MemberKind};
 use super::unpack::Unpacked;
 use crate::provider::Error;
-use crate::system::{FileKind, Permissions, System};
+use crate::system::{FileKind, Permissions, System, text_path};
 
 /// Restores each member that is not as it was unpacked, from the same archive unpacked again.
 pub fn members(
@@ -22,7 +22,7 @@ pub fn members(
 ) -> Result<(), Error> {
     for (path, _) in &record.drift(want, friends, machine).content {
         let Some(member) = record.members.get(path).filter(|_| !path.is_empty()) else { continue };
-        let (at, from) = (record::below(want, path), unpacked.inner().join(path));
+        let (at, from) = (record::below(want, path), unpacked.inner().join(text_path(path)));
         let (theirs, is) = (friends.share(path), machine.lstat(&at)?);
         let access = Permissions {
             mode: is.filter(|_| theirs.mode).map_or(member.mode, |is| is.mode),
@@ -55,7 +55,7 @@ fn one(
     }
     match what {
         MemberKind::Directory => machine.make_dir(at, access)?,
-        MemberKind::Link(target) => machine.make_symlink(at, Path::new(target), access)?,
+        MemberKind::Link(target) => machine.make_symlink(at, &text_path(target), access)?,
         MemberKind::File { .. } => {
             let opened = unpacked.inside().open(from)?;
             let Some(mut opened) = opened else {

@@ -10,6 +10,7 @@ use holdfast_catalog::value::Value;
 use crate::enforce::bench::Bench;
 
 mod zip;
+mod names;
 
 /// A bench in whose directory a script was run.
 fn bench(script: &str) -> Bench {

@@ -5,6 +5,8 @@
 //! argument that begins with `-` never reaches it, and secrets are passed in its environment.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use holdfast_catalog::resource::attribute::{AbsolutePath, AccountName, GitRemote
 use holdfast_catalog::value::Sensitive;
 
 use crate::provider::{Error, Reading, Writing};
-use crate::system::{Exit, Inspect, Invocation, Output};
+use crate::system::{Exit, Inspect, Invocation, Output, path_text};
 
 /// Settings that override those of the repository.
 const SETTINGS: [&str; 15] = [
@@ -260,12 +262,16 @@ impl<'a> Git<'a> {
         Ok(text.split('\0').filter_map(entry).collect())
     }
 
-    /// All tracked files, including those of submodules if these are managed.
+    /// The texts of the paths of all tracked files, including those of submodules if these are managed.
     pub fn tracked(&self, submodules: bool) -> Result<Vec<String>, Error> {
         let also = submodules.then_some("--recurse-submodules");
         let arguments: Vec<&str> = ["ls-files", "-z", "--cached"].into_iter().chain(also).collect();
-        let text = self.run_within(TRACKED_LIMIT, &arguments)?;
-        Ok(text.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
+        let output = self.try_run(TRACKED_LIMIT, &arguments)?;
+        if !output.succeeded() {
+            return Err(failed(&arguments, &output));
+        }
+        let paths = output.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+        Ok(paths.map(|path| path_text(Path::new(OsStr::from_bytes(path))).into_owned()).collect())
     }
 
     /// Makes git look again at files whose changes it was told to ignore.

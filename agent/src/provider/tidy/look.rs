@@ -1,5 +1,6 @@
 //! The walk that finds what to remove: files as they are met, a directory if everything in it is removed.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -15,7 +16,7 @@ use crate::provider::deployment::holds_releases;
 use crate::provider::git_checkout::tracked::{Tracked, tracked_in};
 use crate::provider::{ChangeKind, Error, PathAliases, Reading, Spared, inside};
 use crate::system::glob::matches_any;
-use crate::system::{FileKind, Stat, TreeMember, UnreadMember, WalkStep};
+use crate::system::{FileKind, Stat, TreeMember, UnreadMember, WalkStep, path_text, shown_text, text_path};
 
 /// The most paths of one directory that are removed in a run; the next run continues.
 const MOST: usize = 20_000;
@@ -48,8 +49,6 @@ struct TidyWalk<'a> {
     most: usize,
     inside: Vec<OpenDir>,
     changes: Vec<Change>,
-    /// The number of files whose names are not text.
-    nameless: usize,
     /// The number of members that could not be looked at, and the reason for the first.
     unread: usize,
     first_unread: Option<String>,
@@ -102,7 +101,6 @@ pub(super) fn plan_at_most(
         most,
         inside: Vec::new(),
         changes: Vec::new(),
-        nameless: 0,
         unread: 0,
         first_unread: None,
     };
@@ -118,7 +116,7 @@ pub(super) fn plan_at_most(
 
 impl TidyWalk<'_> {
     fn member(&mut self, member: &TreeMember<'_>) -> WalkStep {
-        self.leave_for(member.path.parent().and_then(Path::to_str).unwrap_or_default());
+        self.leave_for(&parent_text(member.path));
         if self.changes.len() >= self.most {
             self.inside.iter_mut().for_each(|open| open.stays = true);
             return WalkStep::Stop;
@@ -126,15 +124,13 @@ impl TidyWalk<'_> {
         if let Some(open) = self.inside.last_mut() {
             open.holds = true;
         }
-        let Some(path) = member.path.to_str() else {
-            self.nameless += 1;
-            return self.keep();
-        };
-        if self.whole(path).len() >= PATH_MAX {
-            return self.stays_unread(|| format!("{path}: its path is longer than the kernel takes"));
+        let path = &*path_text(member.path);
+        if text_path(&self.whole(path)).as_os_str().len() >= PATH_MAX {
+            return self
+                .stays_unread(|| format!("{}: its path is longer than the kernel takes", shown_text(path)));
         }
         match member.stat.kind {
-            FileKind::File => self.file(path, &member.stat),
+            FileKind::File => self.file(path, member),
             FileKind::Directory => self.directory(path, member.stat),
             FileKind::Symlink | FileKind::Other => self.keep(),
         }
@@ -142,10 +138,11 @@ impl TidyWalk<'_> {
 
     /// Keeps what cannot be looked at, with the directories around it: anyone may have made it, to stop the walk.
     fn unread(&mut self, unread: &UnreadMember<'_>) -> WalkStep {
-        if let Some(open) = self.inside.iter_mut().rfind(|open| Path::new(&open.path) == unread.path) {
+        let path = path_text(unread.path);
+        if let Some(open) = self.inside.iter_mut().rfind(|open| open.path == path) {
             open.stays = true;
         }
-        self.leave_for(unread.path.parent().and_then(Path::to_str).unwrap_or_default());
+        self.leave_for(&parent_text(unread.path));
         self.stays_unread(|| unread.error.to_string())
     }
 
@@ -155,11 +152,11 @@ impl TidyWalk<'_> {
         self.keep()
     }
 
-    fn file(&mut self, path: &str, stat: &Stat) -> WalkStep {
-        let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    fn file(&mut self, path: &str, member: &TreeMember<'_>) -> WalkStep {
+        let name = member.path.file_name().unwrap_or_default();
         let named = self.want.matches.is_empty() || matches_any(&self.want.matches, name);
-        if named && is_due(self.want, stat, self.now) && !self.is_anothers(&self.whole(path)) {
-            self.change(path, stat);
+        if named && is_due(self.want, &member.stat, self.now) && !self.is_anothers(&self.whole(path)) {
+            self.change(path, &member.stat);
             return WalkStep::Past;
         }
         self.keep()
@@ -193,7 +190,7 @@ impl TidyWalk<'_> {
 
     /// Whether a directory is empty: one in which the walk found nothing may be a mount that it did not enter.
     fn is_empty(&self, open: &OpenDir) -> bool {
-        let names = self.reading.machine.list(Path::new(&self.whole(&open.path)));
+        let names = self.reading.machine.list(&text_path(&self.whole(&open.path)));
         names.is_ok_and(|names| names.is_empty())
     }
 
@@ -222,10 +219,6 @@ impl TidyWalk<'_> {
 
     fn finish(mut self) -> Vec<Change> {
         let is_full = self.changes.len() >= self.most;
-        let nameless = (self.nameless > 0).then(|| {
-            let stay = counted(self.nameless, "file stays whose name is", "files stay whose names are");
-            format!("{stay} not UTF-8: remove by hand")
-        });
         let unread = self.first_unread.take().map(|why| {
             let stay = counted(self.unread, "path stays", "paths stay");
             format!("{stay} that cannot be looked at; the first: {why}; look at who made it")
@@ -240,8 +233,13 @@ impl TidyWalk<'_> {
             format!("ages go by the clock of the server, since that of this machine is {ahead} ahead of it")
         });
         let note = |words| Change::new(Property::Matches, "", "").kind(ChangeKind::Note).note(words);
-        let notes = nameless.into_iter().chain(unread).chain(more).chain(by_the_server);
+        let notes = unread.into_iter().chain(more).chain(by_the_server);
         self.changes.extend(notes.map(note));
         self.changes
     }
+}
+
+/// The text of the directory that a member is in; empty if that is the top.
+fn parent_text(path: &Path) -> Cow<'_, str> {
+    path_text(path.parent().unwrap_or(Path::new("")))
 }

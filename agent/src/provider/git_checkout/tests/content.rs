@@ -117,14 +117,14 @@ fn a_tidy_in_a_checkout_takes_nothing_that_git_knows() {
     sh(
         &bench,
         &format!(
-            "{COMMIT} mkdir -p logs/deep; echo a >logs/kept.log; echo a >'logs/deep/ä b.log'; git add .; git commit -qm logs; git tag v3"
+            "{COMMIT} mkdir -p logs/deep logs/odd; echo a >logs/kept.log; echo a >'logs/deep/ä b.log'; echo a >logs/odd/$(printf 'caf\\351').log; git add .; git commit -qm logs; git tag v3"
         ),
     );
     bench.set(0, "revision", "v3");
     assert_eq!(bench.run(Mode::Enforce).counts.failed, 0);
     sh(
         &bench,
-        "echo mine >app/logs/mine.log; echo mine >app/logs/deep/mine.log; touch -d '40 days ago' app/logs/*.log app/logs/deep/*.log",
+        "echo mine >app/logs/mine.log; echo mine >app/logs/deep/mine.log; touch -d '40 days ago' app/logs/*.log app/logs/*/*.log",
     );
     sh(&bench, "find app/.git -type f -exec touch -d '40 days ago' {} +; ln -s app/logs way");
     for (at, goes) in [("app", 0), ("app/.git", 0), ("way", 2)] {
@@ -142,7 +142,7 @@ fn a_tidy_in_a_checkout_takes_nothing_that_git_knows() {
     }
     assert_eq!(
         sh(&bench, "git -C app status --porcelain; ls app/logs app/logs/deep"),
-        "app/logs:\ndeep\nkept.log\n\napp/logs/deep:\nä b.log"
+        "app/logs:\ndeep\nkept.log\nodd\n\napp/logs/deep:\nä b.log"
     );
 }
 
