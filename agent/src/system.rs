@@ -336,7 +336,7 @@ pub trait System: Inspect {
     /// Makes a directory where nothing exists.
     fn make_dir(&self, path: &Path, access: Permissions) -> Result<()>;
 
-    /// Sets the permission bits of an existing file or directory; never through a link.
+    /// Sets the permission bits of what is there; never through a link.
     fn set_mode(&self, path: &Path, mode: u32) -> Result<()>;
 
     /// Sets owner and group of what is there; of a link, those of the link itself.

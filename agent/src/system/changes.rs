@@ -5,17 +5,17 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use rustix::fd::{AsFd as _, OwnedFd};
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
 
 use super::command::child;
 use super::explain::{explained, of_a_new_file};
 use super::machine::{Machine, READ};
-use super::resolve::{Last, PathHandle};
+use super::resolve::{HANDLE, Last, PathHandle};
 use super::stat::{stat_at, stat_of};
 use super::{
     Error, FileKind, Inspect as _, Invocation, Output, Permissions, Result, Staged, StagedTree, Stat, System,
-    replace, replace_tree, tree,
+    replace, replace_tree, tree, way,
 };
 
 impl System for Machine {
@@ -113,10 +113,12 @@ fn set_mode(machine: &Machine, path: &Path, mode: u32) -> Result<()> {
     match stat.kind {
         FileKind::Symlink => return Err(Error::NotAFile(path.to_owned())),
         FileKind::Other => {
-            // A device or FIFO is not opened, and a link that is put in its place in the meantime is not followed.
+            // A device or FIFO is not opened. The handle leads to this very one, whatever gets its name in the meantime.
+            let handle =
+                rustix::fs::openat(&place.dir, &place.name, HANDLE, Mode::empty()).map_err(failed)?;
+            same_file(&handle, stat, path)?;
             let mode = Mode::from_raw_mode(mode);
-            return rustix::fs::chmodat(&place.dir, &place.name, mode, AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(failed);
+            return rustix::fs::chmod(way::by_handle(handle.as_fd()), mode).map_err(failed);
         }
         FileKind::File | FileKind::Directory => {}
     }
@@ -129,8 +131,7 @@ fn set_mode(machine: &Machine, path: &Path, mode: u32) -> Result<()> {
 fn set_owner(machine: &Machine, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
     let failed = |errno: Errno| Error::io("setting the owner of", path, errno);
     let place = machine.place_to_write(path)?;
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = rustix::fs::openat(&place.dir, &place.name, flags, Mode::empty()).map_err(failed)?;
+    let fd = rustix::fs::openat(&place.dir, &place.name, HANDLE, Mode::empty()).map_err(failed)?;
     let stat = stat_of(&fd).map_err(failed)?;
     refuse_planted_hard_link(&place, stat, path)?;
     let (uid, gid) = (uid.map(rustix::fs::Uid::from_raw), gid.map(rustix::fs::Gid::from_raw));

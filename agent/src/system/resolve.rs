@@ -26,7 +26,7 @@ use super::{Door, Error, FileKind, Real, Result, Stat, Symlink};
 /// The most links on a way, as in the kernel.
 const MAX_LINKS: usize = 40;
 
-const HANDLE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+pub(super) const HANDLE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// The managed root, as an open directory.
 pub(super) struct ManagedRoot {

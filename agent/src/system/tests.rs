@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::stop::{RunEnd, StopReason};
 
+mod special;
+
 const NOBODY: u32 = 65534;
 
 fn root() -> (tempfile::TempDir, Machine) {

@@ -47,7 +47,7 @@ resource_type! {
         parameter validate: Option<Command>,
         /// Whether the report shows a diff; never for sensitive content.
         parameter show_diff: bool = true,
-        /// Manages a whole directory: with `source`, everything in it, empty folders, links that stay in it and the execute bits of programs too: what is not a program in the source gets none; otherwise owner, group and mode of what is there, but for what another resource says of all below a directory in it. In an archive or a checkout, these are left to it.
+        /// Manages a whole directory: with `source`, everything in it, empty folders, links that stay in it and the execute bits of programs too: what is not a program in the source gets none; otherwise owner, group and mode of what is there, FIFOs, sockets and devices too, but for what another resource says of all below a directory in it. In an archive or a checkout, these are left to it.
         parameter recurse: bool = false,
         /// Removes what a directory holds and no resource of the catalog claims. Archives, checkouts and deployments below it, homes of managed users, and the links by which managed units are enabled or masked stay with all that is in them. In an archive, a checkout or a deployment nothing can be purged.
         property purge: bool = false,

@@ -126,8 +126,8 @@ fn member_mode(mode: u32, kind: FileKind) -> Option<u32> {
     let readers = (mode & 0o444) >> 2;
     match kind {
         FileKind::Directory => Some(mode | readers),
-        FileKind::File => Some(mode & !0o111 | mode & readers),
-        FileKind::Symlink | FileKind::Other => None,
+        FileKind::File | FileKind::Other => Some(mode & !0o111 | mode & readers),
+        FileKind::Symlink => None,
     }
 }
 
@@ -302,10 +302,8 @@ impl TreeWalk<'_> {
             if self.want.content.is_some() {
                 return Ok(WalkStep::Past);
             }
-            if stat.kind != FileKind::Other {
-                let mode = self.want.mode.and_then(|mode| member_mode(mode.0, stat.kind));
-                self.access(path, mode, stat);
-            }
+            let mode = self.want.mode.and_then(|mode| member_mode(mode.0, stat.kind));
+            self.access(path, mode, stat);
             return Ok(deeper);
         }
         if stat.kind == FileKind::Directory {

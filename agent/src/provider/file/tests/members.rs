@@ -1,8 +1,10 @@
-//! Members of a directory that must not be passed over, whatever their names are.
+//! Members of a directory that must not be passed over, whatever their names are and whatever they are.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, chown};
+
+use rustix::fs::FileType;
 
 use super::*;
 
@@ -90,4 +92,43 @@ fn what_others_say_of_all_below_a_directory_holds_for_such_names_too() {
     bench.run(Mode::Enforce);
     assert_eq!(bits(&odd(&bench, "t/own/x")), 0o600);
     assert_eq!(bench.run(Mode::Enforce).events, [], "neither undoes the other");
+}
+
+#[test]
+fn fifos_sockets_and_devices_have_owner_group_and_mode_too() {
+    let mut bench = Bench::directory();
+    std::fs::create_dir(bench.dir().join("t")).unwrap();
+    let (fifo, socket, device) = ("t/fifo", "t/socket", "t/device");
+    let make = |name: &str, kind, device| {
+        let all = rustix::fs::Mode::from_raw_mode(0o777);
+        rustix::fs::mknodat(rustix::fs::CWD, bench.dir().join(name), kind, all, device)
+    };
+    let mut all = vec![fifo, socket];
+    make(fifo, FileType::Fifo, 0).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(bench.dir().join(socket)).unwrap();
+    let is_root = crate::skip::is_root();
+    match make(device, FileType::CharacterDevice, rustix::fs::makedev(1, 3)) {
+        Ok(()) => all.push(device),
+        Err(errno) => crate::skip::leave_out(&format!("no device can be made here: {errno}")),
+    }
+    let places: Vec<_> = all.iter().map(|name| bench.dir().join(name)).collect();
+    for path in &places {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o777)).unwrap();
+        if is_root {
+            chown(path, Some(65534), Some(65534)).unwrap();
+        }
+    }
+    let mut sides = vec![("mode", Value::from("0640"))];
+    if is_root {
+        sides.extend([("owner", Value::from("0")), ("group", "1".into())]);
+    }
+    recursive(&mut bench, &sides);
+    let findings = bench.run(Mode::Enforce);
+    assert_eq!(findings.counts.failed, 0, "{:?}", findings.events);
+    for path in &places {
+        let meta = std::fs::symlink_metadata(path).unwrap();
+        assert_eq!(meta.mode() & 0o7777, 0o640, "{}", path.display());
+        assert!(!is_root || (meta.uid(), meta.gid()) == (0, 1), "{}", path.display());
+    }
+    assert_eq!(bench.run(Mode::Enforce).events, []);
 }
