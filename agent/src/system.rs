@@ -89,6 +89,12 @@ impl Stat {
     pub fn permissions(&self) -> u32 {
         self.mode & 0o777
     }
+
+    /// Whether it is taken from a user other than root if this one gets it. That user may keep access to it by a list of
+    /// access rights or by an open descriptor, neither of which a change of owner ends.
+    pub fn is_taken_by(&self, uid: u32) -> bool {
+        self.uid != uid && !way::is_ours(self)
+    }
 }
 
 /// The real path of a path with links on the way.
@@ -322,13 +328,20 @@ pub enum Committed {
 /// Writes to the machine. Every change is made as a whole or not at all; after [`System::settle`] it is durable.
 pub trait System: Inspect {
     /// Writes a complete new file beside `path`, with its owner and mode from the start, and syncs it. The old one
-    /// stays until the commit. The new one keeps its access control list, labels and extended attributes. If there is a
-    /// list, the group bits of the mode are its mask.
+    /// stays until the commit. The new one keeps its access control list, labels and extended attributes, unless it is
+    /// taken from a user other than root. If there is a list, the group bits of the mode are its mask. A directory of
+    /// such a user passes nothing on to a new file of another.
     fn stage(&self, path: &Path, access: Permissions, content: &mut dyn Read)
     -> Result<Box<dyn Staged + '_>>;
 
-    /// Makes an empty directory beside `path`, which commands can fill. Nobody but its owner can enter it.
-    fn stage_tree(&self, path: &Path, access: Permissions) -> Result<Box<dyn StagedTree + '_>>;
+    /// Makes an empty directory beside `path`, which commands can fill. Nobody but its owner can enter it. It keeps what
+    /// [`System::stage`] keeps; `owner` is who will own it in its place, `None` for the agent's own user.
+    fn stage_tree(
+        &self,
+        path: &Path,
+        access: Permissions,
+        owner: Option<u32>,
+    ) -> Result<Box<dyn StagedTree + '_>>;
 
     /// Makes a symbolic link, which replaces an existing file or link.
     fn make_symlink(&self, path: &Path, target: &Path, access: Permissions) -> Result<()>;
@@ -339,8 +352,10 @@ pub trait System: Inspect {
     /// Sets the permission bits of what is there; never through a link.
     fn set_mode(&self, path: &Path, mode: u32) -> Result<()>;
 
-    /// Sets owner and group of what is there; of a link, those of the link itself.
-    fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()>;
+    /// Sets owner and group of what is there, and its permission bits if they are given; of a link, owner and group of
+    /// the link itself. What is taken from a user other than root keeps nothing by which that user has access: a file is
+    /// replaced with a copy, anything else loses its access control lists.
+    fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>, mode: Option<u32>) -> Result<()>;
 
     /// Removes a file, a link or an empty directory. It is not an error if nothing is there.
     fn remove(&self, path: &Path) -> Result<()>;

@@ -125,6 +125,13 @@ impl Owners {
         Self { uid: self.uid.filter(|_| !theirs.owner), gid: self.gid.filter(|_| !theirs.group) }
     }
 
+    /// Whether a file is taken from a user other than root, who may still be able to write it. If its content is managed,
+    /// it is written anew.
+    fn take(&self, old: Option<Stat>) -> bool {
+        let file = old.filter(|old| old.kind == FileKind::File);
+        file.zip(self.uid).is_some_and(|(old, uid)| old.is_taken_by(uid))
+    }
+
     /// Looks up the ids. The error says which account is missing.
     fn of(want: &File, accounts: &Accounts, named: &CatalogClaims<'_>) -> Result<Self, Need> {
         const CURE: &str = "; manage it too, or name another";
@@ -219,12 +226,12 @@ fn apply_access(
     let uid = owners.uid.filter(|_| properties.contains(&Property::Owner));
     let gid = owners.gid.filter(|_| properties.contains(&Property::Group));
     let given = uid.is_some() || gid.is_some();
-    if given {
-        writing.machine.set_owner(path, uid, gid)?;
-    }
     let again = |mode: &u32| given && mode & 0o6000 != 0;
-    if let Some(mode) = mode.filter(|mode| properties.contains(&Property::Mode) || again(mode)) {
-        writing.machine.set_mode(path, mode)?;
+    let mode = mode.filter(|mode| properties.contains(&Property::Mode) || again(mode));
+    match mode {
+        mode if given => writing.machine.set_owner(path, uid, gid, mode)?,
+        Some(mode) => writing.machine.set_mode(path, mode)?,
+        None => {}
     }
     Ok(())
 }

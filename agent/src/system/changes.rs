@@ -15,7 +15,7 @@ use super::resolve::{HANDLE, Last, PathHandle};
 use super::stat::{stat_at, stat_of};
 use super::{
     Error, FileKind, Inspect as _, Invocation, Output, Permissions, Result, Staged, StagedTree, Stat, System,
-    replace, replace_tree, tree, way,
+    extended, replace, replace_tree, tree, way,
 };
 
 impl System for Machine {
@@ -30,8 +30,13 @@ impl System for Machine {
         staged.map(|staged| Box::new(staged) as Box<dyn Staged>)
     }
 
-    fn stage_tree(&self, path: &Path, access: Permissions) -> Result<Box<dyn StagedTree + '_>> {
-        let staged = of_a_new_file(self, replace_tree::stage(self, path, access));
+    fn stage_tree(
+        &self,
+        path: &Path,
+        access: Permissions,
+        owner: Option<u32>,
+    ) -> Result<Box<dyn StagedTree + '_>> {
+        let staged = of_a_new_file(self, replace_tree::stage(self, path, access, owner));
         self.acted(staged.is_ok());
         staged.map(|staged| Box::new(staged) as Box<dyn StagedTree>)
     }
@@ -51,9 +56,9 @@ impl System for Machine {
         explained(self, set_mode(self, path, mode))
     }
 
-    fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
+    fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>, mode: Option<u32>) -> Result<()> {
         self.acted(true);
-        explained(self, set_owner(self, path, uid, gid))
+        explained(self, set_owner(self, path, (uid, gid), mode))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
@@ -100,6 +105,7 @@ fn make_dir(machine: &Machine, path: &Path, access: Permissions) -> Result<()> {
     let failed = |errno: Errno| Error::io("making the directory", path, errno);
     let place = machine.place_to_write(path)?;
     let dir = tree::make_dir(place.dir.as_fd(), &place.name).map_err(failed)?;
+    let access = replace::without_legacy(&dir, &place.dir, access, path)?;
     replace::give(&dir, access).map_err(failed)?;
     rustix::fs::fsync(&dir).map_err(failed)?;
     machine.changed(&place.dir, path)
@@ -128,15 +134,37 @@ fn set_mode(machine: &Machine, path: &Path, mode: u32) -> Result<()> {
     rustix::fs::fsync(&fd).map_err(failed)
 }
 
-fn set_owner(machine: &Machine, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
+fn set_owner(
+    machine: &Machine,
+    path: &Path,
+    (uid, gid): (Option<u32>, Option<u32>),
+    mode: Option<u32>,
+) -> Result<()> {
     let failed = |errno: Errno| Error::io("setting the owner of", path, errno);
     let place = machine.place_to_write(path)?;
     let fd = rustix::fs::openat(&place.dir, &place.name, HANDLE, Mode::empty()).map_err(failed)?;
     let stat = stat_of(&fd).map_err(failed)?;
     refuse_planted_hard_link(&place, stat, path)?;
+    let is_taken = uid.is_some_and(|uid| stat.is_taken_by(uid));
+    if is_taken && stat.kind == FileKind::File {
+        let mode = mode.unwrap_or(without_set_id(stat.mode));
+        let access = Permissions { mode, uid, gid: gid.or(Some(stat.gid)) };
+        return replace::with_copy(machine, place, path, stat, access);
+    }
     let (uid, gid) = (uid.map(rustix::fs::Uid::from_raw), gid.map(rustix::fs::Gid::from_raw));
     rustix::fs::chownat(&fd, "", uid, gid, AtFlags::EMPTY_PATH).map_err(failed)?;
-    machine.changed(&place.dir, path)
+    if is_taken && stat.kind != FileKind::Symlink {
+        extended::remove_lists(fd.as_fd()).map_err(failed)?;
+    }
+    machine.changed(&place.dir, path)?;
+    mode.map_or(Ok(()), |mode| set_mode(machine, path, mode))
+}
+
+/// The mode that the kernel leaves to a file with a change of owner. Without execution for the group, the second bit is
+/// not that of a program.
+fn without_set_id(mode: u32) -> u32 {
+    let lost = if mode & 0o2010 == 0o2010 { 0o6000 } else { 0o4000 };
+    mode & !lost
 }
 
 fn remove(machine: &Machine, path: &Path) -> Result<()> {

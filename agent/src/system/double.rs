@@ -175,8 +175,13 @@ impl System for Double {
     ) -> Result<Box<dyn Staged + '_>> {
         self.machine.stage(path, access, content)
     }
-    fn stage_tree(&self, path: &Path, access: Permissions) -> Result<Box<dyn StagedTree + '_>> {
-        self.machine.stage_tree(path, access)
+    fn stage_tree(
+        &self,
+        path: &Path,
+        access: Permissions,
+        owner: Option<u32>,
+    ) -> Result<Box<dyn StagedTree + '_>> {
+        self.machine.stage_tree(path, access, owner)
     }
     fn make_symlink(&self, path: &Path, target: &Path, access: Permissions) -> Result<()> {
         self.machine.make_symlink(path, target, access)
@@ -187,8 +192,8 @@ impl System for Double {
     fn set_mode(&self, path: &Path, mode: u32) -> Result<()> {
         self.machine.set_mode(path, mode)
     }
-    fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
-        self.machine.set_owner(path, uid, gid)
+    fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>, mode: Option<u32>) -> Result<()> {
+        self.machine.set_owner(path, uid, gid, mode)
     }
     fn remove(&self, path: &Path) -> Result<()> {
         self.machine.remove(path)

@@ -7,11 +7,11 @@
 use std::ffi::{CStr, CString};
 use std::path::Path;
 
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 
-use super::{Error, Result};
+use super::{Error, Result, way};
 
 /// The access control list of the POSIX drafts, as Linux stores it.
 const ACL: &CStr = c"system.posix_acl_access";
@@ -93,9 +93,21 @@ fn is_kept_back(name: &[u8]) -> bool {
 
 /// Removes an attribute, if there is one.
 fn remove(file: impl AsFd, name: &CStr) -> rustix::io::Result<()> {
-    match rustix::fs::fremovexattr(file, name) {
-        Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
-        Err(errno) => Err(errno),
+    unless_none(rustix::fs::fremovexattr(file, name))
+}
+
+/// Removes the access control lists of what a handle leads to, which is not opened. The mode stays: its group bits, so
+/// far the mask of a list, are then those of the group.
+pub(super) fn remove_lists(handle: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    let path = way::by_handle(handle);
+    [ACL, DEFAULT_ACL].into_iter().try_for_each(|name| unless_none(rustix::fs::removexattr(&path, name)))
+}
+
+/// The result of a removal; that nothing was there is none of its errors.
+fn unless_none(removed: rustix::io::Result<()>) -> rustix::io::Result<()> {
+    match removed {
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
+        removed => removed,
     }
 }
 

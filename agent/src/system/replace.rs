@@ -6,7 +6,7 @@
 //! containers), the content is written in place, and the caller is told.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, FileTimes};
 use std::io::{self, Read, Seek as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 use super::explain::explained;
-use super::extended::Extended;
+use super::extended::{Extended, remove_lists};
 use super::machine::{Machine, READ};
 use super::resolve::PathHandle;
 use super::stat::{stat_at, stat_of};
@@ -69,7 +69,19 @@ pub(super) fn stage<'a>(
     access: Permissions,
     content: &mut dyn Read,
 ) -> Result<StagedFile<'a>> {
-    let place = machine.place_to_write(path)?;
+    stage_at(machine, machine.place_to_write(path)?, path, access, &mut |file| {
+        io::copy(content, file).map(drop)
+    })
+}
+
+/// Writes and syncs a new file beside a place, with what `fill` writes into it.
+fn stage_at<'a>(
+    machine: &'a Machine,
+    place: PathHandle,
+    path: &Path,
+    access: Permissions,
+    fill: &mut dyn FnMut(&mut File) -> io::Result<()>,
+) -> Result<StagedFile<'a>> {
     sweep(machine, &place, path)?;
     let failed = |source: io::Error| {
         let hint = space_left(&place.dir, &source);
@@ -80,9 +92,10 @@ pub(super) fn stage<'a>(
     let fd = rustix::fs::openat(&place.dir, &temporary.name, flags, Mode::RUSR | Mode::WUSR)
         .map_err(|errno| failed(errno.into()))?;
     let mut file = File::from(fd);
-    io::copy(content, &mut file).map_err(failed)?;
+    let access = without_legacy(&file, &place.dir, access, path)?;
+    fill(&mut file).map_err(failed)?;
     give_owner(&file, access).map_err(|errno| failed(errno.into()))?;
-    if let Some(kept) = extended(&place, path)? {
+    if let Some(kept) = extended(&place, path, owner(access.uid))? {
         kept.give(&file, access.mode, path)?;
     }
     rustix::fs::fchmod(&file, Mode::from_raw_mode(access.mode)).map_err(|errno| failed(errno.into()))?;
@@ -163,13 +176,41 @@ impl StagedFile<'_> {
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let mut to = File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?);
         // The name may have been given to another file since, so the open one is checked before it is emptied.
-        only_name_of_a_file(stat_of(&to)?)?;
+        let old = stat_of(&to)?;
+        only_name_of_a_file(old)?;
+        let wanted = stat_of(from)?;
+        if old.is_taken_by(wanted.uid) {
+            give(&to, Permissions { mode: 0o600, uid: Some(wanted.uid), gid: Some(wanted.gid) })?;
+            remove_lists(to.as_fd())?;
+        }
         to.set_len(0)?;
         io::copy(&mut from, &mut to)?;
-        let wanted = stat_of(from)?;
         give(&to, Permissions { mode: wanted.mode, uid: Some(wanted.uid), gid: Some(wanted.gid) })?;
         to.sync_all()
     }
+}
+
+/// Replaces a file with a copy of it that has this owner and mode: who could open the old one, or has done so, has no
+/// access to the new one by that. `stat` is what was seen at the place.
+pub(super) fn with_copy(
+    machine: &Machine,
+    place: PathHandle,
+    path: &Path,
+    stat: Stat,
+    access: Permissions,
+) -> Result<()> {
+    let failed = |errno: Errno| Error::io("copying", path, errno);
+    let old = rustix::fs::openat(&place.dir, &place.name, READ, Mode::empty()).map_err(failed)?;
+    if stat_of(&old).map_err(failed)?.id != stat.id {
+        return Err(failed(Errno::STALE));
+    }
+    let mut old = File::from(old);
+    let staged = stage_at(machine, place, path, access, &mut |new| {
+        io::copy(&mut old, new)?;
+        let times = old.metadata()?;
+        new.set_times(FileTimes::new().set_accessed(times.accessed()?).set_modified(times.modified()?))
+    })?;
+    staged.put().map(|_| ())
 }
 
 /// Refuses to write in place unless it is a regular file without another hard link, which would change with it.
@@ -214,11 +255,38 @@ fn give_owner(fd: impl rustix::fd::AsFd, access: Permissions) -> rustix::io::Res
     if uid.is_some() || gid.is_some() { rustix::fs::fchown(&fd, uid, gid) } else { Ok(()) }
 }
 
-/// What the present file has besides its content, owner and mode; `None` if there is none, and a new one gets what its
-/// directory gives to new files.
-fn extended(place: &PathHandle, path: &Path) -> Result<Option<Extended>> {
-    if !stat_at(place.dir.as_fd(), &place.name).is_ok_and(|old| old.kind == FileKind::File) {
-        return Ok(None);
+/// Who owns what is made for this user.
+pub(super) fn owner(uid: Option<u32>) -> u32 {
+    uid.unwrap_or_else(|| rustix::process::geteuid().as_raw())
+}
+
+/// Removes from something new, which nobody but its owner can use yet, what its directory gave to it, if that belongs to
+/// a user other than root and the new owner: a list of access rights, and a group. Returns its permissions.
+pub(super) fn without_legacy(
+    new: impl rustix::fd::AsFd,
+    dir: &OwnedFd,
+    access: Permissions,
+    path: &Path,
+) -> Result<Permissions> {
+    let dir = stat_of(dir).map_err(|errno| Error::io("looking at the directory of", path, errno))?;
+    if !dir.is_taken_by(owner(access.uid)) {
+        return Ok(access);
+    }
+    Extended::default().give(new, access.mode, path)?;
+    let own = rustix::process::getegid().as_raw();
+    Ok(Permissions { gid: access.gid.or(Some(own)), ..access })
+}
+
+/// What the present file has besides its content, owner and mode; nothing if it is taken from a user other than root,
+/// who may have noted anything about it. `None` if there is none, and a new one gets what its directory gives to new
+/// files.
+fn extended(place: &PathHandle, path: &Path, owner: u32) -> Result<Option<Extended>> {
+    match stat_at(place.dir.as_fd(), &place.name) {
+        Ok(old) if old.kind == FileKind::File && old.is_taken_by(owner) => {
+            return Ok(Some(Extended::default()));
+        }
+        Ok(old) if old.kind == FileKind::File => {}
+        _ => return Ok(None),
     }
     match rustix::fs::openat(&place.dir, &place.name, READ, Mode::empty()) {
         Ok(old) => Extended::of(old, path).map(Some),
@@ -374,5 +442,29 @@ mod tests {
         std::fs::remove_file(&other).unwrap();
         stage("/a").in_place().unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
+    }
+
+    #[test]
+    fn what_is_taken_from_a_user_loses_its_list_also_if_it_is_written_in_place() {
+        use crate::system::{acl_for, read_attribute, set_attribute};
+        const ACL: &str = "system.posix_acl_access";
+        if !crate::skip::is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let machine = Machine::open(dir.path()).unwrap();
+        let file = dir.path().join("a");
+        let access = Permissions { mode: 0o664, uid: Some(0), gid: None };
+        for (owner, list) in [(65534, None), (0, Some(()))] {
+            std::fs::write(&file, "old").unwrap();
+            std::os::unix::fs::chown(&file, Some(owner), None).unwrap();
+            set_attribute(&file, ACL, &acl_for(65534));
+            stage(&machine, Path::new("/a"), access, &mut &b"new"[..]).unwrap().in_place().unwrap();
+            assert_eq!(read_attribute(&file, ACL).map(|_| ()), list, "of {owner}");
+            let meta = std::fs::metadata(&file).unwrap();
+            let is = std::os::unix::fs::MetadataExt::uid(&meta);
+            assert_eq!((is, meta.permissions().mode() & 0o7777), (0, 0o664));
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
+        }
     }
 }

@@ -49,7 +49,12 @@ impl Drop for TemporaryTree {
 }
 
 /// Makes an empty directory beside `path`.
-pub(super) fn stage<'a>(machine: &'a Machine, path: &Path, access: Permissions) -> Result<Staged<'a>> {
+pub(super) fn stage<'a>(
+    machine: &'a Machine,
+    path: &Path,
+    access: Permissions,
+    owner: Option<u32>,
+) -> Result<Staged<'a>> {
     let place = machine.place_to_write(path)?;
     replace::sweep(machine, &place, path)?;
     let failed = |errno: Errno| {
@@ -60,8 +65,9 @@ pub(super) fn stage<'a>(machine: &'a Machine, path: &Path, access: Permissions) 
     let dir = place.dir.try_clone().map_err(|e| Error::io("opening the directory of", path, e))?;
     let fd = tree::make_dir(place.dir.as_fd(), &name).map_err(failed)?;
     let temporary = TemporaryTree { dir, name };
-    replace::give(&fd, Permissions { mode: 0o700, ..access }).map_err(failed)?;
-    let kept = extended(&place, path)?;
+    let access = replace::without_legacy(&fd, &place.dir, Permissions { mode: 0o700, ..access }, path)?;
+    replace::give(&fd, access).map_err(failed)?;
+    let kept = extended(&place, path, replace::owner(owner))?;
     if let Some(kept) = &kept {
         // Before it gets its mode, whose group bits may be the mask of a list.
         kept.give(&fd, 0o700, path)?;
@@ -71,10 +77,15 @@ pub(super) fn stage<'a>(machine: &'a Machine, path: &Path, access: Permissions) 
     Ok(Staged { machine, place, temporary, target: path.to_owned(), path: outer, inside, kept })
 }
 
-/// What the present directory has besides its members and mode; `None` if there is none.
-fn extended(place: &PathHandle, path: &Path) -> Result<Option<Extended>> {
-    if !stat_at(place.dir.as_fd(), &place.name).is_ok_and(|old| old.kind == FileKind::Directory) {
-        return Ok(None);
+/// What the present directory has besides its members and mode; nothing if it is taken from a user other than root.
+/// `None` if there is none.
+fn extended(place: &PathHandle, path: &Path, owner: u32) -> Result<Option<Extended>> {
+    match stat_at(place.dir.as_fd(), &place.name) {
+        Ok(old) if old.kind == FileKind::Directory && old.is_taken_by(owner) => {
+            return Ok(Some(Extended::default()));
+        }
+        Ok(old) if old.kind == FileKind::Directory => {}
+        _ => return Ok(None),
     }
     let failed = |errno| Error::io("looking into", path, errno);
     let old = tree::open_dir(place.dir.as_fd(), &place.name).map_err(failed)?;
@@ -180,7 +191,7 @@ mod tests {
             let mode = || std::fs::metadata(&app).unwrap().permissions().mode() & 0o777;
             let kept = mode();
             assert_eq!(kept, 0o660, "the mask shows as the group's right");
-            let staged = stage(&machine, Path::new("/srv/app"), OPEN).unwrap();
+            let staged = stage(&machine, Path::new("/srv/app"), OPEN, None).unwrap();
             if inner == "/deep" {
                 staged.inside().make_dir(Path::new(inner), OPEN).unwrap();
             }
@@ -191,7 +202,7 @@ mod tests {
         // A directory without a list inherits none from the directory around it.
         let (dir, machine) = root();
         set_attribute(&dir.path().join("srv"), LISTS[1], &acl_for(65534));
-        let staged = stage(&machine, Path::new("/srv/app"), OPEN).unwrap();
+        let staged = stage(&machine, Path::new("/srv/app"), OPEN, None).unwrap();
         staged.inside().set_mode(Path::new("/"), 0o770).unwrap();
         Box::new(staged).commit(Path::new("/")).unwrap();
         assert_eq!(LISTS.map(|name| read_attribute(&dir.path().join("srv/app"), name)), [None, None]);
@@ -207,7 +218,7 @@ mod tests {
     #[test]
     fn a_directory_is_replaced_whole_and_the_old_one_is_gone() {
         let (dir, machine) = root();
-        let staged = machine.stage_tree(Path::new("/srv/app"), OPEN).unwrap();
+        let staged = machine.stage_tree(Path::new("/srv/app"), OPEN, None).unwrap();
         assert_eq!(std::fs::metadata(staged.path()).unwrap().permissions().mode() & 0o777, 0o700);
         std::fs::write(staged.path().join("new"), "new").unwrap();
         assert_eq!(names(&dir.path().join("srv/app")), ["old"]);
@@ -220,7 +231,7 @@ mod tests {
     fn a_part_of_it_can_take_the_place_and_the_rest_is_dropped() {
         let (dir, machine) = root();
         for target in ["app", "other"] {
-            let staged = machine.stage_tree(&Path::new("/srv").join(target), OPEN).unwrap();
+            let staged = machine.stage_tree(&Path::new("/srv").join(target), OPEN, None).unwrap();
             std::fs::create_dir_all(staged.path().join("app-1.0/bin")).unwrap();
             std::fs::write(staged.path().join("README"), "").unwrap();
             staged.commit(Path::new("/app-1.0")).unwrap();
@@ -234,7 +245,7 @@ mod tests {
         let (dir, machine) = root();
         let left = dir.path().join("srv/.holdfast-0123456789abcdef/deep");
         std::fs::create_dir_all(&left).unwrap();
-        let staged = machine.stage_tree(Path::new("/srv/app"), OPEN).unwrap();
+        let staged = machine.stage_tree(Path::new("/srv/app"), OPEN, None).unwrap();
         std::fs::create_dir(staged.path().join("x")).unwrap();
         drop(staged);
         assert_eq!(names(&dir.path().join("srv")), ["app"]);
@@ -245,7 +256,7 @@ mod tests {
     fn a_link_in_its_place_leads_nobody_astray() {
         let (dir, machine) = root();
         std::fs::create_dir(dir.path().join("etc")).unwrap();
-        let staged = machine.stage_tree(Path::new("/srv/app"), OPEN).unwrap();
+        let staged = machine.stage_tree(Path::new("/srv/app"), OPEN, None).unwrap();
         let temporary = names(&dir.path().join("srv")).into_iter().find(|n| n.starts_with('.')).unwrap();
         let temporary = dir.path().join("srv").join(temporary);
         std::fs::rename(&temporary, dir.path().join("srv/moved")).unwrap();

@@ -7,6 +7,7 @@ use super::*;
 use crate::stop::{RunEnd, StopReason};
 
 mod special;
+mod taken;
 
 const NOBODY: u32 = 65534;
 
@@ -204,7 +205,7 @@ fn a_planted_hard_link_keeps_its_owner_and_mode() {
     chown(&dir.path().join("home"), NOBODY);
     let path = Path::new("/home/file");
     assert!(matches!(machine.set_mode(path, 0o644), Err(Error::PlantedHardLink { links: 2, .. })));
-    assert!(matches!(machine.set_owner(path, Some(NOBODY), None), Err(Error::PlantedHardLink { .. })));
+    assert!(matches!(machine.set_owner(path, Some(NOBODY), None, None), Err(Error::PlantedHardLink { .. })));
     write(&machine, "/home/file", 0o644, "mine").unwrap();
     assert_eq!(std::fs::read_to_string(dir.path().join("shadow")).unwrap(), "secret");
 }

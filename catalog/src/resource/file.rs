@@ -35,7 +35,7 @@ resource_type! {
         property target: Option<String> => "none",
         /// Permission bits. With `recurse`, files get it without the execute bits that no reader has; directories can be searched. A file with an access control list keeps it, also when its content is replaced; the bits for the group are then the list's mask.
         property mode: Option<Mode> => "left alone; of what is new `\"0644\"`, of directories `\"0755\"`; where the content is secret, `\"0600\"`, also of a file that is there",
-        /// The owner's name or numeric id; a name may come from another source than /etc/passwd, such as LDAP.
+        /// The owner's name or numeric id; a name may come from another source than /etc/passwd, such as LDAP. What is taken from a user other than root keeps no access control list, and a file is replaced with a copy: its former owner may have it open.
         property owner: Option<AccountName> => "left alone; of what is new `\"root\"`",
         /// The group's name or numeric id; a name may come from another source than /etc/group, such as LDAP.
         property group: Option<AccountName> => "left alone; of what is new `\"root\"`",

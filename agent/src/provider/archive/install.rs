@@ -43,7 +43,7 @@ fn directory(
     let target = Path::new(want.title.as_str());
     let old = writing.machine.lstat(target)?.filter(|stat| stat.kind == FileKind::Directory);
     let known = KnownArchive::of(want, writing.reading())?;
-    let unpacked = unpack::unpack(parcel, (format, want.strip), target, writing)?;
+    let unpacked = unpack::unpack(parcel, (format, want.strip), target, owners.uid, writing)?;
     let (inside, inner) = (unpacked.inside(), unpacked.inner().to_owned());
     // If that is found now, it costs nothing. The next run would unpack the archive again, and so would every later
     // one.

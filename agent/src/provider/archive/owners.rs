@@ -90,7 +90,7 @@ impl Owners {
                 others.push((path.to_owned(), own));
             }
         })?;
-        others.iter().try_for_each(|(path, own)| Ok(machine.set_owner(path, own.uid, own.gid)?))
+        others.iter().try_for_each(|(path, own)| Ok(machine.set_owner(path, own.uid, own.gid, None)?))
     }
 
     /// Calls `see` with each path and who should own it, without those parts that other resources manage.

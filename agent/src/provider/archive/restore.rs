@@ -86,10 +86,10 @@ pub fn access(
     let drift = record.drift(want, friends, machine);
     let (uid, gid) = record::own();
     for (path, _) in &drift.owners {
-        machine.set_owner(&record::below(want, path), Some(uid), None)?;
+        machine.set_owner(&record::below(want, path), Some(uid), None, None)?;
     }
     for (path, _) in &drift.groups {
-        machine.set_owner(&record::below(want, path), None, Some(gid))?;
+        machine.set_owner(&record::below(want, path), None, Some(gid), None)?;
     }
     // Set after the owners, since changing an owner may clear bits.
     for (path, _, mode) in &record.drift(want, friends, machine).modes {

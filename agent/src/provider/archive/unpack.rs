@@ -40,11 +40,13 @@ pub struct Unpacked<'m> {
     inner: PathBuf,
 }
 
-/// Fetches an archive and unpacks it beside `target`, without its `strip` leading directories.
+/// Fetches an archive and unpacks it beside `target`, without its `strip` leading directories. It belongs to root until
+/// [`Unpacked::give`] gives it to `owner`.
 pub fn unpack<'m>(
     parcel: Parcel<'_>,
     (format, strip): (Format, u32),
     target: &Path,
+    owner: Option<u32>,
     writing: Writing<'m>,
 ) -> Result<Unpacked<'m>, Error> {
     let state = Machine::open(writing.state_dir)?;
@@ -53,7 +55,7 @@ pub fn unpack<'m>(
     }
     let archive = Path::new(DOWNLOADS).join("archive");
     let archive = parcel.stage(writing.machine, &state, &archive, PRIVATE)?;
-    let tree = writing.machine.stage_tree(target, Permissions { mode: 0o700, uid: None, gid: None })?;
+    let tree = writing.machine.stage_tree(target, Permissions { mode: 0o700, ..PRIVATE }, owner)?;
     let file = archive.path().to_string_lossy().into_owned();
     let mut command = unpacking(format, &file).timeout(parcel.timeout);
     command.cwd = Some(tree.path().to_owned());

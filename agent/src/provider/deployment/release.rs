@@ -88,7 +88,7 @@ fn from_archive(place: Place<'_>, writing: Writing<'_>) -> Result<(), Error> {
     let (Some(source), Some(sha256)) = (&want.source, &want.sha256) else { return Ok(()) };
     let parcel = Parcel { source, sha256, headers: &want.headers, timeout: timeout(place) };
     let release = place.layout.release(place.version());
-    let unpacked = unpack::unpack(parcel, (want.format(), want.strip), &release, writing)?;
+    let unpacked = unpack::unpack(parcel, (want.format(), want.strip), &release, place.owners.uid, writing)?;
     unpacked.inside().set_mode(unpacked.inner(), 0o755)?;
     unpacked.give(&place.owners, writing)?;
     unpacked.commit()
@@ -100,7 +100,8 @@ fn from_git(place: Place<'_>, remote: &GitRemote, writing: Writing<'_>) -> Resul
     let revision = GitRevision::read(&revision.into())
         .map_err(|_| Error::Refused(format!("`{revision}` is not a git revision; give a `revision`")))?;
     let owned = |mode| Permissions { mode, uid: place.owners.uid, gid: place.owners.gid };
-    let tree = writing.machine.stage_tree(&place.layout.release(place.version()), owned(0o700))?;
+    let release = place.layout.release(place.version());
+    let tree = writing.machine.stage_tree(&release, owned(0o700), place.owners.uid)?;
     let access = git::RemoteAccess {
         remote,
         user: want.user.as_ref(),

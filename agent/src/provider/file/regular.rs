@@ -133,13 +133,17 @@ pub(super) fn apply(
 ) -> Result<Applied, Error> {
     let path = Path::new(want.title.as_str());
     let properties = properties(changes);
-    let whole =
-        properties.iter().position(|property| matches!(property, Property::Ensure | Property::Content));
+    let old = writing.machine.lstat(path)?;
+    let is_taken = want.content.is_some() && want.replace && owners.take(old);
+    let whole = properties.iter().position(|property| match property {
+        Property::Ensure | Property::Content => true,
+        Property::Owner => is_taken,
+        _ => false,
+    });
     let Some(position) = whole else {
         apply_access(path, want.managed_mode().map(|mode| mode.0), owners, &properties, writing)?;
         return Ok(Applied::default());
     };
-    let old = writing.machine.lstat(path)?;
     let mode = want.managed_mode().map_or_else(|| default_mode(want, old), |mode| mode.0);
     let job = Replacement { path, content: want.content.as_ref(), mode, old };
     let said = replace(want, owners, &job, writing)?;

@@ -25,7 +25,7 @@ pub fn make(
     let owners = Owners::of_user(want.user.as_ref(), None, &accounts).map_err(Error::Missing)?;
     let access = Permissions { mode: 0o700, uid: owners.uid, gid: owners.gid };
     let old = writing.machine.lstat(path)?.filter(|stat| stat.kind == FileKind::Directory);
-    let tree = writing.machine.stage_tree(path, access)?;
+    let tree = writing.machine.stage_tree(path, access, owners.uid)?;
     let git = super::git(want, remote, tree.path(), May::Change(writing));
     git.init()?;
     get(&git, revision, want.depth)?;

@@ -125,7 +125,7 @@ pub(super) fn make(account: &Account, writing: Writing<'_>) -> Result<(), Error>
     whole_file::make_parents(machine, home)?;
     let Defaults { mode, skeleton } = Defaults::read(machine)?;
     let access = |mode| Permissions { mode, uid: Some(account.uid), gid: Some(account.gid) };
-    let staged = machine.stage_tree(home, access(mode))?;
+    let staged = machine.stage_tree(home, access(mode), Some(account.uid))?;
     let (inside, skeleton) = (staged.inside(), Path::new(&skeleton));
     if machine.lstat(skeleton)?.is_some_and(|stat| stat.kind == FileKind::Directory) {
         machine.walk(skeleton, &mut |met| {

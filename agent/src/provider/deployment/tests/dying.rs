@@ -98,9 +98,14 @@ impl System for Dying {
         self.step()?;
         self.machine.stage(path, access, content)
     }
-    fn stage_tree(&self, path: &Path, access: Permissions) -> Result<Box<dyn StagedTree + '_>> {
+    fn stage_tree(
+        &self,
+        path: &Path,
+        access: Permissions,
+        owner: Option<u32>,
+    ) -> Result<Box<dyn StagedTree + '_>> {
         self.step()?;
-        self.machine.stage_tree(path, access)
+        self.machine.stage_tree(path, access, owner)
     }
     fn make_symlink(&self, path: &Path, target: &Path, access: Permissions) -> Result<()> {
         self.step()?;
@@ -114,9 +119,9 @@ impl System for Dying {
         self.step()?;
         self.machine.set_mode(path, mode)
     }
-    fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
+    fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>, mode: Option<u32>) -> Result<()> {
         self.step()?;
-        self.machine.set_owner(path, uid, gid)
+        self.machine.set_owner(path, uid, gid, mode)
     }
     fn remove(&self, path: &Path) -> Result<()> {
         self.step()?;

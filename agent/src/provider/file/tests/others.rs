@@ -315,3 +315,77 @@ fn an_owner_who_comes_from_another_source_than_the_files_is_taken_by_the_id() {
         assert!(why.why.starts_with(words), "{why:?}");
     }
 }
+
+#[test]
+fn a_file_whose_content_its_former_owner_could_still_write_is_written_anew() {
+    use std::io::Write as _;
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    if !crate::skip::is_root() {
+        return;
+    }
+    let mut bench = Bench::directory();
+    let content = tree(&mut bench, &[("member", "ours")]);
+    let sides = [("owner", Value::from("0")), ("mode", "0640".into())];
+    let all = |more: &[(&'static str, Value)]| attributes(&[&sides[..], more].concat());
+    bench.add("file", "/a", &all(&[("content", "ours".into())]));
+    bench.add("file", "/seed", &all(&[("content", "ours".into()), ("replace", false.into())]));
+    let directory = [("ensure", "directory".into()), ("recurse", true.into())];
+    bench.add("file", "/t", &all(&[&directory[..], &[("content", content)]].concat()));
+    bench.add("file", "/u", &all(&directory));
+    let places = ["a", "seed", "t/member", "u/any"].map(|name| bench.dir().join(name));
+    let mut open = Vec::new();
+    for path in &places {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "ours").unwrap();
+        chown(path, Some(65534), Some(65534)).unwrap();
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o666)).unwrap();
+        open.push(std::fs::File::options().write(true).open(path).unwrap());
+    }
+    let findings = bench.run(Mode::Enforce);
+    assert_eq!((findings.counts.failed, findings.counts.changed), (0, 4), "{:?}", findings.events);
+    for mut open in open {
+        open.write_all(b"evil").unwrap();
+    }
+    for path in &places {
+        let meta = std::fs::metadata(path).unwrap();
+        assert_eq!((meta.uid(), meta.mode() & 0o7777), (0, 0o640), "{}", path.display());
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "ours", "{}", path.display());
+    }
+    assert_eq!(bench.run(Mode::Enforce).events, []);
+}
+
+#[test]
+fn what_is_managed_has_no_list_of_a_user_that_was_there_before() {
+    use std::os::unix::fs::chown;
+    const LISTS: [&str; 2] = ["system.posix_acl_access", "system.posix_acl_default"];
+    if !crate::skip::is_root() {
+        return;
+    }
+    let mut bench = Bench::directory();
+    let sides = [("owner", Value::from("0")), ("group", "1".into())];
+    let own = |more: &[(&'static str, Value)]| attributes(&[&sides[..], more].concat());
+    bench.add("file", "/bob/new", &own(&[("content", secret("x")), ("mode", "0640".into())]));
+    bench.add("file", "/app", &own(&[("content", "x".into()), ("mode", "0664".into())]));
+    bench.add("file", "/d", &own(&[("ensure", "directory".into()), ("mode", "0770".into())]));
+    for name in ["bob", "d"] {
+        std::fs::create_dir(bench.dir().join(name)).unwrap();
+    }
+    std::fs::write(bench.dir().join("app"), "x").unwrap();
+    for (name, lists) in [("bob", &LISTS[1..]), ("app", &LISTS[..1]), ("d", &LISTS)] {
+        let path = bench.dir().join(name);
+        chown(&path, Some(65534), Some(65534)).unwrap();
+        for list in lists {
+            let flags = rustix::fs::XattrFlags::empty();
+            if rustix::fs::setxattr(&path, *list, &crate::system::acl_for(65534), flags).is_err() {
+                return crate::skip::leave_out("the file system has no access control lists");
+            }
+        }
+    }
+    assert_eq!(bench.run(Mode::Enforce).counts.failed, 0);
+    for name in ["bob/new", "app", "d"] {
+        let path = bench.dir().join(name);
+        assert_eq!(LISTS.map(|list| crate::system::read_attribute(&path, list)), [None, None], "{name}");
+    }
+    assert_eq!(["bob/new", "app", "d"].map(|name| mode(&bench, name)), [0o640, 0o664, 0o770]);
+    assert_eq!(bench.run(Mode::Enforce).events, []);
+}

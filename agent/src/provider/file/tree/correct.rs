@@ -90,7 +90,13 @@ impl TreeTask<'_> {
             Some(source) => source.mode(self.want, old.map_or(0o644, |old| old.permissions())),
             None => old.and_then(|old| member_mode(self.want.mode?.0, old.kind)),
         };
-        let is_made = |p: &Property| matches!(p, Property::Ensure | Property::Content | Property::Target);
+        let is_taken =
+            self.want.replace && self.owners.take(old) && matches!(self.source, Some(SourceEntry::File(..)));
+        let is_made = |property: &Property| match property {
+            Property::Ensure | Property::Content | Property::Target => true,
+            Property::Owner => is_taken,
+            _ => false,
+        };
         match self.source {
             Some(source) if properties.iter().any(is_made) => self.make(source, mode, old, writing),
             _ => apply_access(self.path, mode, self.owners, properties, writing).map(|()| None),
