@@ -49,10 +49,10 @@ struct Cli {
 /// The options that every command takes.
 #[derive(Debug, Args)]
 struct Common {
-    /// Settings [default: /etc/holdfast/agent.toml below the root]
+    /// The file with the settings [default: /etc/holdfast/agent.toml below the root]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Identity, cache, last state and spool [default: /var/lib/holdfast/agent below the root]
+    /// The directory for identity, cache, last state and spool [default: /var/lib/holdfast/agent below the root]
     #[arg(long, global = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// Manage another root directory; resources that need a running system do not apply there
@@ -82,11 +82,11 @@ enum Command {
     /// Enforce the catalog of this machine, repeatedly or once
     ///
     /// SIGUSR1 or SIGHUP asks the daemon for a run now, which reads the settings again. SIGTERM or Ctrl-C ends a run after
-    /// the current resource; SIGHUP does not, so a lost connection leaves no machine half-way.
+    /// the current resource; SIGHUP does not, so a lost connection does not leave a machine half-way.
     Run(run::Arguments),
-    /// Enforce a catalog from a file, without a server: images, containers, developers' machines
+    /// Enforce a catalog from a file, without a server: for images, containers and developers' machines
     Apply(apply::Arguments),
-    /// Print what this machine says about itself
+    /// Print the facts that this machine reports about itself
     Facts,
     /// Show who this machine is, the result of the last run, and when the next one is
     Status,
@@ -96,7 +96,7 @@ enum Command {
     Reports(reports::Arguments),
     /// Print a completion script
     Completions {
-        /// For which shell
+        /// The shell
         shell: clap_complete::Shell,
     },
 }

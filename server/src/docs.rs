@@ -36,6 +36,6 @@ pub fn pages(command: &clap::Command) -> Vec<Page> {
 const SERVER_EXIT_CODES: &[(u8, &str)] = &[
     (0, "found, no problems, done"),
     (1, "not found, errors in the repository, failed; `docs --check`: a page differs"),
-    (2, "`lookup`: an error in the data; `poke --commit`: in force, with faults in tenants' data"),
+    (2, "`lookup`: an error in the data; `poke --commit`: in force, but with faults in tenants' data"),
     (64, "wrong usage"),
 ];

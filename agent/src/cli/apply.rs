@@ -14,13 +14,13 @@ use crate::stop;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A bundle of `holdfast compile --bundle`, or only a catalog, if it needs no file contents
+    /// A bundle from `holdfast compile --bundle`, or only a catalog, if it needs no file contents
     #[arg(long, value_name = "FILE")]
     catalog: PathBuf,
     /// Show what would change, and change nothing
     #[arg(long)]
     audit: bool,
-    /// Also write the report there, as JSON
+    /// Also write the report to this file, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }

@@ -23,7 +23,7 @@ const LIMIT: u64 = 16 * 1024;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The file that holds the join string
+    /// The file that contains the join string
     #[arg(long, value_name = "FILE", conflicts_with = "stdin")]
     join_file: Option<PathBuf>,
     /// Set this machine's identity aside, without asking its server whether it is still valid

@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     /// Queue the refused ones again, for the next run to deliver
     #[arg(long, conflicts_with = "clear")]
     retry: bool,
-    /// Remove those that are set aside: refused, unreadable, or of an earlier node that this machine was
+    /// Remove those that are set aside: refused, unreadable, or from when this machine was another node
     #[arg(long)]
     clear: bool,
 }

@@ -10,14 +10,14 @@ use crate::repo;
 #[derive(clap::Args)]
 #[command(
     after_help = "The server writes the log's last hash to its journal, at its start and within ten minutes of each change: \
-                  `journalctl -u holdfast-server -g 'the audit log'`. With --head, one of those is looked for, which shows a \
-                  log whose end was cut off. Exit codes: 0 done; 1 the log is broken, or could not be read."
+                  `journalctl -u holdfast-server -g 'the audit log'`. With --head, one of these hashes must be in the \
+                  log, which detects that its end was cut off. Exit codes: 0 done; 1 the log is broken, or could not be read."
 )]
 pub(super) struct Arguments {
     /// Only entries from this time on: `2026-11-30`, `2026-11-30T08:00:00Z`, or how long ago, such as `90m`, `12h` or `7d`
     #[arg(long, value_name = "TIME", value_parser = since, conflicts_with = "verify")]
     since: Option<Timestamp>,
-    /// Check that each entry is as it was written and that none before the last is missing
+    /// Check that no entry was changed, and that none before the last is missing
     #[arg(long)]
     verify: bool,
     /// With --verify: an entry with this hash must be in the log

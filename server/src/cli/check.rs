@@ -20,7 +20,7 @@ pub(super) struct Args {
     /// The control repository.
     #[arg(value_name = "DIR", default_value = ".")]
     directory: PathBuf,
-    /// The same, as the other commands have it.
+    /// The control repository, as for the other commands.
     #[arg(long, value_name = "DIR", conflicts_with = "directory")]
     repo: Option<PathBuf>,
     /// A commit, branch or tag of it, instead of its current files.

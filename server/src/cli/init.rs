@@ -13,7 +13,7 @@ use super::Ended;
 /// Makes a control repository to start from.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where: a directory that is empty or not there yet.
+    /// The directory to create it in: it must be empty, or not exist yet.
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }

@@ -18,7 +18,7 @@ mod note; // notes beside the answer
 /// Looks up a key of the data for one machine.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 the key has a value; 1 it has none, or is not declared; 2 the data has errors."
+    after_help = "Exit codes: 0 the key has a value; 1 it has no value, or is not declared; 2 the data has errors."
 )]
 pub(super) struct Args {
     /// `CLASS::PARAMETER`, or a key that hieradata/keys.toml declares.
@@ -28,7 +28,7 @@ pub(super) struct Args {
     /// Merges the levels in this way, instead of as declared.
     #[arg(long, value_name = "STRATEGY")]
     merge: Option<Strategy>,
-    /// Shows each level with its file and line, what became of each part of its value, and how the answer was found.
+    /// Shows each level with its file and line, what happened to each part of its value, and how the answer was found.
     #[arg(long)]
     explain: bool,
     /// How to print the value.

@@ -14,7 +14,7 @@ use crate::repo;
 /// What to do with nodes.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Add a node of the inventory; prints the join string that it enrols with
+    /// Add a node from the inventory, and print the join string that it enrols with
     Add(Invite),
     /// List nodes, and machines that were not added, each with its state and reason; those that need attention first
     List(List),
@@ -55,13 +55,13 @@ pub struct List {
     /// Only nodes of this state, such as `failed`; may be given several times, or several with commas
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state())]
     state: Vec<State>,
-    /// Only this reseller's
+    /// Only nodes of this reseller
     #[arg(long)]
     reseller: Option<String>,
-    /// Only this customer's: CUSTOMER or RESELLER/CUSTOMER
+    /// Only nodes of this customer: CUSTOMER or RESELLER/CUSTOMER
     #[arg(long)]
     customer: Option<String>,
-    /// Only of this role
+    /// Only nodes of this role
     #[arg(long)]
     role: Option<String>,
     #[command(flatten)]

@@ -11,9 +11,9 @@ const WITH_FAULTS: u8 = 2;
 /// What to look for.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exit codes with --commit: 0 the commit is in force; 1 it was refused, is superseded, has not come, \
-                        or the server was not reached; 2 it is in force, and some nodes keep what they have: faults in \
-                        tenants' data, or nodes that the inventory no longer has where they were added."
+    after_help = "Exit codes with --commit: 0 the commit is in force; 1 it was refused, is superseded, has not arrived, \
+                        or the server was not reached; 2 it is in force, but some nodes keep their last catalog: there \
+                        are faults in tenants' data, or nodes that the inventory no longer lists where they were added."
 )]
 pub(super) struct Arguments {
     /// Wait until this commit is in force; if it has errors, print them and fail. Its id, or as many of its

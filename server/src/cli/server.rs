@@ -18,22 +18,22 @@ use signals::{Signals, Wish};
 /// What the server is told; the rest is in its file.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The configuration, /etc/holdfast/server.toml where there is one
+    /// The settings; without it, /etc/holdfast/server.toml if that file exists
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The control repository: a directory, a git repository, or the URL of one
     #[arg(long, value_name = "DIR|URL")]
     repo: Option<String>,
-    /// The branch that is in force
+    /// The branch that the server follows
     #[arg(long)]
     branch: Option<String>,
     /// Where the server keeps its state
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Where agents connect, such as `:8140` or `192.0.2.1:8140`
+    /// The address that agents connect to, such as `:8140` or `192.0.2.1:8140`
     #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
-    /// Where the dashboard is, such as `:8443`
+    /// The address of the dashboard, such as `:8443`
     #[arg(long, value_name = "ADDR", value_parser = address)]
     dashboard: Option<SocketAddr>,
     /// The name or address at which nodes and browsers reach the server

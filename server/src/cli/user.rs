@@ -9,14 +9,14 @@ use crate::store::user::{Role, Scope};
 /// What to do with users.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Add a user; prints a link for the first login
+    /// Add a user, and print a link for the first login
     Add {
         /// The name to log in with
         name: String,
         /// Which nodes the user sees: `everything`, RESELLER, or RESELLER/CUSTOMER
         #[arg(long, default_value = "everything")]
         scope: Scope,
-        /// The user may only look
+        /// The user can see everything in the scope, but change nothing
         #[arg(long)]
         viewer: bool,
         #[command(flatten)]

@@ -103,7 +103,7 @@ fn described(arg: &Arg) -> String {
     }
     let defaults: Vec<String> = arg.get_default_values().iter().map(|v| code(&v.to_string_lossy())).collect();
     if takes_value(arg) && !defaults.is_empty() {
-        let _ = write!(text, " {} without it.", defaults.join(", "));
+        let _ = write!(text, " Default: {}.", defaults.join(", "));
     }
     text
 }
@@ -136,7 +136,7 @@ mod tests {
     fn a_command_says_what_it_takes() {
         let page = page(&Thing::command(), &[(0, "done")]);
         assert!(page.contains("## `thing look`\n\nLook at something.\n\n```text\nthing look DIR [--depth DEPTH] [--all]\n```"), "{page}");
-        assert!(page.contains("| `--depth DEPTH` | How &lt;much>. `2` without it. |"), "{page}");
+        assert!(page.contains("| `--depth DEPTH` | How &lt;much>. Default: `2`. |"), "{page}");
         assert!(page.contains("| `--all` | All of it. |") && page.contains("| 0 | done |"), "{page}");
         assert!(!page.contains("help"), "{page}");
     }
