@@ -29,37 +29,37 @@ impl Keyword {
 
 /// The keys that every resource has; no attribute has the name of one.
 pub const ON_EVERY_RESOURCE: &[Keyword; 9] = &[
-    Keyword::new("title", "a string", "The resource's title, where the block's name is not it."),
+    Keyword::new("title", "a string", "The resource's title, if it is not the block's name."),
     Keyword::new(
         "require",
         "references",
-        "What comes before this resource; if that fails, this one is skipped.",
+        "Resources that come before this one; if one of them fails, this one is skipped.",
     ),
-    Keyword::new("before", "references", "What comes after this resource."),
+    Keyword::new("before", "references", "Resources that come after this one."),
     Keyword::new(
         "notify",
         "references",
-        "What comes after this resource and is refreshed when it changes; `service[x]:reload` asks for a reload.",
+        "Resources that come after this one and are refreshed when it changes; `service[x]:reload` asks for a reload.",
     ),
     Keyword::new(
         "subscribe",
         "references",
-        "What comes before this resource and refreshes it when that changes.",
+        "Resources that come before this one and refresh it when they change.",
     ),
     Keyword::new(
         "when",
         "true or false",
-        "Whether the resource is in the catalog; in a loop, asked for each.",
+        "Whether the resource is in the catalog; in a loop, evaluated for each element.",
     ),
     Keyword::new(
         "for_each",
         "a list or a map",
-        "One resource for each: `each.value` with `each.index` or `each.key`. Null means none.",
+        "One resource for each element: `each.value` with `each.index` or `each.key`. Null means none.",
     ),
     Keyword::new(
         "*",
         "a map",
-        "Attributes from a map: above `[defaults.TYPE]`, below those that are written. No metaparameters.",
+        "Attributes from a map: they override `[defaults.TYPE]`, and attributes of the block override them. No metaparameters.",
     ),
     Keyword::new("tag", "a string or a list", "Words for people and programs that read the catalog."),
 ];

@@ -7,15 +7,15 @@ pub(crate) const WORDS: &[Word] = &[
     Word {
         name: "lookup",
         usage: "lookup(key)",
-        doc: "A value of the data as this node sees it: a key of `hieradata/keys.toml`, or `class::parameter`. An error \
-              where no level has it. Not in the data of tenants.",
+        doc: "A value from the data, as this node sees it: a key of `hieradata/keys.toml`, or `class::parameter`. It is an \
+              error if no level has it. Not available in the data of tenants.",
         example: "lookup('smarthosts')",
         gives: "",
     },
     Word {
         name: "template",
         usage: "template(name)",
-        doc: "The text of one of the module's templates, with the names in scope here.",
+        doc: "The rendered text of one of the module's templates, with the names in scope here.",
         example: "template('motd.hbs')",
         gives: "",
     },

@@ -12,10 +12,10 @@ use crate::{compile, inventory};
 /// The page of everything that can be in `${…}`.
 pub fn functions() -> String {
     let mut page = String::from(
-        "# Operators and functions\n\nMade from their definitions. What is in `${…}` is an expression of CEL. A function \
-         may be written before or after its first argument: `size(x)` is `x.size()`. The examples are run by the tests; \
-         what they give is written as JSON.\n\n## In manifests\n\nBeside these, an expression sees names: the manifest's \
-         parameters, `let`, `facts`, `node`, and where they make sense `title` and `each`.\n\n",
+        "# Operators and functions\n\nMade from their definitions. `${…}` contains a CEL expression. A function \
+         can be written before or after its first argument: `size(x)` is `x.size()`. The tests run the examples; \
+         results are written as JSON.\n\n## In manifests\n\nAn expression also sees names: the manifest's \
+         parameters, `let`, `facts`, `node`, and in some places `title` and `each`.\n\n",
     );
     let row = |word: &Word| [code(word.usage), word.doc.to_owned(), code(word.example)];
     page.push_str(&table(["function", "what it does", "example"], compile::WORDS.iter().map(row)));
@@ -28,8 +28,8 @@ pub fn functions() -> String {
 /// The page of everything that can be in a template.
 pub fn templates() -> String {
     let mut page = String::from(
-        "# Blocks and helpers of templates\n\nMade from their definitions. The examples are run by the tests; in them `site` \
-         is a map that has `name = \"shop\"` and no more. [All functions](functions.md) are helpers as well, with their name \
+        "# Blocks and helpers of templates\n\nMade from their definitions. The tests run the examples; in them, `site` \
+         is a map that contains only `name = \"shop\"`. [All functions](functions.md) are also helpers, with their name \
          first: `(split text ' ')`.\n",
     );
     for chapter in template::chapters() {
@@ -41,14 +41,14 @@ pub fn templates() -> String {
 /// The page of the types of parameters and keys.
 pub fn parameters() -> String {
     let mut page = String::from(
-        "# Types of parameters\n\nMade from their definitions. The notation is Puppet's. Bounds may be left out, and \
-         `default` stands for one that is not there: `Integer[default, 10]`. A define's name is a type too: a map of its \
-         parameters, checked where the data stands. The tests check each example value against its type.\n",
+        "# Types of parameters\n\nMade from their definitions. The notation is Puppet's. Bounds can be left out, and \
+         `default` stands for a missing bound: `Integer[default, 10]`. A define's name is also a type: a map of its \
+         parameters, checked where the data is. The tests check each example value against its type.\n",
     );
     for chapter in types::chapters() {
         page.push_str(&words(&chapter, ["type", "what it takes", "such as", "takes"]));
     }
-    page.push_str(&keywords("Ways to merge", "What `merge` says.", merge::STRATEGY_WORDS));
+    page.push_str(&keywords("Ways to merge", "Values of `merge`.", merge::STRATEGY_WORDS));
     page.push_str(&keywords(
         "A merge with options",
         "`merge = { strategy = \"deep\", knockout_prefix = \"--\" }`",
@@ -59,9 +59,8 @@ pub fn parameters() -> String {
 
 /// The page of the keys of files.
 pub fn keys() -> String {
-    let mut page = String::from(
-        "# Keys of the files\n\nMade from their definitions. A key that is not here is an error.\n",
-    );
+    let mut page =
+        String::from("# Keys of the files\n\nMade from their definitions. Any other key is an error.\n");
     let mut add = |title: &str, says: &str, of: &[Keyword]| page.push_str(&keywords(title, says, of));
     add(
         "A manifest",
@@ -71,7 +70,7 @@ pub fn keys() -> String {
     add("A parameter", "`[parameters]` of a manifest, each `name = { … }`.", keyword::PARAMETER);
     add(
         "On every resource",
-        "Metaparameters: no attribute and no parameter is named like one.",
+        "Metaparameters: attributes and parameters cannot have these names.",
         ON_EVERY_RESOURCE,
     );
     add("A machine", "`inventory/RESELLER/CUSTOMER.toml`, a table for each machine.", inventory::WORDS);
@@ -82,8 +81,8 @@ pub fn keys() -> String {
     let reserved: Vec<String> = RESERVED.iter().map(|word| code(word)).collect();
     let _ = write!(
         page,
-        "\n## Words that are kept\n\nNo parameter and no `let` is named like one of these: {}.\n\n## The default hierarchy\n\n\
-         What holds where `holdfast.toml` has no `[[hierarchy]]`:\n\n```toml\n# holdfast.toml\n{}```\n",
+        "\n## Reserved words\n\nParameters and `let` cannot have these names: {}.\n\n## The default hierarchy\n\n\
+         Without `[[hierarchy]]` in `holdfast.toml`, it is:\n\n```toml\n# holdfast.toml\n{}```\n",
         reserved.join(", "),
         hierarchy::DEFAULT.split_once("\n\n").map_or("", |(_, levels)| levels),
     );

@@ -12,7 +12,7 @@ pub fn page() -> String {
     let metaparameters: Vec<String> = METAPARAMETERS.iter().map(|name| code(name)).collect();
     let mut page = format!(
         "# Resource types\n\nMade from the definitions in `catalog/src/resource/`. A *property* is compared with the \
-         machine, and a difference is drift; a *parameter* says how. *Left out* is what holds where a manifest does not say it. Every resource also takes \
+         machine, and a difference is drift; a *parameter* only says how. *Left out* is what applies if a manifest does not set it. Every resource also takes \
          [{}](keys.md#on-every-resource).\n\n",
         metaparameters.join(", ")
     );

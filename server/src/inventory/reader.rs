@@ -16,11 +16,7 @@ use crate::language::name::is_segment;
 pub(super) const WORDS: &[Keyword; 3] = &[
     Keyword::new("role", "a name", "What the machine does: the class `role::NAME`."),
     Keyword::new("stage", "`\"test\"`, `\"integration\"` or `\"production\"`", "How much depends on it."),
-    Keyword::new(
-        "labels",
-        "strings by name",
-        "Words of your own; their names are declared in `holdfast.toml`.",
-    ),
+    Keyword::new("labels", "strings by name", "Your own words; their names are declared in `holdfast.toml`."),
 ];
 const KEYS: [&str; 3] = Keyword::names(WORDS);
 

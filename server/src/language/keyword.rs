@@ -5,37 +5,33 @@ use holdfast_catalog::resource::{AttributeKind, definitions};
 
 /// The keys of a manifest.
 pub const TOP: &[Keyword; 7] = &[
-    Keyword::new("doc", "a string", "What the class or define is for, in a sentence."),
+    Keyword::new("doc", "a string", "What the class or define is for, in one sentence."),
     Keyword::new(
         "kind",
         "`\"class\"` or `\"define\"`",
-        "A class is declared once and has its parameters from data; a define is declared as often as wanted, \
-         like a resource. A class without it.",
+        "A class is declared once and gets its parameters from data; a define is declared as often as needed, \
+         like a resource. Without it, the manifest is a class.",
     ),
     Keyword::new(
         "parameters",
         "parameters by name",
-        "What can be said about it: `[parameters]`, a line each.",
+        "What can be set: `[parameters]`, with one line for each.",
     ),
-    Keyword::new(
-        "include",
-        "a list of classes",
-        "Classes that belong to it, with their parameters from data.",
-    ),
+    Keyword::new("include", "a list of classes", "Classes to include, with their parameters from data."),
     Keyword::new(
         "class",
         "`[class.NAME]`",
-        "The same for one class, with `when`, and with parameters that are given here and not by data.",
+        "Includes one class, with `when`, and with parameters that are set here and not by data.",
     ),
     Keyword::new(
         "let",
         "values by name",
-        "Names for values of this manifest; worked out when they are used.",
+        "Names for values in this manifest; each is evaluated when it is used.",
     ),
     Keyword::new(
         "defaults",
         "`[defaults.TYPE]`",
-        "Attributes of all resources of a type in this manifest, where they say nothing else.",
+        "Attributes of all resources of a type in this manifest, unless a resource sets its own.",
     ),
 ];
 /// The names of these keys.
@@ -43,14 +39,14 @@ pub const TOP_NAMES: [&str; 7] = Keyword::names(TOP);
 
 /// The keys of a parameter.
 pub const PARAMETER: &[Keyword; 4] = &[
-    Keyword::new("type", "a type", "What its values may be; see the types of parameters."),
+    Keyword::new("type", "a type", "The type of its values; see the types of parameters."),
     Keyword::new(
         "default",
         "a value",
-        "What it is where neither data nor a declaration says it. May hold `${…}`. Never merged with data.",
+        "Its value if neither data nor a declaration sets it. Can contain `${…}`. Never merged with data.",
     ),
     Keyword::new("merge", "a strategy, or a table with options", "How values of several levels become one."),
-    Keyword::new("doc", "a string", "What it is for, in a sentence."),
+    Keyword::new("doc", "a string", "What it is for, in one sentence."),
 ];
 
 /// The ways to give the content attribute of a type.

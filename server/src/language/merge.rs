@@ -59,32 +59,36 @@ pub enum MapsInLists {
 
 /// The merge strategies, with their documentation.
 pub const STRATEGY_WORDS: &[Keyword; 4] = &[
-    Keyword::new("first", "any value", "The most specific value alone. What holds where nothing is said."),
+    Keyword::new("first", "any value", "Only the most specific value. This is the default."),
     Keyword::new(
         "unique",
         "scalars and lists",
         "All levels as one flat list without duplicates, most specific first.",
     ),
-    Keyword::new("hash", "maps", "One map of all levels' keys; for each, the most specific value."),
-    Keyword::new("deep", "maps and lists", "As `hash`, at every depth; lists become one without duplicates."),
+    Keyword::new(
+        "hash",
+        "maps",
+        "One map with the keys of all levels; each key has its most specific value.",
+    ),
+    Keyword::new(
+        "deep",
+        "maps and lists",
+        "Like `hash`, at every depth; lists become one list without duplicates.",
+    ),
 ];
 /// The keys of a merge with options, with their documentation.
 pub const OPTION_WORDS: &[Keyword; 4] = &[
-    Keyword::new("strategy", "a strategy", "Which; only `deep` has further options."),
+    Keyword::new("strategy", "a strategy", "The strategy; only `deep` has further options."),
     Keyword::new(
         "knockout_prefix",
         "a string such as `\"--\"`",
-        "An element or key that begins with it takes that element or key of all lower levels away.",
+        "An element or key that begins with it removes the element or key of that name from all lower levels.",
     ),
-    Keyword::new(
-        "sort_merged_arrays",
-        "true or false",
-        "Whether merged lists are in the order of their values.",
-    ),
+    Keyword::new("sort_merged_arrays", "true or false", "Whether merged lists are sorted."),
     Keyword::new(
         "merge_hash_arrays",
         "true, false or a key",
-        "Whether maps in lists are merged: the first with the first …, or those with the same value of a key.",
+        "Whether maps in lists are merged: by position, or those that have the same value for a key.",
     ),
 ];
 const STRATEGIES: [&str; 4] = Keyword::names(STRATEGY_WORDS);

@@ -56,21 +56,21 @@ pub const WORDS: &[Keyword; 2] = &[
         "`[[hierarchy]]` tables",
         "The levels of the data, most specific first, instead of the default ones.",
     ),
-    Keyword::new("labels", "a list of names", "The labels that machines of the inventory may have."),
+    Keyword::new("labels", "a list of names", "The labels that machines in the inventory may have."),
 ];
 /// The keys of a level.
 pub const LEVEL_WORDS: &[Keyword; 4] = &[
-    Keyword::new("name", "a string", "What the level is called where values are explained."),
+    Keyword::new("name", "a string", "The name of the level in explanations of values."),
     Keyword::new(
         "path",
         "a path below `hieradata/`",
-        "Its file; may hold `${node.…}`, `${facts.…}`, `${profile}`.",
+        "Its file; can contain `${node.…}`, `${facts.…}`, `${profile}`.",
     ),
-    Keyword::new("paths", "a list of such paths", "Several files instead, most specific first."),
+    Keyword::new("paths", "a list of such paths", "Several files instead of one, most specific first."),
     Keyword::new(
         "tenant",
         "true or false",
-        "Whether tenants write it: expressions there see `node` and `facts` alone, and no fact is in its path.",
+        "Whether tenants write it: expressions in it see only `node` and `facts`, and its path cannot contain a fact.",
     ),
 ];
 const KEYS: [&str; 2] = Keyword::names(WORDS);

@@ -20,9 +20,9 @@ pub const FILE: &str = "hieradata/keys.toml";
 
 /// The keys in the declaration of a key.
 pub const KEY_WORDS: &[Keyword; 3] = &[
-    Keyword::new("type", "a type", "What its values may be."),
+    Keyword::new("type", "a type", "The type of its values."),
     Keyword::new("merge", "a strategy, or a table with options", "How values of several levels become one."),
-    Keyword::new("doc", "a string", "What it is for, in a sentence."),
+    Keyword::new("doc", "a string", "What it is for, in one sentence."),
 ];
 const WORDS: [&str; 3] = Keyword::names(KEY_WORDS);
 

@@ -17,12 +17,12 @@ pub const POLICY_WORDS: &[Keyword; 2] = &[
     Keyword::new(
         "policy",
         "`\"enforce\"`, `\"audit\"` or `\"off\"`",
-        "What is done on the machines of this level: correct, only say what would be corrected, or nothing.",
+        "What is done on the machines of this level: correct, only report what would be corrected, or nothing.",
     ),
     Keyword::new(
         "policies",
         "policies by class or `type[title]`",
-        "The same for a class with all that it contains, or for one resource.",
+        "The same for a class with everything that it contains, or for one resource.",
     ),
 ];
 const KEYS: [&str; 2] = Keyword::names(POLICY_WORDS);

@@ -101,13 +101,13 @@ const OPTIONALS: &[Builtin] = &[
         .doc("Whether there is a value.")
         .example("{'a': 1}.?b.hasValue()", "false"),
     Builtin::new("value", "a.?b.value()", 1..=1, Run::OfOptional)
-        .doc("The value; an error where there is none.")
+        .doc("The value; an error if there is none.")
         .example("{'a': 1}.?a.value()", "1"),
     Builtin::new("orValue", "a.?b.orValue(x)", 2..=2, Run::OfOptional)
-        .doc("The value, or another where there is none.")
+        .doc("The value, or another if there is none.")
         .example("{'a': 1}.?b.orValue(0)", "0"),
     Builtin::new("or", "a.?b.or(a.?c)", 2..=2, Run::OfOptional)
-        .doc("An optional, or another where it has no value.")
+        .doc("An optional, or another if it has no value.")
         .example("{'a': 1}.?b.or({'c': 3}.?c).orValue(0)", "3"),
 ];
 
@@ -136,10 +136,10 @@ fn is_zero(value: &Value) -> bool {
 
 /// All functions, by topic.
 const TABLES: &[(&str, &[Builtin])] = &[
-    ("Texts", text::TABLE),
+    ("Strings", text::TABLE),
     ("Lists and maps", list::TABLE),
     ("Conversions, encodings and digests", convert::TABLE),
-    ("What may have no value", OPTIONALS),
+    ("Optionals", OPTIONALS),
     ("Numbers", math::TABLE),
 ];
 

@@ -95,39 +95,51 @@ pub(super) const SIGNS: &[Word] = &[
     word(
         "+",
         "a + b",
-        "The sum of two numbers, two texts or two lists as one.",
+        "The sum of two numbers, or two strings or lists joined.",
         "'web' + string(1)",
         "\"web1\"",
     ),
-    word("-", "a - b", "The difference; `-a` is a number with the other sign.", "5 - 3", "2"),
+    word("-", "a - b", "The difference; `-a` is the negated number.", "5 - 3", "2"),
     word("*", "a * b", "The product.", "4 * 2", "8"),
-    word("/", "a / b", "The quotient; of two integers it is an integer, without its fraction.", "7 / 2", "3"),
-    word("%", "a % b", "What a division of integers leaves.", "7 % 2", "1"),
-    word("==", "a == b", "Whether two values are equal; `!=` whether they differ.", "'a' == 'b'", "false"),
-    word("<", "a < b", "The order of numbers, texts or booleans; also `<=`, `>` and `>=`.", "1 < 2", "true"),
+    word(
+        "/",
+        "a / b",
+        "The quotient; for two integers, it is an integer without the fraction.",
+        "7 / 2",
+        "3",
+    ),
+    word("%", "a % b", "The remainder of a division of integers.", "7 % 2", "1"),
+    word(
+        "==",
+        "a == b",
+        "Whether two values are equal; `!=` asks whether they differ.",
+        "'a' == 'b'",
+        "false",
+    ),
+    word("<", "a < b", "Compares numbers, strings or booleans; also `<=`, `>` and `>=`.", "1 < 2", "true"),
     word("in", "a in b", "Whether a list has an element, or a map a key.", "'a' in ['a', 'b']", "true"),
     word("&&", "a && b", "Whether both are true.", "true && false", "false"),
-    word("||", "a || b", "Whether one of them is true.", "true || false", "true"),
+    word("||", "a || b", "Whether at least one is true.", "true || false", "true"),
     word("!", "!a", "Whether it is false.", "!true", "false"),
     word(
         "?:",
         "a ? b : c",
-        "One value or another, by a boolean.",
+        "One value or another, depending on a boolean.",
         "size('web1') > 3 ? 'long' : 'short'",
         "\"long\"",
     ),
     word(
         "has",
         "has(a.b)",
-        "Whether a map has a key, where the map itself is there.",
+        "Whether a map has a key; the map itself must exist.",
         "has({'a': 1}.b)",
         "false",
     ),
-    word(".?", "a.?b", "An entry that may be missing: an optional.", "{'a': 1}.?b.orValue(0)", "0"),
+    word(".?", "a.?b", "An entry that may be missing, as an optional.", "{'a': 1}.?b.orValue(0)", "0"),
     word(
         "[]",
         "a[b]",
-        "An element by its index, or an entry by its key; `[?b]` gives an optional.",
+        "An element by its index, or an entry by its key; `[?b]` returns an optional.",
         "['a', 'b'][1]",
         "\"b\"",
     ),
@@ -214,7 +226,7 @@ const SHAPES: &[Shape] = &[
     shape("all", MacroSort::All, 1, 1)
         .says(
             "list.all(x, condition)",
-            "Whether a condition holds for every element, or for every key of a map.",
+            "Whether a condition is true for every element, or for every key of a map.",
         )
         .example("[1, 2].all(n, n > 0)", "true"),
     shape("all", MacroSort::All, 2, 1)
@@ -224,7 +236,7 @@ const SHAPES: &[Shape] = &[
         )
         .example("{'a': 1}.all(k, v, v > 0)", "true"),
     shape("exists", MacroSort::Exists, 1, 1)
-        .says("list.exists(x, condition)", "Whether a condition holds for one element or more.")
+        .says("list.exists(x, condition)", "Whether a condition is true for at least one element.")
         .example("[1, 2].exists(n, n > 1)", "true"),
     shape("exists", MacroSort::Exists, 2, 1)
         .says(
@@ -233,7 +245,7 @@ const SHAPES: &[Shape] = &[
         )
         .example("{'a': 1}.exists(k, v, v > 1)", "false"),
     shape("exists_one", MacroSort::ExistsOne, 1, 1)
-        .says("list.exists_one(x, condition)", "Whether a condition holds for exactly one element.")
+        .says("list.exists_one(x, condition)", "Whether a condition is true for exactly one element.")
         .example("[1, 2].exists_one(n, n > 1)", "true"),
     shape("exists_one", MacroSort::ExistsOne, 2, 1)
         .says(
@@ -248,52 +260,49 @@ const SHAPES: &[Shape] = &[
         .says("list.existsOne(i, x, condition)", "The same as `exists_one`.")
         .example("[5, 6].existsOne(i, n, n == 5)", "true"),
     shape("map", MacroSort::Map, 1, 1)
-        .says("list.map(x, value)", "A list of what each element, or each key of a map, becomes.")
+        .says("list.map(x, value)", "A list with a new value for each element, or for each key of a map.")
         .example("['a', 'b'].map(n, n + '.example')", "[\"a.example\",\"b.example\"]"),
     shape("map", MacroSort::Map, 1, 2)
-        .says("list.map(x, condition, value)", "The same of those elements that a condition lets through.")
+        .says("list.map(x, condition, value)", "The same, only for elements that meet a condition.")
         .example("[1, 2, 3].map(n, n > 1, n * 10)", "[20,30]"),
     shape("filter", MacroSort::Filter, 1, 1)
-        .says(
-            "list.filter(x, condition)",
-            "The elements, or the keys of a map, that a condition lets through.",
-        )
+        .says("list.filter(x, condition)", "The elements, or the keys of a map, that meet a condition.")
         .example("{'search': true, 'reviews': false}.filter(k, k == 'search')", "[\"search\"]"),
     shape("transformList", MacroSort::TransformList, 2, 1)
         .says(
             "map.transformList(k, v, value)",
-            "A list of what each key and value, or index and element, becomes.",
+            "A list with a new value for each key and value, or index and element.",
         )
         .example("{'a': 1}.transformList(k, v, k + '=' + string(v))", "[\"a=1\"]"),
     shape("transformList", MacroSort::TransformList, 2, 2)
-        .says("map.transformList(k, v, condition, value)", "The same of those that a condition lets through.")
+        .says("map.transformList(k, v, condition, value)", "The same, only for those that meet a condition.")
         .example("['a', 'b'].transformList(i, x, i > 0, x)", "[\"b\"]"),
     shape("transformMap", MacroSort::TransformMap, 2, 1)
         .says("map.transformMap(k, v, value)", "A map with the same keys and new values.")
         .example("{'a': 1}.transformMap(k, v, v * 10)", "{\"a\":10}"),
     shape("transformMap", MacroSort::TransformMap, 2, 2)
-        .says(
-            "map.transformMap(k, v, condition, value)",
-            "The same of those entries that a condition lets through.",
-        )
+        .says("map.transformMap(k, v, condition, value)", "The same, only for entries that meet a condition.")
         .example("{'a': 1, 'b': 2}.transformMap(k, v, v > 1, v)", "{\"b\":2}"),
     shape("transformMapEntry", MacroSort::TransformMapEntry, 2, 1)
-        .says("map.transformMapEntry(k, v, entry)", "A map of new entries, each written as a map of one.")
+        .says(
+            "map.transformMapEntry(k, v, entry)",
+            "A map of new entries, each written as a map with one entry.",
+        )
         .example("['a', 'b'].transformMapEntry(i, x, {x: i})", "{\"a\":0,\"b\":1}"),
     shape("transformMapEntry", MacroSort::TransformMapEntry, 2, 2)
         .says(
             "map.transformMapEntry(k, v, condition, entry)",
-            "The same of those that a condition lets through.",
+            "The same, only for those that meet a condition.",
         )
         .example("['a', 'b'].transformMapEntry(i, x, i > 0, {x: i})", "{\"b\":1}"),
     shape("sortBy", MacroSort::SortBy, 1, 1)
-        .says("list.sortBy(x, key)", "A list in the order of what stands for each element.")
+        .says("list.sortBy(x, key)", "A list, sorted by a key that is computed for each element.")
         .example("[{'n': 2}, {'n': 1}].sortBy(x, x.n)", "[{\"n\":1},{\"n\":2}]"),
     shape("optMap", MacroSort::OptMap, 1, 1)
-        .says("a.?b.optMap(x, value)", "What an optional's value becomes, where there is one.")
+        .says("a.?b.optMap(x, value)", "An optional with a new value, if there is a value.")
         .example("{'a': 1}.?a.optMap(x, x + 1).orValue(0)", "2"),
     shape("optFlatMap", MacroSort::OptFlatMap, 1, 1)
-        .says("a.?b.optFlatMap(x, optional)", "The same, where what it becomes may have no value either.")
+        .says("a.?b.optFlatMap(x, optional)", "The same, but the new value is itself an optional.")
         .example("{'a': {'b': 1}}.?a.optFlatMap(x, x.?b).orValue(0)", "1"),
 ];
 
@@ -310,7 +319,7 @@ impl Macro {
 
     /// The documentation of the macros.
     pub(super) fn chapter() -> Chapter {
-        Chapter::new("Over every element", SHAPES.iter().map(|shape| shape.word))
+        Chapter::new("On every element", SHAPES.iter().map(|shape| shape.word))
     }
 
     /// The macro of this name that takes this many arguments, and how many of them are variables.

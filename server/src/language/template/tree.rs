@@ -44,21 +44,21 @@ impl BlockSort {
         Word {
             name: "if",
             usage: "{{#if a}}…{{else if b}}…{{else}}…{{/if}}",
-            doc: "One part or another, by a boolean; null is false, and nothing else is a boolean.",
+            doc: "One part or another, depending on a boolean; null counts as false, and other values are errors.",
             example: "{{#if (has site.port)}}a port{{else}}none{{/if}}",
             gives: "none",
         },
         Word {
             name: "unless",
             usage: "{{#unless a}}…{{/unless}}",
-            doc: "A part where a boolean is false or null.",
+            doc: "A part that is rendered if a boolean is false or null.",
             example: "{{#unless (has site.port)}}none{{/unless}}",
             gives: "none",
         },
         Word {
             name: "each",
             usage: "{{#each list as |x i|}}…{{else}}…{{/each}}",
-            doc: "A part for each element, or for each entry of a map; `{{else}}` where there is none. Without \
+            doc: "A part for each element, or for each entry of a map; `{{else}}` if there are none. Without \
                   names, `this` is the element; `@index`, `@key`, `@first` and `@last` are its place.",
             example: "{{#each (split 'a b' ' ') as |x i|}}{{i}}={{x}} {{/each}}",
             gives: "0=a 1=b ",

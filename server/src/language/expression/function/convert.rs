@@ -10,25 +10,25 @@ use crate::language::secrecy::Stretches;
 
 pub(super) const TABLE: &[Builtin] = &[
     Builtin::new("int", "int(x)", 1..=1, Run::Open(int))
-        .doc("An integer of a number, without its fraction, or of a text.")
+        .doc("An integer from a number, without its fraction, or from a string.")
         .example("int('8080')", "8080"),
-    Builtin::new("uint", "int(x)", 1..=1, Run::Open(uint))
-        .doc("As `int`, and not below zero.")
+    Builtin::new("uint", "uint(x)", 1..=1, Run::Open(uint))
+        .doc("Like `int`, but not negative.")
         .example("uint('8080')", "8080"),
     Builtin::new("double", "double(x)", 1..=1, Run::Open(double))
-        .doc("A number with a fraction, of an integer or of a text.")
+        .doc("A number with a fraction, from an integer or from a string.")
         .example("double('1.5')", "1.5"),
     Builtin::new("string", "string(x)", 1..=1, Run::AsTheyAre(string))
-        .doc("The text of a number or of a boolean.")
+        .doc("A number or a boolean as a string.")
         .example("string(8080)", "\"8080\""),
     Builtin::new("bool", "bool(x)", 1..=1, Run::Open(bool))
-        .doc("A boolean of a text: `true`, `t` and `1`, or `false`, `f` and `0`.")
+        .doc("A boolean from a string: `true`, `t` and `1`, or `false`, `f` and `0`.")
         .example("bool('true')", "true"),
     Builtin::new("type", "type(x)", 1..=1, Run::Open(type_of))
         .doc("The name of a value's type: `string`, `int`, `double`, `bool`, `list`, `map`, `null_type`.")
         .example("type([1])", "\"list\""),
     Builtin::new("dyn", "dyn(x)", 1..=1, Run::AsTheyAre(|a| Ok(a.value(0).clone())))
-        .doc("A value as it is; CEL has it for its checker.")
+        .doc("The value itself; CEL has this function for its type checker.")
         .example("dyn(1)", "1"),
     Builtin::new("json", "json(x)", 1..=1, Run::Open(json))
         .doc("A value as compact JSON.")
@@ -39,13 +39,13 @@ pub(super) const TABLE: &[Builtin] = &[
         1..=1,
         Run::Open(|a| Ok(hash::sha256(a.text(0)?.as_bytes()).into())),
     )
-    .doc("The SHA-256 of a text, as hexadecimal digits.")
+    .doc("The SHA-256 of a string, as hexadecimal digits.")
     .example("sha256('abc').substring(0, 8)", "\"ba7816bf\""),
     Builtin::new("base64.encode", "base64.encode(text)", 1..=1, Run::Open(encode))
-        .doc("A text's bytes in base64.")
+        .doc("The bytes of a string in base64.")
         .example("base64.encode('user:pass')", "\"dXNlcjpwYXNz\""),
     Builtin::new("base64.decode", "base64.decode(text)", 1..=1, Run::Open(decode))
-        .doc("The text that base64 stands for.")
+        .doc("The string that base64 encodes.")
         .example("base64.decode('dXNlcjpwYXNz')", "\"user:pass\""),
 ];
 

@@ -9,40 +9,42 @@ use crate::language::fault::Fault;
 
 pub(super) const TABLE: &[Builtin] = &[
     Builtin::new("size", "size(x)", 1..=1, Run::AsTheyAre(size))
-        .doc("How many characters a text has, elements a list, entries a map.")
+        .doc("The number of characters in a string, elements in a list, or entries in a map.")
         .example("size(['a', 'b'])", "2"),
     Builtin::new("slice", "list.slice(from, to)", 3..=3, Run::AsTheyAre(slice))
-        .doc("The elements from an index on, up to before another.")
+        .doc("The elements from one index up to, but not including, another.")
         .example("[1, 2, 3, 4].slice(1, 3)", "[2,3]"),
     Builtin::new("flatten", "list.flatten(depth)", 1..=2, Run::Throughout(flatten))
-        .doc("A list with the elements of its lists in their place, one level deep or as deep as said.")
+        .doc(
+            "A list in which inner lists are replaced by their elements, one level deep or to a given depth.",
+        )
         .example("[1, [2, [3]]].flatten()", "[1,2,[3]]"),
     Builtin::new("distinct", "list.distinct()", 1..=1, Run::Pairs(distinct))
-        .doc("A list with each element once, where it comes first.")
+        .doc("A list without duplicates; the first of equal elements stays.")
         .example("['a', 'b', 'a'].distinct()", "[\"a\",\"b\"]"),
     Builtin::new("sort", "list.sort()", 1..=1, Run::Open(sort))
-        .doc("A list in order: of numbers, or of texts.")
+        .doc("A sorted list of numbers or of strings.")
         .example("[3, 1, 2].sort()", "[1,2,3]"),
     Builtin::new("reverse", "list.reverse()", 1..=1, Run::AsTheyAre(reverse))
-        .doc("A list or a text from its end.")
+        .doc("A list or a string in reverse order.")
         .example("[1, 2, 3].reverse()", "[3,2,1]"),
     Builtin::new("lists.range", "lists.range(count)", 1..=1, Run::Open(range))
-        .doc("The integers from 0 up to before a count.")
+        .doc("The integers from 0 up to, but not including, a count.")
         .example("lists.range(3)", "[0,1,2]"),
     Builtin::new("first", "list.first()", 1..=1, Run::Optional(|a| Ok(a.list(0)?.first().cloned())))
-        .doc("The first element; it has no value where the list is empty, so say what then.")
+        .doc("The first element, as an optional: it has no value if the list is empty.")
         .example("['a', 'b'].first().orValue('none')", "\"a\""),
     Builtin::new("last", "list.last()", 1..=1, Run::Optional(|a| Ok(a.list(0)?.last().cloned())))
-        .doc("The last element; it has no value where the list is empty, so say what then.")
+        .doc("The last element, as an optional: it has no value if the list is empty.")
         .example("[].last().orValue('none')", "\"none\""),
     Builtin::new("keys", "keys(map)", 1..=1, Run::AsTheyAre(keys))
-        .doc("The keys of a map, in their order.")
+        .doc("The keys of a map, sorted.")
         .example("keys({'b': 1, 'a': 2})", "[\"a\",\"b\"]"),
     Builtin::new("values", "values(map)", 1..=1, Run::AsTheyAre(values))
         .doc("The values of a map, in the order of their keys.")
         .example("values({'b': 1, 'a': 2})", "[2,1]"),
     Builtin::new("default", "default(x, other)", 2..=2, Run::AsTheyAre(default))
-        .doc("A value, or another where it is null.")
+        .doc("A value, or another if it is null.")
         .example("default(null, 80)", "80"),
 ];
 

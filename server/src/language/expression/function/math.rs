@@ -23,13 +23,13 @@ pub(super) const TABLE: &[Builtin] = &[
         .doc("The least of some numbers, or of a list of them.")
         .example("math.least(128, 512)", "128"),
     Builtin::new("math.ceil", "math.ceil(double)", 1..=1, Run::Open(|a| Ok(float(a)?.ceil().into())))
-        .doc("The next whole number above.")
+        .doc("The number rounded up to a whole number.")
         .example("math.ceil(1.2)", "2.0"),
     Builtin::new("math.floor", "math.floor(double)", 1..=1, Run::Open(|a| Ok(float(a)?.floor().into())))
-        .doc("The next whole number below.")
+        .doc("The number rounded down to a whole number.")
         .example("math.floor(1.8)", "1.0"),
     Builtin::new("math.round", "math.round(double)", 1..=1, Run::Open(|a| Ok(float(a)?.round().into())))
-        .doc("The nearest whole number; halves go away from zero.")
+        .doc("The nearest whole number; halves are rounded away from zero.")
         .example("math.round(1.5)", "2.0"),
     Builtin::new("math.trunc", "math.trunc(double)", 1..=1, Run::Open(|a| Ok(float(a)?.trunc().into())))
         .doc("A number without its fraction.")
@@ -57,10 +57,10 @@ pub(super) const TABLE: &[Builtin] = &[
         .doc("The square root.")
         .example("math.sqrt(9)", "3.0"),
     Builtin::new("math.abs", "math.abs(number)", 1..=1, Run::Open(abs))
-        .doc("A number without its sign.")
+        .doc("The absolute value.")
         .example("math.abs(-3)", "3"),
     Builtin::new("math.sign", "math.sign(number)", 1..=1, Run::Open(sign))
-        .doc("-1, 0 or 1: below, at or above zero.")
+        .doc("-1, 0 or 1, for numbers below, at or above zero.")
         .example("math.sign(-3)", "-1"),
     Builtin::new(
         "math.bitAnd",
@@ -68,7 +68,7 @@ pub(super) const TABLE: &[Builtin] = &[
         2..=2,
         Run::Open(|a| Ok((a.int(0)? & a.int(1)?).into())),
     )
-    .doc("The bits that both have.")
+    .doc("The bits that are set in both.")
     .example("math.bitAnd(6, 3)", "2"),
     Builtin::new(
         "math.bitOr",
@@ -76,7 +76,7 @@ pub(super) const TABLE: &[Builtin] = &[
         2..=2,
         Run::Open(|a| Ok((a.int(0)? | a.int(1)?).into())),
     )
-    .doc("The bits that one of them has.")
+    .doc("The bits that are set in at least one.")
     .example("math.bitOr(6, 3)", "7"),
     Builtin::new(
         "math.bitXor",
@@ -84,10 +84,10 @@ pub(super) const TABLE: &[Builtin] = &[
         2..=2,
         Run::Open(|a| Ok((a.int(0)? ^ a.int(1)?).into())),
     )
-    .doc("The bits that exactly one of them has.")
+    .doc("The bits that are set in exactly one.")
     .example("math.bitXor(6, 3)", "5"),
     Builtin::new("math.bitNot", "math.bitNot(int)", 1..=1, Run::Open(|a| Ok((!a.int(0)?).into())))
-        .doc("Every bit the other way.")
+        .doc("Every bit inverted.")
         .example("math.bitNot(0)", "-1"),
     Builtin::new(
         "math.bitShiftLeft",
@@ -95,7 +95,7 @@ pub(super) const TABLE: &[Builtin] = &[
         2..=2,
         Run::Open(|a| shift(a, i64::wrapping_shl)),
     )
-    .doc("The bits moved up; from 64 on none is left.")
+    .doc("The bits shifted left; a shift by 64 or more gives 0.")
     .example("math.bitShiftLeft(1, 10)", "1024"),
     Builtin::new(
         "math.bitShiftRight",
@@ -103,7 +103,7 @@ pub(super) const TABLE: &[Builtin] = &[
         2..=2,
         Run::Open(|a| shift(a, logical_right)),
     )
-    .doc("The bits moved down, with zeros from above.")
+    .doc("The bits shifted right, with zeros from the left.")
     .example("math.bitShiftRight(1024, 10)", "1"),
 ];
 

@@ -14,25 +14,25 @@ use crate::language::secrecy::{Stretches, is_all_secret};
 
 pub(super) const TABLE: &[Builtin] = &[
     Builtin::new("startsWith", "text.startsWith(part)", 2..=2, Run::Open(starts_with))
-        .doc("Whether a text begins with another.")
+        .doc("Whether a string begins with another.")
         .example("'web1.acme.example'.startsWith('web')", "true"),
     Builtin::new("endsWith", "text.endsWith(part)", 2..=2, Run::Open(ends_with))
-        .doc("Whether a text ends with another.")
+        .doc("Whether a string ends with another.")
         .example("'web1.acme.example'.endsWith('.example')", "true"),
     Builtin::new("contains", "text.contains(part)", 2..=2, Run::Open(contains))
-        .doc("Whether a text holds another.")
+        .doc("Whether a string contains another.")
         .example("'web1.acme.example'.contains('acme')", "true"),
     Builtin::new("matches", "text.matches(pattern)", 2..=2, Run::Pattern(matches))
-        .doc("Whether a regular expression finds something in a text; `^` and `$` make it the whole.")
+        .doc("Whether a regular expression matches a part of a string; use `^` and `$` to match the whole.")
         .example("'web1.acme.example'.matches('^web[0-9]+')", "true"),
     Builtin::new("charAt", "text.charAt(index)", 2..=2, Run::Open(char_at))
         .doc("The character at an index, counted from 0.")
         .example("'web1'.charAt(3)", "\"1\""),
     Builtin::new("indexOf", "text.indexOf(part, from)", 2..=3, Run::Open(index_of))
-        .doc("Where a text first holds another, from an index on if one is given; -1 where it does not.")
+        .doc("The index where a string first contains another, from an index on if one is given; or -1.")
         .example("'a.b.c'.indexOf('.')", "1"),
     Builtin::new("lastIndexOf", "text.lastIndexOf(part, from)", 2..=3, Run::Open(last_index_of))
-        .doc("Where a text last holds another, up to an index if one is given; -1 where it does not.")
+        .doc("The index where a string last contains another, up to an index if one is given; or -1.")
         .example("'a.b.c'.lastIndexOf('.')", "3"),
     Builtin::new(
         "lowerAscii",
@@ -40,7 +40,7 @@ pub(super) const TABLE: &[Builtin] = &[
         1..=1,
         Run::Open(|a| Ok(a.text(0)?.to_ascii_lowercase().into())),
     )
-        .doc("A text with the letters A to Z in lower case, others as they are.")
+        .doc("A string with the letters A to Z in lower case; others stay as they are.")
         .example("'Zürich'.lowerAscii()", "\"zürich\""),
     Builtin::new(
         "upperAscii",
@@ -48,34 +48,34 @@ pub(super) const TABLE: &[Builtin] = &[
         1..=1,
         Run::Open(|a| Ok(a.text(0)?.to_ascii_uppercase().into())),
     )
-        .doc("A text with the letters a to z in upper case, others as they are.")
+        .doc("A string with the letters a to z in upper case; others stay as they are.")
         .example("'Zürich'.upperAscii()", "\"ZüRICH\""),
     Builtin::new("lower", "lower(text)", 1..=1, Run::Open(|a| Ok(a.text(0)?.to_lowercase().into())))
-        .doc("A text in lower case, in every alphabet.")
+        .doc("A string in lower case, in every alphabet.")
         .example("lower('ZÜRICH')", "\"zürich\""),
     Builtin::new("upper", "upper(text)", 1..=1, Run::Open(|a| Ok(a.text(0)?.to_uppercase().into())))
-        .doc("A text in upper case, in every alphabet.")
+        .doc("A string in upper case, in every alphabet.")
         .example("upper('zürich')", "\"ZÜRICH\""),
     Builtin::new("trim", "text.trim()", 1..=1, Run::Open(|a| Ok(a.text(0)?.trim().into())))
-        .doc("A text without white space at its ends.")
+        .doc("A string without white space at both ends.")
         .example("'  web1 '.trim()", "\"web1\""),
     Builtin::new("replace", "text.replace(old, new, limit)", 3..=4, Run::Open(replace))
-        .doc("A text with another put in place of one of its parts: everywhere, or at most `limit` times.")
+        .doc("A string in which a part is replaced by another: everywhere, or at most `limit` times.")
         .example("'a.b.c'.replace('.', '-')", "\"a-b-c\""),
     Builtin::new("split", "text.split(separator, limit)", 2..=3, Run::Open(split))
         .doc("The parts between separators; at most `limit` of them, the last with the rest.")
         .example("'web1.acme.example'.split('.')", "[\"web1\",\"acme\",\"example\"]"),
     Builtin::new("join", "list.join(separator)", 1..=2, Run::AsTheyAre(join))
-        .doc("The elements as one text, with a separator between them if one is given.")
+        .doc("The elements as one string, with a separator between them if one is given.")
         .example("['a', 'b'].join(', ')", "\"a, b\""),
     Builtin::new("substring", "text.substring(from, to)", 2..=3, Run::Open(substring))
-        .doc("The characters from an index on, up to before another if one is given.")
+        .doc("The characters from one index up to, but not including, another if one is given.")
         .example("'web1.acme'.substring(0, 4)", "\"web1\""),
     Builtin::new("format", "'%s is %d'.format([x, y])", 2..=2, Run::Open(format::format))
-        .doc("A text with values in place of its clauses: `%s` any, `%d` an integer, `%f` and `%e` a number with `%.2f` digits, `%b` binary, `%o` octal, `%x` and `%X` hexadecimal; `%%` is a `%`.")
+        .doc("A string in which clauses are replaced by values: `%s` any, `%d` an integer, `%f` and `%e` a number with `%.2f` digits, `%b` binary, `%o` octal, `%x` and `%X` hexadecimal; `%%` is a `%`.")
         .example("'%s:%d'.format(['db', 5432])", "\"db:5432\""),
     Builtin::new("quote", "text.quote()", 1..=1, Run::Open(quote))
-        .doc("A text in double quotes, with escapes for what would end it.")
+        .doc("A string in double quotes, with escapes for quotes, backslashes and control characters.")
         .example("'say \"hi\"'.quote()", "\"\\\"say \\\\\\\"hi\\\\\\\"\\\"\""),
     Builtin::new("strings.quote", "strings.quote(text)", 1..=1, Run::Open(quote))
         .doc("The same as `quote`.")

@@ -13,12 +13,12 @@ use crate::language::word::{Chapter, Word};
 
 /// The types other than [`Format`]s. An example is a type, with a value of it as an expression.
 const WORDS: &[Word] = &[
-    Word { name: "Any", usage: "Any", doc: "Any value, null too.", example: "Any", gives: "null" },
-    Word { name: "Undef", usage: "Undef", doc: "Null, and nothing else.", example: "Undef", gives: "null" },
+    Word { name: "Any", usage: "Any", doc: "Any value, including null.", example: "Any", gives: "null" },
+    Word { name: "Undef", usage: "Undef", doc: "Only null.", example: "Undef", gives: "null" },
     Word {
         name: "NotUndef",
         usage: "NotUndef[T]",
-        doc: "Anything but null; of a type, if one is given.",
+        doc: "Anything except null; a value of the type, if one is given.",
         example: "NotUndef[Scalar]",
         gives: "1",
     },
@@ -33,7 +33,7 @@ const WORDS: &[Word] = &[
     Word {
         name: "String",
         usage: "String[min, max]",
-        doc: "A string, of at least and at most so many characters.",
+        doc: "A string, with a minimum and a maximum length in characters.",
         example: "String[1]",
         gives: "'web1'",
     },
@@ -54,28 +54,28 @@ const WORDS: &[Word] = &[
     Word {
         name: "Number",
         usage: "Number[min, max]",
-        doc: "A whole number or one with a fraction.",
+        doc: "A whole number, or a number with a fraction.",
         example: "Number[0]",
         gives: "2",
     },
     Word {
         name: "Numeric",
         usage: "Numeric[min, max]",
-        doc: "The same as `Number`, by Puppet's name.",
+        doc: "The same as `Number`, under its name in Puppet.",
         example: "Numeric",
         gives: "2.5",
     },
     Word {
         name: "Array",
         usage: "Array[T, min, max]",
-        doc: "A list whose elements are of a type; at least and at most so many.",
+        doc: "A list of values of a type, with a minimum and a maximum length.",
         example: "Array[Host, 1]",
         gives: "['db.example']",
     },
     Word {
         name: "Tuple",
         usage: "Tuple[T, U, …]",
-        doc: "A list with a type for each place.",
+        doc: "A list with a type for each position.",
         example: "Tuple[Host, Port]",
         gives: "['db.example', 5432]",
     },
@@ -96,7 +96,7 @@ const WORDS: &[Word] = &[
     Word {
         name: "Optional",
         usage: "Optional[T]",
-        doc: "Null, or a value of a type. A parameter of it needs no default.",
+        doc: "Null, or a value of a type. A parameter of this type does not need a default.",
         example: "Optional[Port]",
         gives: "null",
     },
@@ -117,14 +117,14 @@ const WORDS: &[Word] = &[
     Word {
         name: "Pattern",
         usage: "Pattern['…', …]",
-        doc: "A string that one of these regular expressions finds something in; `^` and `$` make it the whole.",
+        doc: "A string that one of these regular expressions matches; use `^` and `$` to match the whole string.",
         example: "Pattern['^[a-z]+$']",
         gives: "'shop'",
     },
     Word {
         name: "Sensitive",
         usage: "Sensitive[T]",
-        doc: "A value of a type that is shown nowhere.",
+        doc: "A value of the type that is never shown.",
         example: "Sensitive[String[8]]",
         gives: "'correct horse'",
     },
