@@ -62,7 +62,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The text does not follow the grammar of its language: TOML, an expression, a template, a type, a merge that nobody resolved.
+    /// The text does not follow the grammar of its language (TOML, an expression, a template, a type), or has an unresolved merge conflict.
     Syntax = "syntax", case!("toml-syntax");
     /// An expression or a template uses a name that does not exist where it is used.
     UnknownName = "unknown-name", case!("unknown-name");
@@ -76,7 +76,7 @@ codes! {
     UnknownAttribute = "unknown-attribute", case!("unknown-attribute");
     /// The class or define has no such parameter.
     UnknownParameter = "unknown-parameter", case!("unknown-class-parameter");
-    /// Nothing declares this key, so a value for it would have no effect, and a look-up of it has no answer.
+    /// Nothing declares this key, so a value for it would have no effect, and a lookup of it has no answer.
     UnknownKey = "unknown-key" or "unread-key", case!("data-unread-key");
     /// `holdfast.toml` does not declare this label.
     UnknownLabel = "unknown-label", case!("inventory-undeclared-label");
@@ -90,19 +90,19 @@ codes! {
     MissingParameter = "missing-parameter", case!("missing-parameter");
     /// No data file gives a value to a key that is declared or looked up.
     NoData = "no-data" or "evaluation", case!("merge-that-cannot-be");
-    /// The value is of another type than the one that is needed here.
+    /// The value does not have the type that is needed here.
     WrongType = "wrong-type" or "wrong-kind" or "type-mismatch", case!("data-of-the-wrong-type");
     /// The value is of the right type, but cannot be used here.
     BadValue = "bad-value" or "bad-level", case!("policy-unknown");
-    /// The type of a resource does not take this value, or not together with the other attributes.
+    /// The resource type does not accept this value, or does not accept it together with the other attributes.
     BadAttribute = "bad-attribute" or "attribute", case!("rule-of-a-type");
-    /// This cannot be a name of its kind: a machine's, a class's, a parameter's, a title, a tag.
+    /// This is not a valid name: of a machine, a class or a parameter, or a title or a tag.
     BadName = "bad-name" or "bad-title" or "bad-tag", case!("inventory-not-a-certname");
-    /// The path of a file, or a path of the hierarchy, is not one that can be read.
+    /// The path of a file, or a path in the hierarchy, cannot be used.
     BadPath = "bad-path", case!("name-of-a-path");
-    /// The text does not refer to a resource, or not in a way that is possible here.
+    /// The text does not refer to a resource, or refers to one in a way that is not possible here.
     BadReference = "bad-reference", case!("reference-without-a-type");
-    /// The module's `files/` has no such file, or one that cannot be used here.
+    /// The module's `files/` does not contain this file, or the file cannot be used here.
     BadSource = "bad-source" or "source", case!("source-missing");
     /// The facts of a machine cannot be read, or cannot be part of the path of a data file.
     BadFact = "bad-fact" or "facts", case!("facts-not-json");
@@ -112,16 +112,16 @@ codes! {
     AmbiguousParameter = "ambiguous-parameter", case!("class-named-like-a-parameter");
     /// A map that is spread with `"*"` contains a metaparameter, which belongs in the block itself.
     Metaparameter = "metaparameter", case!("metaparameter-in-star");
-    /// The name is used twice where each must be unique, or one thing is declared twice in different ways.
+    /// The name is used twice where names must be unique, or one thing is declared twice in different ways.
     Duplicate = "duplicate" or "duplicate-node" or "duplicate-customer" or "duplicate-level" or "one-of-many",
         case!("duplicate-that-differs");
     /// Two places set the same thing, and neither takes precedence.
     Conflict = "conflict" or "profiles-differ" or "two-contents", case!("explicit-against-explicit");
-    /// Two resources manage the same thing of a machine.
+    /// Two resources manage the same thing on a machine.
     ClaimedTwice = "claimed-twice", case!("claimed-twice");
     /// Things depend on each other in a cycle: resources, values, classes, defines or keys.
     Cycle = "cycle" or "circle" or "recursion", case!("cycle");
-    /// The resource is part of another one, which is not declared or does not take parts.
+    /// The resource is part of another one, which is not declared or does not accept parts.
     PartOfNothing = "part-of-nothing", case!("fragment-of-nothing");
     /// A role contains something other than profiles.
     RoleContent = "role-content" or "role-of-more", case!("role-with-a-resource");
@@ -133,7 +133,7 @@ codes! {
     Limit = "limit", case!("data-too-deep");
     /// A secret is used where it would be shown.
     Secret = "secret", case!("secret-in-a-title");
-    /// A key stands below the header of another table, so it belongs to that table.
+    /// A key is below the header of another table, so it belongs to that table.
     InSubTable = "in-sub-table", case!("toml-attribute-after-subtable");
     /// The template has Windows line endings, which would be in the file on the machine.
     Crlf = "crlf", case!("template-with-crlf");
@@ -145,7 +145,7 @@ codes! {
     IdlePolicy = "idle-policy", case!("policy-of-nothing");
     /// Nothing reads this file, so it has no effect.
     UnreadFile = "unread-file" or "ignored", case!("folder-misspelt");
-    /// In the place of a file there is only git LFS's pointer to it: the content is not in the repository.
+    /// The file is only a git LFS pointer: its content is not in the repository.
     LfsPointer = "lfs-pointer", case!("lfs-pointer");
     /// No machine of the inventory reads this file or value.
     LeadsNowhere = "leads-nowhere", case!("data-of-no-machine");
@@ -163,12 +163,12 @@ warning[ambiguous-revision]: there is a tag `main` with the name of the branch: 
 warning[history-rewritten]: the branch was replaced: this commit has no history in common with 3f1c9ab02d, where it was
  |
  = help: someone force-pushed: find out who, and protect the branch if that was not intended");
-    /// The server knows the machine, but the inventory does not have it.
+    /// The server knows the machine, but the inventory does not list it.
     NotInInventory = "not-in-inventory", Example::Elsewhere("\
 error[not-in-inventory]: `web1.acme.example` is not in the inventory
  |
  = help: add it to inventory/alpin/acme.toml, or remove it with `holdfast node remove web1.acme.example`");
-    /// The inventory has the machine at another customer than the one for which it was added.
+    /// The inventory lists the machine under a different customer from the one that it was added for.
     PlaceDisagrees = "place-disagrees", Example::Elsewhere("\
 error[place-disagrees]: `web1.acme.example` was added for alpin/acme, but the inventory has it elsewhere
  |

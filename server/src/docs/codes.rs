@@ -9,7 +9,7 @@ use crate::diagnostic::Code;
 pub fn page() -> String {
     let mut page = String::from(
         "# Errors and warnings\n\nMade from their definitions. Each problem of a control repository has a code, in brackets \
-         after `error` or `warning`; `holdfast help CODE` prints what is here. The examples are those of the tests.\n",
+         after `error` or `warning`; `holdfast help CODE` prints its entry on this page. The examples come from the tests.\n",
     );
     for one in Code::ALL {
         let _ = write!(
