@@ -141,7 +141,7 @@ fn what_is_down_after_its_restart_has_failed_and_says_why() {
         ("simple", "no luck today"),
         ("again", "no luck today"),
         ("deaf", "its reload ended with exit-code; it keeps running unchanged"),
-        ("skipped", "a condition (`Condition…=`) of its definition does not hold"),
+        ("skipped", "a condition (`Condition…=`) of its definition is not met"),
     ] {
         let event = event(&report, &format!("service[{name}]"));
         assert_eq!(event.status, Status::Failed, "{event:#?}");

@@ -45,7 +45,7 @@ fn a_run_goes_on_to_its_end_and_its_report_says_that_nobody_reads() {
     let report: serde_json::Value =
         serde_json::from_slice(&std::fs::read(at("report.json")).unwrap()).unwrap();
     assert_eq!(report["counts"]["changed"], 50);
-    assert!(report["error"].as_str().unwrap().contains("what is logged is not read"), "{report}");
+    assert!(report["error"].as_str().unwrap().contains("the log is not being read"), "{report}");
 }
 
 #[test]

@@ -182,7 +182,7 @@ impl Cache {
             && let Err(error) = self.confirm(&catalog.id, &catalog.commit, *confirmed)
         {
             tracing::warn!(
-                "when the catalog was confirmed lies in the future, and could not be set right: {error}"
+                "the time at which the catalog was confirmed is in the future, and could not be corrected: {error}"
             );
         }
     }

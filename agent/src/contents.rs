@@ -108,7 +108,7 @@ async fn download(dir: &StateDir, hash: &ContentHash, client: &Client) -> Result
     }
     let got = data_encoding::HEXLOWER.encode(&digest.finalize());
     if got != hash.as_str() {
-        return Err(format!("different bytes came (their hash is {got})"));
+        return Err(format!("different bytes arrived (their hash is {got})"));
     }
     draft.commit().map_err(|error| error.to_string())
 }
@@ -127,7 +127,8 @@ impl ContentSource for Contents<'_> {
             return Err(Error::Missing(sha256.clone()));
         }
         self.fetch_one(dir, sha256, None).map_err(failed)?;
-        let fetched = Self::whole(dir, sha256).ok_or_else(|| failed("it did not stay whole".to_owned()))?;
+        let fetched = Self::whole(dir, sha256)
+            .ok_or_else(|| failed("it was damaged after it was written".to_owned()))?;
         Ok(Box::new(fetched))
     }
 }

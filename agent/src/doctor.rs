@@ -159,7 +159,7 @@ fn reports(state: &StateDir, answer: Option<&PollAnswer>) -> Judged {
     let waits = match waiting {
         0 => None,
         n if matches!(answer, Some(PollAnswer::NoNode(_))) => Some(format!(
-            "{n} waiting, and the server accepts none from this machine: {}",
+            "{n} waiting, and the server does not accept reports from this machine: {}",
             Spool::UNTIL_ENROLLED
         )),
         n => Some(format!("{n} waiting for the server; the next run that reaches it delivers them")),
@@ -176,8 +176,8 @@ fn certificate(identity: &Identity) -> Judged {
     let left = validity.left(now());
     if validity.from > now() {
         return Err(format!(
-            "the certificate of {} begins at {}, and here it is {:.0}: the clock of this machine is behind, or that of the \
-             server was ahead when it made the certificate; run `date -u` on both",
+            "the certificate of {} is valid from {}, but this machine's clock shows {:.0}: this clock is behind, or \
+             the server's clock was ahead when it made the certificate; run `date -u` on both",
             identity.certname,
             validity.from,
             now()
@@ -186,7 +186,8 @@ fn certificate(identity: &Identity) -> Judged {
     if !left.is_positive() {
         return Err(format!(
             "the certificate of {} expired {} h ago; the next run renews it if it expired less than 30 days ago, and \
-             this machine's clock is right. Else `holdfast node move {}`, and enroll this machine again",
+             this machine's clock is right. Otherwise run `holdfast node move {}` on the server, and enroll this \
+             machine again",
             identity.certname,
             -left.as_hours(),
             identity.certname,
@@ -208,7 +209,7 @@ fn cache(state: &StateDir, identity: &Identity, answer: &PollAnswer) -> Judged {
         None => {
             let next = match answer {
                 PollAnswer::Given => "the next run gets one",
-                PollAnswer::Refused(_) | PollAnswer::NoNode(_) => "the server gives none, see below",
+                PollAnswer::Refused(_) | PollAnswer::NoNode(_) => "the server does not give one, see below",
                 PollAnswer::Nothing(_) => "the next run that reaches the server asks for one",
             };
             (Health::Doubtful, format!("no catalog yet; {next}"))
@@ -265,7 +266,7 @@ fn ask(place: &Installation, identity: &Identity) -> PollAnswer {
 
 fn server(answer: PollAnswer) -> Judged {
     match answer {
-        PollAnswer::Given => Ok((Health::Good, "answers, and takes this node's certificate".to_owned())),
+        PollAnswer::Given => Ok((Health::Good, "answers, and accepts this node's certificate".to_owned())),
         PollAnswer::Refused(why) | PollAnswer::NoNode(why) | PollAnswer::Nothing(why) => Err(why),
     }
 }

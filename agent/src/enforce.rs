@@ -89,8 +89,8 @@ pub enum Error {
     State(#[from] crate::system::Error),
     /// Others could have changed the state.
     #[error(
-        "{} (mode {mode:04o}, uid {uid}) can be read or written by others; its state is not trusted: look at what is in it, \
-         then make it the agent's own with mode 0700", .path.display()
+        "{} (mode {mode:04o}, uid {uid}) can be read or written by others; its state is not trusted: check what is in \
+         it, then give it to the agent's user with mode 0700", .path.display()
     )]
     OpenState { path: PathBuf, mode: u32, uid: u32 },
     /// The kernel provides no random numbers.
@@ -138,7 +138,7 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
             );
             let today = clock::now().to_zoned(TimeZone::UTC).date();
             if let Err(error) = let_go(&typed, run.state_dir, today) {
-                tracing::warn!(%error, "what is kept of resources that are gone was not looked through");
+                tracing::warn!(%error, "the state that is kept for resources that are gone was not cleaned up");
             }
             let ends: Vec<End> =
                 all.map(|(index, subject)| ending::of(index, subject, &view, &record)).collect();
@@ -181,7 +181,7 @@ fn look_at_all<'a>(
         (index, text)
     });
     let interrupted = record.interrupted().into_iter().map(|index| {
-        let text = "an earlier run was interrupted while it was at this, and no comparison can show how far it came: check that \
+        let text = "an earlier run was interrupted during this, and no comparison can show how far it got: check that \
                     everything is there";
         (index, text.to_owned())
     });

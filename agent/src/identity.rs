@@ -134,7 +134,7 @@ impl Identity {
         if let Err(error) = identity.current.usable() {
             let before = identity.previous.take().filter(|before| before.usable().is_ok());
             identity.current = before.ok_or_else(|| damaged(error.clone()))?;
-            let why = "the identity was damaged ({error}): the certificate from before the last renewal is in use again";
+            let why = "the identity was damaged ({error}): the certificate from before the last renewal is used again";
             identity.note = Some(why.replace("{error}", &error));
         }
         Ok(identity)
@@ -210,7 +210,7 @@ mod tests {
             file["previous"] = good.clone();
             put(&file);
             let identity = Identity::load(&state).unwrap();
-            assert!(identity.note.unwrap().contains("before the last renewal is in use again"), "{part}");
+            assert!(identity.note.unwrap().contains("before the last renewal is used again"), "{part}");
             assert_eq!(identity.current.key.pem(), good["key"].as_str().unwrap());
         }
     }

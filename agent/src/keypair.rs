@@ -52,7 +52,7 @@ impl KeyPair {
     pub(crate) fn usable(&self) -> Result<(), String> {
         self.validity()?;
         let key = rcgen::KeyPair::from_pem(self.key.pem());
-        key.map(|_| ()).map_err(|_| "its key is not a key".to_owned())
+        key.map(|_| ()).map_err(|_| "its key is not valid".to_owned())
     }
 
     /// The period in which its certificate is valid.

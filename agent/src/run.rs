@@ -178,7 +178,7 @@ fn alone(
     let certname = cached.catalog.certname.clone();
     account.is_of(&certname);
     at_hand::begins();
-    let why = format!("{error}; until then no server is asked, and the last good catalog stays in force");
+    let why = format!("{error}; until then, no server is asked, and the last good catalog stays in force");
     account.note(why.clone());
     let spool = Spool::open(state);
     spool.iter().filter_map(Spool::losses).for_each(|lost| account.note(lost));
@@ -275,7 +275,7 @@ fn with_server(
     let doubted = reported.filter(|_| account.is_put_back());
     let report = account.end(place);
     memory::keep(state, report.run, doubted);
-    at_hand::tell("handing over the report");
+    at_hand::tell("delivering the report");
     let delivery = deliver(place, state, &identity, &network, &report);
     let is_refused = refused.is_some();
     let next_run = soon_after_boot(&report).map_or(next_run, |soon| soon.min(next_run));

@@ -89,7 +89,7 @@ impl Delivery {
 
 impl Spool {
     /// What happens to the reports of a machine that the server no longer knows.
-    pub(crate) const UNTIL_ENROLLED: &str = "they stay here, and are set aside once it is enrolled anew";
+    pub(crate) const UNTIL_ENROLLED: &str = "they stay here, and are set aside once it is enrolled again";
 
     /// Opens the spool.
     ///

@@ -42,8 +42,8 @@ pub enum Error {
     Io { action: &'static str, path: PathBuf, error: io::Error },
     /// Others could read or replace its content.
     #[error(
-        "{path} (mode {mode:04o}, uid {uid}) can be read or written by others: look at what is in it, then make it the agent's own: \
-         `chown {own} {path}`, `chmod 0700 {path}`", path = .path.display(), own = rustix::process::geteuid().as_raw()
+        "{path} (mode {mode:04o}, uid {uid}) can be read or written by others: check what is in it, then give it to \
+         the agent's user: `chown {own} {path}`, `chmod 0700 {path}`", path = .path.display(), own = rustix::process::geteuid().as_raw()
     )]
     Open { path: PathBuf, mode: u32, uid: u32 },
     /// It is larger than anything that the agent writes.

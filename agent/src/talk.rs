@@ -39,8 +39,8 @@ pub(crate) fn output(words: &[u8]) {
 pub(crate) fn trouble() -> Option<String> {
     TALK.has_trouble().then(|| {
         format!(
-            "what is logged is not read, as where the journal hangs: after {} s nobody waited for it any more, and some of it may \
-             be lost; see `systemctl status systemd-journald`",
+            "the log is not being read, for example because the journal hangs: after {} s the agent stopped waiting, \
+             and some messages may be lost; see `systemctl status systemd-journald`",
             PATIENCE.as_secs()
         )
     })
@@ -148,7 +148,7 @@ impl Talk {
                 state.is_stuck = false;
                 if state.lost > 0 {
                     let lost = counted(state.lost, "line is", "lines are")
-                        + " lost here: nobody read them in time\n";
+                        + " lost here: they were not read in time\n";
                     state.lost = 0;
                     state.given += 1;
                     state.bytes += lost.len();
@@ -195,7 +195,7 @@ mod tests {
             !line.starts_with('x')
         });
         assert!(kept > 100 && kept < many, "{kept}");
-        assert_eq!(told.unwrap(), format!("{} lines are lost here: nobody read them in time", many - kept));
+        assert_eq!(told.unwrap(), format!("{} lines are lost here: they were not read in time", many - kept));
     }
 
     #[test]

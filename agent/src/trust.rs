@@ -162,7 +162,7 @@ pub(crate) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, St
     let all: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
         .collect::<Result<_, _>>()
         .map_err(|error| format!("a certificate is damaged: {error}"))?;
-    if all.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(all) }
+    if all.is_empty() { Err("it does not contain a certificate".to_owned()) } else { Ok(all) }
 }
 
 /// The first certificate of a PEM text.

@@ -107,7 +107,7 @@ pub struct Catalog {
 /// Why a catalog cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCatalog {
-    #[error("the catalog holds {0} resources, more than {MAX_RESOURCES}")]
+    #[error("the catalog has {0} resources, more than {MAX_RESOURCES}")]
     TooLarge(usize),
     /// An index refers to nothing.
     #[error("an edge or container of the catalog points to node {0}, which does not exist")]
@@ -344,7 +344,7 @@ mod tests {
         assert!(!shown.to_string().contains("hunter2") && shown.to_string().contains("[sensitive]"));
         assert_eq!(shown["id"], other.to_json_masked()["id"]);
         let error = serde_json::from_value::<Catalog>(shown).unwrap_err().to_string();
-        assert!(error.contains("made to be looked at"), "{error}");
+        assert!(error.contains("only for viewing"), "{error}");
         let open = catalog(vec![resource("file[/a]", &[("mode", "0644".into())])]);
         assert_eq!(serde_json::from_value::<Catalog>(open.to_json_masked()).unwrap(), open);
     }

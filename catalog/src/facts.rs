@@ -25,7 +25,7 @@ pub enum InvalidFacts {
     #[error("facts are {0}, not a map")]
     NotAMap(&'static str),
     /// They have more than [`MAX_VALUES`] values.
-    #[error("facts hold more than {MAX_VALUES} values")]
+    #[error("facts contain more than {MAX_VALUES} values")]
     TooMany,
     /// A fact has the form of a secret.
     #[error("facts cannot be sensitive")]

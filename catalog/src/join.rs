@@ -32,7 +32,7 @@ pub enum InvalidJoin {
     #[error("the join string has a typing error: its check characters do not match; copy it again")]
     Check,
     /// The server's address is not valid.
-    #[error("the join string names no server as host:port; make it again with `holdfast node add`")]
+    #[error("the join string does not name a server as host:port; make it again with `holdfast node add`")]
     Server,
 }
 

@@ -52,7 +52,7 @@ pub enum State {
 }
 
 /// The reason if there is nothing to report.
-pub const IN_ORDER: &str = "the last run saw everything as it should be";
+pub const IN_ORDER: &str = "the last run found everything as it should be";
 
 /// How long drift stays visible.
 pub const DRIFT_SHOWS: SignedDuration = SignedDuration::from_hours(24);
@@ -121,20 +121,20 @@ impl State {
             Self::Late => "no poll or no report came for two intervals",
             Self::Failed => "the last run failed in part, did not end, or did not take place",
             Self::Broken => "no new catalog: an error in the machine's own data or modules",
-            Self::KeptBack => "the last run went by an older catalog: no new one was had",
+            Self::KeptBack => "the last run used an older catalog: it got no new one",
             Self::NotApplicable => "resources do not apply to the root that it works on",
             Self::Pending => {
-                "something differs and is left alone, or what kept it back is corrected and its poll is waited for"
+                "something differs and is left alone, or what kept it back was corrected and it has not polled since"
             }
-            Self::SwitchedOff => "all of its resources are switched off by policy: nothing was looked at",
-            Self::Trouble => "the last run met trouble beside its resources",
-            Self::NoRun => "it spoke, and no run has been reported yet",
+            Self::SwitchedOff => "all of its resources are switched off by policy: nothing was checked",
+            Self::Trouble => "the last run had problems besides its resources",
+            Self::NoRun => "it connected, but no run has been reported yet",
             Self::NeverSeen => "added, but never heard from",
-            Self::NotAdded => "in the inventory, and nobody added it",
+            Self::NotAdded => "in the inventory, but not added",
             Self::Drifted => "something was changed outside Holdfast within the last day, and was corrected",
             Self::Changed => "something was changed within the last hour, and it was not drift",
             Self::Revoked => "its certificates are refused",
-            Self::InOrder => "the last run saw everything that is not switched off as it should be",
+            Self::InOrder => "the last run found everything that is not switched off as it should be",
         }
     }
 

@@ -124,8 +124,8 @@ enum Refused {
     #[error("`{0}` is not the id of a commit that is known here: give all 40 digits, $(git rev-parse '{0}')")]
     Short(String),
     #[error(
-        "the server follows a directory without git, which has no commits: `holdfast poke` alone has it looked at, and \
-         `holdfast check` says what becomes of it"
+        "the server follows a directory without git, which has no commits: run `holdfast poke` without a commit to \
+         have it read, and `holdfast check` for the result"
     )]
     NoCommits,
     #[error("commit {0} was not judged: commit {1} arrived in the meantime, and is judged instead")]

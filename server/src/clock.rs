@@ -21,14 +21,14 @@ impl Clock {
         let (says, made, ends) = (whole(now), whole(self.made), whole(self.ends));
         if now < self.made {
             return Some(format!(
-                "the clock of this machine says {says}, and the CA was made at {made}: the clock is behind. Set it \
+                "the clock of this machine shows {says}, and the CA was made at {made}: the clock is behind. Set it \
                  (`timedatectl`); until then every certificate is refused as not valid yet, on both sides"
             ));
         }
         (now > self.ends).then(|| {
             format!(
-                "the clock of this machine says {says}, and the CA ended at {ends}: set the clock (`timedatectl`) if it is \
-                 ahead; until then every certificate is refused as expired"
+                "the clock of this machine shows {says}, and the CA ended at {ends}: set the clock (`timedatectl`) if \
+                 it is ahead; until then every certificate is refused as expired"
             )
         })
     }
@@ -37,8 +37,9 @@ impl Clock {
     pub fn oddness(now: Timestamp, written: Timestamp) -> Option<String> {
         (written > now + TOLERANCE).then(|| {
             format!(
-                "the clock of this machine says {}, and the store was last written at {}: the clock is behind now, or was \
-                 ahead then. Machines whose certificates were signed in between are refused until that time has come",
+                "the clock of this machine shows {}, and the store was last written at {}: the clock is behind now, or \
+                 was ahead then. Machines whose certificates were signed in between are refused until that time has \
+                 come",
                 whole(now),
                 whole(written)
             )

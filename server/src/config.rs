@@ -27,8 +27,8 @@ const SETTINGS: &[Setting] = &[
     ("data_dir", "a path"),
     ("listen", "an IP address with a port, such as \"[::]:8140\""),
     ("dashboard", "an IP address with a port, such as \"[::]:8443\""),
-    ("name", "only a name or an IP address, without `https://` and a port"),
-    ("names", "a list of names and IP addresses, without `https://` and ports"),
+    ("name", "only a name or an IP address, without `https://` or a port"),
+    ("names", "a list of names and IP addresses, without `https://` or ports"),
     ("interval", INTERVAL),
     ("certificate_lifetime", LIFETIME),
     ("workers", WORKERS),
@@ -115,7 +115,7 @@ pub enum ConfigError {
     NoRepository,
     /// A name that is not a name or address of this machine, such as a URL.
     #[error(
-        "`{0}` is not a valid machine name: give only the name or the IP address, without `https://` and a port"
+        "`{0}` is not a valid machine name: give only the name or the IP address, without `https://` or a port"
     )]
     Name(String),
     /// A setting has a value that it does not take.

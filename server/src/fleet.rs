@@ -199,8 +199,8 @@ fn of_row(mut row: FleetRow, inventory: &(impl Inventory + ?Sized), look: &Look)
 fn of_refused(at: Timestamp, rest: &Judgement, now: Timestamp) -> Judgement {
     let ago = state::span(now.duration_since(at));
     let words = format!(
-        "a certificate of it that was replaced was shown {ago} ago, and refused: if it does not poll again by itself, it \
-         was put back from a copy and needs a new join string; if it does, somebody else has a copy of it"
+        "a replaced certificate of this node was presented {ago} ago, and refused: if the node does not poll again by \
+         itself, it was restored from a copy and needs a new join string; if it does, someone else has a copy of it"
     );
     match rest.state {
         State::InOrder => Judgement { state: State::KeptBack, reason: words },
@@ -308,7 +308,10 @@ fn why(row: &KeptBack, since: Option<&Since>) -> state::KeptBack {
         more => format!(" (and {more} more)"),
     };
     let later = since.map(|since| {
-        format!("commit {} is in force since then, and the next poll shows more; ", short(&since.commit))
+        format!(
+            "commit {} has come into force since then, and the next poll shows more; ",
+            short(&since.commit)
+        )
     });
     state::KeptBack {
         broken: !row.is_of_place(),

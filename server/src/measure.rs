@@ -110,11 +110,7 @@ impl Measures {
             Unit::Seconds,
             self.compiles.clone(),
         );
-        registry.register(
-            "holdfast_reports",
-            "Reports of nodes, by what became of them",
-            self.reports.clone(),
-        );
+        registry.register("holdfast_reports", "Reports of nodes, by result", self.reports.clone());
         self
     }
 

@@ -46,7 +46,7 @@ pub enum Error {
     #[error("internal error in the store; see the log")]
     Panicked,
     /// A row contains a value that this program never wrote.
-    #[error("the store holds `{value}` as a {what}: it was changed by something else")]
+    #[error("the store contains `{value}` as a {what}: it was changed by something else")]
     Corrupt {
         /// The kind of value.
         what: &'static str,

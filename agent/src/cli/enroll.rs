@@ -119,8 +119,8 @@ fn other_name(certname: &str, host: &str) -> Option<String> {
     let is_other = !host.is_empty() && first(certname) != first(host);
     is_other.then(|| {
         format!(
-            "this host calls itself {host}: if the join string was meant for another, \
-             `holdfast node move {certname}` on the server makes one for that, and ends this one"
+            "this host's name is {host}: if the join string was meant for another machine, run `holdfast node move \
+             {certname}` on the server: it makes a join string for that machine, and ends this enrolment"
         )
     })
 }
@@ -134,7 +134,7 @@ fn tell(identity: &Identity, common: &Common) -> anyhow::Result<()> {
     }
     let style = Style::of(&std::io::stderr());
     super::say(&format!(
-        "{} as {} with {}; the certificate is valid until {until:.0} and renews itself",
+        "{} as {} with {}; the certificate is valid until {until:.0} and is renewed automatically",
         style.good("enrolled"),
         style.strong(identity.certname.as_str()),
         identity.server

@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     let all = spool.list()?;
     match common.format {
         Format::Json => super::print_json(&all)?,
-        Format::Text if all.is_empty() => super::say("no report waits or is set aside"),
+        Format::Text if all.is_empty() => super::say("no reports are waiting or set aside"),
         Format::Text => super::print_text(&all.iter().map(line).collect::<String>())?,
     }
     Ok(ExitCode::SUCCESS)
@@ -58,7 +58,7 @@ fn wait(count: usize) -> String {
 }
 
 fn line(report: &SetAside) -> String {
-    let began = report.began.map_or("when is not known".to_owned(), |began| format!("{began:.0}"));
+    let began = report.began.map_or("at an unknown time".to_owned(), |began| format!("{began:.0}"));
     let why = report.why.as_ref().map(|why| format!(": {}", harmless(why))).unwrap_or_default();
     format!("{:<12} {began}  {}{why}\n", report.place, harmless(&report.name))
 }
@@ -77,7 +77,7 @@ mod tests {
         };
         assert_eq!(line(&report), "refused      1970-01-01T00:00:00Z  n1.json: too large\\u{1b}[2J\n");
         assert!(
-            line(&SetAside { began: None, why: None, ..report }).contains("when is not known  n1.json\n")
+            line(&SetAside { began: None, why: None, ..report }).contains("at an unknown time  n1.json\n")
         );
     }
 }

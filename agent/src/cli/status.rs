@@ -155,7 +155,7 @@ fn text(shown: &StatusOutput, now: Timestamp, style: Style) -> String {
         let waiting = match refusal.is_some_and(is_over_by) {
             true => {
                 format!(
-                    "{count} waiting, and the server accepts none from this machine: {}",
+                    "{count} waiting, and the server does not accept reports from this machine: {}",
                     Spool::UNTIL_ENROLLED
                 )
             }

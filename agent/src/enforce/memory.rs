@@ -206,8 +206,8 @@ impl RunMemory {
         let done = self.dir.remove(Path::new(LEFT)).and_then(|()| self.dir.settle());
         if let Err(error) = done {
             self.note(format!(
-                "what an earlier run left is still remembered, though this one changed the machine: what the next run calls \
-                 drift may be this run's own work ({error})"
+                "the record of an earlier run could not be replaced, although this run changed the machine: the next \
+                 run may report changes by this run as drift ({error})"
             ));
         }
     }

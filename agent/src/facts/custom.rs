@@ -39,7 +39,7 @@ fn read(tree: &Tree, path: &str) -> Result<Map, String> {
         _ => return Err("facts are .toml or .json files".to_owned()),
     };
     let value = Value::from_json(&json);
-    value.as_map().cloned().ok_or_else(|| format!("it holds {}, not a map", value.noun()))
+    value.as_map().cloned().ok_or_else(|| format!("it contains {}, not a map", value.noun()))
 }
 
 /// The first line of a parser's message, with its position.

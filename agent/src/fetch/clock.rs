@@ -66,8 +66,8 @@ impl ClockReading {
         let ahead = self.here.duration_since(self.there);
         (ahead.abs() > APART).then(|| {
             format!(
-                "the clock of this machine is {} {} that of the server (here it was {:.0}, and there {:.0}): what is said of \
-                 times goes by both; {TELL}",
+                "the clock of this machine is {} {} the server's clock ({:.0} here, {:.0} there): the times that are \
+                 shown come from both; {TELL}",
                 state::span(ahead.abs()),
                 if ahead.is_positive() { "ahead of" } else { "behind" },
                 self.here,
@@ -89,8 +89,8 @@ mod tests {
         let ahead =
             |minutes| ClockReading { here: there + SignedDuration::from_mins(minutes), there }.ahead();
         assert_eq!([29, 35, -35].map(ahead), [0, 35 * 60, 0].map(Duration::from_secs));
-        assert!(said(35).unwrap().contains("is 35 min ahead of that of the server"));
-        assert!(said(-2_880).unwrap().contains("is 2 days behind that of the server"));
+        assert!(said(35).unwrap().contains("is 35 min ahead of the server's clock"));
+        assert!(said(-2_880).unwrap().contains("is 2 days behind the server's clock"));
     }
 
     #[test]
@@ -99,7 +99,7 @@ mod tests {
         for (date, tells) in [("garbage", false), ("Tue, 15 Nov 1994 08:12:31 GMT", true)] {
             clocks.note(&[(DATE, date.parse().unwrap())].into_iter().collect());
             let words = clocks.words().unwrap_or_default();
-            assert_eq!(words.contains("and there 1994-11-15T08:12:31Z"), tells, "{words}");
+            assert_eq!(words.contains("1994-11-15T08:12:31Z there"), tells, "{words}");
         }
     }
 }

@@ -44,8 +44,8 @@ pub enum Error {
     },
     /// What answered is not a Holdfast server, whatever its certificate says: a dashboard, or something in between.
     #[error(
-        "{server} cannot be reached: what answers there ({status}) does not speak as a Holdfast server does with machines; check \
-         the port of `server` in agent.toml, which is 8140 unless the server's settings say otherwise"
+        "{server} cannot be reached: what answers there ({status}) is not a Holdfast server's port for machines; check \
+         the port of `server` in agent.toml, which is 8140 unless the server's settings change it"
     )]
     Foreign {
         server: String,

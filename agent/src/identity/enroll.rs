@@ -155,7 +155,7 @@ async fn is_over(identity: &Identity) -> Result<(), Error> {
     match asked {
         Err(crate::fetch::Error::Refused { refusal, .. }) if is_over_by(&refusal) => Ok(()),
         Ok(_) => keeps("knows it".to_owned()),
-        Err(error) => keeps(format!("does not say that this is over: {error}")),
+        Err(error) => keeps(format!("does not confirm that this enrolment has ended: {error}")),
     }
 }
 

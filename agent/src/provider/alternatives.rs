@@ -59,8 +59,8 @@ impl Provider for Choices {
             };
             if !output.succeeded() && is_usage(&output) {
                 return Ok(Seen::NotHere(
-                    "this machine's update-alternatives has no `--query`: it is that of Red Hat and its relatives, and \
-                     alternatives are those of dpkg, on Debian and its relatives",
+                    "this machine's update-alternatives has no `--query`: it is Red Hat's, and only the alternatives \
+                     of dpkg are managed, on Debian and its relatives",
                 ));
             }
             // The query fails if there is no such name, and for other reasons.
@@ -130,7 +130,7 @@ impl Provider for Choices {
         });
         let links = [group.link.clone()].into_iter().chain(followers).filter(|link| !link.is_empty());
         let of = |link: String| {
-            let why = format!("update-alternatives leads `{link}` with `{name}`");
+            let why = format!("update-alternatives changes `{link}` together with `{name}`");
             Alias::all(Claim::standing(&link, Standing::Symlink), why)
         };
         links.flat_map(of).collect()

@@ -96,10 +96,10 @@ impl Provider for AuthorizedKeys {
         }
         if let Some(files) = seen.others.get(&(want.user.to_string(), place.file.clone())) {
             let words =
-                format!("sshd reads no keys of `{}` from {}; it reads {files}", want.user, place.file);
+                format!("sshd does not read keys of `{}` from {}; it reads {files}", want.user, place.file);
             if want.target.is_none() && changes.is_empty() {
                 return Err(Error::ByItself(format!(
-                    "{words}: name the file by `target`, or change `AuthorizedKeysFile` of sshd_config"
+                    "{words}: set `target` to that file, or change `AuthorizedKeysFile` of sshd_config"
                 )));
             }
             let said = Change::new(Property::Ensure, Presence::Present, Presence::Present);
@@ -124,7 +124,7 @@ impl Provider for AuthorizedKeys {
             let user = &want.user;
             return Err(Error::Refused(format!(
                 "the key is there, but {REFUSES}: {why}, so others could have \
-                 written it; give it to {user} or root, and take writing from others (`chmod go-w`)"
+                 written it; give it to {user} or root, and remove the write permission of others (`chmod go-w`)"
             )));
         }
         Ok(Applied::default())

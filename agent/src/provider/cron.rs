@@ -121,7 +121,7 @@ fn without_user(want: &Cron, users: &KnownUsers, reading: Reading<'_>) -> Result
     match users.get(user) {
         None | Some(Ok(true)) => Ok(None),
         Some(Err(why)) => {
-            Err(Error::Unexpected(format!("whether the user `{user}` exists cannot be told: {why}")))
+            Err(Error::Unexpected(format!("cannot tell whether the user `{user}` exists: {why}")))
         }
         Some(Ok(false)) => {
             let cure = reading.named.unless_has_user(user, CURE);
@@ -169,7 +169,7 @@ fn plan_present(
         changes.push(ensure(format!("present, with {} hard links, so cron ignores it", stat.links)));
     }
     if stat.uid != 0 || !is_own_mode {
-        changes.push(ensure(format!("present, of user id {} and mode {:04o}", stat.uid, stat.mode)));
+        changes.push(ensure(format!("present, with user id {} and mode {:04o}", stat.uid, stat.mode)));
     }
     if !same {
         changes.extend(differences(want, &Crontab::parse(text), stat.mode != PUBLIC.mode));

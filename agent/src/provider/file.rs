@@ -198,13 +198,13 @@ fn with_lost_bits(change: Change, mode: Option<u32>, stat: &Stat) -> Change {
         return change;
     }
     let lost = match (stat.mode & SET_UID != 0, stat.mode & SET_GID == SET_GID) {
-        (true, true) => "its set-id bits go",
-        (true, false) => "its set-user-id bit goes",
-        (false, true) => "its set-group-id bit goes",
+        (true, true) => "its set-id bits are cleared",
+        (true, false) => "its set-user-id bit is cleared",
+        (false, true) => "its set-group-id bit is cleared",
         (false, false) => return change,
     };
     let is = Mode(stat.mode);
-    change.note(format!("{lost} with that ({is} now): say `mode` where that is to be there"))
+    change.note(format!("{lost} by that ({is} now): set `mode` to keep it"))
 }
 
 /// The bit by which a program runs as its owner.

@@ -161,7 +161,7 @@ fn without(members: &[&AccountName], named: &CatalogClaims<'_>) -> Need {
     let names: Vec<_> = members.iter().map(|member| format!("`{member}`")).collect();
     let cures = members.iter().map(|member| named.unless_has_user(member.as_str(), CURE));
     let cure = cures.max().unwrap_or_default();
-    let why = format!("/etc/passwd has no {}, which is to be a member{cure}", names.join(", "));
+    let why = format!("/etc/passwd has no {}, which must be a member{cure}", names.join(", "));
     match members {
         [member] => Need::account(member.as_str(), why),
         _ => why.into(),

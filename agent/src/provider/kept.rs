@@ -54,7 +54,7 @@ pub(crate) fn let_go(all: &[Typed], state_dir: &Path, today: Date) -> system::Re
         tracing::info!(
             backups = over.len(),
             archives = over_archives.len(),
-            "removed what was kept of resources that the catalog has not had for {DAYS} days"
+            "removed the state of resources that have not been in the catalog for {DAYS} days"
         );
     }
     if gone == before {

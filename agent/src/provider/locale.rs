@@ -137,8 +137,8 @@ fn has_generator(machine: &dyn Inspect) -> Result<bool, Error> {
 fn no_generator(want: &Locale) -> String {
     let language = want.title.as_str().split(['_', '.']).next().unwrap_or_default();
     format!(
-        "there is no `locale-gen`, by which locales are made: on Debian and its relatives install the package `locales`; \
-         elsewhere a package has `{}` or not, such as `glibc-langpack-{language}`",
+        "there is no `locale-gen`, which makes locales: on Debian and its relatives, install the package `locales`; \
+         elsewhere, `{}` must come from a package, such as `glibc-langpack-{language}`",
         want.title
     )
 }
@@ -168,7 +168,7 @@ fn supported(want: &Locale, found: &LocaleState) -> Result<Result<(), Plan>, Err
         .or_else(|| nearest(want.title.as_str(), names))
         .map(|near| format!("did you mean `{near}`? "));
     Err(Error::missing(format!(
-        "this machine knows no locale `{}`: {}see {SUPPORTED}",
+        "this machine does not know the locale `{}`: {}see {SUPPORTED}",
         want.title,
         near.unwrap_or_default()
     )))

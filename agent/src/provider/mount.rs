@@ -219,8 +219,8 @@ impl State<'_> {
         let is_meant = want.ensure != MountEnsure::Mounted || want.is_swap() || title == "/";
         (layers > 1 && !is_meant).then(|| {
             Change::new(Property::Ensure, want.ensure, want.ensure).kind(ChangeKind::Note).note(format!(
-                "{layers} file systems are mounted over each other there, and only the top one is seen: `findmnt {title}` \
-                 shows them, `umount {title}` takes the top one off"
+                "{layers} file systems are mounted over each other there, and only the top one is seen: `findmnt \
+                 {title}` shows them, `umount {title}` unmounts the top one"
             ))
         })
     }
@@ -277,8 +277,8 @@ fn refuse_way_of_links(want: &Mount, machine: &dyn Inspect) -> Result<(), Error>
         if machine.lstat(path)?.is_some_and(|stat| stat.kind == FileKind::Symlink) {
             let (link, target) = (path.display(), machine.read_link(path)?);
             return Err(Error::Refused(format!(
-                "{link} is a symbolic link to {}, and the kernel knows what is mounted at {title} by the place that it leads \
-                 to: name that",
+                "{link} is a symbolic link to {}, and the kernel lists what is mounted at {title} under the path that \
+                 it points to: use that path",
                 target.display()
             )));
         }
@@ -295,8 +295,8 @@ fn refuse_other_unit(want: &Mount, machine: &dyn Inspect) -> Result<(), Error> {
         let Some(path) = unit_path::hiding_made(&unit, machine)? else { continue };
         let does = if unit_path::is_mask(&path, machine)? { "masks" } else { "defines" };
         return Err(Error::Conflict(format!(
-            "{} {does} `{unit}`, and the boot goes by that instead of the line of {FSTAB}: remove it, then run \
-             `systemctl daemon-reload`",
+            "{} {does} `{unit}`, and the boot uses that instead of the line in {FSTAB}: remove it, then run `systemctl \
+             daemon-reload`",
             path.display()
         )));
     }
@@ -308,8 +308,8 @@ fn refuse_to_replace(want: &Mount, live: &[Change]) -> Result<(), Error> {
     let title = want.title.as_str();
     match live.iter().find(|change| change.property != Property::Options) {
         Some(change) if KEPT.contains(&title) => Err(Error::Refused(format!(
-            "the {} of {title} is {}, and a machine does not run without {title}, so nothing else is mounted there: put \
-             `{}` right",
+            "the {} of {title} is {}, and a machine does not run without {title}, so nothing else is mounted there: \
+             correct `{}`",
             change.property,
             change.is.text(),
             change.property

@@ -84,10 +84,10 @@ impl Provider for Packages {
             Seen::NotLive => not_applicable("packages are managed on a running system only"),
             Seen::NoDpkg => match super::apt::missing(reading.machine)? {
                 Some(no_apt) => {
-                    not_applicable(&format!("{no_apt}, and packages are managed by it and dpkg alone"))
+                    not_applicable(&format!("{no_apt}, and packages are managed only with apt and dpkg"))
                 }
                 None => not_applicable(
-                    "this machine has no /var/lib/dpkg/status, by which packages are managed: the record was lost, and \
+                    "this machine has no /var/lib/dpkg/status, the record of its packages: the file was lost, and \
                      /var/backups has older ones",
                 ),
             },

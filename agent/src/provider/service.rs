@@ -260,7 +260,7 @@ fn looked_at(unit: Result<Unit, Error>, bus: &Bus, machine: &dyn Inspect) -> Res
 fn was_run(command: &str, unit: &str, is_same: bool) -> String {
     match is_same {
         true => format!(
-            "`{command}` was run, and {unit} is in the same run as before: it was not restarted by now"
+            "`{command}` was run, but {unit} is still in the same run as before: it has not been restarted yet"
         ),
         false => format!("`{command}` was run, and {unit} is up in a new run"),
     }

@@ -98,7 +98,7 @@ impl Provider for KernelSettings {
             changes.push(Change::new(Property::Persist, word.value, should).note(by_another(&word.path)));
         } else if let Some(word) = boot.overruling_by_hand(&want.title, value).filter(|_| want.persist) {
             let note = format!(
-                "`sysctl --system` sets {} by {}, which it reads last",
+                "`sysctl --system` sets {} from {}, which it reads last",
                 word.value,
                 word.path.display()
             );

@@ -154,7 +154,7 @@ pub struct Seen {
 /// The note that it is unknown which definition systemd uses.
 fn not_asked(why: Option<&BusError>) -> String {
     let why = why.map(ToString::to_string).unwrap_or_default();
-    format!("its file is as wanted, and whether systemd goes by it cannot be told: {why}")
+    format!("its file is correct, but it is not known whether systemd uses it: {why}")
 }
 
 /// The error if systemd refuses the unit, with its reasons.
@@ -166,7 +166,7 @@ fn refused(want: &SystemdUnit, machine: &dyn Inspect) -> Error {
     let is_cause = |line: &&str| line.contains(unit) && !line.starts_with("Unit ");
     let why: Vec<&str> = said.lines().filter(is_cause).take(TOLD).collect();
     let why = if why.is_empty() { format!("see `systemctl status {unit}`") } else { why.join("; ") };
-    Error::ByItself(format!("its file is as wanted, and systemd refuses the unit `{unit}`: {why}"))
+    Error::ByItself(format!("its file is correct, but systemd refuses the unit `{unit}`: {why}"))
 }
 
 /// The command that makes systemd verify a unit without starting it.
@@ -203,7 +203,7 @@ fn passed_over(want: &SystemdUnit, machine: &dyn Inspect) -> Option<String> {
         line.starts_with(|letter: char| letter.is_ascii_digit()).then(|| format!("line {line}"))
     };
     let lines: Vec<String> = said.lines().filter_map(of_file).take(TOLD).collect();
-    (!lines.is_empty()).then(|| format!("systemd says of it: {}", lines.join("; ")))
+    (!lines.is_empty()).then(|| format!("systemd reports: {}", lines.join("; ")))
 }
 
 /// Those of these files that no resource has; empty if a resource has one of them: then all are read because of it.
@@ -253,9 +253,9 @@ fn is_masked(want: &SystemdUnit, machine: &dyn Inspect) -> Result<bool, Error> {
 fn unread_change(want: &SystemdUnit) -> Change {
     match content(want) {
         Some(content) => {
-            Change::new(Property::Content, "not read by systemd yet", file::content_left(content))
+            Change::new(Property::Content, "not yet read by systemd", file::content_left(content))
         }
-        None => Change::new(Property::Ensure, "known to systemd still", want.ensure),
+        None => Change::new(Property::Ensure, "still known to systemd", want.ensure),
     }
 }
 

@@ -237,7 +237,7 @@ fn no_shell(want: &User, reading: Reading<'_>) -> Result<Option<String>, Error> 
         Some(_) => return Ok(None),
     };
     let cure = reading.named.unless_has_file(shell, "; manage the package that brings it, or name another");
-    Ok(Some(format!("the shell `{shell}` {wrong}, so nobody could log in as `{}`{cure}", want.title)))
+    Ok(Some(format!("the shell `{shell}` {wrong}, so no one could log in as `{}`{cure}", want.title)))
 }
 
 /// Makes the home directory of the account as it is now.
@@ -261,7 +261,7 @@ fn refuse_what_is_left(want: &User, accounts: &Accounts, machine: &dyn Inspect) 
     let home = want.home.as_ref().map_or(usual.as_str(), |home| home.as_str());
     match want.manage_home.then(|| home::left_behind(home, accounts, machine)).transpose()?.flatten() {
         Some(uid) => Err(Error::Refused(format!(
-            "the account is gone, but {home} is not, and belongs to the unknown user id {uid}: look at what is in it and \
+            "the account is gone, but {home} is not, and belongs to the unknown user id {uid}: check what is in it and \
              remove it, or leave `manage_home` out"
         ))),
         None => Ok(()),

@@ -38,12 +38,12 @@ pub enum Error {
         words: String,
     },
     /// It is not text.
-    #[error("{0} is not text, and so not JSON: a packed file is to be unpacked first")]
+    #[error("{0} is not text, so it is not JSON: unpack a packed file first")]
     NotText(PathBuf),
     /// Its secrets are masked.
     #[error(
-        "{0} holds masked secrets: it was made to be looked at; `holdfast compile --bundle FILE --with-secrets` makes what \
-         can be applied"
+        "{0} contains masked secrets: it is only for viewing; `holdfast compile --bundle FILE --with-secrets` writes a \
+         bundle that can be applied"
     )]
     Masked(PathBuf),
     /// A content of the bundle is not what its name says.
@@ -159,7 +159,7 @@ mod tests {
     fn what_cannot_be_enforced_is_refused_whole() {
         let unknown = catalog("{}").replace("notify[x]", "quux[x]");
         assert!(parse(&unknown).unwrap_err().contains("upgrade the agent"));
-        assert!(parse("{}").unwrap_err().starts_with("c.json is JSON, and neither a catalog nor a bundle"));
+        assert!(parse("{}").unwrap_err().starts_with("c.json is JSON, but neither a catalog nor a bundle"));
         let packed = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(packed.path(), [0x28, 0xb5, 0x2f, 0xfd]).unwrap();
         assert!(GivenCatalog::read(packed.path()).unwrap_err().to_string().contains("is not text"));

@@ -110,7 +110,8 @@ impl RunWatch {
         match longest.filter(|_| stop.load(Ordering::Relaxed)) {
             Some((path, since)) => Some(HeldAt { why: no_answer(&path, since), path: Some(path) }),
             None if enforcing.end.is_long_over() => Some(HeldAt {
-                why: "it did not end though its time was over: the kernel holds it, as at a disk that does not answer".to_owned(),
+                why: "it did not end when its time was over: the kernel does not let it go, for example because a disk \
+                      does not answer".to_owned(),
                 path: None,
             }),
             None => None,
@@ -121,7 +122,7 @@ impl RunWatch {
 fn no_answer(path: &Path, since: Duration) -> String {
     let on = mounted_around(path).map(|(point, fstype)| format!(" on {} ({fstype})", point.display()));
     let (path, on) = (path.display(), on.unwrap_or_default());
-    format!("{path}{on} did not answer for {} s: look at what serves it, or unmount it", since.as_secs())
+    format!("{path}{on} did not answer for {} s: check what serves it, or unmount it", since.as_secs())
 }
 
 /// Does a run on a thread of its own, and waits until it ends or is given up.
@@ -150,7 +151,7 @@ pub(super) fn watched(place: &Installation, mode: Mode, stop: &Arc<AtomicBool>) 
             }
             Err(RecvTimeoutError::Disconnected) => match thread.join() {
                 Err(panic) => std::panic::resume_unwind(panic),
-                Ok(()) => return Err(Error::Start(std::io::Error::other("the run ended without a word"))),
+                Ok(()) => return Err(Error::Start(std::io::Error::other("the run ended without a result"))),
             },
         }
     }
@@ -170,8 +171,8 @@ pub(super) fn give_up(
         state.is_given_up = state.enforcing.is_some();
         state.enforcing.take()?
     };
-    tracing::error!("the run is given up: {why}");
-    record.note(format!("the run was given up, and the rest was skipped: {why}"));
+    tracing::error!("the run is abandoned: {why}");
+    record.note(format!("the run was abandoned, and the rest was skipped: {why}"));
     let certname = catalog.certname.clone();
     let path = path.map(|path| below_root(&path, place));
     record.found(&catalog, enforce::unanswered(&catalog, events, path.as_deref(), &why));

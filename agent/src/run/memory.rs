@@ -33,7 +33,7 @@ impl Unended {
     /// A sentence about it; `run` names it.
     pub fn words(&self, run: &str) -> String {
         match self.began {
-            Some(began) => format!("{run}, begun {began:.0}, did not end"),
+            Some(began) => format!("{run}, which began {began:.0}, did not end"),
             None => format!("{run} did not end, and its start time is unknown"),
         }
     }

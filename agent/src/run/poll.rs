@@ -145,7 +145,7 @@ impl Poll<'_> {
         if matches!(answer, Err(fetch::Error::Certificate { .. }))
             && self.identity.fall_back(self.state).is_ok_and(|went_back| went_back)
         {
-            notes.push("the renewed certificate was refused; the one before is in use again".to_owned());
+            notes.push("the renewed certificate was refused; the previous one is used again".to_owned());
             client = self.client()?;
             answer = ask(&client, facts, have).await;
         }

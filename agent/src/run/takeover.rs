@@ -43,7 +43,7 @@ pub(super) fn for_run(state: &StateDir, identity: &Identity) -> Result<TakenOver
                 Cache::open(state).is_ok_and(|cache| matches!(cache.look(&identity.certname), Ok(Some(_))));
             let (forgotten, so) = match is_own {
                 true => {
-                    (None, "the cached catalog is for this node: it stays, with the memory of earlier runs")
+                    (None, "the cached catalog is for this node: it is kept, with the memory of earlier runs")
                 }
                 false => (
                     taken(state, &owner, None)?,

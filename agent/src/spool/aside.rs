@@ -54,7 +54,7 @@ impl AsideCounts {
         });
         let earlier = (self.of_earlier_nodes > 0).then(|| {
             format!(
-                "{} set aside and delivered to nobody, since this machine was another node then",
+                "{} set aside and not delivered, since this machine was another node then",
                 were(self.of_earlier_nodes)
             )
         });

@@ -47,8 +47,8 @@ pub enum Error {
     AclLost { path: PathBuf, source: io::Error },
     /// Someone put another file in place of the new one.
     #[error(
-        "the new content of {} was swapped for something else before it took its place, which anyone who can write the directory \
-         around it can do: look at what is there, and at who did that", .0.display()
+        "the new content of {} was swapped for something else before it was put in place, which anyone who can write \
+         to its directory can do: check what is there, and who did it", .0.display()
     )]
     Swapped(PathBuf),
     /// A device, a FIFO, a socket or a directory where a file was expected.
@@ -65,7 +65,7 @@ pub enum Error {
     },
     /// A file system that others serve, and that does not respond.
     #[error(
-        "{} is not looked at: {} ({fstype}) did not answer for {seconds} s; look at what serves it, or take it away with \
+        "{} was not checked: {} ({fstype}) did not answer for {seconds} s; check what serves it, or unmount it with \
          `umount --lazy {}`", .path.display(), .point.display(), .point.display()
     )]
     NoAnswer {

@@ -40,10 +40,10 @@ pub(super) fn of_a_new_file<T>(machine: &Machine, result: Result<T>) -> Result<T
             rustix::fs::fstat(&place.dir).is_ok_and(|stat| stat.st_nlink > 0)
         });
         error.hint(|| match is_there {
-            true => "; its file system takes no new file, with which the old one is replaced: what is in /proc and /sys is set \
-                     by `sysctl`, or by an `exec`"
+            true => "; its file system does not accept the new file that replaces the old one: to set what is in /proc \
+                     and /sys, use `sysctl` or an `exec`"
                 .to_owned(),
-            false => "; its directory has just gone".to_owned(),
+            false => "; its directory has just been removed".to_owned(),
         })
     })
 }
@@ -114,7 +114,9 @@ mod tests {
     #[test]
     fn why_no_new_file_can_be_made_is_told_by_what_is_there() {
         let (_dir, machine) = root();
-        for (path, words) in [("/a", "takes no new file"), ("/gone/a", "its directory has just gone")] {
+        for (path, words) in
+            [("/a", "does not accept the new file"), ("/gone/a", "its directory has just been removed")]
+        {
             let error = Error::io("any words", Path::new(path), Errno::NOENT);
             let said = of_a_new_file::<()>(&machine, Err(error)).unwrap_err().to_string();
             assert!(said.contains(words), "{said}");

@@ -42,7 +42,7 @@ pub(super) fn by_attribute(place: &PathHandle, path: &Path) -> Option<String> {
     let ((word, letter), path) = own.or_else(directory)?;
     let path = path.display();
     Some(format!(
-        "; {path} has the attribute {word} (`lsattr -d {path}`), which keeps root out too: take it away with \
-         `chattr -{letter} {path}`, or leave this to what set it"
+        "; {path} has the attribute {word} (`lsattr -d {path}`), which keeps even root out: remove it with `chattr \
+         -{letter} {path}`, or leave this to what set it"
     ))
 }

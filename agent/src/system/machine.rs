@@ -162,7 +162,7 @@ impl Machine {
             if let Some((at, _)) = stands.filter(|(_, kind)| *kind != FileKind::Directory) {
                 let blocked = Error::io("writing", path, Errno::NOTDIR);
                 return blocked
-                    .hint(|| format!("; {} is not a directory, and nothing can be below it", at.display()));
+                    .hint(|| format!("; {} is not a directory, so nothing can be below it", at.display()));
             }
             let missing = Error::io("writing", path, Errno::NOENT);
             missing.hint(|| {

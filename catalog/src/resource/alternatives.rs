@@ -28,7 +28,7 @@ impl Attribute for AlternativePath {
     fn read(value: &Value) -> Result<Self, Mismatch> {
         match value.as_str() {
             Some("auto") => Ok(Self::Auto),
-            Some(text) if text.contains(['\n', '\r']) => Err(Mismatch::because("holds a line break")),
+            Some(text) if text.contains(['\n', '\r']) => Err(Mismatch::because("contains a line break")),
             _ => AbsolutePath::read(value).map(Self::Path),
         }
     }

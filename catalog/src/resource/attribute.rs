@@ -307,7 +307,7 @@ impl Attribute for String {
     const KIND: AttributeKind = AttributeKind::Text;
     fn read(value: &Value) -> Result<Self, Mismatch> {
         match value.as_str() {
-            Some(text) if text.contains('\0') => Err(Mismatch::because("holds a NUL byte")),
+            Some(text) if text.contains('\0') => Err(Mismatch::because("contains a NUL byte")),
             Some(text) => Ok(text.to_owned()),
             None => Err(Mismatch::KIND),
         }

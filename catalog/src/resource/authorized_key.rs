@@ -46,7 +46,7 @@ impl Rules for AuthorizedKey {
     fn validate(&self) -> Vec<AttributeError> {
         let mut errors = Vec::new();
         if self.title.contains(char::is_control) || self.title.trim().is_empty() {
-            let error = AttributeError::new("title", "the title is empty or holds a control character");
+            let error = AttributeError::new("title", "the title is empty or contains a control character");
             errors.push(error.help("it becomes the key's comment: use one line of text"));
         }
         if self.r#type.is_some_and(|written| written != self.key.key_type()) {

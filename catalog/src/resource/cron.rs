@@ -138,7 +138,7 @@ fn wrong_command(command: &str) -> Option<(&'static str, &'static str)> {
     if command.trim().is_empty() {
         Some(("is empty", "say what is run"))
     } else if command.contains(char::is_control) {
-        Some(("holds a line break or another control character, which a crontab cannot", script))
+        Some(("contains a line break or another control character, which a crontab cannot", script))
     } else if command.trim() != command {
         Some(("begins or ends with white space", "leave that out"))
     } else if command.len() > LONGEST {
@@ -157,7 +157,7 @@ fn wrong_variable(name: &str, value: &str) -> Option<(&'static str, &'static str
     if !is_variable(name) {
         Some(("which is not a valid variable name", "use letters, digits and `_`"))
     } else if value.contains(|c: char| c.is_control() && c != '\t') {
-        Some(("whose value holds a line break or another control character", "give it by a file"))
+        Some(("whose value contains a line break or another control character", "give it by a file"))
     } else if value.len() + name.len() > LONGEST {
         Some(("whose value is longer than cron reads", "give it by a file"))
     } else if quoted(value).is_none() {

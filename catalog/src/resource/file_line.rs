@@ -42,7 +42,7 @@ impl Rules for FileLine {
                 );
             }
             (Some(line), _) if line.expose().contains(['\n', '\r']) => {
-                refuse("line", "`line` holds a line break", "write one resource for each line");
+                refuse("line", "`line` contains a line break", "write one resource for each line");
             }
             (Some(line), Some(pattern)) if !pattern.finds(&line.expose()) => refuse(
                 "match",

@@ -64,7 +64,7 @@ impl Rules for IniSetting {
             }
             Some(_) if !is_plain(&self.text()) => refuse(
                 "value",
-                "`value` holds a line break, or space at its beginning or end".to_owned(),
+                "`value` contains a line break, or space at its beginning or end".to_owned(),
                 "a value is one line; quote it as the program that reads it wants",
             ),
             Some(_) if self.text().ends_with('\\') => refuse(

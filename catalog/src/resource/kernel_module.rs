@@ -78,7 +78,7 @@ impl Rules for KernelModule {
         if self.options.as_deref().is_some_and(|text| text.contains(char::is_control) || text.ends_with('\\'))
         {
             let error =
-                AttributeError::new("options", "`options` holds a line break, or ends with a backslash");
+                AttributeError::new("options", "`options` contains a line break, or ends with a backslash");
             errors.push(error.help("write one line: options = \"nested=1 ept=1\""));
         }
         if self.blacklist && self.ensure == Presence::Present {

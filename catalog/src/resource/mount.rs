@@ -47,7 +47,7 @@ impl Attribute for MountPoint {
         match value.as_str() {
             Some("none") => Ok(Self(AbsolutePathOrNone::None)),
             Some(text) if text.contains(char::is_control) => {
-                Err(Mismatch::because("holds a control character"))
+                Err(Mismatch::because("contains a control character"))
             }
             _ => AbsolutePath::read(value).map(|path| Self(AbsolutePathOrNone::Path(path))),
         }
@@ -158,7 +158,7 @@ impl Rules for Mount {
         }
         if self.options.is_empty() || self.options.contains(|c: char| c.is_whitespace() || c.is_control()) {
             let help = "write them with commas and no space between: \"noatime,nofail\"";
-            refuse("options", "`options` is empty or holds white space".to_owned(), help);
+            refuse("options", "`options` is empty or contains white space".to_owned(), help);
         }
         if matches!(self.ensure, MountEnsure::Unmounted | MountEnsure::Absent) && KEPT.contains(&title) {
             refuse("ensure", format!("a machine does not run without {title}"), "leave it mounted");

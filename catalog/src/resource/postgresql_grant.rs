@@ -190,7 +190,7 @@ impl Rules for PostgresqlGrant {
         let role = self.role.as_str();
         if role != "public" && role.eq_ignore_ascii_case("public") {
             let message =
-                format!("`{role}` would be a role of that name, and every role there is is `public`");
+                format!("`{role}` would be a role of that name, but all roles together are `public`");
             errors
                 .push(AttributeError::new("role", message).help("write it in lower case: role = \"public\""));
         }

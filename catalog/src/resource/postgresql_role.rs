@@ -59,9 +59,8 @@ impl Rules for PostgresqlRole {
         let name = self.title.as_str();
         let mut errors = Vec::new();
         if name.starts_with("pg_") || matches!(name, "public" | "none") {
-            let error = AttributeError::new("title", format!("`{name}` is a name of PostgreSQL's own"));
-            errors
-                .push(error.help("name the role otherwise; `public` and `pg_…` roles are there as they are"));
+            let error = AttributeError::new("title", format!("`{name}` is reserved by PostgreSQL"));
+            errors.push(error.help("use another name; `public` and the `pg_…` roles exist already"));
         }
         errors.extend(self.password.as_ref().and_then(|password| wrong_password(&password.expose())));
         errors
@@ -101,7 +100,7 @@ fn wrong_password(password: &str) -> Option<AttributeError> {
     }
     if !password.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
         return error(
-            "`password` holds other characters than those of ASCII",
+            "`password` contains characters that are not ASCII",
             "give another, or the SCRAM-SHA-256 verifier that psql's \\password makes of it",
         );
     }

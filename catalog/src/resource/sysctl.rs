@@ -64,7 +64,7 @@ impl Attribute for SysctlValue {
         }
         let text = value.as_str().ok_or(Mismatch::KIND)?;
         if text.contains(|c: char| c.is_control() && c != '\t') || text.len() > 1000 {
-            let why = "holds a line break or another control character, or is longer than 1000 bytes";
+            let why = "contains a line break or another control character, or is longer than 1000 bytes";
             return Err(Mismatch::because(why).help("write one line"));
         }
         Ok(Self::new(text))

@@ -120,19 +120,19 @@ impl Rules for Tidy {
         let named_by = if self.path.is_some() { "path" } else { "title" };
         if AbsolutePath::read(&directory.into()).is_err() {
             let message = format!("`{}` is not a path of a directory", directory.escape_debug());
-            refuse(named_by, message, "the title is an absolute path, or there is a `path` beside it");
+            refuse(named_by, message, "use an absolute path as the title, or set `path`");
         }
         if KEPT.contains(&directory) || ["/proc/", "/sys/"].iter().any(|dir| directory.starts_with(dir)) {
-            let message = format!("`{directory}` holds what the machine runs on, and is not tidied");
+            let message = format!("`{directory}` contains what the machine needs to run, and is not tidied");
             refuse(named_by, message, "name a directory below it");
         }
         if self.age.is_none() && self.size.is_none() && self.matches.is_empty() {
             let help =
                 "give `age`, `size` or `matches`; to empty a directory, use a `file` with purge = true";
-            refuse("title", "nothing says what is to go: everything would".to_owned(), help);
+            refuse("title", "nothing says what to remove: everything would be removed".to_owned(), help);
         }
         if let Some(bad) = self.matches.iter().find(|name| name.is_empty() || name.contains('/')) {
-            let message = format!("`matches` has `{}`, which no file is called", bad.escape_debug());
+            let message = format!("`matches` has `{}`, which no file name can match", bad.escape_debug());
             refuse("matches", message, "write patterns of names, without a directory: \"*.log\"");
         }
         errors

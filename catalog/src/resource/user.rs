@@ -53,7 +53,7 @@ pub(super) fn name_error(name: &AccountName) -> Option<AttributeError> {
     const LONGEST: usize = 32;
     let name = name.as_str();
     if name.contains(':') {
-        let message = format!("`{name}` holds a colon, which no name of an account can");
+        let message = format!("`{name}` contains a colon, which an account's name cannot");
         return Some(AttributeError::new("title", message).help("write it without"));
     }
     (name.len() > LONGEST).then(|| {
@@ -92,8 +92,9 @@ impl Rules for User {
             let breaks = |text: &&str| text.contains(|c: char| c == ':' || c.is_control());
             errors.extend(text.filter(breaks).map(|_| {
                 let message =
-                    format!("`{attribute}` holds a colon, a line break or another control character");
-                AttributeError::new(attribute, message).help("/etc/passwd cannot hold it: write it without")
+                    format!("`{attribute}` contains a colon, a line break or another control character");
+                AttributeError::new(attribute, message)
+                    .help("/etc/passwd cannot contain it: write it without")
             }));
         }
         errors

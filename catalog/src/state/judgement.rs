@@ -95,7 +95,7 @@ fn kept_back(known: &Known) -> Option<(State, String)> {
     let by_cache = |last: &&LastRun| last.source == Source::Cache && last.took_place;
     let last = known.last.as_ref().filter(by_cache).filter(|_| !known.is_excused())?;
     let why = last.error.as_deref().map(|error| format!(": {}", words_of_node(error))).unwrap_or_default();
-    Some((State::KeptBack, format!("the last run went by the last good catalog{why}")))
+    Some((State::KeptBack, format!("the last run used the last good catalog{why}")))
 }
 
 /// The resources of the last run to which a state applies, counted in words.
@@ -113,7 +113,7 @@ fn switched_off(counts: &Counts) -> Option<(State, String)> {
     let is_all = counts.off > 0 && counts.off == counts.total;
     is_all.then(|| {
         let words = off_by_policy(counts);
-        (State::SwitchedOff, format!("{words}: nothing was looked at"))
+        (State::SwitchedOff, format!("{words}: nothing was checked"))
     })
 }
 
@@ -153,7 +153,7 @@ fn lately(
 ) -> Option<(State, String)> {
     let passed = at.map(|at| now.duration_since(at)).filter(|passed| *passed <= window)?;
     let when = match passed.is_negative() {
-        true => "at a time that has not come yet (a clock was set back)".to_owned(),
+        true => "at a time in the future (a clock was set back)".to_owned(),
         false => format!("{} ago", span(passed)),
     };
     let words = match state {
@@ -169,7 +169,7 @@ fn in_order(known: &Known) -> String {
     }
     match known.last.as_ref().and_then(|last| partly_off(&last.counts)) {
         None => IN_ORDER.to_owned(),
-        Some(off) => format!("the last run saw the rest as it should be; {off}"),
+        Some(off) => format!("the last run found the rest as it should be; {off}"),
     }
 }
 

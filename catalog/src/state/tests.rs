@@ -45,17 +45,17 @@ fn each_state_has_what_makes_it_and_a_reason() {
     let with = |counts| Known { last: Some(ran(counts)), ..known() };
     let error = |error: &str| Some(error.to_owned());
     let cases = [
-        (known(), State::InOrder, "the last run saw everything"),
+        (known(), State::InOrder, "the last run found everything"),
         (with(Counts::default()), State::InOrder, "the catalog of the last run manages nothing"),
         (
             with(Counts { off: 2, unchanged: 62, ..good() }),
             State::InOrder,
-            "saw the rest as it should be; 2 of 64 resources are switched off by policy",
+            "found the rest as it should be; 2 of 64 resources are switched off by policy",
         ),
         (
             with(Counts { off: 64, unchanged: 0, ..good() }),
             State::SwitchedOff,
-            "64 of 64 resources are switched off by policy: nothing was looked at",
+            "64 of 64 resources are switched off by policy: nothing was checked",
         ),
         (
             Known { last: Some(LastRun { error: error("no new certificate"), ..ran(good()) }), ..known() },
@@ -73,7 +73,7 @@ fn each_state_has_what_makes_it_and_a_reason() {
         (
             with(Counts { off: 1, unchanged: 0, total: 1, ..good() }),
             State::SwitchedOff,
-            "1 of 1 resource is switched off by policy: nothing was looked at",
+            "1 of 1 resource is switched off by policy: nothing was checked",
         ),
         (
             with(Counts { would_change: 1, total: 1, ..good() }),
@@ -108,7 +108,7 @@ fn each_state_has_what_makes_it_and_a_reason() {
         ),
         (Known { last: None, ..known() }, State::NoRun, "no run has been reported"),
         (Known { heard: None, last: None, ..known() }, State::NeverSeen, "never heard from"),
-        (Known { standing: Standing::NotAdded, ..known() }, State::NotAdded, "nobody added it"),
+        (Known { standing: Standing::NotAdded, ..known() }, State::NotAdded, "but not added"),
         (Known { standing: Standing::Revoked, ..known() }, State::Revoked, "refused"),
         (Known { drifted: Some(ago(90)), ..known() }, State::Drifted, "corrected 90 min ago"),
         (

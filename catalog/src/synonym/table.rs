@@ -5,7 +5,7 @@ use super::{Here, OtherValue, Part, Synonym, Written};
 const TITLE: Here =
     Here::Advice("that is the title: write it in the header, [TYPE.\"TITLE\"], or as `title`");
 const LEAVE_OUT: Here = Here::Advice("there is no need for it here: leave it out");
-const NOT_HERE: Here = Here::Advice("Holdfast has nothing in its place");
+const NOT_HERE: Here = Here::Advice("Holdfast has no equivalent");
 
 macro_rules! words {
     ($( [$($of:literal),*] $($word:literal)|+ => $here:expr; )+) => {
@@ -38,7 +38,7 @@ pub(super) const WORDS: &[Synonym] = words! {
     ["service"] "running" => Here::Advice("write ensure = \"running\" or \"stopped\"");
     ["service"] "reload" => Here::Advice("write restart = \"reload\", or ask for it where something changes: notify = \"service[x]:reload\"");
     ["service"] "command" | "binary" | "start" | "stop" | "path" | "manifest"
-        => Here::Advice("a service is a unit that is there; a `systemd_unit` makes one, with ExecStart= in its `content`");
+        => Here::Advice("a service is an existing unit; a `systemd_unit` makes one, with ExecStart= in its `content`");
     ["service"] "hasstatus" | "hasrestart" | "status" | "pattern" | "daemon_reload" => LEAVE_OUT;
     ["service"] "init_delay" | "flags" => NOT_HERE;
 
@@ -60,7 +60,8 @@ pub(super) const WORDS: &[Synonym] = words! {
     ["file"] "validate_cmd" | "check_cmd" => Here::Named("validate");
     ["file"] "clean" => Here::Named("purge");
     ["file"] "exclude" | "exclude_pat" => Here::Named("ignore");
-    ["file"] "makedirs" | "parents" => Here::Advice("each directory is a `file` of its own, with ensure = \"directory\"; it comes before what is in it by itself");
+    ["file"] "makedirs" | "parents" => Here::Advice("each directory is a `file` of its own, with ensure = \
+                                                     \"directory\"; it automatically comes before what is in it");
     ["file"] "checksum" | "remote_src" | "source_hash" => LEAVE_OUT;
     ["file"] "selinux_ignore_defaults" | "links" | "follow" | "recurselimit" | "max_files" => NOT_HERE;
     ["fragment"] "source_file" | "path" => Here::Named("target");
@@ -97,7 +98,8 @@ pub(super) const WORDS: &[Synonym] = words! {
     ["mount"] "src" | "blockdevice" => Here::Named("device");
     ["mount"] "opts" => Here::Named("options");
     ["mount"] "passno" | "pass_num" => Here::Named("pass");
-    ["mount"] "mkmnt" => Here::Advice("the mount point is a `file` with ensure = \"directory\"; it comes before by itself");
+    ["mount"] "mkmnt" => Here::Advice("the mount point is a `file` with ensure = \"directory\"; it automatically comes \
+                                       before");
     ["mount"] "atboot" | "remounts" | "persist" | "target" => LEAVE_OUT;
 
     ["host"] "host_aliases" | "names" => Here::Named("aliases");
@@ -142,11 +144,13 @@ pub(super) const WORDS: &[Synonym] = words! {
     ["apt_repository"] "architecture" => Here::Named("architectures");
     ["apt_repository"] "key" | "key_url" | "gpgkey" | "keyring" => Here::Named("signed_by");
     ["apt_key"] "source" | "url" | "keyserver" | "server"
-        => Here::Advice("keys are not fetched at a run: put the file into the module's files/ and name it by `source`");
+        => Here::Advice("keys are not fetched at a run: put the file into the module's files/ and name it with \
+                         `source`");
     ["apt_pin"] "version" | "release" | "origin" | "codename" => Here::Named("pin");
 
     ["systemd_unit"] "unit" => TITLE;
-    ["systemd_unit"] "enable" | "active" | "enabled" => Here::Advice("whether a unit runs, and starts at boot, is said by a `service` of its name");
+    ["systemd_unit"] "enable" | "active" | "enabled" => Here::Advice("whether a unit runs, and starts at boot, is set \
+                                                                      by a `service` with its name");
     ["notify"] "msg" => Here::Named("message");
 
     [] "state" => Here::Named("ensure");
@@ -159,9 +163,10 @@ pub(super) const WORDS: &[Synonym] = words! {
     [] "if" => Here::Named("when");
     [] "name" | "namevar" | "alias" => TITLE;
     [] "onlyif" | "only_if" | "unless" | "creates" | "refreshonly"
-        => Here::Advice("`when` says which machines have the resource; guards by a command are those of `exec`");
+        => Here::Advice("`when` says which machines have the resource; guards with a command belong to `exec`");
     [] "noop" | "check_mode" | "audit"
-        => Here::Advice("what is only looked at is said in data: policy = \"audit\" under [holdfast], or [holdfast.policies] for one resource");
+        => Here::Advice("to only audit something, set in data: policy = \"audit\" under [holdfast], or \
+                         [holdfast.policies] for one resource");
     [] "become" | "become_user" | "sudo" => Here::Advice("the agent runs as root; leave it out");
     [] "provider" => LEAVE_OUT;
     [] "register" | "loglevel" | "ignore_errors" | "failhard" | "changed_when" | "failed_when" | "delegate_to"
@@ -176,7 +181,8 @@ pub(super) const VALUES: &[OtherValue] = values! {
     ["service"] "ensure" "started" | "active" | "up" | "present" | "true" => Value("\"running\"");
     ["service"] "ensure" "inactive" | "dead" | "down" | "absent" | "false" => Value("\"stopped\"");
     ["service"] "ensure" "restarted" | "reloaded"
-        => Advice("nothing is restarted at each run: what changes asks for it, notify = \"service[x]\" or \"service[x]:reload\"");
+        => Advice("nothing is restarted in each run: what changes asks for it with notify = \"service[x]\" or \
+                   \"service[x]:reload\"");
     ["service"] "ensure" "enabled" => Value("\"running\", and enable = true");
     ["service"] "ensure" "disabled" | "masked" => Advice("write ensure = \"stopped\", and enable = false or \"mask\"");
     ["service"] "enable" "enabled" | "yes" | "on" => Value("true");
@@ -205,7 +211,7 @@ pub(super) const TYPES: &[(&[&str], &str)] = &[
     (&["apt", "yum", "dnf", "pip", "gem"], "use `package`"),
     (
         &["yumrepo", "yum_repository", "zypprepo", "apt_repo"],
-        "use `apt_repository`: of other systems there are no repositories",
+        "use `apt_repository`: repositories of other systems are not supported",
     ),
     (&["systemd", "systemd_service"], "use `service`, and `systemd_unit` for the unit's file"),
     (&["systemd_file", "unit_file"], "use `systemd_unit`"),

@@ -192,7 +192,7 @@ impl<'de> Visitor<'de> for LimitedValue<'_> {
                 let secret = sensitive(&access.next_value_seed(inner)?).map_err(A::Error::custom)?;
                 return match access.next_key::<String>()? {
                     None if map.is_empty() => Ok(Kind::Sensitive(secret).into()),
-                    _ => Err(A::Error::custom(format!("`{TAG}` stands alone"))),
+                    _ => Err(A::Error::custom(format!("`{TAG}` must be the only key"))),
                 };
             }
             let key: Arc<str> = key.into();
@@ -221,7 +221,7 @@ fn sensitive(value: &Value) -> Result<Sensitive, &'static str> {
             Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Null => {
                 Ok(Sensitive::scalar(value.kind.clone()))
             }
-            Kind::String(_) => Err("a masked secret: this was made to be looked at"),
+            Kind::String(_) => Err("a masked secret: this is only for viewing"),
             _ => Err("a sensitive value is a scalar or a list of stretches"),
         };
     };

@@ -28,8 +28,8 @@ pub enum ClientError {
 fn hint(error: &io::Error, request: &Request) -> &'static str {
     match (error.kind(), request) {
         (io::ErrorKind::PermissionDenied, Request::Poke { commit: Some(_) }) => {
-            "the server looks at what was pushed within seconds all the same, and its page of commits says how it was \
-             judged; here root and the server's user alone are told"
+            "the server still reads what was pushed within seconds, and its page of commits shows the result; here, \
+             only root and the server's user can see it"
         }
         (io::ErrorKind::PermissionDenied, _) => "run this as root",
         _ => "is `holdfast server` running, with this --data-dir?",
@@ -67,9 +67,7 @@ mod tests {
     fn a_pusher_who_is_not_root_hears_that_the_push_is_taken_all_the_same() {
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
         let poke = |commit: Option<&str>| Request::Poke { commit: commit.map(str::to_owned) };
-        assert!(
-            hint(&denied, &poke(Some("a1"))).contains("looks at what was pushed within seconds all the same")
-        );
+        assert!(hint(&denied, &poke(Some("a1"))).contains("still reads what was pushed within seconds"));
         assert_eq!(hint(&denied, &poke(None)), "run this as root");
         assert!(hint(&io::ErrorKind::NotFound.into(), &poke(None)).contains("running"));
     }

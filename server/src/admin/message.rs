@@ -274,14 +274,14 @@ impl AuditCheck {
         let sought = self.sought.as_ref().filter(|_| self.found_at.is_none())?;
         let entries = counted(self.entries, "entry fits", "entries fit");
         Some(format!(
-            "no entry of the audit log has the hash {sought}: its {entries} together, and so its end was cut off, or all of it \
-             was written anew"
+            "no entry of the audit log has the hash {sought}: its {entries} together, so its end was cut off, or all \
+             of it was written again"
         ))
     }
 
     /// The words for a log in which nothing is wrong.
     pub fn words(&self) -> String {
-        let Some(head) = &self.head else { return "the audit log has no entry".to_owned() };
+        let Some(head) = &self.head else { return "the audit log has no entries".to_owned() };
         let entries = counted(self.entries, "entry fits", "entries fit");
         let since = match self.found_at.map(|place| self.entries - place) {
             None => String::new(),

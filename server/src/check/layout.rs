@@ -63,15 +63,15 @@ const PROSE: [&str; 10] =
 const OF_OTHERS: [(&[&str], &str); 3] = [
     (
         &["tasks", "handlers", "plans", "roles", "playbooks", "states"],
-        "what a machine is made of stands in `manifests/*.toml`",
+        "the resources of machines belong in `manifests/*.toml`",
     ),
     (
         &["vars", "defaults", "data", "hieradata", "group_vars", "host_vars", "pillar"],
-        "values stand in `hieradata/`, and defaults beside the parameters, in `manifests/*.toml`",
+        "values belong in `hieradata/`, and defaults beside the parameters, in `manifests/*.toml`",
     ),
     (
         &["lib", "functions", "types", "facts.d", "library", "filter_plugins", "meta"],
-        "a module has no code, and says what it is in its manifests",
+        "a module contains no code: everything that it does is in its manifests",
     ),
 ];
 
@@ -101,7 +101,7 @@ fn of_modules(program: &Program) -> Vec<Diagnostic> {
 fn nobody_reads(what: &str, path: &Arc<str>) -> Diagnostic {
     let slash = if what.len() < path.len() { "/" } else { "" };
     let origin = Origin::locate(path, "", 0..0);
-    Diagnostic::warning(Code::UnreadFile, format!("nobody reads `{what}{slash}`"), origin)
+    Diagnostic::warning(Code::UnreadFile, format!("nothing reads `{what}{slash}`"), origin)
 }
 
 /// The part of a path below `modules/` that is never read, either the file itself or a folder of it, with what to do.
@@ -174,7 +174,8 @@ fn no_template(name: &str) -> String {
         Some((stem, "erb" | "epp" | "j2" | "jinja" | "jinja2" | "tmpl" | "tpl" | "mustache")) => {
             format!("a template is Handlebars: `{}.hbs`", stem.trim_end_matches(".hbs"))
         }
-        _ => "a template ends in `.hbs`; what goes to machines as it is stands in `files/`".to_owned(),
+        _ => "a template ends in `.hbs`; files that are sent to machines unchanged belong in `files/`"
+            .to_owned(),
     }
 }
 

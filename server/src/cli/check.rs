@@ -99,17 +99,17 @@ fn verdict(checked: &Checked, beside: Beside<'_>) -> String {
         (true, Beside::Unknown, _) => "refuses this".to_owned(),
         (true, ..) => "refuses this as a commit: the last good one stays in force for all nodes".to_owned(),
         (false, Beside::Unknown, 1) => {
-            "takes this: the node that does not compile gets no catalog".to_owned()
+            "accepts this: the node that does not compile gets no catalog".to_owned()
         }
         (false, Beside::Unknown, many) => {
-            format!("takes this: the {many} nodes that do not compile get no catalog")
+            format!("accepts this: the {many} nodes that do not compile get no catalog")
         }
-        (false, _, 0) => "takes this as a commit: the problems affect no node".to_owned(),
+        (false, _, 0) => "accepts this as a commit: the problems affect no node".to_owned(),
         (false, _, 1) => {
-            "takes this as a commit: the node that does not compile gets no new catalog".to_owned()
+            "accepts this as a commit: the node that does not compile gets no new catalog".to_owned()
         }
         (false, _, many) => {
-            format!("takes this as a commit: the {many} nodes that do not compile get no new catalogs")
+            format!("accepts this as a commit: the {many} nodes that do not compile get no new catalogs")
         }
     };
     let more = match beside {

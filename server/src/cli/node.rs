@@ -153,7 +153,7 @@ fn print_node(NodeDetail { node, certificates, reports, has_older_reports }: &No
     );
     print(format!("node        {} ({generation})", node.certname));
     print(format!("customer    {}", node.place));
-    let nowhere = || format!("none: the inventory in force does not have it as {}", node.place);
+    let nowhere = || format!("none: the inventory in force does not list it under {}", node.place);
     print(format!("role        {}", node.role.clone().unwrap_or_else(nowhere)));
     print_wrapped(&format!("state       {}: {}", node.state.word(), one_cell(&node.reason)));
     print(format!("last heard  {}", node.seen_at.map_or_else(|| "never".into(), time)));

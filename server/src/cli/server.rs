@@ -81,8 +81,8 @@ fn begin(config: Config, formats: (Format, log::Format), install_hook: bool) -> 
     if install_hook {
         let hook = hook::install(Path::new(&config.repo), &config.data_dir, &config.branch)?;
         say!(
-            "wrote {}: a push to {} takes effect at once, where root or the server's user pushes; of others' the server \
-             sees it within 2 seconds, and the person who pushes is not told how it is judged",
+            "wrote {}: a push to {} takes effect at once if root or the server's user pushes; the server notices other \
+             users' pushes within 2 seconds, and does not show them the result",
             hook.display(),
             config.branch
         );

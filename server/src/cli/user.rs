@@ -68,7 +68,7 @@ impl Command {
 
 fn print_users(users: &[UserView]) {
     if users.is_empty() {
-        say!("there are no users, so nobody can log in: `holdfast user add NAME` adds one");
+        say!("there are no users, so no one can log in: `holdfast user add NAME` adds one");
         return;
     }
     let row = |user: &UserView| {

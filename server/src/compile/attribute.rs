@@ -82,7 +82,7 @@ fn spread(frame: &Frame<'_, '_>, splat: &Binding) -> Layer {
     for (name, value) in map.iter() {
         let place = value.origin.as_ref().unwrap_or(&splat.origin);
         if METAPARAMETERS.contains(&&**name) {
-            let message = format!("`\"*\"` holds the metaparameter `{name}`");
+            let message = format!("`\"*\"` contains the metaparameter `{name}`");
             let problem = Diagnostic::error(Code::Metaparameter, message, Origin::clone(place));
             let problem = problem.help(format!("write `{name} = …` in the block itself"));
             frame.pass.report(problem.related(Origin::clone(&splat.origin), "spread here"));

@@ -100,7 +100,7 @@ impl Pass<'_> {
     fn source(&self, module: &str, name: &str) -> Result<Value, Box<Diagnostic>> {
         let problem = |message: String| Box::new(Diagnostic::error(Code::BadSource, message, None));
         if !is_relative_and_normal(name) {
-            let message = format!("`{}` leaves the module's files", name.escape_debug());
+            let message = format!("`{}` is outside the module's files", name.escape_debug());
             let help = format!("name a file or folder below modules/{module}/files");
             return Err(Box::new(problem(message).help(help)));
         }
@@ -228,7 +228,7 @@ impl Program {
             return problem.help(match first == module {
                 true => format!("a template of the module itself is named without the module: `{own}`"),
                 false => format!(
-                    "a manifest uses the templates of its own module alone: copy it to {folder}{own}, or let a class \
+                    "a manifest can use only the templates of its own module: copy it to {folder}{own}, or let a class \
                      of `{first}` manage the file"
                 ),
             });

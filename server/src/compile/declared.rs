@@ -201,7 +201,7 @@ impl<'a> Declared<'a> {
             self.full = true;
             self.incomplete = true;
             let message = match entries {
-                true => format!("the catalog holds more than {MAX_RESOURCES} resources"),
+                true => format!("the catalog has more than {MAX_RESOURCES} resources"),
                 false => format!("the catalog's texts are more than {} MiB", MAX_BYTES >> 20),
             };
             pass.report(

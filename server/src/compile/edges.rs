@@ -130,7 +130,7 @@ impl<'d, 'a> Edges<'d, 'a> {
                     format!("{message} {why}"),
                     Origin::clone(&resource.origin),
                 )
-                .label("belongs to no file")
+                .label("not part of any file")
             };
             match self.declared.find(whole) {
                 Some(Target::Resource(index)) => {

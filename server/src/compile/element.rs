@@ -53,7 +53,7 @@ fn of_element(def: &TypeDef, item: &Value, error: AttributeError) -> AttributeEr
     let item = item.described();
     let message = match kind {
         AttributeKind::List(inner) => format!("`{}` has {item}, which is not {inner}", error.attribute),
-        _ => format!("`{}` has {item}, and takes {kind}", error.attribute),
+        _ => format!("`{}` has {item}, but takes {kind}", error.attribute),
     };
     AttributeError { message, ..error }
 }

@@ -127,7 +127,7 @@ impl Frame<'_, '_> {
                 Kind::String(text) => words.push((text.clone(), origin)),
                 Kind::Sensitive(_) => self.pass.report(secret(&binding.name, &origin)),
                 _ => {
-                    let message = format!("`{}` holds {}, not a string", binding.name, item.described());
+                    let message = format!("`{}` contains {}, not a string", binding.name, item.described());
                     self.pass.report(Diagnostic::error(Code::WrongType, message, Origin::clone(&origin)));
                 }
             }
@@ -137,7 +137,7 @@ impl Frame<'_, '_> {
 }
 
 fn secret(word: &str, origin: &Arc<Origin>) -> Diagnostic {
-    let message = format!("`{word}` holds a secret");
+    let message = format!("`{word}` contains a secret");
     Diagnostic::error(Code::Secret, message, Origin::clone(origin))
         .help("titles, conditions, loops and references are shown everywhere: use a value that is not secret")
 }

@@ -178,10 +178,10 @@ fn missing(unit: &Unit<'_>, parameter: &Parameter, null: Option<&Arc<Origin>>) -
             format!("{message}: it is null here"),
             Origin::clone(null),
         )
-        .label("null is no value")
+        .label("null is not a value")
         .help(match unit.manifest.kind {
             ManifestKind::Class => {
-                "less specific levels are not asked beyond a null: give a value here, or remove the line"
+                "less specific levels are not read after a null: give a value here, or remove the line"
             }
             ManifestKind::Define => "give a value, or give the parameter a default",
         })

@@ -72,7 +72,7 @@ pub(super) fn read_reference(
     }
     if let Some(meant) = as_in_puppet(&reference.target) {
         return Err(Box::new(
-            problem(format!("`{text}` is a reference of Puppet")).help(format!("use `{meant}`")),
+            problem(format!("`{text}` is a Puppet reference")).help(format!("use `{meant}`")),
         ));
     }
     let deaf = TypeDef::find(&reference.target.type_name).filter(|def| !def.reloads);

@@ -130,18 +130,18 @@ impl Page {
             let count = members.iter().filter(|member| member.state() == of).count();
             nodes.get_or_create(&[("state", of.slug().to_owned())]).set(whole(count));
         }
-        self.0.register("holdfast_nodes", "Nodes by how they are", nodes);
+        self.0.register("holdfast_nodes", "Nodes by state", nodes);
         let in_service = || members.iter().filter(|member| member.is_in_service());
         let silence = |member: &Member| member.seen().map(|at| now.duration_since(at));
         self.seconds(
             "holdfast_node_silence_seconds",
-            "Since the node longest without contact was heard",
+            "Time since the last contact with the node that has been silent the longest",
             in_service().filter_map(silence).max(),
         );
         let left = |member: &Member| member.certificate_until().map(|at| at.duration_since(now));
         self.seconds(
             "holdfast_certificate_expiry_seconds",
-            "Until the node's certificate that ends first",
+            "Time until the first certificate of a node expires",
             in_service().filter_map(left).min(),
         );
     }
@@ -153,41 +153,41 @@ impl Page {
         let help = "Whether the repository cannot be read";
         self.gauge("holdfast_repository_unreadable", help, estate.unreadable().is_some().into());
         let age = head.and_then(|head| head.in_force).map(|commit| now.duration_since(commit.seen_at));
-        self.seconds("holdfast_commit_age_seconds", "Since the commit in force reached the server", age);
+        self.seconds("holdfast_commit_age_seconds", "Time since the commit in force reached the server", age);
         let looks = estate.looks();
         if let Some(last) = looks.last {
-            let help = "When the repository was last read, fetched where it is a remote one";
+            let help = "When the repository was last read, or fetched if it is remote";
             self.gauge("holdfast_repository_read_timestamp_seconds", help, last.as_second());
         }
         let family = Family::<Labels<1>, Counter>::default();
         for (outcome, count) in [("read", looks.read), ("failed", looks.failed)] {
             family.get_or_create(&[("outcome", outcome.to_owned())]).inc_by(count);
         }
-        self.0.register("holdfast_repository_looks", "Looks at the repository, by what they came to", family);
+        self.0.register("holdfast_repository_looks", "Reads of the repository, by result", family);
     }
 
     fn store(&mut self, store: &Store) {
         let size = i64::try_from(store.size()).unwrap_or(i64::MAX);
-        self.gauge("holdfast_store_size_bytes", "The database, with its log", size);
-        let help = "Pieces of work that wait to be written to the database";
+        self.gauge("holdfast_store_size_bytes", "The size of the database, with its log", size);
+        let help = "Writes to the database that are waiting";
         self.gauge("holdfast_store_waiting", help, whole(store.waiting()));
     }
 
     fn process(&mut self) {
         let version = env!("CARGO_PKG_VERSION");
         let build = Info::new([("version", version)]);
-        self.0.register("holdfast_build", "The program that runs", build);
+        self.0.register("holdfast_build", "The running program", build);
         let Some(now) = process::now() else { return };
         let cpu: Counter<f64, AtomicU64> = Counter::default();
         cpu.inc_by(now.cpu_seconds);
         self.0.register("process_cpu_seconds", "User and system time", cpu);
         let resident = i64::try_from(now.resident_bytes).unwrap_or(i64::MAX);
-        self.gauge("process_resident_memory_bytes", "Memory that the process has", resident);
+        self.gauge("process_resident_memory_bytes", "Resident memory of the process", resident);
         let open = i64::try_from(now.open_files).unwrap_or(i64::MAX);
         self.gauge("process_open_fds", "Open files and connections", open);
         let started: Gauge<f64, AtomicU64> = Gauge::default();
         started.set(now.started);
-        self.0.register("process_start_time_seconds", "When the process began, since 1970", started);
+        self.0.register("process_start_time_seconds", "Start time of the process, since 1970", started);
     }
 
     fn text(&self, measures: &Measures) -> Result<String, std::fmt::Error> {

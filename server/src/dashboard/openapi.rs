@@ -25,7 +25,7 @@ pub fn describe() -> Value {
             "parameters": parameters,
             "responses": {
                 "200": { "description": summary, "content": { "application/json": { "schema": schema } } },
-                "401": { "description": "Nobody is logged in." },
+                "401": { "description": "Not logged in." },
                 "404": { "description": "It does not exist, or you may not see it." },
             },
         }})

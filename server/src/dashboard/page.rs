@@ -169,11 +169,11 @@ impl Error {
     /// What to do, beyond what the error itself mentions.
     fn next(&self) -> Option<&'static str> {
         match self {
-            Self::NotFound => Some("It may be gone, or it is not yours to see."),
+            Self::NotFound => Some("It may have been removed, or you may not see it."),
             Self::Foreign => Some("Nothing was changed. Open the page again, and send the form from there."),
-            Self::Busy | Self::Store(_) => Some("Machines keep what they have, and go on by it."),
+            Self::Busy | Self::Store(_) => Some("Machines keep their catalogs, and continue to apply them."),
             Self::Unforeseen => Some(
-                "Try again; where it happens again, an operator finds the cause in the log of the server's unit.",
+                "Try again; if it happens again, an operator can find the cause in the log of the server's unit.",
             ),
             Self::LoggedOut | Self::Wrong(_) | Self::TooMany(_) | Self::OtherHost => None,
         }
@@ -288,12 +288,12 @@ pub fn readiness(readiness: Result<(), String>) -> HttpResponse {
 
 /// What to do about a server that is not ready.
 const NOT_READY: Option<&str> = Some(
-    "Machines keep the catalogs that they have. An operator sees more with `holdfast check` and in the log of the server's unit.",
+    "Machines keep their catalogs. An operator sees more with `holdfast check` and in the log of the server's unit.",
 );
 
 /// The answer to a form that does not have the fields of this server's pages.
 pub fn form_not_understood(_: UrlencodedError, request: &HttpRequest) -> actix_web::Error {
-    let error = Error::Wrong("this form lacks a field, or is larger than any of this server's".to_owned());
+    let error = Error::Wrong("this form lacks a field, or is larger than any form of this server".to_owned());
     Problem { error, format: Format::of(request), wanted: String::new(), user: None }.into()
 }
 

@@ -45,7 +45,7 @@ impl Readiness {
     /// Returns the reason for the operator.
     pub async fn look(&self) -> Outcome {
         if !self.estate.has_commit() {
-            return Err("no good commit is in force: nodes get no catalog until one comes".into());
+            return Err("no good commit is in force: nodes get no catalog until there is one".into());
         }
         if let Some(doubt) = self.clock.and_then(|clock| clock.doubt(Timestamp::now())) {
             return Err(doubt);

@@ -25,7 +25,10 @@ pub enum EnrollError {
     Token,
     /// Another key used the token first.
     #[error(
-        "the join string of {certname} has been used already, with another key, {how}; if that was this machine (its identity was moved away, or replaced by `--replace`), make a new join string with `holdfast node move {certname}`; if it was none of yours, the same command refuses it from then on, and `holdfast node show {certname}` shows what it has reported",
+        "the join string of {certname} has been used already, with another key, {how}; if that was this machine (its \
+         identity was moved away, or replaced by `--replace`), make a new join string with `holdfast node move \
+         {certname}`; if it was not a machine of yours, the same command refuses it from then on, and `holdfast node \
+         show {certname}` shows what it has reported",
         how = in_words(how)
     )]
     TokenUsed {
@@ -145,8 +148,11 @@ impl Identity {
     /// Raises an alarm that a token was used again with another key. It is unknown whether that was the same machine.
     async fn used(&self, token: &TokenRow, how: Used, from: &str, now: Timestamp) -> EnrollError {
         let certname = token.node.certname.clone();
-        let detail =
-            format!("token {} came again with another key; it was used {}", token.id, in_words(&how));
+        let detail = format!(
+            "token {} was presented again with another key; it was used {}",
+            token.id,
+            in_words(&how)
+        );
         self.sound("token-reuse-refused", certname.to_string(), detail, from, now).await;
         EnrollError::TokenUsed { certname, how }
     }

@@ -48,8 +48,10 @@ impl Leaving {
         let removed = self.removed.iter().map(ToString::to_string);
         let moved =
             self.moved.iter().map(|Moved { certname, from, to }| format!("{certname} ({from} to {to})"));
-        let told =
-            [("out of the inventory", removed.collect::<Vec<_>>()), ("to another customer", moved.collect())];
+        let told = [
+            ("no longer in the inventory", removed.collect::<Vec<_>>()),
+            ("moved to another customer", moved.collect()),
+        ];
         let told = told.into_iter().filter(|(_, names)| !names.is_empty());
         told.map(|(whither, names)| {
             format!("{} {whither}: {}", counted(names.len(), "machine", "machines"), listed(&names))
@@ -94,8 +96,8 @@ mod tests {
         assert_eq!(
             leaving.lines(),
             [
-                "1 machine out of the inventory: db1.example",
-                "1 machine to another customer: web1.example (a/acme to b/cedar)"
+                "1 machine no longer in the inventory: db1.example",
+                "1 machine moved to another customer: web1.example (a/acme to b/cedar)"
             ]
         );
         assert_eq!(Leaving::between(&now, &now), Leaving::default());
@@ -109,7 +111,7 @@ mod tests {
             let before = inventory(&[("a/acme", &names(many).join(" ")), ("a/birch", "x.example")]);
             let lines = Leaving::between(&before, &inventory(&[("a/birch", "x.example")])).lines();
             assert!(
-                lines[0].starts_with(&format!("{many} machines out")) && lines[0].ends_with(end),
+                lines[0].starts_with(&format!("{many} machines no longer")) && lines[0].ends_with(end),
                 "{lines:?}"
             );
         }

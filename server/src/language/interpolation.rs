@@ -174,7 +174,7 @@ fn is_finite(value: &Value) -> bool {
 
 fn no_number(expression: &Expression) -> Fault {
     let source = expression.source();
-    let message = format!("`{}` is infinite or not a number, which no value may be", source.trim());
+    let message = format!("`{}` is infinite or not a number, and a value must be neither", source.trim());
     Fault::new(Code::BadValue, message, 0..source.len()).help("ask math.isFinite(x) first")
 }
 

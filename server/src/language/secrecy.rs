@@ -90,7 +90,7 @@ pub(super) fn sealed_if(secret: bool, value: Value) -> Result<Value, Fault> {
 /// The error for a value that depends on a secret and cannot be kept secret.
 pub(super) fn shown_by(what: &str) -> Fault {
     let message =
-        format!("a sensitive value decides what {what} holds, and its length or keys would show how");
+        format!("a sensitive value decides what {what} contains, and its length or keys would show how");
     Fault::new(Code::Secret, message, 0..0)
         .help("texts, numbers and booleans stay secret: choose one of those")
 }

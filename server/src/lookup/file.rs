@@ -182,7 +182,7 @@ fn unread_key(entry: &Entry, known: Known<'_>) -> Diagnostic {
         let message = format!("`{}` is a parameter, and belongs under its class", entry.key);
         let help = format!("write `{parameter} = …` under `[{}]`", class.replace("::", "."));
         let problem = Diagnostic::error(Code::UnknownKey, message, Origin::clone(&entry.key_origin));
-        return problem.label("a key of Hiera's").help(help);
+        return problem.label("a Hiera key").help(help);
     }
     let declared = known.keys.keys().map(|name| &**name);
     let names: Vec<&str> = declared.chain(known.modules.manifests().map(|m| m.name.module())).collect();

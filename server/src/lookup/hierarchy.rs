@@ -156,7 +156,7 @@ fn read_level(item: &Item, table: &Table, problems: &mut Vec<Diagnostic>) -> Opt
         problems.push(match &*entry.key {
             "glob" => Diagnostic::error(
                 Code::Unsupported,
-                "`glob` is not in this version",
+                "`glob` is not supported in this version",
                 Origin::clone(&entry.key_origin),
             )
             .help("list the files under `paths`"),

@@ -134,7 +134,7 @@ pub(super) fn read(item: &Item, modules: &Modules, problems: &mut Vec<Diagnostic
             },
             "locked" => problems.push(Diagnostic::error(
                 Code::Unsupported,
-                "`locked` is not in this version",
+                "`locked` is not supported in this version",
                 Origin::clone(&entry.key_origin),
             )),
             _ => problems.push(unknown_key(entry, "[holdfast]", KEYS, &[])),

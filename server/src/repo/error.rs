@@ -15,8 +15,8 @@ pub enum RepoError {
     Io { path: String, source: io::Error },
     /// The process, or the machine, cannot open another file, whatever else seems to be wrong.
     #[error(
-        "cannot read {path}: too many files are open{}; raise the limit (`LimitNOFILE=` of the unit, `ulimit -n` of a shell), \
-         or see what holds them", .limit.map(|limit| format!(", {limit} is the limit")).unwrap_or_default()
+        "cannot read {path}: too many files are open{}; raise the limit (`LimitNOFILE=` of the unit, `ulimit -n` of a \
+         shell), or check what holds them open", .limit.map(|limit| format!(", {limit} is the limit")).unwrap_or_default()
     )]
     Files {
         path: String,
@@ -63,7 +63,7 @@ pub enum RepoError {
     },
     /// The URL contains a password.
     #[error(
-        "the URL of {url} holds a password, which other users of this machine would see: leave it out, and give git \
+        "the URL of {url} contains a password, which other users of this machine would see: leave it out, and give git \
          a credential helper (`git config --global credential.helper store`) or an ssh key"
     )]
     Password { url: String },

@@ -173,17 +173,17 @@ impl Owner {
         match self {
             Self::Nobody => {
                 let bytes = counted(bytes, "byte", "bytes");
-                format!("those of machines that the inventory does not have ({bytes}) go first")
+                format!("the data of machines that are not in the inventory ({bytes}) is left out first")
             }
             Self::Customer(name) => {
                 format!(
-                    "customer `{name}` and its machines have {} and {} of it, the most",
+                    "customer `{name}` and its machines have the most of it: {} and {}",
                     counted(files, "file", "files"),
                     counted(bytes, "byte", "bytes")
                 )
             }
             Self::Operators(_) => {
-                format!("this part of {bytes} bytes is the largest that no customer writes")
+                format!("this part, of {bytes} bytes, is the largest that no customer writes")
             }
         }
     }
@@ -455,7 +455,7 @@ mod tests {
         assert_eq!(parts(&refused), expected);
         assert_eq!(refused.commit, None);
         let (_, reason) = &refused.parts["hieradata/nodes/x0.acme.example"];
-        assert!(reason.contains("540 bytes") && reason.contains("(360 bytes) go first"), "{reason}");
+        assert!(reason.contains("540 bytes") && reason.contains("(360 bytes) is left out first"), "{reason}");
     }
 
     #[test]

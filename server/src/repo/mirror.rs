@@ -119,7 +119,8 @@ impl Mirror {
         exchange(&fresh, &place).map_err(failed(&place))?;
         std::fs::rename(&fresh, &aside).map_err(failed(&aside))?;
         let path = aside.display();
-        tracing::warn!(%path, "the mirror was damaged, and the repository was fetched anew; the damaged one was set aside");
+        tracing::warn!(%path, "the mirror was damaged, and the repository was fetched again; the damaged one was set \
+                               aside");
         Ok(())
     }
 

@@ -22,8 +22,8 @@ pub enum DataDirError {
     },
     /// Others can read it, or own it.
     #[error(
-        "the data directory {0} is another user's or open to others: if it is the server's alone, `chown` it to the \
-         server's user and `chmod 700 {0}`; otherwise name another"
+        "the data directory {0} belongs to another user or is open to others: if only the server uses it, `chown` it \
+         to the server's user and `chmod 700 {0}`; otherwise name another"
     )]
     Open(String),
     /// Another server uses it.
@@ -55,8 +55,8 @@ pub enum DataDirError {
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => {
-            "; the unit lets the server write to /var/lib/holdfast alone: `systemctl edit holdfast-server`, and there \
-             `[Service]` with `ReadWritePaths=` and a directory that is there"
+            "; the unit lets the server write only to /var/lib/holdfast: run `systemctl edit holdfast-server`, and add \
+             `[Service]` with `ReadWritePaths=` and a directory that exists"
         }
         _ => "",
     }

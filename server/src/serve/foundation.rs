@@ -12,8 +12,8 @@ use crate::store::{self, Store};
 pub enum FoundationError {
     /// The store has been used, but there is no CA.
     #[error(
-        "there is no CA in {0}/ca, and {0}/server.db belongs to one: restore `ca/` from a backup. To begin anew, with every \
-         machine enrolled again, move {0} away first. Nothing was changed"
+        "there is no CA in {0}/ca, and {0}/server.db belongs to one: restore `ca/` from a backup. To start over, and \
+         enrol every machine again, move {0} away first. Nothing was changed"
     )]
     NoAuthority(String),
     /// There is a CA, but no store.
@@ -36,8 +36,8 @@ pub enum FoundationError {
     OtherKey(String),
     /// The system does not let the server use its store.
     #[error(
-        "{1}: see whether the disk of {0} is full, read-only or failing, and whose {0}/server.db is; the file itself \
-         may be whole, and is not changed"
+        "{1}: check whether the disk of {0} is full, read-only or failing, and who owns {0}/server.db; the file itself \
+         may be intact, and is not changed"
     )]
     Disk(String, #[source] store::Error),
     /// The CA does not work.

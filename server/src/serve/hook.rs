@@ -18,7 +18,7 @@ const MARK: &str = "# written by holdfast server --install-hook";
 #[derive(Debug, thiserror::Error)]
 pub enum HookError {
     /// It is not a local repository.
-    #[error("`{}` is not a local git repository: the hook belongs into the repository that is pushed to", .0.display())]
+    #[error("`{}` is not a local git repository: the hook belongs in the repository that is pushed to", .0.display())]
     NoRepository(PathBuf),
     /// git refuses pushes to the branch that is checked out there.
     #[error(
@@ -79,7 +79,7 @@ pub fn who_pushes(hook: &Path) -> String {
         (_, true) => format!("every user of this machine may push to {whose}, which is {owner}'s"),
         (false, _) => format!("{whose} is {owner}'s, and only they may push to it"),
         (true, _) => format!(
-            "{owner} and the group {} may push to {whose}: the group's users where `safe.directory` of git names it",
+            "{owner} and the group {} may push to {whose}: the group's users only if git's `safe.directory` lists it",
             objects.gid()
         ),
     }
@@ -106,7 +106,7 @@ fn line(data_dir: &Path, branch: &str) -> String {
         tag = quoted(&tag),
         program = path(&program),
         data_dir = path(data_dir),
-        note = quoted(&format!("holdfast follows the branch {branch}, and no tag of that name")),
+        note = quoted(&format!("holdfast follows the branch {branch}, and not a tag of that name")),
     )
 }
 
@@ -178,6 +178,6 @@ mod tests {
         assert_eq!(run("'0 a1 refs/heads/main'"), ("poked a1\n".to_owned(), Some(2)));
         assert_eq!(run("'0 a1 refs/heads/other'"), (String::new(), Some(0)));
         let (said, code) = run("'0 a1 refs/tags/main'");
-        assert!(said.contains("no tag of that name") && code == Some(0), "{said}");
+        assert!(said.contains("not a tag of that name") && code == Some(0), "{said}");
     }
 }

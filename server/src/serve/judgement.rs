@@ -276,12 +276,12 @@ async fn a_machine_that_a_commit_takes_out_of_the_inventory_or_moves_is_kept_bac
         (
             [(web, None), (other, Some(moved))],
             "was added for alpinhost/acme, but the inventory has it elsewhere",
-            "\n1 machine to another customer: web1.acme.example (alpinhost/acme to alpinhost/other)",
+            "\n1 machine moved to another customer: web1.acme.example (alpinhost/acme to alpinhost/other)",
         ),
         (
             [(web, Some("# nobody\n")), (other, None)],
             "`web1.acme.example` is not in the inventory",
-            "\n2 machines out of the inventory: mail1.other.example, web1.acme.example",
+            "\n2 machines no longer in the inventory: mail1.other.example, web1.acme.example",
         ),
     ] {
         let (commit, _) = fixture.commit_all(&files).await;
@@ -304,7 +304,7 @@ async fn a_pusher_sees_which_machines_leave_though_nothing_is_wrong() {
     let (commit, _) = fixture.commit_all(&[(other, None)]).await;
     let verdict = fixture.verdict(commit.clone()).await;
     assert_eq!(verdict.outcome, Outcome::InForce, "nobody added it");
-    let said = format!("{commit} is in force\n1 machine out of the inventory: mail1.other.example");
+    let said = format!("{commit} is in force\n1 machine no longer in the inventory: mail1.other.example");
     assert!(verdict.text().starts_with(&said), "{}", verdict.text());
     let (commit, _) = fixture.restore(&[other]).await;
     let back = fixture.verdict(commit.clone()).await;

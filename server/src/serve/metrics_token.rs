@@ -33,7 +33,7 @@ pub enum MetricsTokenError {
     },
     /// It does not contain a token.
     #[error(
-        "`metrics_token_file`: {} must hold one token of at least 16 visible ASCII characters, such as that of \
+        "`metrics_token_file`: {} must contain one token of at least 16 visible ASCII characters, such as that of \
          `openssl rand -hex 32`", path.display()
     )]
     NotOne {

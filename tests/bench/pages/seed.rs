@@ -158,7 +158,7 @@ async fn put_commits(store: &Store, now: Timestamp) -> Result<()> {
     let wrong = |line| {
         let origin =
             Origin { file: "hieradata/common.toml".into(), start: 0, end: 1, line, column: 1, level: None };
-        Diagnostic::error(Code::UnknownKey, format!("nobody reads `profile.base.key{line}`"), origin)
+        Diagnostic::error(Code::UnknownKey, format!("nothing reads `profile.base.key{line}`"), origin)
     };
     // The newest last, as they arrived.
     for number in (1..=COMMITS).rev() {
@@ -327,7 +327,7 @@ impl Filler<'_> {
                 let file = format!("hieradata/customers/{reseller}/{customer}.toml").as_str().into();
                 let origin = Origin { file, start: 0, end: 1, line: 2, column: 1, level: None };
                 let wrong =
-                    Diagnostic::error(Code::UnknownKey, "nobody reads `profile.base.contcat`", origin);
+                    Diagnostic::error(Code::UnknownKey, "nothing reads `profile.base.contcat`", origin);
                 let error = CompileErrorRow {
                     node: *node,
                     environment: ENVIRONMENT.into(),

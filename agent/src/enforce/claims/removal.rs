@@ -75,7 +75,7 @@ fn words(removal: &Removal, loss: &Loss, subjects: &[Subject<'_>]) -> (String, S
     let other = called(&subjects[loss.who]);
     (
         format!(
-            "it would remove `{directory}` with all that it holds, in which {other} wants `{path}`{since}; {HELP}"
+            "it would remove `{directory}` and everything in it, but {other} needs `{path}` there{since}; {HELP}"
         ),
         format!("{remover} would remove `{directory}`, in which `{path}` is{since}; {HELP}"),
     )

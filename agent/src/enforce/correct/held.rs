@@ -32,7 +32,7 @@ impl Correct<'_, '_, '_> {
             Verdict::Pending(_) => Some(failed(base)),
             Verdict::Changes(_) if is_enforced => reached.needs.as_ref().map(failed),
             Verdict::InSync(_) if reached.notified.as_ref().is_some_and(|n| n.real && is_enforced) => {
-                reached.needs.as_ref().map(|base| format!("{base} failed; its refresh stays owed"))
+                reached.needs.as_ref().map(|base| format!("{base} failed; its refresh is still pending"))
             }
             _ => None,
         }

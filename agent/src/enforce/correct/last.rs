@@ -179,7 +179,7 @@ impl Correct<'_, '_, '_> {
     fn why_still(&self, index: usize, change: &Change, undone: Option<&str>) -> String {
         let made = self.made.get(&index);
         if made.is_some() && self.subjects[index].provider.acts_once() {
-            return "it ran, but its guard still asks for it".to_owned();
+            return "it ran, but its guard still requires it".to_owned();
         }
         if let Some(undone) = undone {
             return undone.to_owned();

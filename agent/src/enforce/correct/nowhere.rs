@@ -26,7 +26,7 @@ impl<'s> Correct<'_, '_, 's> {
             return self.kept_back(index).map(|by| format!("its directory does not exist; {by}"));
         }
         let is_replaced = self.named(at).is_some_and(|other| self.is_as_bold(other, index));
-        (!is_replaced).then(|| format!("{} is not a directory, and nothing can be below it", at.display()))
+        (!is_replaced).then(|| format!("{} is not a directory, so nothing can be below it", at.display()))
     }
 
     /// Names the resource that would make the missing directory, if policy keeps it from doing so.

@@ -19,7 +19,7 @@ impl Correct<'_, '_, '_> {
             match self.pass {
                 _ if is_real && self.debts.was_refreshed(index) => {
                     let by = &notified.by;
-                    let text = format!("its refresh, notified by {by} once more, is left to the next run");
+                    let text = format!("its refresh, notified again by {by}, is left to the next run");
                     self.record.whole(index, Status::Info, text, Duration::ZERO);
                 }
                 _ if is_real => self.refresh(index, &notified, corrected, &mut came),
@@ -58,7 +58,8 @@ impl Correct<'_, '_, '_> {
             Err(why) => {
                 self.view.act(vec![index]);
                 came.failed = true;
-                let text = format!("its refresh, notified by {}, failed and stays owed: {why}", notified.by);
+                let text =
+                    format!("its refresh, notified by {}, failed and is still pending: {why}", notified.by);
                 self.record.whole(index, Status::Failed, text, took);
             }
         }

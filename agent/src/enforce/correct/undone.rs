@@ -10,7 +10,7 @@ use crate::provider::{Change, ChangeKind};
 const NAMED: usize = 3;
 
 pub(super) const DID_NOT_LAST: &str = "what was set in this run did not last";
-pub(super) const ONCE_MORE: &str = "corrected once more";
+pub(super) const ONCE_MORE: &str = "corrected again";
 
 /// Properties of a path that can be changed on their own.
 const SIDES: [&str; 3] = ["mode", "owner", "group"];

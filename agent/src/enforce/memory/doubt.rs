@@ -112,27 +112,37 @@ pub(crate) fn split(mark: &[u8]) -> Option<(&str, &str)> {
 /// What to report about a doubt, by its mark.
 pub(super) fn words(mark: &str) -> String {
     let why = match mark {
-        LOST => "an earlier run did not end, and its start time cannot be read: no report says what it changed".to_owned(),
-        PUT_BACK => "the server has reports of runs that the agent's state does not know of: it was put back from an older copy, or \
-                     could not be written until this machine was booted"
-            .to_owned(),
+        LOST => {
+            "an earlier run did not end, and its start time cannot be read: no report says what it changed"
+                .to_owned()
+        }
+        PUT_BACK => {
+            "the server has reports of runs that the agent's state does not know of: the state was restored \
+                     from an older copy, or could not be written before this machine was booted"
+                .to_owned()
+        }
         began => format!(
-            "an earlier run, begun {}, did not end: no report says what it changed",
+            "an earlier run, which began {}, did not end: no report says what it changed",
             to_the_second(began)
         ),
     };
-    format!("{why}, and of what differs now, nobody can tell drift from intentional changes")
+    format!("{why}; for what differs now, drift cannot be told from intentional changes")
 }
 
 /// What to report about a change that would be drift if it were not for the doubt.
 pub(super) fn of_a_change(mark: &str) -> String {
     match mark {
-        PUT_BACK => "possibly drift: the agent's state was put back from an older copy, or could not be kept, and a later run may \
-                     have left it so"
-            .to_owned(),
+        PUT_BACK => {
+            "possibly drift: the agent's state was restored from an older copy, or could not be saved, and a \
+                     later run may have left this"
+                .to_owned()
+        }
         LOST => "possibly drift: an earlier run did not end, and may have changed it".to_owned(),
         began => {
-            format!("possibly drift: the run begun {} did not end, and may have changed it", to_the_second(began))
+            format!(
+                "possibly drift: the run that began {} did not end, and may have changed it",
+                to_the_second(began)
+            )
         }
     }
 }

@@ -39,7 +39,7 @@ fn who_works_elsewhere_in_a_purged_directory_did_not_put_a_file_there() {
     );
     act(&mut bench, &[("creates", "/d/z".into())]);
     let findings = bench.run(Mode::Enforce);
-    assert_eq!(reasons(&findings, "file[/d]"), [format!("{MAY}; corrected once more")]);
+    assert_eq!(reasons(&findings, "file[/d]"), [format!("{MAY}; corrected again")]);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_command_is_a_suspect_beside_what_works_on_the_same_path() {
     assert_eq!(
         told,
         [
-            "changed back in this run; file_line[a] or exec[act], which acted since, may have done it; corrected once more"
+            "changed back in this run; file_line[a] or exec[act], which acted since, may have done it; corrected again"
         ]
     );
 }
@@ -73,7 +73,7 @@ fn what_is_in_a_directory_does_not_change_its_mode() {
     bench.file("/d/in", "x");
     act(&mut bench, &[("creates", "/z".into())]);
     let findings = bench.run(Mode::Enforce);
-    assert_eq!(reasons(&findings, "file[/d]"), [format!("{MAY}; corrected once more")]);
+    assert_eq!(reasons(&findings, "file[/d]"), [format!("{MAY}; corrected again")]);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn nobody_has_undone_a_command_whose_guard_still_asks_for_it() {
     bench.file("/other", "x");
     let findings = bench.run(Mode::Enforce);
     let failed = event(&findings, "exec[act]", Status::Failed);
-    assert_eq!(failed.reason.as_deref(), Some("it ran, but its guard still asks for it"));
+    assert_eq!(failed.reason.as_deref(), Some("it ran, but its guard still requires it"));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_command_that_ran_while_somebody_else_put_a_file_off_is_not_said_to_have_don
     let act = act(&mut bench, &[("creates", "/z".into())]);
     bench.edge(file, act, EdgeKind::Order);
     let findings = bench.run(Mode::Enforce);
-    assert_eq!(reasons(&findings, "file[/f]").last().unwrap(), &format!("{MAY}; corrected once more"));
+    assert_eq!(reasons(&findings, "file[/f]").last().unwrap(), &format!("{MAY}; corrected again"));
 }
 
 #[test]
@@ -142,6 +142,6 @@ fn a_mode_above_a_file_did_not_change_what_is_in_it() {
     bench.contents.on_open(move || std::fs::write(root.join("d/f"), "somebody else").unwrap());
     let findings = bench.run(Mode::Enforce);
     let told = reasons(&findings, "file[/d/f]");
-    let words = "changed back after file[/slow] and file[/d] acted in this run; corrected once more";
+    let words = "changed back after file[/slow] and file[/d] acted in this run; corrected again";
     assert_eq!(told, [words], "{:#?}", findings.events);
 }

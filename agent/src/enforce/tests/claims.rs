@@ -118,12 +118,12 @@ fn rivals() -> Vec<(Said, Said, &'static str)> {
         (
             of("alternatives", "editor", &[("path", "auto")]),
             file("/usr/bin/editor", "x"),
-            "update-alternatives leads `/usr/bin/editor` with `editor`",
+            "update-alternatives changes `/usr/bin/editor` together with `editor`",
         ),
         (
             of("alternatives", "editor", &[("path", "auto")]),
             absent("file", "/usr/share/editor.1.gz"),
-            "update-alternatives leads `/usr/share/editor.1.gz`",
+            "update-alternatives changes `/usr/share/editor.1.gz`",
         ),
         (
             of("user", "dave", &[("shell", "/bin/sh")]),

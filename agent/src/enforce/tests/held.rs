@@ -101,7 +101,7 @@ fn a_refresh_waits_for_what_it_needs_and_stays_owed() {
     bench.edge(notifier, exec, EdgeKind::Notify);
     let findings = bench.run(Mode::Enforce);
     let reason = event(&findings, "exec[restart]", Status::Skipped).reason.clone();
-    assert_eq!(reason.as_deref(), Some("file[/dir/base] failed; its refresh stays owed"));
+    assert_eq!(reason.as_deref(), Some("file[/dir/base] failed; its refresh is still pending"));
     assert!(ran.lock().unwrap().is_empty());
     bench.set(base, "ensure", "absent");
     bench.catalog.resources[base as usize].attributes.remove("content");

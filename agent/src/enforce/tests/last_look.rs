@@ -54,10 +54,7 @@ fn exec(bench: &mut Bench, command: &str, attributes: &[(&'static str, Value)]) 
 fn what_a_command_undid_is_put_right_in_the_same_run_wherever_it_stands() {
     for (exec_first, pass) in [
         (true, "changed back in this run; exec[rm], which acted since, may have done it"),
-        (
-            false,
-            "changed back in this run; exec[rm], which acted since, may have done it; corrected once more",
-        ),
+        (false, "changed back in this run; exec[rm], which acted since, may have done it; corrected again"),
     ] {
         let (mut bench, ran) = acting(&[("rm", remove_a)]);
         if !exec_first {
@@ -120,7 +117,7 @@ fn who_works_on_something_else_is_not_called_the_one_who_undid_it() {
     bench.contents.on_open(move || drop(std::fs::remove_file(root.join("a"))));
     let findings = bench.run(Mode::Enforce);
     let reasons = findings.events.iter().filter_map(|event| event.reason.as_deref()).collect::<Vec<_>>();
-    assert_eq!(reasons, ["changed back after file[/b] acted in this run; corrected once more"]);
+    assert_eq!(reasons, ["changed back after file[/b] acted in this run; corrected again"]);
 }
 
 #[test]
@@ -137,7 +134,7 @@ fn who_failed_before_it_touched_anything_has_undone_nothing() {
     event(&findings, "file[/b]", Status::Failed);
     let reasons = findings.events.iter().filter(|event| event.resource.to_string() == "file[/a]");
     let reasons: Vec<_> = reasons.filter_map(|event| event.reason.as_deref()).collect();
-    assert_eq!(reasons, ["what was set in this run did not last; corrected once more"]);
+    assert_eq!(reasons, ["what was set in this run did not last; corrected again"]);
 }
 
 #[test]
@@ -148,7 +145,7 @@ fn a_command_whose_guard_still_asks_for_it_has_failed_and_ran_once() {
     bench.edge(file, make, EdgeKind::Notify);
     let findings = bench.run(Mode::Enforce);
     let failed = event(&findings, "exec[make]", Status::Failed);
-    assert_eq!(failed.reason.as_deref(), Some("it ran, but its guard still asks for it"));
+    assert_eq!(failed.reason.as_deref(), Some("it ran, but its guard still requires it"));
     assert_eq!((findings.counts.failed, findings.counts.changed, times(&ran, "make")), (1, 1, 1));
 }
 

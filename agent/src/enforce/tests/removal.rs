@@ -33,12 +33,12 @@ fn pairs() -> Vec<(Said, Said, &'static str)> {
         (
             file("/data/app", &[("target", "/elsewhere".into()), force.clone()]),
             file("/data/app/conf", std::slice::from_ref(&mode)),
-            "wants `/data/app/conf`;",
+            "needs `/data/app/conf` there;",
         ),
         (
             file("/data/app", &[("content", "x".into()), force.clone()]),
             file("/srv/app/conf", &[("content", "0".into())]),
-            "wants `/srv/app/conf`, since",
+            "needs `/srv/app/conf` there, since",
         ),
         (gone("file", "/data", &[force]), ("user", "t1", home.to_vec()), "`/srv/l` leads to `/data`"),
         (

@@ -73,7 +73,7 @@ fn a_run_that_did_not_end_is_said_and_what_an_earlier_one_left_is_believed_no_mo
     std::fs::write(bench.dir().join("a"), "by the agent itself").unwrap();
     let findings = bench.run(Mode::Enforce);
     assert_eq!((findings.counts.changed, findings.counts.corrective), (1, 0));
-    assert!(findings.notes[0].contains("begun 2026-11-29T03:00:00Z, did not end"), "{:?}", findings.notes);
+    assert!(findings.notes[0].contains("began 2026-11-29T03:00:00Z, did not end"), "{:?}", findings.notes);
     assert!(!mark.exists() && bench.run(Mode::Enforce).notes.is_empty());
     std::fs::write(bench.dir().join("a"), "by hand").unwrap();
     assert_eq!(bench.run(Mode::Enforce).counts.corrective, 1, "drift is known again");
@@ -88,14 +88,14 @@ fn a_run_that_did_not_end_is_said_once_and_looking_makes_drift_known_again() {
     std::fs::write(&mark, "2026-11-29T03:00:00Z\n").unwrap();
     std::fs::write(bench.dir().join("b"), "half way").unwrap();
     let (first, second) = (bench.run(Mode::Audit), bench.run(Mode::Audit));
-    assert!(first.notes[0].contains("begun 2026-11-29T03:00:00Z, did not end"), "{:?}", first.notes);
+    assert!(first.notes[0].contains("began 2026-11-29T03:00:00Z, did not end"), "{:?}", first.notes);
     assert!(second.notes.is_empty() && !mark.exists(), "{:?}", second.notes);
     for findings in [first, second] {
         let doubtful = event(&findings, "file[/b]", Status::WouldChange);
         assert_eq!(doubtful.cause, Some(Cause::Intentional));
         let reason = doubtful.reason.as_deref().unwrap();
         assert!(
-            reason.starts_with("possibly drift: the run begun 2026-11-29T03:00:00Z did not end"),
+            reason.starts_with("possibly drift: the run that began 2026-11-29T03:00:00Z did not end"),
             "{reason}"
         );
     }
@@ -171,7 +171,10 @@ fn whatever_follows_a_run_that_did_not_end_what_is_off_is_perhaps_drift_until_it
             let [off] = &findings.events[..] else { panic!("{steps:?}: {:#?}", findings.events) };
             assert_eq!(off.cause, Some(Cause::Intentional), "{steps:?}, {mode:?}");
             let reason = off.reason.as_deref().unwrap_or_default();
-            assert!(reason.starts_with("possibly drift: the run begun 2026-11-29T0"), "{steps:?}: {reason}");
+            assert!(
+                reason.starts_with("possibly drift: the run that began 2026-11-29T0"),
+                "{steps:?}: {reason}"
+            );
             bench.run(Mode::Enforce);
             std::fs::write(bench.dir().join("a"), "by hand").unwrap();
             let drift = bench.run(Mode::Enforce);
@@ -219,12 +222,12 @@ fn a_memory_that_was_put_back_is_believed_no_more() {
         assert_eq!(findings.counts.corrective, 0);
         let notes = findings.notes.concat();
         assert_eq!(
-            notes.contains("put back from an older copy"),
+            notes.contains("restored from an older copy"),
             bench.is_put_back,
             "it is said once: {notes}"
         );
         let reason = findings.events[0].reason.as_deref().unwrap();
-        assert!(reason.starts_with("possibly drift: the agent's state was put back"), "{reason}");
+        assert!(reason.starts_with("possibly drift: the agent's state was restored"), "{reason}");
     }
     std::fs::write(bench.dir().join("a"), "by hand").unwrap();
     assert_eq!(bench.run(Mode::Enforce).counts.corrective, 1, "drift is known again");
@@ -281,9 +284,6 @@ fn what_a_run_was_at_that_was_killed_is_told_by_the_next_one() {
     let findings = bench.run(Mode::Enforce);
     assert_eq!((findings.counts.unchanged, findings.events.len()), (1, 1), "{:?}", findings.events);
     let said = findings.events[0].reason.as_deref().unwrap();
-    assert!(
-        said.contains("was interrupted while it was at this")
-            && said.contains("check that everything is there")
-    );
+    assert!(said.contains("was interrupted during this") && said.contains("check that everything is there"));
     assert!(bench.run(Mode::Enforce).events.is_empty(), "it is said once");
 }

@@ -10,8 +10,8 @@ use crate::keypair::Validity;
 /// The server's certificate is not valid yet by this machine's clock.
 pub(super) fn server_is_early(server: &str, from: Timestamp, now: Timestamp) -> String {
     format!(
-        "the certificate of {server} begins at {from}, and here it is {now}, {} earlier: the clock of this machine is behind, \
-         or that of the server was ahead when it made the certificate; {TELL}",
+        "the certificate of {server} is valid from {from}, but this machine's clock shows {now}, {} earlier: this \
+         clock is behind, or the server's clock was ahead when it made the certificate; {TELL}",
         span(from, now)
     )
 }
@@ -19,8 +19,8 @@ pub(super) fn server_is_early(server: &str, from: Timestamp, now: Timestamp) -> 
 /// The server's certificate has expired by this machine's clock.
 pub(super) fn server_is_late(server: &str, until: Timestamp, now: Timestamp) -> String {
     format!(
-        "the certificate of {server} ended at {until}, and here it is {now}, {} later: the clock of this machine is ahead, or \
-         the server did not renew it, as where its own clock is behind; {TELL}",
+        "the certificate of {server} expired at {until}, but this machine's clock shows {now}, {} later: this clock is \
+         ahead, or the server did not renew the certificate, for example because its own clock is behind; {TELL}",
         span(now, until)
     )
 }
@@ -29,15 +29,15 @@ pub(super) fn server_is_late(server: &str, until: Timestamp, now: Timestamp) -> 
 pub(super) fn node_is_refused(own: Option<Validity>, now: Timestamp) -> String {
     match own {
         Some(Validity { from, until }) if from <= now && now <= until => format!(
-            "by the server's clock it is not valid; here it is {now}, and it is valid from {from} until {until}: one of the two \
-             clocks is off; {TELL}"
+            "by the server's clock it is not valid; this machine's clock shows {now}, and it is valid from {from} \
+             until {until}: one of the two clocks is wrong; {TELL}"
         ),
         Some(Validity { until, .. }) if until < now => {
-            format!("it ended at {until}, and here it is {now}, {} later{}", span(now, until), super::ENROL)
+            format!("it expired at {until}, and here it is {now}, {} later{}", span(now, until), super::ENROL)
         }
         Some(Validity { from, .. }) => format!(
-            "it begins at {from}, and here it is {now}, {} earlier: the clock of this machine is behind, or that of the server \
-             was ahead when it made the certificate; {TELL}",
+            "it is valid from {from}, but this machine's clock shows {now}, {} earlier: this clock is behind, or the \
+             server's clock was ahead when it made the certificate; {TELL}",
             span(from, now)
         ),
         None => format!("it is not valid at this time{}", super::ENROL),

@@ -77,7 +77,8 @@ pub fn unread(own: Vec<&str>, machine: &dyn Inspect) -> Result<Option<Error>, Er
     }
     let command = quietly(["apt-get", "-q", "indextargets"]).limit(LIMIT_OF_ANSWER);
     let output = answer(machine, &command)?;
-    let said = || format!("apt reads no sources at all, and so not this one: {}", output.last_words());
+    let said =
+        || format!("apt cannot read any sources, and so cannot read this one: {}", output.last_words());
     Ok((!output.succeeded()).then(|| Error::Refused(said())))
 }
 

@@ -51,7 +51,7 @@ fn directory(
         && inside.lstat(&inner.join(creates.as_str()))?.is_none()
     {
         return Err(Error::missing(format!(
-            "the archive does not hold `{creates}`, which `creates` names; look at `creates` and `strip`"
+            "the archive does not contain `{creates}`, which `creates` names; check `creates` and `strip`"
         )));
     }
     let mut record = ArchiveRecord::of_tree(want, inside, &inner)?;

@@ -152,7 +152,7 @@ fn foreign(want: &Archive, is: &str) -> Result<Change, Error> {
 fn all_that_goes(path: &Path, machine: &dyn Inspect) -> Result<String, Error> {
     let names: Vec<_> =
         machine.list(path)?.iter().map(|name| shown_text(&path_text(name.as_ref())).into_owned()).collect();
-    Ok(format!("with all that it holds, which this archive did not make: {}", some(&names)))
+    Ok(format!("with everything in it, which this archive did not make: {}", some(&names)))
 }
 
 fn of_directory(
@@ -167,8 +167,8 @@ fn of_directory(
         return Ok(vec![Change::new(Property::Sha256, sha256, hash)]);
     }
     if is.record().is_none() {
-        let note = "the agent's record of what was unpacked is missing or damaged, so nobody knows what was changed since: what is \
-            there is compared with the archive again";
+        let note = "the agent's record of what was unpacked is missing or damaged, so what was changed since is \
+                    unknown: the files are compared with the archive again";
         return Ok(vec![Change::new(Property::Sha256, "unknown", hash).also([hash]).note(note)]);
     }
     if strip != want.strip {

@@ -46,7 +46,7 @@ fn one(
     match (what, is) {
         (MemberKind::Directory, Some(FileKind::Directory)) => return Ok(()),
         (_, Some(FileKind::Directory)) if !machine.list(at)?.is_empty() => {
-            return Err(stands_there(at, "a directory that holds something"));
+            return Err(stands_there(at, "a directory that is not empty"));
         }
         (MemberKind::Directory, Some(FileKind::Symlink)) => return Err(stands_there(at, "a link")),
         (_, Some(FileKind::Directory)) => machine.remove_tree(at)?,
@@ -59,7 +59,7 @@ fn one(
         MemberKind::File { .. } => {
             let opened = unpacked.inside().open(from)?;
             let Some(mut opened) = opened else {
-                return Err(Error::missing(format!("the archive does not hold {}", from.display())));
+                return Err(Error::missing(format!("the archive does not contain {}", from.display())));
             };
             let _ = machine.stage(at, access, &mut opened.file)?.commit()?;
         }

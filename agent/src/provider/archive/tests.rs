@@ -168,7 +168,7 @@ fn what_an_archive_did_not_make_stays_unless_it_is_forced() {
     bench.set(index, "ensure", "present");
     bench.set(index, "force", true);
     let audited = bench.run(Mode::Audit).events;
-    let told = "with all that it holds, which this archive did not make: data";
+    let told = "with everything in it, which this archive did not make: data";
     assert_eq!(audited[0].reason.as_deref(), Some(told), "{audited:?}");
     succeeds(&mut bench);
     assert!(!path(&bench, "app/data").exists());
@@ -187,7 +187,7 @@ fn what_another_resource_has_in_a_foreign_directory_is_not_replaced_by_force() {
     let events = bench.run(Mode::Enforce).events;
     assert!(events.len() == 2 && events.iter().all(|event| event.status == Status::Failed), "{events:?}");
     let told: Vec<_> = events.iter().filter_map(|event| event.reason.as_deref()).collect();
-    assert!(told.iter().any(|told| told.contains("with all that it holds, in which `file[")), "{told:?}");
+    assert!(told.iter().any(|told| told.contains("and everything in it, but `file[")), "{told:?}");
     assert_eq!(bench.read("app/data").as_deref(), Some("mine\n"));
 }
 
@@ -237,7 +237,7 @@ fn a_tidy_in_it_takes_what_was_added_and_nothing_that_was_unpacked() {
 fn what_creates_names_must_be_in_the_archive() {
     let mut bench = bench(&format!("{APP}; tar -czf a.tgz app-1"));
     add(&mut bench, "a.tgz", &[("creates", "bin/other".into())]);
-    fails(&mut bench, "does not hold `bin/other`");
+    fails(&mut bench, "does not contain `bin/other`");
 }
 
 #[test]

@@ -63,7 +63,7 @@ pub fn unpack<'m>(
     // GNU tar drops the slash and continues. Whoever packed that meant a place other than this one.
     if String::from_utf8_lossy(&output.stderr).contains("Removing leading") {
         return Err(Error::Refused(format!(
-            "{} holds members with absolute names, and is not unpacked; pack it by relative names",
+            "{} contains members with absolute names, and is not unpacked; pack it with relative names",
             parcel.source
         )));
     }
@@ -144,8 +144,8 @@ fn run(command: &Invocation, format: Format, writing: Writing<'_>) -> Result<Out
     }
     if is_zip(UNZIP_UNABLE) {
         return Err(Error::Refused(
-            "`unzip` knows no way to unpack a member, which is encrypted or compressed by an unusual method (such as LZMA): \
-             pack it by Deflate"
+            "`unzip` cannot unpack a member, which is encrypted or compressed with an unusual method (such as LZMA): \
+             pack it with Deflate"
                 .to_owned(),
         ));
     }
@@ -179,7 +179,7 @@ fn below(inside: &dyn System, strip: u32) -> Result<PathBuf, Error> {
         }
         let [dir] = dirs.as_slice() else {
             return Err(Error::Refused(format!(
-                "strip = {strip} does not leave a single directory: {} of the archive holds {}",
+                "strip = {strip} does not leave a single directory: {} of the archive contains {}",
                 if at == Path::new("/") { "the top".to_owned() } else { at.display().to_string() },
                 counted(dirs.len(), "directory", "directories")
             )));
@@ -202,7 +202,7 @@ fn refuse_special(inside: &dyn System, inner: &Path) -> Result<(), Error> {
     match special {
         None => Ok(()),
         Some(path) => Err(Error::Refused(format!(
-            "the archive holds the special file {}, and is not unpacked",
+            "the archive contains the special file {}, and is not unpacked",
             path.display()
         ))),
     }

@@ -84,7 +84,10 @@ impl KeysFile {
             if let Some(stat) = machine.stat(Path::new(path))?
                 && !self.is_safe(stat)
             {
-                return Ok(Some(format!("{path} is of user id {} and mode {:04o}", stat.uid, stat.mode)));
+                return Ok(Some(format!(
+                    "{path} belongs to user id {} and has mode {:04o}",
+                    stat.uid, stat.mode
+                )));
             }
         }
         self.home_refusal(machine)
@@ -97,8 +100,12 @@ impl KeysFile {
             return Ok(None);
         };
         let Some(stat) = machine.stat(home)? else { return Ok(None) };
-        let said =
-            format!("the home {} is of user id {} and mode {:04o}", home.display(), stat.uid, stat.mode);
+        let said = format!(
+            "the home {} belongs to user id {} and has mode {:04o}",
+            home.display(),
+            stat.uid,
+            stat.mode
+        );
         if !matches!(stat.uid, uid if uid == 0 || uid == self.uid) || stat.mode & 0o002 != 0 {
             return Ok(Some(said));
         }
@@ -106,7 +113,7 @@ impl KeysFile {
         let is_shared = stat.mode & 0o020 != 0 && !self.is_alone_in(stat, &accounts);
         let group = || accounts.group_name(stat.gid);
         Ok(is_shared
-            .then(|| format!("{said}, which its group `{}` can write, and not the user alone", group())))
+            .then(|| format!("{said}, which its group `{}` can write, and not only the user", group())))
     }
 
     /// Whether the file's group belongs to the user alone, as Debian's sshd requires of a group that can write: it is
@@ -182,8 +189,8 @@ impl KeysFile {
                 machine.remove(Path::new(&self.file))?;
                 machine.remove(path).map_err(|error| {
                     Error::Refused(format!(
-                        "sshd takes no keys from {dir}, which belongs to another user, and it is not replaced ({error}): \
-                         look at what it holds, then remove it or give it to the user"
+                        "sshd does not accept keys from {dir}, which belongs to another user; it is not replaced \
+                         ({error}): check what it contains, then remove it or give it to the user"
                     ))
                 })?;
             }

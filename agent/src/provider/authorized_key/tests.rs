@@ -157,7 +157,9 @@ fn what_sshd_would_refuse_is_corrected() {
         let said = changes(&machine, &key(&[]));
         assert_eq!(
             said,
-            [format!("ensure: {REFUSES}: /{path} is of user id {uid} and mode {mode:04o} -> present")]
+            [format!(
+                "ensure: {REFUSES}: /{path} belongs to user id {uid} and has mode {mode:04o} -> present"
+            )]
         );
         trial::correct(&AuthorizedKeys, &machine, &key(&[])).unwrap();
         assert_eq!(changes(&machine, &key(&[])), [""; 0]);
@@ -216,7 +218,7 @@ fn what_is_not_the_users_is_not_given_to_them_wherever_they_move_it() {
     machine.put("/home/alice/.ssh/dump", "the machine's secret\n");
     private("home/alice/.ssh", 0o700);
     let error = trial::correct(&AuthorizedKeys, &machine, &key(&[])).unwrap_err().to_string();
-    assert!(error.contains("look at what it holds"), "{error}");
+    assert!(error.contains("check what it contains"), "{error}");
     assert_eq!(std::fs::metadata(at(&machine, "home/alice/.ssh")).unwrap().uid(), 0);
 }
 
@@ -308,7 +310,7 @@ fn a_home_that_its_group_can_write_is_the_users_where_nobody_else_is_in_that() {
         machine.put("/etc/passwd", &passwd(of_bob));
         let said = changes(&machine, &key(&[]));
         assert_eq!(said.is_empty(), is_taken, "{group} {of_bob}: {said:?}");
-        assert!(is_taken || said[0].contains("can write, and not the user alone"), "{said:?}");
+        assert!(is_taken || said[0].contains("can write, and not only the user"), "{said:?}");
     }
 }
 

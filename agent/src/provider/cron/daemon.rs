@@ -40,11 +40,12 @@ impl NoDaemon {
                 "{NOTHING}this machine has no cron daemon; install one, such as the package `cron`"
             )),
             Self::Stopped(unit) => Some(format!(
-                "{NOTHING}`{unit}` does not run; start it, such as by a `service` with ensure = \"running\""
+                "{NOTHING}`{unit}` is not running; start it, for example with a `service` that has ensure = \
+                 \"running\""
             )),
             Self::Masked(unit) => Some(format!(
-                "{NOTHING}`{unit}` is masked, so it cannot be started; run `systemctl unmask {unit}`, and start it by a \
-                 `service` with ensure = \"running\""
+                "{NOTHING}`{unit}` is masked, so it cannot be started; run `systemctl unmask {unit}`, and start it \
+                 with a `service` that has ensure = \"running\""
             )),
         }
     }

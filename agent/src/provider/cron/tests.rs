@@ -105,7 +105,7 @@ fn what_cron_refuses_is_no_job() {
     let machine = machine(Some(TEXT));
     let path = machine.root.path().join("etc/cron.d/backup");
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
-    assert_eq!(changes(&machine, &job(&[])), ["ensure: present, of user id 0 and mode 0666 -> present"]);
+    assert_eq!(changes(&machine, &job(&[])), ["ensure: present, with user id 0 and mode 0666 -> present"]);
     std::fs::remove_file(&path).unwrap();
     symlink("/etc/passwd", &path).unwrap();
     assert_eq!(changes(&machine, &job(&[])), ["ensure: not a regular file -> present"]);
@@ -132,7 +132,7 @@ fn secret_variables_are_read_by_root_alone_and_never_shown() {
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
     assert_eq!(
         changes(&machine, &with("old-secret")),
-        ["ensure: present, of user id 0 and mode 0644 -> present"]
+        ["ensure: present, with user id 0 and mode 0644 -> present"]
     );
 }
 
@@ -175,7 +175,7 @@ fn a_user_of_whom_nobody_could_say_is_not_said_to_be_missing_and_each_is_asked_f
     let ghost = job(&[("user", "ghost".into())]);
     let seen = |error: Error| error.to_string();
     let error = trial::plan(&Jobs, &hanging, &ghost).map_err(seen).unwrap_err();
-    assert!(error.contains("whether the user `ghost` exists cannot be told: `getent"), "{error}");
+    assert!(error.contains("cannot tell whether the user `ghost` exists: `getent"), "{error}");
     accounts::look(&[&ghost, &ghost], &hanging).unwrap();
     assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), 1);
     for broken in [1, 3, 127] {
@@ -249,7 +249,7 @@ fn a_job_that_no_daemon_runs_is_not_as_wanted() {
     let why = missing(&with_daemon(Some(GONE)));
     assert!(why.contains("no cron daemon") && why.contains("package `cron`"), "{why}");
     let why = missing(&with_daemon(Some(STOPPED)));
-    assert!(why.contains("`crond.service` does not run") && why.contains("ensure = \"running\""), "{why}");
+    assert!(why.contains("`crond.service` is not running") && why.contains("ensure = \"running\""), "{why}");
     let why = missing(&with_daemon(Some(MASKED)));
     assert!(why.contains("`cron.service` is masked"), "{why}");
     assert!(missing(&with_daemon(None)).contains("no cron daemon"));

@@ -60,8 +60,8 @@ fn in_place(place: Place<'_>, machine: &dyn Inspect) -> Result<Plan, Error> {
     let made = release::finished(place, machine)?;
     if made.is_some_and(|made| made.content != attempt::content(place.want)) {
         let version = place.version();
-        let note = "the live release was made from something else than its source says now; \
-            what a version stands for is made once: give the new content another `version`";
+        let note = "the live release was made from a different source; each version is made only once: give the new \
+                    content another `version`";
         changes.push(Change::new(Property::Version, version, version).kind(ChangeKind::Note).note(note));
     }
     Ok(Plan::of(changes))
@@ -87,7 +87,7 @@ pub fn what_runs(place: Place<'_>, machine: &dyn Inspect) -> Result<String, Erro
     let live = place.layout.live(machine)?;
     Ok(match live.target {
         None => "no release is live".to_owned(),
-        Some(_) if live.is(place.version()) => "there is no release before it, and it stays live".to_owned(),
+        Some(_) if live.is(place.version()) => "there is no earlier release, so it stays live".to_owned(),
         Some(_) => format!("{} is live", live.name()),
     })
 }

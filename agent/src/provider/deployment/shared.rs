@@ -34,7 +34,7 @@ pub fn missing(place: Place<'_>, machine: &dyn Inspect) -> Result<Option<String>
         let full = place.layout.shared().join(path.as_str());
         if machine.lstat(&full)?.is_none() {
             let full = full.display();
-            return Ok(Some(format!("{full} is not there: a `file` puts it there, or someone does by hand")));
+            return Ok(Some(format!("{full} does not exist: declare a `file` for it, or create it by hand")));
         }
     }
     Ok(None)
@@ -126,8 +126,7 @@ fn clear(link: &Path, path: &RelativePath, found: ReleaseState, machine: &dyn Sy
     };
     let (link, path) = (link.display(), path.as_str());
     Err(Error::Conflict(format!(
-        "{link} is a {what} that holds something, and no link to shared/{path}; \
-         move what it holds there, and remove it"
+        "{link} is a {what} that is not empty, and not a link to shared/{path}; move its content there, and remove it"
     )))
 }
 

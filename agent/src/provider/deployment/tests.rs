@@ -59,7 +59,7 @@ fn health_is_asked_for_until_it_comes() {
 fn shared_paths_outlive_releases() {
     let mut shop = Shop::new(&[("shared", list(&["log", "config/app.yml", "public/uploads"]))]);
     shop.want("1");
-    assert!(shop.fails().contains("config/app.yml is not there"), "a file is waited for");
+    assert!(shop.fails().contains("config/app.yml does not exist"), "a file is waited for");
     shop.sh("mkdir -p shop/shared/config; echo secret >shop/shared/config/app.yml");
     shop.goes_live("1");
     shop.sh("echo line >shop/current/log/app.log");
@@ -83,7 +83,7 @@ fn what_stands_in_a_live_release_in_the_place_of_a_shared_path_is_never_dropped(
         shop.goes_live("1");
         let folder = if data == path { "" } else { "mkdir shop/current/log; " };
         shop.sh(&format!("rm shop/current/{path}; {folder}echo rows >shop/current/{data}"));
-        assert!(shop.fails().contains("move what it holds"), "{path}");
+        assert!(shop.fails().contains("move its content"), "{path}");
         assert_eq!(shop.bench.read(&format!("shop/current/{data}")).as_deref(), Some("rows\n"), "{path}");
     }
 }
@@ -176,7 +176,7 @@ fn a_release_with_pointers_of_lfs_says_so() {
     shop.set("version", "v1");
     let event = shop.run();
     let said = event.reason.unwrap_or_default();
-    assert!(event.status == Status::Changed && said.contains("a.bin holds a pointer of Git LFS"), "{said}");
+    assert!(event.status == Status::Changed && said.contains("a.bin contains a Git LFS pointer"), "{said}");
     shop.is_calm();
 }
 

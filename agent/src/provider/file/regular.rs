@@ -74,8 +74,8 @@ fn say_lost_capabilities(path: &Path, reading: Reading<'_>, changes: &mut [Chang
 fn unknown_content(path: &Path, reading: Reading<'_>) -> Result<Error, Error> {
     let target = reading.machine.read_link(path)?;
     Ok(Error::Conflict(format!(
-        "{} is a symlink to {}, and nothing says what a file in its place would hold: manage what it leads to, or say \
-         `content` (with force = true it is replaced by an empty file)",
+        "{} is a symlink to {}, and no content is set for a file in its place: manage what it points to, or set \
+         `content` (with force = true, it is replaced by an empty file)",
         path.display(),
         target.display()
     )))
@@ -223,8 +223,8 @@ fn validate(
     let said = output.last_words();
     Err(match output.exit {
         Exit::Code(0) if is_closed && !staged.is_there() => Error::Refused(format!(
-            "`{command}` removed or replaced the file that it was to judge (`%`), and the old content stays: it must only \
-             read it"
+            "`{command}` removed or replaced the file that it was to check (`%`), so the old content stays: it must \
+             only read that file"
         )),
         Exit::Code(0) => return Ok(None),
         Exit::Code(code) if matches!(command, Command::Shell(_)) && NOT_RUN.contains(&code) => {
@@ -243,7 +243,7 @@ fn validate(
 
 /// The remark if the validator gave no answer.
 fn not_judged(why: &dyn std::fmt::Display) -> String {
-    format!("the new content could not be judged by `validate`, and the old one stays: {why}")
+    format!("`validate` could not check the new content, so the old content stays: {why}")
 }
 
 /// Calls `act` with a path to a copy that has this extension, in a directory that belongs to root: the copy itself has

@@ -120,7 +120,7 @@ fn rest_of_kernel(
 ) -> Option<Off> {
     if difference.rest && live.is.is_some() {
         let note =
-            "the table holds rules that are not in the catalog, or its chains do not begin as they should";
+            "the table contains rules that are not in the catalog, or its chains do not begin as they should";
         return Some(Off { is_as_left: live.all_is_as_left(), note: Some(note), ..Off::new(OTHERS) });
     }
     let is_right = difference.rules.is_empty() && !difference.rest;

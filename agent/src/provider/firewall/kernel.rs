@@ -72,8 +72,8 @@ fn read(command: &Invocation, output: &Output) -> Result<Ruleset, Error> {
 /// A hint if a rule names an interface that does not exist in the namespace, although the machine may have it.
 fn hint(output: &Output) -> &'static str {
     if String::from_utf8_lossy(&output.stderr).contains("Interface does not exist") {
-        "\n`iif` and `oif` stand for interfaces that are there when the rule is read, and rules are tried out where there \
-         is only `lo`: use `iifname` and `oifname`"
+        "\n`iif` and `oif` need interfaces that exist when the rule is read, and rules are tested where only `lo` \
+         exists: use `iifname` and `oifname`"
     } else {
         ""
     }

@@ -79,8 +79,8 @@ impl Damage {
     pub fn refused(&self, path: &Path) -> Error {
         let files = counted(self.words.len(), "file", "files");
         Error::Refused(format!(
-            "{}: {}, as after a power cut, and git does not go on: set force = true to have the {files} of git repaired, which throws \
-             local changes away, or move the checkout away to have it made again",
+            "{}: {}, as after a power cut, and git cannot continue: set force = true to repair the {files} of git, \
+             which discards local changes, or move the checkout away, and it is made again",
             path.display(),
             self.words.join(", ")
         ))

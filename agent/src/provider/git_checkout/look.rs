@@ -70,8 +70,8 @@ pub fn differences(
     files.retain(|file| !never_clean.contains(file));
     if !never_clean.is_empty() {
         let note = format!(
-            "git calls {} changed however it is checked out, and nobody changed it: `.gitattributes` calls it text, and the \
-             commit has other line ends; commit it as `git add --renormalize .` makes it",
+            "git reports {} as changed however it is checked out, although no one changed it: `.gitattributes` marks \
+             it as text, and the commit has other line endings; run `git add --renormalize .`, and commit the result",
             some(&never_clean)
         );
         changes.push(Change::new(Property::Force, "", "").kind(ChangeKind::Note).note(note));
@@ -84,7 +84,7 @@ pub fn differences(
         true => {}
         false if want.force => changes.push(Change::new(Property::Force, changed(&files), CLEAN)),
         false => {
-            let note = format!("{}; force = true would throw that away", changed(&files));
+            let note = format!("{}; force = true would discard that", changed(&files));
             changes.push(Change::new(Property::Force, changed(&files), "").kind(ChangeKind::Note).note(note));
         }
     }
@@ -146,8 +146,8 @@ fn note(revision: &GitRevision, target: &RevisionTarget, interrupted: bool) -> S
 /// The note about files that are Git LFS pointers.
 pub fn of_lfs(pointers: &[String]) -> String {
     format!(
-        "{} holds a pointer of Git LFS and not the content: filters of the machine are not used; deliver it by an `archive`, \
-         or commit the content itself",
+        "{} contains a Git LFS pointer and not the content: the machine's git filters are not used; deliver it with an \
+         `archive`, or commit the content itself",
         some(pointers)
     )
 }

@@ -66,8 +66,8 @@ fn each_property_is_corrected_by_itself() {
 #[test]
 fn a_member_who_is_not_there_may_still_come_and_the_first_group_stays() {
     let later = plan(&want("ops", &[("members", list(&["later", "alice", "never"]))])).unwrap();
-    let why = "/etc/passwd has no `later`, `never`, which is to be a member; manage the user too, or take the name out of \
-               `members`";
+    let why = "/etc/passwd has no `later`, `never`, which must be a member; manage the user too, or take the name out \
+               of `members`";
     assert_eq!(later, Plan::pending(why.to_owned()));
     assert!(plan(&want("root", &[("ensure", "absent".into())])).is_err());
 }
@@ -103,7 +103,7 @@ fn a_member_who_waits_for_the_group_holds_it_up_no_longer() {
     for all in [carol(&[]), carol(&[("ensure", "absent".into()), ("groups", list(&["new"]))])] {
         let is_coming = matches!(&all[0], Typed::User(user) if user.ensure == Presence::Present);
         let Plan::Pending(need) = plan_in(&machine, &all, &new) else { panic!("it is made without her") };
-        assert_eq!(need.why.ends_with("which is to be a member"), is_coming, "no cure is needed: {need}");
+        assert_eq!(need.why.ends_with("which must be a member"), is_coming, "no cure is needed: {need}");
     }
     // Once her account exists, she is missing from the group.
     machine.put("/etc/passwd", "carol:x:3:3::/:\nalice:x:1:1::/:\nbob:x:2:2::/:\n");

@@ -101,8 +101,8 @@ fn change(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Appl
     remount(want, writing)?;
     if !differing(want, writing)?.is_empty() {
         let why = format!(
-            "{FSTAB} says so now, but the kernel keeps an option of {} as it was when it was mounted: unmount it, and the next \
-             run mounts it",
+            "{FSTAB} has it now, but the kernel keeps an option of {} as it was when it was mounted: unmount it, and \
+             the next run mounts it",
             want.title.as_str()
         );
         applied.failed.push((position, Error::Refused(why)));
@@ -186,8 +186,8 @@ fn misled(title: &str, point: &str, writing: Writing<'_>) -> Error {
         Err(error) => format!("it is still mounted there, since unmounting it failed: {error}"),
     };
     Error::Conflict(format!(
-        "somebody moved the directory {title} to {point} while it was mounted on, as anyone who can write a directory on its way \
-         can; {now}"
+        "someone moved the directory {title} to {point} while it was being mounted on, which anyone who can write to a \
+         directory above it can do; {now}"
     ))
 }
 

@@ -143,7 +143,7 @@ pub(super) fn left_open(want: &Mount, old: &str, top: &Mounted, meanings: &Meani
         (!stale.is_empty()).then(|| format!("`{}` is in force until it is unmounted", stale.join(",")));
     let unseen = (!unseen.is_empty()).then(|| {
         format!(
-            "whether `{}` is in force cannot be seen: if not, it takes effect at the next mount",
+            "cannot see whether `{}` is in force: if not, it takes effect at the next mount",
             unseen.join(",")
         )
     });

@@ -271,7 +271,7 @@ fn what_is_mounted_behind_a_link_is_not_said_to_be_absent() {
             ("/srv/last", "/srv/last is a symbolic link to data"),
         ] {
             let error = absent(&double, title).unwrap_err();
-            assert!(error.contains(link) && error.ends_with("name that"), "{title}: {error}");
+            assert!(error.contains(link) && error.ends_with("use that path"), "{title}: {error}");
         }
     }
     let double = led("# nothing\n/dev/vdb /link/data ext4\n", "");

@@ -43,8 +43,8 @@ impl Provider for MysqlGrants {
     fn plan(&self, want: &MysqlGrant, seen: &Seen<GrantTable>, reading: Reading<'_>) -> Result<Plan, Error> {
         if let Some(other) = reading.named.of_type::<MysqlGrant>().find(|other| contradicts(other, want)) {
             return Err(Error::Conflict(format!(
-                "mysql_grant[{}] says something else of `grant_option`, which `{}` has for all of `{}` or not at all: \
-                 say it once",
+                "mysql_grant[{}] sets `grant_option` differently, but `{}` has it for all of `{}` or not at all: set \
+                 it once",
                 other.title, want.user, want.on
             )));
         }

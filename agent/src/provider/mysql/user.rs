@@ -57,8 +57,8 @@ impl Provider for MysqlUsers {
             let own = entries.iter().any(|entry| entry.is_of(&want.title) && entry.is_me());
             match changes.iter().find(|change| own && locks_out(want, change.property)) {
                 Some(change) => Err(Error::Refused(format!(
-                    "the agent connects as `{}`, and could not any more: its `{}` is not changed; do it by hand, \
-                     together with root's option file",
+                    "the agent connects as `{}`, and could not connect any more: its `{}` is not changed; change it by \
+                     hand, together with root's option file",
                     want.title, change.property
                 ))),
                 None => Ok(Plan::of(changes)),

@@ -194,7 +194,7 @@ impl Apt<'_> {
             return Ok(());
         }
         if let Some(why) = self.machine.stopping() {
-            return Err(Error::Refused(format!("{why} before this was begun")));
+            return Err(Error::Refused(format!("{why} before this began")));
         }
         let command = command(verb, options, &wants, &status, &self.lock_timeout());
         refuse_contradiction(self.machine, &command, self.catalog)?;

@@ -13,8 +13,7 @@ const LIMIT: u64 = 1024 * 1024;
 const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
 /// The note about a package whose hold was not set again.
-pub const NOTE: &str =
-    "it was on hold until a run released that for its version and was ended before it set it again";
+pub const NOTE: &str = "it was on hold until a run released the hold to change its version, and ended before it set the hold again";
 
 /// The names of packages that must be put on hold again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

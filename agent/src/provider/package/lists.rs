@@ -28,11 +28,14 @@ pub fn stale(machine: &dyn Inspect) -> system::Result<Option<i64>> {
 /// The note about a package that is the newest according to such lists.
 pub fn note(age: i64) -> String {
     if age < 0 {
-        return "by package lists whose time is yet to come, so that nobody knows how old they are; `apt-get update` fetches new ones"
+        return "according to package lists whose time is in the future, so their age is unknown; `apt-get update` \
+                fetches new ones"
             .to_owned();
     }
     let (count, unit) = if age >= 2 * FRESH { (age / FRESH, "days") } else { (age / 3600, "hours") };
-    format!("by package lists that last changed {count} {unit} ago; `apt-get update` fetches newer ones")
+    format!(
+        "according to package lists that last changed {count} {unit} ago; `apt-get update` fetches newer ones"
+    )
 }
 
 #[cfg(test)]
@@ -49,7 +52,7 @@ mod tests {
         double.pass(30 * 3600);
         assert_eq!(
             note(stale(&double).unwrap().unwrap()).split(';').next().unwrap(),
-            "by package lists that last changed 30 hours ago"
+            "according to package lists that last changed 30 hours ago"
         );
         double.pass(90 * 3600);
         // An attempt to fetch them, and an installation that rebuilt the cache.
@@ -63,6 +66,6 @@ mod tests {
         assert!(note(stale(&double).unwrap().unwrap()).contains("5 days"));
         let ahead = std::time::SystemTime::now() + std::time::Duration::from_secs(365 * 24 * 3600);
         lists.set_modified(ahead).unwrap();
-        assert!(note(stale(&double).unwrap().unwrap()).contains("yet to come"));
+        assert!(note(stale(&double).unwrap().unwrap()).contains("in the future"));
     }
 }

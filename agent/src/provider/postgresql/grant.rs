@@ -70,9 +70,7 @@ impl Provider for PostgresqlGrants {
                     Some(why) => Plan::pending(why),
                     None => Plan::of(differences(want, access)),
                 }),
-                (Presence::Present, None) => {
-                    Err(Error::Defect("internal error: it was not looked at".to_owned()))
-                }
+                (Presence::Present, None) => Err(Error::Defect("internal error: it was not read".to_owned())),
             })
         })
     }

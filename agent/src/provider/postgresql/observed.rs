@@ -42,7 +42,7 @@ impl<T> Observed<T> {
         match self.0.get(place) {
             Some(Ok(seen)) => seen.plan(plan),
             Some(Err(error)) => Err(error.clone().into()),
-            None => Err(Error::Defect("internal error: its database was not looked at".to_owned())),
+            None => Err(Error::Defect("internal error: its database was not read".to_owned())),
         }
     }
 }

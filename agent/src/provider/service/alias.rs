@@ -77,7 +77,7 @@ pub(super) fn dangling(want: &Service, unit: &Unit, machine: &dyn Inspect) -> Re
             continue;
         }
         return Ok(Some(format!(
-            "its definition {at} is a symbolic link to {}, and there is nothing; bring that back, or remove the link",
+            "its definition {at} is a symbolic link to {}, which does not exist; restore that, or remove the link",
             target.display()
         )));
     }

@@ -65,7 +65,7 @@ fn is_on_its_way(unit: &Unit) -> String {
         UnitActivity::Stopping => ("its processes have not ended", String::new()),
         _ => (
             "it has not reported that it is up, or is still waiting for something",
-            format!(", and `systemctl restart {name}` has it begin anew, by its definition as it is now"),
+            format!(", and `systemctl restart {name}` starts it again, with its current definition"),
         ),
     };
     format!("{name} is still {is}: {what}; `systemctl status {name}` shows what it is doing{anew}")

@@ -99,7 +99,7 @@ pub(super) fn look_up(bus: &Bus, all: &[&Service], units: &mut Units) -> Result<
 /// The message that a unit was stopped in vain.
 pub(super) fn started_again(name: &str, starters: &[String]) -> String {
     let them = if starters.len() == 1 { "that" } else { "those" };
-    format!("{name} was stopped, and runs again: {}; stop and disable {them} too", start_it(starters))
+    format!("{name} was stopped, but is running again: {}; stop and disable {them} too", start_it(starters))
 }
 
 fn start_it(starters: &[String]) -> String {
@@ -118,7 +118,7 @@ fn again(unit: &Unit, restarts: u32, machine: &dyn Inspect) -> String {
     let said = words(&[&format!("_SYSTEMD_UNIT={name}"), "+", &format!("UNIT={name}")], machine);
     let said = said.map(|said| format!(":\n{said}")).unwrap_or_default();
     format!(
-        "{name} does not stay up: it fails again and again, and systemd has restarted it ({} by now){said}",
+        "{name} does not stay up: it fails again and again, and systemd has restarted it ({} so far){said}",
         counted(restarts, "time", "times")
     )
 }
@@ -147,7 +147,7 @@ fn fall(activity: UnitActivity, asked: LastRequest, ending: UnitEnding) -> Optio
     }
     let again = if activity == UnitActivity::Restarting { ", and systemd will start it again" } else { "" };
     let unasked = match asked {
-        LastRequest::Unknown => "the journal does not tell whether systemd was asked to stop it",
+        LastRequest::Unknown => "the journal does not show whether systemd was asked to stop it",
         LastRequest::Up | LastRequest::InVain | LastRequest::Down => "systemd was not asked to stop it",
     };
     Some(match ending {
@@ -201,7 +201,7 @@ mod tests {
         let one = started_again("x.service", &["x.socket".to_owned()]);
         assert_eq!(
             one,
-            "x.service was stopped, and runs again: x.socket starts it, and is up; stop and disable that too"
+            "x.service was stopped, but is running again: x.socket starts it, and is up; stop and disable that too"
         );
         let two = started_again("x.service", &["x.socket".to_owned(), "x.path".to_owned()]);
         assert!(
@@ -275,7 +275,7 @@ mod tests {
                 UnitActivity::Failed,
                 LastRequest::Unknown,
                 failure(),
-                "it had failed (exit-code, status 3); the journal does not tell whether systemd was asked to stop it",
+                "it had failed (exit-code, status 3); the journal does not show whether systemd was asked to stop it",
             ),
             (
                 UnitActivity::Failed,

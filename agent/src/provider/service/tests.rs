@@ -121,7 +121,7 @@ fn what_is_not_read_yet_is_read_before_a_unit_that_is_only_starting_is_judged() 
 fn of_a_command_in_the_place_of_a_restart_only_what_is_seen_is_said() {
     assert!(
         was_run("x reload", "x.service", true)
-            .ends_with("in the same run as before: it was not restarted by now")
+            .ends_with("in the same run as before: it has not been restarted yet")
     );
     assert!(was_run("x restart", "x.service", false).ends_with("x.service is up in a new run"));
 }

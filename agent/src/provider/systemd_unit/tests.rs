@@ -81,7 +81,7 @@ fn what_systemd_did_not_read_is_a_failure_and_asked_for_again() {
     let (_, answers) = correct(&double, &wants, Err("no answer"));
     assert!(answers[0].as_ref().unwrap_err().contains("no answer"), "{answers:?}");
     let changes = said(&double, &wants[0]);
-    assert!(changes[0].starts_with("content: not read by systemd yet ->"), "{changes:?}");
+    assert!(changes[0].starts_with("content: not yet read by systemd ->"), "{changes:?}");
     assert_eq!(said(&double, &unit("other.timer", "[Timer]\n")), ["ensure: absent -> present"]);
     assert_eq!(correct(&double, &wants, Ok(())).1, [Ok(())]);
     assert_eq!(said(&double, &wants[0]), [""; 0]);
@@ -95,7 +95,7 @@ fn a_definition_that_goes_is_forgotten_by_systemd_too() {
     assert_eq!(said(&double, &gone[0]), ["ensure: present -> absent"]);
     assert!(correct(&double, &gone, Err("no answer")).1[0].is_err());
     assert!(!double.root.path().join(&TIMER[1..]).exists());
-    assert_eq!(said(&double, &gone[0]), ["ensure: known to systemd still -> absent"]);
+    assert_eq!(said(&double, &gone[0]), ["ensure: still known to systemd -> absent"]);
     assert_eq!(correct(&double, &gone, Ok(())), (1, vec![Ok(())]));
     assert_eq!(said(&double, &gone[0]), [""; 0]);
 }
@@ -186,14 +186,22 @@ fn where_systemd_cannot_be_asked_nothing_is_said_to_be_as_wanted() {
     assert!(matches!(planned(None), Ok(Plan::InSync(_))));
     let error = planned(silent()).unwrap_err().to_string();
     assert!(
-        error.contains("cannot be told: systemd cannot be asked: the bus did not answer within 20 s"),
+        error.contains(
+            "it is not known whether systemd uses it: systemd cannot be asked: the bus did not answer \
+                        within 20 s"
+        ),
         "{error}"
     );
     let unreachable = BusError::Unreachable(zbus::Error::Failure("no socket".to_owned()));
     let Ok(Plan::Pending(Need { why, .. })) = planned(Some(unreachable)) else {
         panic!("a package may bring the bus")
     };
-    assert!(why.contains("cannot be told: systemd cannot be asked over D-Bus: no socket"), "{why}");
+    assert!(
+        why.contains(
+            "it is not known whether systemd uses it: systemd cannot be asked over D-Bus: no socket"
+        ),
+        "{why}"
+    );
 }
 
 #[test]

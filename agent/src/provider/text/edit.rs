@@ -78,7 +78,7 @@ pub fn readable_by_all(path: &str, reading: Reading<'_>) -> Result<Option<String
     let gives_mode = |file: &File| file.title.as_str() == path && file.managed_mode().is_some();
     let words = || {
         format!(
-            "every user can read {path} (mode {:04o}), and it holds this secret: add a `file` with this path and \
+            "every user can read {path} (mode {:04o}), and it contains this secret: add a `file` with this path and \
              mode = \"0640\", or another mode without access for others",
             stat.mode
         )

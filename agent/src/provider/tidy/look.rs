@@ -81,9 +81,7 @@ pub(super) fn plan_at_most(
         return nothing("another resource manages the content of the directory");
     }
     if holds_releases(&place, reading) {
-        return nothing(
-            "the releases of a deployment are its own, and what is kept over them is in its `shared`",
-        );
+        return nothing("a deployment manages its own releases, and what outlives them is in its `shared`");
     }
     let mut kept = unpacked_in(&place, reading);
     match tracked_in(&place, reading)? {
@@ -126,8 +124,9 @@ impl TidyWalk<'_> {
         }
         let path = &*path_text(member.path);
         if text_path(&self.whole(path)).as_os_str().len() >= PATH_MAX {
-            return self
-                .stays_unread(|| format!("{}: its path is longer than the kernel takes", shown_text(path)));
+            return self.stays_unread(|| {
+                format!("{}: its path is longer than the kernel accepts", shown_text(path))
+            });
         }
         match member.stat.kind {
             FileKind::File => self.file(path, member),
@@ -221,7 +220,7 @@ impl TidyWalk<'_> {
         let is_full = self.changes.len() >= self.most;
         let unread = self.first_unread.take().map(|why| {
             let stay = counted(self.unread, "path stays", "paths stay");
-            format!("{stay} that cannot be looked at; the first: {why}; look at who made it")
+            format!("{stay} that cannot be read; the first: {why}; check who made it")
         });
         let more = is_full.then(|| {
             let go = counted(self.most, "path goes", "paths go");
@@ -230,7 +229,9 @@ impl TidyWalk<'_> {
         let ahead = self.reading.machine.clock_ahead();
         let by_the_server = (self.want.age.is_some() && !ahead.is_zero()).then(|| {
             let ahead = state::span(ahead.try_into().unwrap_or(SignedDuration::MAX));
-            format!("ages go by the clock of the server, since that of this machine is {ahead} ahead of it")
+            format!(
+                "ages are measured by the server's clock, since this machine's clock is {ahead} ahead of it"
+            )
         });
         let note = |words| Change::new(Property::Matches, "", "").kind(ChangeKind::Note).note(words);
         let notes = unread.into_iter().chain(more).chain(by_the_server);

@@ -291,7 +291,7 @@ fn a_clock_that_is_ahead_of_the_server_s_makes_nothing_old() {
     let gone: BTreeSet<_> = changes.iter().filter_map(|change| change.path.as_deref()).collect();
     assert_eq!(gone, ["old.log", "old.txt"].into());
     let said = changes.last().unwrap().note.clone().unwrap();
-    assert!(said.contains("by the clock of the server") && said.contains("40 days ahead"), "{said}");
+    assert!(said.contains("by the server's clock") && said.contains("40 days ahead"), "{said}");
     trial::correct(&Tidying, &double, &want).unwrap();
     assert!(double.root.path().join("spool/today.log").exists());
     // What one clock found old is judged by the same clock again before it is removed.

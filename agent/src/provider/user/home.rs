@@ -82,8 +82,7 @@ pub(super) fn change(account: &Account, home: &str, writing: Writing<'_>) -> Res
     let is_there = machine.lstat(Path::new(home))?.is_some();
     if owns && is_there {
         return Err(Error::Conflict(format!(
-            "{home} is there already, so {} is not moved to it: bring what is in the one into the other by hand, then \
-             remove {}",
+            "{home} already exists, so {} is not moved to it: move the content by hand, then remove {}",
             account.home, account.home
         )));
     }

@@ -269,7 +269,7 @@ fn a_home_moves_with_its_user_and_never_over_something_else() {
     own_home(&double);
     double.put("/srv/homes/deploy/theirs", "");
     let refused = trial::correct(&Users, &double, &want).unwrap().failed;
-    assert!(refused[0].1.to_string().contains("is there already"), "{refused:?}");
+    assert!(refused[0].1.to_string().contains("already exists"), "{refused:?}");
     assert_eq!((home_of(&double).as_str(), double.ran().len()), ("/home/deploy", 0));
 }
 

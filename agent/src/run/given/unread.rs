@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_json::error::Category;
 
 /// The command that makes a file that can be applied.
-const CURE: &str = "`holdfast compile --node NAME --bundle FILE` writes what can be applied";
+const CURE: &str = "`holdfast compile --node NAME --bundle FILE` writes a bundle that can be applied";
 
 /// Fields that identify a file as an intended catalog, whatever else is wrong with it.
 const OF_A_CATALOG: [&str; 3] = ["resources", "certname", "edges"];
@@ -13,7 +13,7 @@ const OF_A_CATALOG: [&str; 3] = ["resources", "certname", "edges"];
 /// The part of the message after the file's name.
 pub(super) fn words(text: &str, error: &serde_json::Error) -> String {
     if text.trim().is_empty() {
-        return format!("is empty, and no catalog: {CURE}");
+        return format!("is empty, not a catalog: {CURE}");
     }
     let place = format!("line {}, column {}", error.line(), error.column());
     match serde_json::from_str::<Value>(text) {
@@ -30,11 +30,11 @@ pub(super) fn words(text: &str, error: &serde_json::Error) -> String {
             bare(&broken)
         ),
         Ok(value) if !is_meant(&value) => {
-            format!("is JSON, and neither a catalog nor a bundle: {}; {CURE}", what(&value))
+            format!("is JSON, but neither a catalog nor a bundle: {}; {CURE}", what(&value))
         }
         Ok(_) => format!(
-            "is a catalog that this agent ({}) cannot read, at {place}: {}; where a newer `holdfast` wrote it, upgrade the agent, and \
-             where an older one did, write it again ({CURE})",
+            "is a catalog that this agent ({}) cannot read, at {place}: {}; if a newer `holdfast` wrote it, upgrade \
+             the agent; if an older one did, write it again ({CURE})",
             env!("CARGO_PKG_VERSION"),
             fault(&bare(error))
         ),
@@ -57,7 +57,7 @@ fn what(value: &Value) -> String {
             format!("it is an object with `{}`{more}", names.join("`, `"))
         }
         Value::Array(_) => "it is a list".to_owned(),
-        Value::String(_) => "it is a text".to_owned(),
+        Value::String(_) => "it is a string".to_owned(),
         Value::Number(_) => "it is a number".to_owned(),
         Value::Bool(_) | Value::Null => format!("it is `{value}`"),
     }
@@ -80,7 +80,7 @@ fn fault(words: &str) -> String {
         return format!("it lacks the field `{name}`");
     }
     if let Some(name) = quoted("unknown variant `") {
-        return format!("it says `{name}` where this agent knows no such word");
+        return format!("it has `{name}`, a word that this agent does not know");
     }
     words.to_owned()
 }
@@ -105,7 +105,7 @@ mod tests {
             ("hello", "is not JSON, at line 1, column 1: expected value;"),
             ("{\"resources\": [\n  1,", "is cut short: it ends at line 2"),
             ("[]", "neither a catalog nor a bundle: it is a list;"),
-            ("\"x\"", "it is a text;"),
+            ("\"x\"", "it is a string;"),
             ("null", "it is `null`;"),
             ("{}", "it is an object without fields;"),
             ("{\"a\":1,\"b\":2,\"c\":3,\"d\":4}", "it is an object with `a`, `b`, `c`, …;"),

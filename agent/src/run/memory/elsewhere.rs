@@ -26,8 +26,8 @@ pub(super) fn lend(state: &StateDir, error: state::Error) -> Result<MemoryDir, E
         return Err(error.into());
     };
     let mut notes = vec![format!(
-        "what this run leaves is remembered in {} and until the next boot only, after which drift cannot be told from new \
-         wishes: {error}",
+        "what this run leaves is recorded only in {}, until the next boot; after that, drift cannot be told from \
+         intentional changes: {error}",
         dir.path().display()
     )];
     if is_new && let Some(memory) = StateDir::existing(&state.path().join(NAME)) {

@@ -163,7 +163,7 @@ fn f14_f16_what_a_run_leaves_is_known_to_the_next_ones_while_the_disk_takes_noth
         begin(&disk);
         scene.serves(catalog(2, "changed\n"));
         let said = scene.run().report.error.unwrap();
-        assert!(said.contains("is remembered in /") && said.contains(words), "{said}");
+        assert!(said.contains("is recorded only in /") && said.contains(words), "{said}");
         let drift = |expected: Option<&str>| {
             std::fs::write(scene.root.path().join("greeting"), "by hand").unwrap();
             let report = scene.run().report;
@@ -173,7 +173,7 @@ fn f14_f16_what_a_run_leaves_is_known_to_the_next_ones_while_the_disk_takes_noth
         drift(Some(words));
         end(&disk);
         drift(None);
-        let lent = said.split("is remembered in ").nth(1).unwrap().split(' ').next().unwrap();
+        let lent = said.split("is recorded only in ").nth(1).unwrap().split(',').next().unwrap();
         assert!(!PathBuf::from(lent).exists(), "{lent} is taken back");
     }
 }
@@ -193,7 +193,7 @@ fn f14_f16_what_was_backed_up_and_what_was_unpacked_meanwhile_comes_back_with_th
         next.resources[0].attributes.insert("backup".into(), true.into());
         scene.serves(next);
         let said = scene.run().report.error.unwrap();
-        let lent = said.split("is remembered in ").nth(1).unwrap().split(' ').next().unwrap();
+        let lent = said.split("is recorded only in ").nth(1).unwrap().split(',').next().unwrap();
         let lent = StateDir::open(Path::new(lent)).unwrap();
         let meanwhile = lent.below("archives").unwrap();
         assert_eq!(meanwhile.names().unwrap(), records.names().unwrap(), "{words}: they are known there");
@@ -204,7 +204,7 @@ fn f14_f16_what_was_backed_up_and_what_was_unpacked_meanwhile_comes_back_with_th
         backups.replace("large", &[0; 1024 * 1024]).unwrap();
         end(&disk);
         let said = scene.run().report.error.unwrap();
-        assert!(said.contains("is remembered in ") && said.contains("No space left"), "{said}");
+        assert!(said.contains("is recorded only in ") && said.contains("No space left"), "{said}");
         assert_eq!(backups.names().unwrap().len(), 1, "{words}: what had room is moved");
         std::fs::write(scene.root.path().join("greeting"), "by hand").unwrap();
         assert_eq!(scene.run().report.counts.corrective, 1, "{words}");

@@ -88,7 +88,9 @@ fn f22_a_run_that_the_kernel_holds_is_given_up_and_what_it_came_to_is_told() {
     assert_eq!((report.counts.total, report.counts.failed), (1, 1), "{:?}", report.events);
     let said = report.error.unwrap();
     assert!(
-        said.contains("given up") && said.contains("/greeting on /") && said.contains("did not answer for"),
+        said.contains("was abandoned")
+            && said.contains("/greeting on /")
+            && said.contains("did not answer for"),
         "{said}"
     );
     assert_eq!(scene.reports().last().unwrap().run, report.run);

@@ -22,7 +22,7 @@ fn forgotten(scene: &Scene) -> uuid::Uuid {
 fn finds_it(scene: &Scene) -> Report {
     let report = scene.run().report;
     assert_eq!((report.counts.changed, report.counts.corrective), (1, 0));
-    assert!(report.error.as_deref().unwrap().contains("put back from an older copy"), "{:?}", report.error);
+    assert!(report.error.as_deref().unwrap().contains("restored from an older copy"), "{:?}", report.error);
     report
 }
 

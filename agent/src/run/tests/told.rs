@@ -53,9 +53,9 @@ fn a_run_that_did_not_end_is_told_by_its_mark_alone() {
     std::fs::write(&mark, "2026-11-29T03:00:00.25Z\n").unwrap();
     let status = scene.status();
     let words =
-        "failed: the last run, begun 2026-11-29T03:00:00Z, did not end: no report says what it changed";
+        "failed: the last run, which began 2026-11-29T03:00:00Z, did not end: no report says what it changed";
     assert!(status.contains(words), "{status}");
-    assert!(scene.doctor("last run").contains("the last one, begun 2026-11-29T03:00:00Z, did not end"));
+    assert!(scene.doctor("last run").contains("the last one, which began 2026-11-29T03:00:00Z, did not end"));
 
     for damaged in ["", "yesterday", &"x".repeat(99)] {
         std::fs::write(&mark, damaged).unwrap();
@@ -80,7 +80,7 @@ fn no_clock_makes_drift_older_than_it_is_or_younger_than_now() {
         .store(&scene.state())
         .unwrap();
     let status = scene.status();
-    assert!(status.contains("corrected at a time that has not come yet (a clock was set back)"), "{status}");
+    assert!(status.contains("corrected at a time in the future (a clock was set back)"), "{status}");
     scene.run();
     assert!(scene.kept().drifted.unwrap() <= crate::clock::now());
 
@@ -227,7 +227,7 @@ fn a_machine_that_the_server_refuses_is_promised_neither_a_catalog_nor_that_its_
     refuses("catalog-broken");
     scene.run();
     assert!(
-        scene.doctor("cache").contains("no catalog yet; the server gives none"),
+        scene.doctor("cache").contains("no catalog yet; the server does not give one"),
         "{}",
         scene.doctor("cache")
     );
@@ -236,10 +236,10 @@ fn a_machine_that_the_server_refuses_is_promised_neither_a_catalog_nor_that_its_
         refuses(over);
         scene.run();
         for told in [scene.doctor("reports"), scene.status()] {
-            assert!(told.contains("set aside once it is enrolled anew"), "{over}: {told}");
+            assert!(told.contains("set aside once it is enrolled again"), "{over}: {told}");
             assert!(!told.contains("delivers them") && !told.contains("to be delivered"), "{told}");
         }
-        assert!(scene.doctor("cache").contains("the server gives none"));
+        assert!(scene.doctor("cache").contains("the server does not give one"));
     }
     scene.server.answers(|_| ScriptedAnswer::Lost);
     assert!(scene.doctor("cache").contains("the next run that reaches the server"));

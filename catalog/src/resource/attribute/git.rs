@@ -48,7 +48,7 @@ impl Attribute for GitRemote {
                 .split_once('@')
                 .is_some_and(|(user, host)| user.contains(':') || host.starts_with('-'))
             {
-                return Err(Mismatch::because("holds a password, which everyone would see")
+                return Err(Mismatch::because("contains a password, which everyone would see")
                     .help("use a key: give its path as `identity`"));
             }
             return plain(text);

@@ -35,7 +35,7 @@ impl Attribute for AbsolutePath {
         let text = value.as_str().ok_or(Mismatch::KIND)?;
         let Some(rest) = text.strip_prefix('/') else { return Err(Mismatch::KIND) };
         if text.contains('\0') || text.len() > 4095 {
-            return Err(Mismatch::because("holds a NUL byte or is longer than 4095 bytes"));
+            return Err(Mismatch::because("contains a NUL byte or is longer than 4095 bytes"));
         }
         if !rest.is_empty() && rest.split('/').any(|part| matches!(part, "" | "." | "..")) {
             let why = format!("is `{}`, which is not normal", text.escape_debug());

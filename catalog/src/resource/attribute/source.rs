@@ -115,7 +115,7 @@ pub(super) fn url<'a>(text: &'a str, schemes: &[&str]) -> Result<&'a str, Mismat
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     if authority.contains('@') && schemes != ["ssh://"] {
         // Not quoted, since it may be a password.
-        return Err(Mismatch::because("holds credentials, which everyone would see")
+        return Err(Mismatch::because("contains credentials, which everyone would see")
             .help("take them out of the URL and give them as `headers`"));
     }
     let plain = |b: u8| b.is_ascii_graphic() && !b"\"'<>\\^`{|}#".contains(&b);

@@ -78,7 +78,7 @@ impl Attribute for PublicKey {
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let text = value.as_str().ok_or(Mismatch::KIND)?;
         if text.trim().contains(char::is_control) {
-            return Err(Mismatch::because("holds a line break").help("give one key, as one line"));
+            return Err(Mismatch::because("contains a line break").help("give one key, as one line"));
         }
         if text.contains("PRIVATE KEY") {
             return Err(Mismatch::because("is a private key").help("give the text of the `.pub` file"));

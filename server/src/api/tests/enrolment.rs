@@ -190,7 +190,7 @@ async fn a20_the_first_use_of_a_new_certificate_ends_the_old_one() {
     fixture.server.live.write_seen().await;
     let (is, why) = state().await;
     assert!(
-        is == State::KeptBack && why.contains("certificate of it that was replaced was shown"),
+        is == State::KeptBack && why.contains("a replaced certificate of this node was presented"),
         "{is:?} {why}"
     );
     new.catalog().await;
@@ -203,7 +203,10 @@ async fn a20_the_first_use_of_a_new_certificate_ends_the_old_one() {
     let later = Timestamp::now() + SignedDuration::from_mins(5);
     assert!(fixture.server.identity.admit(&peer, later).await.is_err());
     let (is, why) = state().await;
-    assert!(is == State::KeptBack && why.contains("that was replaced was shown"), "{is:?} {why}");
+    assert!(
+        is == State::KeptBack && why.contains("a replaced certificate of this node was presented"),
+        "{is:?} {why}"
+    );
 }
 
 #[actix_web::test]

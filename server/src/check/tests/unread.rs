@@ -109,7 +109,7 @@ fn files_that_nobody_reads_are_told_with_where_they_belong() {
         ("modules/kiosk/manifests/x.pp", "`x.toml`"),
         ("modules/kiosk/manifests/y.yaml", "`y.toml`"),
         ("modules/kiosk/manifests/init.toml.bak", "remove the copy"),
-        ("modules/kiosk/tasks/main.yml", "stands in `manifests/*.toml`"),
+        ("modules/kiosk/tasks/main.yml", "belong in `manifests/*.toml`"),
         ("modules/kiosk/template/x.hbs", "did you mean `modules/kiosk/templates/`?"),
         ("modules/kiosk/x.hbs", "did you mean `modules/kiosk/templates/x.hbs`?"),
         ("modules/kiosk/templates/a.erb", "`a.hbs`"),
@@ -157,8 +157,8 @@ fn comparisons_that_are_never_true_are_told() {
         said(&[(WEB, &text)])
     };
     for (expression, help) in [
-        ("port == '8080'", "a number stands without quotes: 8080"),
-        ("!('80' != port)", "a number stands without quotes: 80"),
+        ("port == '8080'", "write a number without quotes: 8080"),
+        ("!('80' != port)", "write a number without quotes: 80"),
         ("port == 99999", "`port` is of the type Optional[Port]"),
         ("speed == 'fsat'", "did you mean `fast`?"),
         ("node.stage == 'prodution'", "did you mean `production`?"),
@@ -181,7 +181,7 @@ fn what_goes_to_machines_is_neither_a_template_nor_a_manifest() {
         assert_eq!(said(&[(path, jinja)]), "", "{path}");
     }
     let inner = said(&[("modules/templates/templates/x.conf", "x\r\n")]);
-    assert!(inner.contains("nobody reads") && inner.contains("Windows line endings"), "{inner}");
+    assert!(inner.contains("nothing reads") && inner.contains("Windows line endings"), "{inner}");
 }
 
 #[test]
@@ -211,6 +211,6 @@ fn templates_whose_names_are_computed_are_read() {
         "content = \"${template('test.conf')}\"\n",
     ] {
         let all = kiosk(body);
-        assert!(all.contains("nobody reads `modules/kiosk/templates/prod.conf`"), "{body}: {all}");
+        assert!(all.contains("nothing reads `modules/kiosk/templates/prod.conf`"), "{body}: {all}");
     }
 }

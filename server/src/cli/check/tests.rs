@@ -26,7 +26,7 @@ fn a_check_says_what_the_server_does_with_the_commit() {
     let kept = checked(&[(ACME, bad)]);
     let said = verdict(&kept, Beside::Commit("HEAD"));
     assert!(
-        said.contains("with HEAD in force, the server takes this as a commit: the node that does"),
+        said.contains("with HEAD in force, the server accepts this as a commit: the node that does"),
         "{said}"
     );
     let said = verdict(&kept, Beside::Unknown);
@@ -83,10 +83,10 @@ fn a_check_names_the_machines_that_leave_a_customer() {
     write(&scratch, &[(INVENTORY.0, acme), ("inventory/a/birch.toml", INVENTORY.1)]);
     assert_eq!(
         said(None),
-        "beside HEAD: 1 machine to another customer: web1.acme.example (a/acme to a/birch)"
+        "beside HEAD: 1 machine moved to another customer: web1.acme.example (a/acme to a/birch)"
     );
     commit(&scratch, &[(INVENTORY.0, ""), ("inventory/a/birch.toml", INVENTORY.1)]);
-    let gone = "1 machine out of the inventory: db1.acme.example";
+    let gone = "1 machine no longer in the inventory: db1.acme.example";
     assert!(said(None).starts_with(&format!("beside HEAD^: {gone}")), "{}", said(None));
     assert!(said(Some("main")).starts_with(&format!("beside main^: {gone}")), "{}", said(Some("main")));
 }

@@ -71,7 +71,7 @@ pub(super) fn all(asked: &Asked, key: &str, standing: Option<&Standing>) -> Vec<
         let verb = if matches!(standing, Some(Standing::Unknown)) { "may give" } else { "gives" };
         let what = value.map(|value| format!(": it is {} on this machine", value.shown()));
         format!(
-            "`{manifest}` {verb} this itself ({}:{}), which goes before the data{}",
+            "`{manifest}` {verb} this itself ({}:{}), which takes precedence over the data{}",
             origin.file,
             origin.line,
             what.unwrap_or_default()
@@ -119,8 +119,8 @@ mod tests {
         all(&asked, key, standing(&asked, key).as_ref())
     }
 
-    const PLACE: &str = "`profile::kiosk` gives this itself (modules/profile/manifests/kiosk.toml:3), which goes \
-                         before the data: it is 99 on this machine";
+    const PLACE: &str = "`profile::kiosk` gives this itself (modules/profile/manifests/kiosk.toml:3), which takes \
+                         precedence over the data: it is 99 on this machine";
 
     #[test]
     fn what_a_manifest_gives_is_what_it_gives_this_machine() {

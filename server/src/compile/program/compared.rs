@@ -67,7 +67,7 @@ fn never(program: &Program, of: &Type, compared: &Compared) -> Option<Diagnostic
     let number =
         literal.as_str().and_then(|text| text.parse::<i64>().ok()).filter(|number| fits(&(*number).into()));
     match (number, of, literal.as_str()) {
-        (Some(number), ..) => Some(problem.help(format!("a number stands without quotes: {number}"))),
+        (Some(number), ..) => Some(problem.help(format!("write a number without quotes: {number}"))),
         (None, Type::Enum(words), Some(text)) => {
             Some(problem.did_you_mean(text, words.iter().map(|word| &**word)))
         }

@@ -37,7 +37,7 @@ async fn each_is_framed_and_says_what_happened_and_what_to_do() {
         (Error::TooMany(SignedDuration::from_secs(9)), 429, "Too many attempts", "wait 9 seconds.", true),
         (Error::Busy, 503, "Server busy", "try again in 5 seconds.", true),
         (Error::Store(inside.into()), 503, "Store unavailable", "see its log; try again in 30", true),
-        (Error::Unforeseen, 500, "Server error", "an operator finds the cause in the log", true),
+        (Error::Unforeseen, 500, "Server error", "an operator can find the cause in the log", true),
         (Error::OtherHost, 421, "Another server", "an operator can add it to `names`", false),
     ] {
         let (found, page) = page_of(error).await;
@@ -125,7 +125,7 @@ async fn a_server_that_is_not_ready_says_why_to_programs_on_a_line_and_to_people
     let seeded = empty();
     let line = ask(&seeded, TestRequest::get().uri("/readyz").insert_header(("accept", "*/*"))).await;
     assert_eq!(line.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(line.body, "no good commit is in force: nodes get no catalog until one comes\n");
+    assert_eq!(line.body, "no good commit is in force: nodes get no catalog until there is one\n");
     let browser = ("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
     let page = ask(&seeded, TestRequest::get().uri("/readyz").insert_header(browser)).await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);

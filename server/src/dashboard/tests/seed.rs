@@ -361,7 +361,7 @@ pub fn misspelt() -> Diagnostic {
     let file = "hieradata/customers/acme.toml".into();
     Diagnostic::error(
         Code::UnknownKey,
-        "nobody reads `nginx.worker_proceses`",
+        "nothing reads `nginx.worker_proceses`",
         Origin::locate(&file, DATA, 8..23),
     )
     .label("not a parameter of `profile::nginx`")

@@ -38,10 +38,10 @@ async fn what_needs_attention_comes_first_with_its_reason_and_nothing_is_said_of
     for (line, reason) in lines.iter().zip([
         "nothing was heard for 9 h",
         "1 of 64 resources failed in the last run and 1 was skipped",
-        "no new catalog at commit 9ab12cd4e5: hieradata/customers/acme.toml: nobody reads `nginx.worker_proceses`",
+        "no new catalog at commit 9ab12cd4e5: hieradata/customers/acme.toml: nothing reads `nginx.worker_proceses`",
         "1 of 64 resources differs",
         "never heard from",
-        "nobody added it",
+        "not added",
     ]) {
         assert!(line["reason"].as_str().unwrap().contains(reason), "{line}");
     }
@@ -95,7 +95,7 @@ async fn a_machine_whose_catalog_is_known_to_be_broken_is_broken_before_its_next
     let overview = json(&seeded, "ana", "/overview").await;
     let attention = overview["attention"].as_array().unwrap();
     let line = attention.iter().find(|line| line["node"] == "web1.acme.example").unwrap();
-    let why = "no new catalog at commit 1111aaaa22: hieradata/customers/acme.toml: nobody reads";
+    let why = "no new catalog at commit 1111aaaa22: hieradata/customers/acme.toml: nothing reads";
     assert!(line["reason"].as_str().unwrap().contains(why), "{line}");
     let commits = see(&seeded, "ana", "/commits").await.body;
     assert!(commits.contains("1 node does not get it"), "{commits}");
@@ -138,7 +138,7 @@ async fn what_policy_switches_off_is_not_called_as_it_should_be() {
     assert!(page(&all_off).await.contains("Nothing was checked: all resources are switched off"));
     assert!(page(&part_off).await.contains("all that policy does not switch off was as it should be"));
     let overview = see(&seeded, "ana", "/").await.body;
-    assert!(!overview.contains("Nothing: every machine") && overview.contains("nothing was looked at"));
+    assert!(!overview.contains("Nothing: every machine") && overview.contains("nothing was checked"));
 }
 
 #[actix_web::test]

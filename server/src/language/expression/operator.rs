@@ -202,7 +202,7 @@ fn contains(item: &Value, container: &Value) -> Result<bool, Fault> {
             let message = format!("`in` looks into a list or a map, not into {}", described(container));
             let fault = Fault::new(Code::WrongType, message, 0..0);
             Err(match container.kind {
-                Kind::String(_) => fault.help("text.contains(part) looks into a text"),
+                Kind::String(_) => fault.help("text.contains(part) searches a string"),
                 _ => fault,
             })
         }

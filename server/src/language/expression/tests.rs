@@ -121,7 +121,7 @@ fn numbers_compare_across_types_and_nothing_else_does() {
     gives("[1, {'a': 2.0}] == [1.0, {'a': 2}]", true);
     gives("1.0 in [1, 2] && 'os' in facts && !('oss' in facts)", true);
     assert_eq!(fails("16384 > '4'").0, "`>` does not apply to the integer 16384 and the string \"4\"");
-    assert_eq!(fails("'a' in 'abc'").2, "text.contains(part) looks into a text");
+    assert_eq!(fails("'a' in 'abc'").2, "text.contains(part) searches a string");
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn lists_maps_and_numbers_have_the_usual_functions() {
     gives("sha256('')", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     gives("base64.decode(base64.encode('hü')) + json({'b': [1, 'x']})", r#"hü{"b":[1,"x"]}"#);
     gives("default(facts.none, 'x')", "x");
-    assert_eq!(fails("int('4x')").0, "`int` cannot make an integer of the string \"4x\"");
+    assert_eq!(fails("int('4x')").0, "`int` cannot make an integer from the string \"4x\"");
     assert_eq!(fails("[1, 'a'].sort()").0, "these elements cannot be compared with each other");
     assert_eq!(fails("size(1)").0, "`size` takes a string, a list or a map, not the integer 1");
 }

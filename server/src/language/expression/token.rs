@@ -133,10 +133,10 @@ fn scoped(source: &str, at: usize) -> Fault {
     match (fact, global) {
         (Some((_, fact)), _) => fault.help(format!("that fact is `{fact}`")),
         (None, Some(global)) => {
-            fault.help(format!("a fact is `facts.{global}`, and a parameter is its name alone"))
+            fault.help(format!("a fact is `facts.{global}`, and a parameter is only its name"))
         }
         _ if source[end..].starts_with('(') => {
-            fault.help("functions have no module: `::` is no part of their names")
+            fault.help("functions have no module: `::` is not part of their names")
         }
         _ => fault.help(format!("a value of another class is `lookup('{name}')`")),
     }

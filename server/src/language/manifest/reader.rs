@@ -182,7 +182,7 @@ fn check_kind(reading: &mut Reading<'_>, manifest: &Manifest) {
 fn check_lets(reading: &mut Reading<'_>, manifest: &Manifest) {
     for binding in &manifest.lets {
         let Some(parameter) = manifest.parameter(&binding.name) else { continue };
-        let message = format!("`{}` is a parameter, and `[let]` names it again", binding.name);
+        let message = format!("`{}` is a parameter, so `[let]` cannot have the same name", binding.name);
         reading.problems.push(
             Diagnostic::error(Code::BadName, message, Origin::clone(&binding.key_origin))
                 .label("named again")

@@ -67,7 +67,7 @@ impl Reading<'_> {
     }
 
     pub(super) fn later(&mut self, entry: &Entry) {
-        let message = format!("`{}` is not in this version", entry.key);
+        let message = format!("`{}` is not supported in this version", entry.key);
         self.problems.push(Diagnostic::error(Code::Unsupported, message, Origin::clone(&entry.key_origin)));
     }
 }

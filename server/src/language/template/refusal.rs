@@ -61,7 +61,7 @@ pub(super) fn of_partial(inside: &Inside) -> Fault {
 
 /// The fault for a tag that has no meaning in Handlebars.
 pub(super) fn unreadable(inside: &Inside) -> Fault {
-    Fault::new(Code::Syntax, "this is not a tag of Handlebars", inside.place(0).start..inside.span.end)
+    Fault::new(Code::Syntax, "this is not a Handlebars tag", inside.place(0).start..inside.span.end)
 }
 
 /// The fault for a block without a value, such as `{{#if}}`.

@@ -227,7 +227,7 @@ impl Render<'_> {
         let fault = Fault { message, span: block.argument.span.clone(), ..exhausted.fault.clone() };
         let told = template.diagnostic(&fault);
         exhausted.told = Some(match &value.origin {
-            Some(origin) => told.related(Origin::clone(origin), "the elements stand here"),
+            Some(origin) => told.related(Origin::clone(origin), "the elements are here"),
             None => told,
         });
         exhausted.elements = count;
@@ -306,7 +306,7 @@ fn no_text(value: &Value, written: &str, span: &Range<usize>) -> Fault {
     let fault = Fault::new(Code::WrongType, message, span.clone());
     match open {
         "null" => fault.help(format!(
-            "{{{{default {written} \"…\"}}}} stands in for null, and {{{{#if (has {written})}}}} asks first"
+            "{{{{default {written} \"…\"}}}} replaces null, and {{{{#if (has {written})}}}} checks for it"
         )),
         "a list" => fault.help(format!("write {{{{join {written} \", \"}}}} or {{{{#each {written}}}}}")),
         _ => fault.help(format!("write {{{{#each {written}}}}} or {{{{json {written}}}}}")),

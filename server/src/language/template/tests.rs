@@ -216,7 +216,7 @@ fn a_tag_is_refused_with_what_to_write() {
         ("{{upper {\"a\":1}}}", "1:9: expected a name, found `{`"),
         ("{{(upper title) title}}", "1:17: unexpected text after the expression"),
         ("{{'x' title}}", "1:7: unexpected text after the expression"),
-        ("{{upper 192.0.2.1}}", "1:3: this is not a tag of Handlebars"),
+        ("{{upper 192.0.2.1}}", "1:3: this is not a Handlebars tag"),
         ("{{> (upper title)}}", "1:5: expected a name, found `(`"),
         ("{{> a b c}}", "1:9: expected name=value"),
         ("{{> a b=1 b=2}}", "1:11: `b` is given twice"),

@@ -91,7 +91,8 @@ fn reason(path: &Path, error: &gix::Error) -> String {
         return format!("{}; `git -C {shown} log` may say more", obstacle(path).unwrap_or(words));
     }
     format!(
-        "{}; `git -C {shown} log` must work for the user that reads it; if no git is meant, remove {}",
+        "{}; `git -C {shown} log` must work for the user that reads it; if this is not meant to be a git repository, \
+         remove {}",
         obstacle(&git).unwrap_or(words),
         git.display()
     )
@@ -109,7 +110,7 @@ fn obstacle(git: &Path) -> Option<String> {
     if git.is_file() {
         let text = std::fs::read_to_string(git).unwrap_or_default();
         let Some(named) = text.strip_prefix("gitdir:") else {
-            return Some(format!("{} is a file that names no repository", git.display()));
+            return Some(format!("{} is a file that does not name a repository", git.display()));
         };
         let named: PathBuf = git.parent()?.join(named.trim());
         return unread(&named).map(|unread| format!("{} names {unread}", git.display()));

@@ -205,7 +205,7 @@ fn a_git_repository_that_cannot_be_read_is_an_error_with_its_cause_and_never_a_p
         ("git init -q; echo '<<<<<<< HEAD' >> .git/config", "on line 6"),
         ("git init -q; git config core.repositoryFormatVersion 2", "only versions 0 and 1"),
         ("echo 'gitdir: /nowhere/at/all' > .git", "DIR/.git names /nowhere/at/all: No such file"),
-        ("touch .git", "DIR/.git is a file that names no repository; "),
+        ("touch .git", "DIR/.git is a file that does not name a repository; "),
         ("mkdir .git", "DIR/.git/HEAD: No such file or directory (os error 2); `git -C DIR log` must work"),
         ("git init -q; rm -r .git/refs", "DIR/.git/refs: No such file"),
         ("git init -q --bare; rm -r objects", "DIR/objects: No such file"),

@@ -33,7 +33,7 @@ fn a_zip_with_absolute_names_or_a_method_that_unzip_does_not_know_is_refused() {
     for (pack, words) in [
         ("); i = zipfile.ZipInfo('x'); i.filename = '/app-1/evil'; z.writestr(i, 'x')", "absolute"),
         ("); z.writestr('app-1/../../evil', 'x')", "holds `app-1/../../evil`, which leads out"),
-        (", zipfile.ZIP_LZMA); z.write('README')", "knows no way"),
+        (", zipfile.ZIP_LZMA); z.write('README')", "cannot unpack"),
     ] {
         let mut bench = bench(&zip(pack));
         add(&mut bench, "a.zip", &[]);

@@ -70,9 +70,9 @@ fn an_activation_that_fails_is_taken_back_and_said_to_have_failed_twice() {
 fn the_first_release_stays_when_it_fails() {
     let mut shop = Shop::new(&[("health", "false".into()), ("health_timeout", 0.into())]);
     shop.want("1");
-    assert!(shop.fails().contains("there is no release before it"));
+    assert!(shop.fails().contains("there is no earlier release"));
     shop.is_live("1");
-    assert!(shop.fails().contains("there is no release before it"));
+    assert!(shop.fails().contains("there is no earlier release"));
     shop.set("health", "true");
     let event = shop.run();
     assert_eq!(event.status, Status::Changed, "{event:?}");

@@ -57,7 +57,7 @@ fn a_validator_that_is_not_there_has_refused_nothing_and_is_named() {
         let findings = bench.run(Mode::Enforce);
         let reason = findings.events[0].reason.as_deref().unwrap();
         assert!(
-            reason.starts_with("the new content could not be judged by `validate`, and the old one stays"),
+            reason.starts_with("`validate` could not check the new content, so the old content stays"),
             "{reason}"
         );
         assert!(reason.contains(words) && !reason.contains("setsid"), "{reason}");
@@ -182,7 +182,7 @@ fn what_goes_with_the_owner_is_said() {
     let alone: File = trial::want("/srv/su1", &attributes);
     let changes = trial::changes(&Files, &double, &alone);
     assert!(
-        changes[0].note.as_deref().unwrap().contains("its set-user-id bit goes with that (4755 now)"),
+        changes[0].note.as_deref().unwrap().contains("its set-user-id bit is cleared by that (4755 now)"),
         "{changes:?}"
     );
     trial::correct(&Files, &double, &alone).unwrap();

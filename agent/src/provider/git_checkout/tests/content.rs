@@ -197,7 +197,7 @@ fn a_change_of_a_file_with_such_line_ends_is_still_one() {
     bench.run(Mode::Enforce);
     sh(&bench, "printf 'mine\\r\\n' >app/w.txt");
     let said = event(&mut bench);
-    assert!(said.reason.unwrap().contains("force = true would throw that away"));
+    assert!(said.reason.unwrap().contains("force = true would discard that"));
     sh(&bench, &format!("{COMMIT} echo new >w.txt; git commit -qam new"));
     bench.run(Mode::Enforce);
     assert_eq!(bench.read("app/w.txt").as_deref(), Some("mine\r\n"));
@@ -217,5 +217,5 @@ fn a_pointer_of_lfs_is_said_to_be_one() {
     bench.run(Mode::Enforce);
     let said = event(&mut bench);
     assert_eq!(said.status, Status::Info, "{said:?}");
-    assert!(said.reason.unwrap().starts_with("a.bin holds a pointer of Git LFS"));
+    assert!(said.reason.unwrap().starts_with("a.bin contains a Git LFS pointer"));
 }

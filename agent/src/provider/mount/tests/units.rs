@@ -19,7 +19,7 @@ fn another_definition_of_its_unit_is_a_failure_that_names_it() {
         }
         let why = trial::plan(&Mounts, &double, &data(&[])).unwrap_err().to_string();
         let does = if is_mask { "masks" } else { "defines" };
-        assert!(why.contains(&format!("/{path} {does} `")) && why.contains("the boot goes by that"), "{why}");
+        assert!(why.contains(&format!("/{path} {does} `")) && why.contains("the boot uses that"), "{why}");
         let gone = data(&[("ensure", "absent".into())]);
         assert!(trial::correct(&Mounts, &double, &gone).unwrap().failed.is_empty());
         assert_eq!(trial::changes(&Mounts, &double, &gone), []);

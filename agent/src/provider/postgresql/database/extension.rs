@@ -51,9 +51,9 @@ pub(super) fn add(want: &PostgresqlDatabase, writing: Writing<'_>) -> Result<(),
 
 fn refused(want: &PostgresqlDatabase, why: &str) -> Error {
     Error::Refused(format!(
-        "others than superusers may create in the schema `public` of `{0}`, where what an extension's script calls could be \
-         planted; {why}. Look through `public`, then make the extension by hand, or let only superusers create there: \
-         ALTER SCHEMA public OWNER TO CURRENT_USER; REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        "users other than superusers may create objects in the schema `public` of `{0}`, and could plant what an \
+         extension's script calls; {why}. Check `public`, then create the extension by hand, or let only superusers \
+         create objects there: ALTER SCHEMA public OWNER TO CURRENT_USER; REVOKE CREATE ON SCHEMA public FROM PUBLIC",
         want.title
     ))
 }

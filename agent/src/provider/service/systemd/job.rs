@@ -143,9 +143,7 @@ impl Bus {
             // Skipped: the unit does not run, or one of its conditions is not met.
             "done" | "skipped" => Ok(()),
             "dependency" => Err(self.of_a_requirement(name, verb).await),
-            "assert" => {
-                Err(not_done(name, verb, "an assertion (`Assert…=`) of its definition does not hold"))
-            }
+            "assert" => Err(not_done(name, verb, "an assertion (`Assert…=`) of its definition is not met")),
             "failed" | "timeout" => Err(self.failure(name, verb).await),
             other => Err(not_done(name, verb, format!("the job was ended: {other}"))),
         }
@@ -196,7 +194,7 @@ impl Bus {
                 return Err(not_done(
                     name,
                     UnitVerb::Restart,
-                    format!("whether it comes up is not known, since {why}"),
+                    format!("it is not known whether it comes up, since {why}"),
                 ));
             }
             tokio::time::sleep(EVERY).await;

@@ -166,7 +166,7 @@ impl UnitState {
             UnitActivity::Running | UnitActivity::Starting => None,
             UnitActivity::Failed | UnitActivity::Restarting => Some(self.failure(verb)),
             UnitActivity::Stopped | UnitActivity::Stopping if !self.is_meant => Some(
-                "systemd skipped it, since a condition (`Condition…=`) of its definition does not hold".to_owned(),
+                "systemd skipped it, since a condition (`Condition…=`) of its definition is not met".to_owned(),
             ),
             UnitActivity::Stopped | UnitActivity::Stopping if verb == UnitVerb::Start => Some(
                 "it ended by itself at once; for a unit that does something and ends, leave `ensure` out, or give it \

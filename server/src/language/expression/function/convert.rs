@@ -58,14 +58,14 @@ fn int(a: &Arguments) -> Result<Value, Fault> {
         Kind::String(text) => text.parse().ok(),
         _ => None,
     };
-    int.map(Value::from).ok_or_else(|| a.bad(format!("cannot make an integer of {}", described(value))))
+    int.map(Value::from).ok_or_else(|| a.bad(format!("cannot make an integer from {}", described(value))))
 }
 
 fn uint(a: &Arguments) -> Result<Value, Fault> {
     let value = int(a)?;
     match value.as_int() {
         Some(0..) => Ok(value),
-        _ => Err(a.bad(format!("cannot make an unsigned integer of {}", described(a.value(0))))),
+        _ => Err(a.bad(format!("cannot make an unsigned integer from {}", described(a.value(0))))),
     }
 }
 
@@ -77,7 +77,7 @@ fn double(a: &Arguments) -> Result<Value, Fault> {
         Kind::String(text) => text.parse().ok(),
         _ => None,
     };
-    float.map(Value::from).ok_or_else(|| a.bad(format!("cannot make a double of {}", described(value))))
+    float.map(Value::from).ok_or_else(|| a.bad(format!("cannot make a double from {}", described(value))))
 }
 
 fn string(a: &Arguments) -> Result<Value, Fault> {
@@ -85,7 +85,9 @@ fn string(a: &Arguments) -> Result<Value, Fault> {
     if text.push(a.value(0)) {
         return Ok(text.finish());
     }
-    Err(a.bad(format!("cannot make a string of {}", a.value(0).noun())).help("json(x) writes lists and maps"))
+    Err(a
+        .bad(format!("cannot make a string from {}", a.value(0).noun()))
+        .help("json(x) writes lists and maps"))
 }
 
 fn bool(a: &Arguments) -> Result<Value, Fault> {
@@ -99,7 +101,7 @@ fn bool(a: &Arguments) -> Result<Value, Fault> {
         },
         _ => None,
     };
-    bool.map(Value::from).ok_or_else(|| a.bad(format!("cannot make a boolean of {}", described(value))))
+    bool.map(Value::from).ok_or_else(|| a.bad(format!("cannot make a boolean from {}", described(value))))
 }
 
 /// The name of the type in CEL, as a string.

@@ -146,7 +146,7 @@ impl Render<'_> {
     fn position(&self, position: Position, up: usize, span: &Range<usize>) -> Result<Value, Fault> {
         let found = self.contexts.iter().rev().filter_map(|context| context.position.as_ref()).nth(up);
         let Some((key, at, count)) = found else {
-            let message = "this is for {{#each}} alone";
+            let message = "this is only for {{#each}}";
             return Err(Fault::new(Code::UnknownName, message, span.clone()));
         };
         Ok(match position {
@@ -184,7 +184,11 @@ impl Render<'_> {
             Helper::Get => {
                 let (map, key) = (self.value(&arguments[0])?, self.value(&arguments[1])?);
                 if key.is_sensitive() {
-                    return Err(Fault::new(Code::Secret, "`get` takes no sensitive key", span.clone()));
+                    return Err(Fault::new(
+                        Code::Secret,
+                        "`get` does not take a sensitive key",
+                        span.clone(),
+                    ));
                 }
                 match operator::index(&map, &key)? {
                     Some(value) => Ok(value.clone()),

@@ -278,8 +278,9 @@ fn of_a_library(name: &str, span: &Range<usize>) -> Fault {
     let own = name.split_once("::").map(|(_, own)| own.to_ascii_lowercase()).unwrap_or_default();
     match OF_PUPPET.iter().find(|(begin, _)| own.starts_with(begin)) {
         Some((_, known)) => fault.help(format!("here that is `{known}`")),
-        None => fault
-            .help("there are no types of libraries: a type is one of the language, or the name of a define"),
+        None => fault.help(
+            "there are no types from libraries: a type is part of the language, or the name of a define",
+        ),
     }
 }
 

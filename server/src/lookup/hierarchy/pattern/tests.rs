@@ -30,7 +30,7 @@ fn levels_that_could_mislead_are_refused_with_a_place() {
         ("path = \"${facts.os.family.toml\"", "a `${` is not closed"),
         ("path = \"${facts.x}.toml\"\ntenant = true", "must not contain a fact"),
         ("path = \"a.toml\"\npaths = [\"b.toml\"]", "not both"),
-        ("glob = \"*.toml\"\npath = \"a.toml\"", "`glob` is not in this version"),
+        ("glob = \"*.toml\"\npath = \"a.toml\"", "`glob` is not supported in this version"),
         ("paht = \"a.toml\"", "did you mean `path`?"),
         ("path = \"${node.labels.rack}.toml\"", "label `rack` is not declared"),
         ("path = \"a.toml\"\nlabels = []", "above the first header"),
