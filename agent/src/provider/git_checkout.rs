@@ -13,13 +13,14 @@ use super::archive::Seen;
 use super::archive::friends::Friends;
 use super::archive::owners::Owners;
 use super::{Applied, Error, Left, Need, Provider, Reading, Writing, properties};
-use crate::system::{self, FileKind, Inspect, Liveness};
+use crate::system::{self, Exit, FileKind, Inspect, Liveness};
 
 pub(super) mod change;
 mod content;
 mod damage;
 pub(super) mod git;
 pub(super) mod look;
+mod objects;
 mod revision;
 pub(super) mod tracked;
 #[cfg(test)]
@@ -88,6 +89,14 @@ impl Provider for Checkouts {
                     Err(Error::System(error @ system::Error::Spawn { .. })) => {
                         Ok(Plan::pending(format!("git is not installed: {error}")))
                     }
+                    Err(error @ Error::Command { exit: Exit::Code(_), .. }) => {
+                        let (remote, revision) = wanted(want)?;
+                        let git = git(want, remote, path, May::Look(reading));
+                        let objects = git.damaged_objects(revision)?.ok_or(error)?;
+                        let note = "a power cut leaves it so; they are fetched again";
+                        let change = Change::new(Property::Force, objects.words(), look::CLEAN).note(note);
+                        Ok(Plan::of(vec![change]))
+                    }
                     changes => Ok(Plan::of(changes?)),
                 }
             }
@@ -104,7 +113,7 @@ impl Provider for Checkouts {
         if changes.iter().any(|change| change.property == Property::Ensure) {
             change::make(want, remote, revision, writing)?;
         } else {
-            change::correct(want, remote, revision, changes, writing)?;
+            change::correct(want, (remote, revision), changes, writing)?;
         }
         Ok(Applied::default())
     }

@@ -7,6 +7,7 @@ use holdfast_catalog::resource::attribute::{GitRemote, GitRevision};
 
 use super::damage::{Damage, UPDATING};
 use super::git::{Git, May};
+use super::objects::fetch_again;
 use super::revision::{Local, RevisionKind};
 use super::{Change, Property};
 use crate::provider::archive::owners::Owners;
@@ -44,79 +45,119 @@ pub fn get(git: &Git<'_>, revision: &GitRevision, depth: Option<u32>) -> Result<
     Ok(commit)
 }
 
-/// Makes the changes that were planned.
+/// Makes the changes that were planned. If objects of git turn out to be damaged, they are fetched again first.
 pub fn correct(
     want: &GitCheckout,
-    remote: &GitRemote,
-    revision: &GitRevision,
+    (remote, revision): (&GitRemote, &GitRevision),
     changes: &[Change],
     writing: Writing<'_>,
 ) -> Result<(), Error> {
     let path = Path::new(want.title.as_str());
     let git = super::git(want, remote, path, May::Change(writing));
-    let is_off = |property| changes.iter().any(|change| change.property == property);
+    let owners = || {
+        let accounts = writing.machine.accounts()?;
+        Owners::of_user(want.user.as_ref(), None, &accounts).map_err(Error::Missing)
+    };
     let damage = Damage::of(path, writing.machine)?;
     let is_damaged = damage.words().is_some();
     if is_damaged {
-        let accounts = writing.machine.accounts()?;
-        let owners = Owners::of_user(want.user.as_ref(), None, &accounts).map_err(Error::Missing)?;
-        damage.repair(path, &owners, writing)?;
+        damage.repair(path, &owners()?, writing)?;
     }
-    let commit = if is_off(Property::Remote) {
-        Some(of_other_remote(&git, remote, revision, want.depth)?)
-    } else if is_off(Property::Revision) || is_damaged {
-        wanted_commit(&git, revision, want.depth)?
-    } else {
-        git.head()?
+    let force = want.force || is_damaged || writing.machine.lstat(&path.join(UPDATING))?.is_some();
+    let bringing = Bringing { want, remote, revision, changes, force, is_damaged, is_refetched: false };
+    let error = match bringing.bring(&git, writing) {
+        Err(error @ Error::Command { exit: Exit::Code(_), .. }) => error,
+        done => return done,
     };
-    let marker = path.join(UPDATING);
-    let interrupted = writing.machine.lstat(&marker)?.is_some();
-    if interrupted {
-        // A process that was stopped while writing it does not come back for it.
-        writing.machine.remove(&path.join(".git/index.lock"))?;
+    let Some(objects) = git.damaged_objects(revision)? else { return Err(error) };
+    let fetched = fetch_again(want, (remote, revision), &owners()?, writing);
+    fetched.map_err(|error| objects.refused(path, &error))?;
+    if git.damaged_objects(revision)?.is_some() {
+        if !force {
+            let error = Error::Unexpected(format!("{remote} does not have them all"));
+            return Err(objects.refused(path, &error));
+        }
+        Damage::lost_head().repair(path, &owners()?, writing)?;
     }
-    let changed = git.changed_files(want.submodules)?;
-    let mut never_clean = if is_damaged { Vec::new() } else { git.never_clean(&changed)? };
-    let is_untouched = changed.len() == never_clean.len();
-    if !is_untouched {
-        never_clean.clear();
-    }
-    if interrupted || is_untouched {
-        let access = Permissions { mode: 0o600, uid: None, gid: None };
-        let _ = writing.machine.stage(&marker, access, &mut &b""[..])?.commit()?;
-    }
-    let force = want.force || interrupted || is_damaged;
-    if force {
-        never_clean.clear();
-    }
-    let done =
-        git.make_way(&never_clean).and_then(|()| update(&git, want, commit.as_deref(), force, changes));
-    let done = done.and(git.bring_back(&never_clean));
-    // If git itself gives up, it leaves everything as it was: a change that the next run finds was made by someone.
-    if let Ok(()) | Err(Error::Command { exit: Exit::Code(_), .. }) = &done {
-        writing.machine.remove(&marker)?;
-    }
-    done
+    Bringing { is_refetched: true, ..bringing }.bring(&git, writing)
 }
 
-fn update(
-    git: &Git<'_>,
-    want: &GitCheckout,
-    commit: Option<&str>,
+/// A checkout that is brought to what is wanted.
+struct Bringing<'a> {
+    want: &'a GitCheckout,
+    remote: &'a GitRemote,
+    revision: &'a GitRevision,
+    changes: &'a [Change],
+    /// Whether local changes are thrown away.
     force: bool,
-    changes: &[Change],
-) -> Result<(), Error> {
-    let is_off = |property| changes.iter().any(|change| change.property == property);
-    if force {
-        git.look_at_all()?;
+    /// Whether git's own files were damaged, and were repaired.
+    is_damaged: bool,
+    /// Whether objects were damaged, and were fetched again.
+    is_refetched: bool,
+}
+
+impl Bringing<'_> {
+    fn bring(&self, git: &Git<'_>, writing: Writing<'_>) -> Result<(), Error> {
+        let commit = self.commit(git)?;
+        if let Some(commit) = &commit {
+            git.must_read(commit)?;
+        }
+        let marker = git.dir.join(UPDATING);
+        let interrupted = writing.machine.lstat(&marker)?.is_some();
+        if interrupted {
+            // A process that was stopped while writing it does not come back for it.
+            writing.machine.remove(&git.dir.join(".git/index.lock"))?;
+        }
+        let changed = git.changed_files(self.want.submodules)?;
+        let mut never_clean = if self.is_damaged { Vec::new() } else { git.never_clean(&changed)? };
+        let is_untouched = changed.len() == never_clean.len();
+        if !is_untouched || self.force {
+            never_clean.clear();
+        }
+        if interrupted || is_untouched {
+            let access = Permissions { mode: 0o600, uid: None, gid: None };
+            let _ = writing.machine.stage(&marker, access, &mut &b""[..])?.commit()?;
+        }
+        let done = git.make_way(&never_clean).and_then(|()| self.update(git, commit.as_deref()));
+        let done = done.and(git.bring_back(&never_clean));
+        // If git itself gives up, it leaves everything as it was: a change that the next run finds was made by someone.
+        if let Ok(()) | Err(Error::Command { exit: Exit::Code(_), .. }) = &done {
+            writing.machine.remove(&marker)?;
+        }
+        done
     }
-    if let Some(commit) = commit.filter(|_| is_off(Property::Revision) || is_off(Property::Force)) {
-        git.check_out(commit, force)?;
+
+    fn is_off(&self, property: Property) -> bool {
+        self.changes.iter().any(|change| change.property == property)
     }
-    if want.submodules {
-        git.check_out_submodules(force)?;
+
+    /// The commit to check out; `None` if what is checked out stays.
+    fn commit(&self, git: &Git<'_>) -> Result<Option<String>, Error> {
+        let (revision, depth) = (self.revision, self.want.depth);
+        let is_repaired = self.is_damaged || self.is_refetched;
+        let commit = if self.is_off(Property::Remote) {
+            Some(of_other_remote(git, self.remote, revision, depth)?)
+        } else if self.is_off(Property::Revision) || is_repaired {
+            wanted_commit(git, revision, depth)?
+        } else {
+            git.head()?
+        };
+        let is_other = is_repaired || self.is_off(Property::Revision) || self.is_off(Property::Force);
+        Ok(commit.filter(|_| is_other))
     }
-    Ok(())
+
+    fn update(&self, git: &Git<'_>, commit: Option<&str>) -> Result<(), Error> {
+        if self.force {
+            git.look_at_all()?;
+        }
+        if let Some(commit) = commit {
+            git.check_out(commit, self.force)?;
+        }
+        if self.want.submodules {
+            git.check_out_submodules(self.force)?;
+        }
+        Ok(())
+    }
 }
 
 /// Switches to another remote, and fetches what is wanted from it. Names from the old one no longer count, nor does a

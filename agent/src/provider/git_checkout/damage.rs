@@ -1,5 +1,5 @@
-//! What a power cut leaves of git's own files: empty files, and locks of processes that are gone. git gives up at each
-//! of them.
+//! What a power cut leaves of git's own files: empty and missing files, and locks of processes that are gone. git gives
+//! up at each of them.
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,13 @@ const LOCKS: [&str; 3] = [".git/index.lock", ".git/HEAD.lock", ".git/config.lock
 const INDEX: &str = ".git/index";
 const HEAD: &str = ".git/HEAD";
 
+/// Directories without which git does not take a directory for a repository.
+const OBJECTS: &str = ".git/objects";
+const REFS: &str = ".git/refs";
+
+/// Names of commits besides those in `REFS`.
+const PACKED_REFS: &str = ".git/packed-refs";
+
 /// A branch that does not exist. With it git accepts the directory as a repository, and what is wanted is checked out
 /// afterwards.
 const NO_BRANCH: &str = "ref: refs/heads/none\n";
@@ -31,6 +38,8 @@ const LIMIT: u64 = 64 * 1024;
 pub struct Damage {
     /// Files to remove: git creates them again.
     removed: Vec<PathBuf>,
+    /// Directories to make anew, empty.
+    emptied: Vec<PathBuf>,
     has_no_head: bool,
     words: Vec<String>,
 }
@@ -54,15 +63,29 @@ impl Damage {
                 damage.words.push(format!("{lock} is older than the last boot"));
             }
         }
-        damage.has_no_head = match file(HEAD)? {
+        let is_gone = |name: &str| -> Result<_, Error> { Ok(machine.lstat(&path.join(name))?.is_none()) };
+        let has_no_objects = is_gone(OBJECTS)?;
+        for (name, is_gone) in [(OBJECTS, has_no_objects), (REFS, is_gone(REFS)?)] {
+            damage.words.extend(is_gone.then(|| format!("{name} is not there")));
+            // Without objects, no name names anything, and git does not fetch.
+            damage.emptied.extend((is_gone || has_no_objects).then(|| path.join(name)));
+        }
+        damage.removed.extend(has_no_objects.then(|| path.join(PACKED_REFS)));
+        let has_no_head = match file(HEAD)? {
             Some(stat) if stat.size > 0 => {
                 !is_head(&machine.read(&path.join(HEAD), LIMIT)?.unwrap_or_default())
             }
             Some(_) => true,
-            None => machine.lstat(&path.join(HEAD))?.is_none(),
+            None => is_gone(HEAD)?,
         };
-        damage.words.extend(damage.has_no_head.then(|| format!("{HEAD} names nothing")));
+        damage.words.extend(has_no_head.then(|| format!("{HEAD} names nothing")));
+        damage.has_no_head = has_no_head || has_no_objects;
         Ok(damage)
+    }
+
+    /// `HEAD` names a commit that is lost.
+    pub fn lost_head() -> Self {
+        Self { has_no_head: true, ..Self::default() }
     }
 
     /// The damage in words; `None` if there is none.
@@ -90,6 +113,11 @@ impl Damage {
     pub fn repair(&self, path: &Path, owners: &Owners, writing: Writing<'_>) -> Result<(), Error> {
         for file in &self.removed {
             writing.machine.remove(file)?;
+        }
+        for dir in &self.emptied {
+            let access = Permissions { mode: 0o755, uid: owners.uid, gid: owners.gid };
+            writing.machine.remove_tree(dir)?;
+            writing.machine.make_dir(dir, access)?;
         }
         if self.has_no_head {
             let access = Permissions { mode: 0o644, uid: owners.uid, gid: owners.gid };

@@ -43,8 +43,8 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
 const FILES_TIMEOUT: Duration = Duration::from_secs(60);
 const OWN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Commands that read the files of a checkout, or ask a remote.
-const SLOW: [&str; 4] = ["ls-files", "ls-remote", "status", "submodule"];
+/// Commands that read the files of a checkout or of a commit, or ask a remote.
+const SLOW: [&str; 5] = ["ls-files", "ls-remote", "pack-objects", "status", "submodule"];
 
 /// The most bytes of git's output that are read, and of a list of all files, none of which may be left out.
 const LIMIT: usize = 4 * 1024 * 1024;
@@ -346,7 +346,7 @@ fn ssh(identity: Option<&AbsolutePath>) -> String {
 }
 
 /// The error for a failure of git. It names the arguments without all the settings.
-fn failed(arguments: &[&str], output: &Output) -> Error {
+pub(super) fn failed(arguments: &[&str], output: &Output) -> Error {
     Error::Command {
         command: format!("git {}", arguments.join(" ")),
         exit: output.exit,

@@ -9,6 +9,7 @@ use crate::enforce::bench::Bench;
 
 mod content;
 mod names;
+mod objects;
 
 /// A repository `origin` with two commits on `main`, the first tagged `v1`, the second `v2`.
 const ORIGIN: &str = "
@@ -292,6 +293,8 @@ fn what_a_power_cut_leaves_of_gits_own_files_is_repaired_by_force_and_named_with
         (": >app/.git/index", ".git/index is empty"),
         (": >app/.git/HEAD", ".git/HEAD names nothing"),
         ("rm app/.git/HEAD", ".git/HEAD names nothing"),
+        ("rm -r app/.git/objects", ".git/objects is not there"),
+        ("rm -r app/.git/refs", ".git/refs is not there"),
         ("touch -d 2000-01-01 app/.git/index.lock", ".git/index.lock is older than the last boot"),
         (
             ": >app/.git/index; : >app/.git/HEAD; touch -d 2000-01-01 app/.git/HEAD.lock",
