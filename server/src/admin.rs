@@ -45,6 +45,10 @@ pub const LINK_LIFETIME: SignedDuration = SignedDuration::from_mins(15);
 /// How long a poke waits until its commit has been judged.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a poke waits for the repository to be read, and for what is known of a commit if it cannot be read.
+const LOOK: Duration = Duration::from_secs(10);
+const KNOWN: Duration = Duration::from_millis(200);
+
 /// The most entries of the audit log in one answer.
 const AUDIT_AT_ONCE: u32 = 1_000;
 
@@ -117,6 +121,8 @@ enum Refused {
         "commit {0} has not reached the server: is it pushed, and to the branch that the server follows?"
     )]
     NotJudged(String),
+    #[error("the repository cannot be read: {0}")]
+    Unreadable(String),
     #[error("commit {0} has not arrived: {1}")]
     NoneComes(String, String),
     #[error("`{0}` is not a commit's id: give the id, $(git rev-parse '{0}')")]
@@ -206,12 +212,30 @@ async fn remove_user(context: &Context, name: String, by: &str) -> Result<Answer
 
 /// Makes the server look at the repository. If a commit is named, waits until it has been judged.
 async fn poke(context: &Context, commit: Option<String>) -> Result<Answer, Refused> {
-    context.live.poke();
+    let live = &context.live;
     let Some(commit) = commit else {
-        return Ok(Answer::Done("the server reads the repository now".into()));
+        return match tokio::time::timeout(LOOK, live.look()).await {
+            Ok(looked) => looked
+                .map(|()| Answer::Done("the server has read the repository".into()))
+                .map_err(Refused::Unreadable),
+            Err(_) => {
+                Ok(Answer::Done("the server is reading the repository, which has not answered yet".into()))
+            }
+        };
     };
-    let commit = commit::meant(context, &commit).await?;
-    let judged = context.live.judged(&commit, PATIENCE).await?;
+    let commit = match commit::meant(context, &commit).await {
+        // It may be unknown only because it was not read yet, or cannot be.
+        Err(Refused::Short(digits)) => match tokio::time::timeout(LOOK, live.look()).await {
+            Ok(Err(why)) => return Err(Refused::NoneComes(digits, Refused::Unreadable(why).to_string())),
+            _ => commit::meant(context, &commit).await?,
+        },
+        meant => meant?,
+    };
+    let judged = tokio::select! {
+        biased;
+        Err(_) = live.look() => live.judged(&commit, KNOWN).await?,
+        judged = live.judged(&commit, PATIENCE) => judged?,
+    };
     let shown = || commit.escape_default().take(80).collect();
     let judged = match judged {
         Judged::Row(row) => *row,

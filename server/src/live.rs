@@ -249,10 +249,21 @@ impl Live {
         }
     }
 
-    /// Makes the server look at the repository at once, as after a push.
+    /// Makes the server look at the repository at once.
     pub fn poke(&self) {
         if let Some(poke) = self.poke.get() {
             poke.poke();
+        }
+    }
+
+    /// Makes the server look at the repository at once, as after a push, and waits for what comes of it.
+    ///
+    /// # Errors
+    /// Returns why it cannot be read.
+    pub async fn look(&self) -> Result<(), String> {
+        match self.poke.get() {
+            Some(poke) => poke.look().await,
+            None => Ok(()),
         }
     }
 

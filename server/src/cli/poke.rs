@@ -13,7 +13,8 @@ const WITH_FAULTS: u8 = 2;
 #[command(
     after_help = "Exit codes with --commit: 0 the commit is in force; 1 it was refused, is superseded, has not arrived, \
                         or the server was not reached; 2 it is in force, but some nodes keep their last catalog: there \
-                        are faults in tenants' data, or nodes that the inventory no longer lists where they were added."
+                        are faults in tenants' data, or nodes that the inventory no longer lists where they were added. \
+                        Without it: 1 if the repository cannot be read."
 )]
 pub(super) struct Arguments {
     /// Wait until this commit is in force; if it has errors, print them and fail. Its id, or as many of its

@@ -14,7 +14,7 @@ use crate::compile::Program;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::Leaving;
 use crate::language::problems::total;
-use crate::repo::Snapshot;
+use crate::repo::{Poke, Snapshot};
 use crate::store;
 use crate::store::commit::{CommitRow, CommitStatus};
 
@@ -202,7 +202,10 @@ impl Live {
                 looking.as_secs()
             ));
         }
-        self.unreadable().map(|unreadable| format!("the repository cannot be read: {}", unreadable.why))
+        // The follower knows it first.
+        let why = self.poke.get().and_then(Poke::failure);
+        let why = why.or_else(|| self.unreadable().map(|unreadable| unreadable.why));
+        why.map(|why| format!("the repository cannot be read: {why}"))
     }
 
     fn looking_for(&self) -> Option<Duration> {

@@ -94,6 +94,7 @@ impl Live {
         match update {
             Ok(snapshot) => {
                 if self.unreadable.swap(None).is_some() {
+                    tracing::info!("the repository can be read again");
                     self.tell(Happening::RepositoryReadable);
                 }
                 snapshot

@@ -5,7 +5,12 @@ use std::io;
 use std::path::Path;
 
 use rustix::io::Errno;
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, geteuid, getrlimit};
+
+use crate::regular;
+
+/// The file with the names of users, and the most bytes of it to read.
+const USERS: (&str, u64) = ("/etc/passwd", 4 * 1024 * 1024);
 
 /// Why a repository cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +18,16 @@ pub enum RepoError {
     /// The path does not exist, or cannot be read.
     #[error("cannot read {path}: {source}")]
     Io { path: String, source: io::Error },
+    /// Nothing is at the path.
+    #[error("{path} is not there; if it was moved, move it back, or change `repo`")]
+    Gone { path: String },
+    /// The user that reads it may not.
+    #[error("the user {user} may not read {path}: permission denied; give that user access to it")]
+    Denied {
+        path: String,
+        /// The name of the user that this program runs as, or the number if it has no name.
+        user: String,
+    },
     /// The process, or the machine, cannot open another file, whatever else seems to be wrong.
     #[error(
         "cannot read {path}: too many files are open{}; raise the limit (`LimitNOFILE=` of the unit, `ulimit -n` of a \
@@ -70,6 +85,16 @@ pub enum RepoError {
 }
 
 impl RepoError {
+    /// The error for a path that cannot be opened.
+    pub(super) fn unread(path: &Path, source: io::Error) -> Self {
+        let path = path.display().to_string();
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::Gone { path },
+            io::ErrorKind::PermissionDenied => Self::Denied { path, user: us() },
+            _ => Self::Io { path, source },
+        }
+    }
+
     /// Replaces the error if no file can be opened any more: then whatever else it reports, such as a missing branch,
     /// only follows from that. Call this while what was being read is still open.
     #[must_use]
@@ -97,6 +122,15 @@ impl RepoError {
     }
 }
 
+/// The user that this program runs as.
+fn us() -> String {
+    let id = geteuid().as_raw().to_string();
+    let users = regular::text(Path::new(USERS.0), USERS.1).unwrap_or_default();
+    let mut users = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let user = users.find(|user| user.get(2) == Some(&&*id));
+    user.and_then(|user| user.first().map(|name| (*name).to_owned())).unwrap_or(id)
+}
+
 /// Whether the limit on open files, of this process or of the whole machine, is the cause.
 fn is_of_files(error: &io::Error) -> bool {
     [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
@@ -105,6 +139,18 @@ fn is_of_files(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_that_cannot_be_opened_is_gone_or_denied_to_a_user() {
+        let path = Path::new("/srv/control.git");
+        let gone = RepoError::unread(path, Errno::NOENT.into()).to_string();
+        assert!(gone.starts_with("/srv/control.git is not there; "), "{gone}");
+        let denied = RepoError::unread(path, Errno::ACCESS.into()).to_string();
+        let name = if geteuid().is_root() { "root".to_owned() } else { us() };
+        assert!(denied.starts_with(&format!("the user {name} may not read /srv/control.git: ")), "{denied}");
+        let other = RepoError::unread(path, Errno::IO.into()).to_string();
+        assert!(other.starts_with("cannot read /srv/control.git: "), "{other}");
+    }
 
     #[test]
     fn what_follows_from_too_many_open_files_is_said_to_be_that() {

@@ -1,11 +1,10 @@
 //! Follows a source: a thread that looks at it when it is poked, when a directory changes, and from time to time anyway.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::source::{History, Known, Source};
 use super::watch::{Signal, Watch};
@@ -34,11 +33,18 @@ pub struct Follower {
 #[derive(Debug, Clone)]
 pub struct Poke {
     signals: Sender<Signal>,
-    looking: Looking,
+    progress: watch::Receiver<Progress>,
 }
 
-/// Since when the follower has been looking, if it is, since a remote may take long to answer; and the results so far.
-type Looking = Arc<Mutex<(Option<Instant>, Looks)>>;
+/// What a follower is doing, and what it has found so far.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Since when it has been looking, if it is: a remote may take long to answer.
+    since: Option<Instant>,
+    looks: Looks,
+    /// Why the source cannot be read, according to the last look.
+    failure: Option<String>,
+}
 
 /// How often the source was read since the start, and with which result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,6 +57,13 @@ pub struct Looks {
     pub failed: u64,
 }
 
+impl Looks {
+    /// How often it was read, whatever came of it.
+    fn ended(self) -> u64 {
+        self.read + self.failed
+    }
+}
+
 impl Poke {
     /// Makes the follower look at once.
     pub fn poke(&self) {
@@ -58,15 +71,38 @@ impl Poke {
         let _gone = self.signals.send(Signal::Poked);
     }
 
+    /// Makes the follower look at once, and waits for what comes of it.
+    ///
+    /// # Errors
+    /// Returns why the source cannot be read.
+    pub async fn look(&self) -> Result<(), String> {
+        let mut progress = self.progress.clone();
+        let after = {
+            let now = progress.borrow();
+            // A look that is in progress may have begun before what the caller wants to see.
+            now.looks.ended() + u64::from(now.since.is_some())
+        };
+        self.poke();
+        match progress.wait_for(|now| now.looks.ended() > after).await {
+            Ok(now) => now.failure.clone().map_or(Ok(()), Err),
+            // The follower has ended, as at the end of the program.
+            Err(_) => Ok(()),
+        }
+    }
+
     /// For how long the source has been read without an answer; `None` if it is not being read.
     pub fn looking_for(&self) -> Option<Duration> {
-        let (since, _) = *self.looking.lock().unwrap_or_else(PoisonError::into_inner);
-        since.map(|since| since.elapsed())
+        self.progress.borrow().since.map(|since| since.elapsed())
     }
 
     /// The results so far.
     pub fn looks(&self) -> Looks {
-        self.looking.lock().unwrap_or_else(PoisonError::into_inner).1
+        self.progress.borrow().looks
+    }
+
+    /// Why the source cannot be read, according to the last look; `None` if it can.
+    pub fn failure(&self) -> Option<String> {
+        self.progress.borrow().failure.clone()
     }
 }
 
@@ -92,12 +128,12 @@ impl Follower {
             Source::Remote(..) => Duration::from_secs(30),
         };
         let history = source.history();
-        let looking = Looking::default();
-        let follow = Follow { source, known, error: None, watch, period, looking: looking.clone() };
+        let (told, progress) = watch::channel(Progress::default());
+        let follow = Follow { source, known, error: None, watch, period, progress: told };
         std::thread::Builder::new()
             .name("follow repository".into())
             .spawn(move || follow.run(&signals, &sender))?;
-        Ok(Self { updates, poke: Poke { signals: poke, looking }, history })
+        Ok(Self { updates, poke: Poke { signals: poke, progress }, history })
     }
 
     /// A follower that yields these snapshots and ends.
@@ -107,16 +143,15 @@ impl Follower {
         for snapshot in snapshots {
             sender.send(Ok(Some(snapshot))).await.unwrap();
         }
-        let poke = Poke { signals: channel().0, looking: Looking::default() };
+        let poke = Poke { signals: channel().0, progress: watch::channel(Progress::default()).1 };
         Self { updates, poke, history: History::default() }
     }
 
     /// The poke of a follower that has been waiting for its source for a long time.
     #[cfg(test)]
     pub(crate) fn that_hangs() -> Poke {
-        let looking = Looking::default();
-        looking.lock().unwrap().0 = Instant::now().checked_sub(Duration::from_secs(60));
-        Poke { signals: channel().0, looking }
+        let since = Instant::now().checked_sub(Duration::from_secs(60));
+        Poke { signals: channel().0, progress: watch::channel(Progress { since, ..Progress::default() }).1 }
     }
 
     /// The next snapshot or error; `None` when the follower's thread has ended.
@@ -150,7 +185,7 @@ struct Follow {
     error: Option<String>,
     watch: Option<Watch>,
     period: Duration,
-    looking: Looking,
+    progress: watch::Sender<Progress>,
 }
 
 impl Follow {
@@ -164,34 +199,31 @@ impl Follow {
                 tracing::warn!(%error, "cannot watch all of the repository: looking again in 2 seconds");
                 period = UNWATCHED;
             }
-            self.looking().0 = Some(Instant::now());
-            let update = self.look();
-            self.looking().0 = None;
-            let Some(update) = update else { continue };
+            self.progress.send_modify(|progress| progress.since = Some(Instant::now()));
+            let Some(update) = self.look() else { continue };
             if updates.blocking_send(update).is_err() {
                 return;
             }
         }
     }
 
-    fn looking(&self) -> MutexGuard<'_, (Option<Instant>, Looks)> {
-        self.looking.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn look(&mut self) -> Option<Update> {
         let looked = self.source.newer_than(&self.known);
-        self.noted(looked.is_ok());
+        self.noted(looked.as_ref().err().map(ToString::to_string));
         self.update(looked)
     }
 
-    fn noted(&self, was_read: bool) {
-        let looks = &mut self.looking().1;
-        if was_read {
-            looks.last = Some(Timestamp::now());
-            looks.read += 1;
-        } else {
-            looks.failed += 1;
-        }
+    /// Records that a look has ended, and why it failed, if it did.
+    fn noted(&self, failure: Option<String>) {
+        self.progress.send_modify(|progress| {
+            progress.since = None;
+            let looks = &mut progress.looks;
+            match failure {
+                Some(_) => looks.failed += 1,
+                None => (looks.last, looks.read) = (Some(Timestamp::now()), looks.read + 1),
+            }
+            progress.failure = failure;
+        });
     }
 
     fn update(&mut self, looked: Update) -> Option<Update> {
@@ -323,10 +355,14 @@ mod tests {
         let first = source.snapshot().unwrap();
         let mut follower = Follower::start(source, Some(first.commit().clone()), None).unwrap();
         scratch.git(&["branch", "-m", "main", "other"]);
-        follower.poke().poke();
+        // One who asks is told each time.
+        for _ in 0..2 {
+            assert!(follower.poke().look().await.unwrap_err().contains("has no branch `main`"));
+            assert!(follower.poke().failure().is_some());
+        }
         assert!(matches!(next(&mut follower).await, Err(RepoError::UnknownBranch { .. })));
         scratch.git(&["branch", "-m", "other", "main"]);
-        follower.poke().poke();
+        assert_eq!(follower.poke().look().await, Ok(()));
         assert!(next(&mut follower).await.unwrap().is_none(), "it can be read again, and nothing is new");
         scratch.commit("a", "2");
         follower.poke().poke();

@@ -153,10 +153,15 @@ impl GitRepository {
         let named = || wanted.text().chars().take(120).flat_map(char::escape_default).collect();
         let path = || self.path.display().to_string();
         let unknown = || {
-            let error = match wanted {
-                Wanted::Branch(_) => RepoError::UnknownBranch { branch: named(), path: path() },
-                Wanted::Revision(_) => RepoError::UnknownRevision { revision: named(), path: path() },
-            };
+            // Without a repository there is no branch either, but that is not the cause.
+            let error =
+                opening::hindrance(&self.path, repository.common_dir()).unwrap_or_else(|| match wanted {
+                    Wanted::Branch(name) => match revision::broken_branch(repository, name) {
+                        Some(reason) => broken(&self.path, &reason),
+                        None => RepoError::UnknownBranch { branch: named(), path: path() },
+                    },
+                    Wanted::Revision(_) => RepoError::UnknownRevision { revision: named(), path: path() },
+                });
             error.or_exhausted(&self.path)
         };
         let Resolved { id, remarks } = revision::resolve(repository, wanted).ok_or_else(unknown)?;

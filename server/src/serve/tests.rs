@@ -197,6 +197,35 @@ async fn a_pusher_hears_what_became_of_the_commit_and_a_restart_keeps_the_last_g
 }
 
 #[actix_web::test]
+async fn one_who_pokes_hears_why_the_repository_cannot_be_read_and_hears_it_soon() {
+    let (scratch, directory) = (Scratch::new(), tempfile::tempdir().unwrap());
+    let data = directory.path().join("data");
+    scratch.commit("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = []\n");
+    scratch.commit(FILE, GOOD);
+    let server = server_of(&scratch, &data).await;
+    let ask = async |commit: Option<String>| {
+        let data = data.clone();
+        let asked = move || crate::admin::client::ask(&data, &Request::Poke { commit });
+        actix_web::web::block(asked).await.unwrap().map_err(|error| error.to_string())
+    };
+    assert!(matches!(ask(None).await, Ok(Answer::Done(_))));
+    let (git, away) = (scratch.path().join(".git"), scratch.path().join("away"));
+    std::fs::rename(&git, &away).unwrap();
+    let began = std::time::Instant::now();
+    for commit in [None, Some("1111111".to_owned()), Some("1".repeat(40))] {
+        let refused = ask(commit.clone()).await.unwrap_err();
+        assert!(refused.contains("the repository cannot be read: "), "{commit:?}: {refused}");
+        assert!(refused.contains("there is no git repository in this directory any more"), "{refused}");
+    }
+    let in_force = server.live.in_force().unwrap().commit().to_owned();
+    assert!(matches!(ask(Some(in_force)).await, Ok(Answer::Judged(_))), "this is known");
+    assert!(began.elapsed().as_secs() < 25, "it waited for what cannot come");
+    std::fs::rename(&away, &git).unwrap();
+    assert!(matches!(ask(None).await, Ok(Answer::Done(_))));
+    server.stop().await;
+}
+
+#[actix_web::test]
 async fn of_commits_that_come_at_once_each_hears_what_became_of_it() {
     let (scratch, directory) = (Scratch::new(), tempfile::tempdir().unwrap());
     let data = directory.path().join("data");

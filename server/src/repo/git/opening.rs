@@ -37,12 +37,38 @@ fn is_there(path: &Path) -> bool {
     !path.symlink_metadata().is_err_and(|error| is_missing(error.kind()))
 }
 
+/// Why the repository at `path`, which was opened before, cannot be read now; `None` if nothing is in the way. `git` is
+/// where its branches and objects are.
+pub(super) fn hindrance(path: &Path, git: &Path) -> Option<RepoError> {
+    if let Err(error) = File::open(path) {
+        return Some(RepoError::unread(path, error));
+    }
+    if !is_at(path) {
+        return Some(broken(path, "there is no git repository in this directory any more"));
+    }
+    ["HEAD", "objects", "refs", "refs/heads"].iter().find_map(|part| {
+        let part = git.join(part);
+        let error = File::open(&part).err()?;
+        let is_denied = error.kind() == ErrorKind::PermissionDenied;
+        Some(match is_denied {
+            true => RepoError::unread(&part, error),
+            false => broken(path, &format!("{}: {error}", part.display())),
+        })
+    })
+}
+
 /// Opens the repository at `path`.
 ///
 /// # Errors
 /// Returns an error if there is none, or if it cannot be read; the reason includes what to do.
 pub(super) fn open(path: &Path) -> Result<gix::ThreadSafeRepository, RepoError> {
-    let opened = options().open(path).map_err(|error| broken(path, &reason(path, &error)))?;
+    let opened = options().open(path).map_err(|error| {
+        let git = Some(path.join(".git")).filter(|git| is_there(git)).unwrap_or_else(|| path.to_owned());
+        match hindrance(path, &git) {
+            Some(denied @ RepoError::Denied { .. }) => denied,
+            _ => broken(path, &reason(path, &error)),
+        }
+    })?;
     match unknown_format(path, &opened.to_thread_local()) {
         Some(reason) => Err(broken(path, &reason)),
         None => Ok(opened),

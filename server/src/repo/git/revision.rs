@@ -3,6 +3,7 @@
 //! tries tags first.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use gix::ObjectId;
 
@@ -123,6 +124,28 @@ fn reference(repository: &gix::Repository, name: &str) -> Option<ObjectId> {
     }
     let id = reference.peel_to_id().ok()?.detach();
     found_id(repository, id)
+}
+
+/// What is wrong with a branch that exists; `None` if it does not, or can be read.
+pub(super) fn broken_branch(repository: &gix::Repository, name: &str) -> Option<String> {
+    let name = format!("refs/heads/{}", name.strip_prefix("refs/heads/").unwrap_or(name));
+    let file = repository.common_dir().join(&name);
+    let is_file = |file: &Path| std::fs::metadata(file).is_ok_and(|found| found.is_file());
+    let cure = format!("remove {}, and push the branch again", file.display());
+    match repository.try_find_reference(&*name) {
+        Ok(None) => None,
+        Ok(Some(mut found)) if found.name().as_bstr() == name => match found.peel_to_id() {
+            Ok(id) => Some(format!("{name} names {id}, which is not a commit that can be read here")),
+            Err(error) => Some(format!("{name} names nothing that can be read: {error}")),
+        },
+        Err(_) if is_file(&file) => {
+            Some(match std::fs::metadata(&file).is_ok_and(|found| found.len() == 0) {
+                true => format!("{name} is empty, as after a power cut; {cure}"),
+                false => format!("{name} is broken, and names no commit; {cure}"),
+            })
+        }
+        _ => None,
+    }
 }
 
 /// The remote branch that the checked-out branch follows, if it was ever fetched.

@@ -183,6 +183,38 @@ fn an_unknown_revision_is_named() {
     assert!(!GitRepository::is_at(&scratch.path().join("a")));
 }
 
+#[test]
+fn a_repository_that_is_lost_is_said_to_be_that_and_not_to_lack_the_branch() {
+    for (script, cause) in [
+        ("mv c.git away", "DIR/c.git is not there; "),
+        ("mv c.git away; mkdir c.git", "there is no git repository in this directory any more"),
+        ("mv c.git away; mkdir -p c.git/inventory", "there is no git repository in this directory any more"),
+        ("mv c.git/refs c.git/other", "DIR/c.git/refs: No such file"),
+        (
+            ": >c.git/refs/heads/main",
+            "refs/heads/main is empty, as after a power cut; remove DIR/c.git/refs/heads/main, ",
+        ),
+        ("echo zork >c.git/refs/heads/main", "refs/heads/main is broken, and names no commit; remove DIR"),
+        ("rm -r c.git/objects/??", "refs/heads/main names nothing that can be read: "),
+        ("mv c.git/refs/heads/main c.git/refs/heads/other", "has no branch `main`"),
+    ] {
+        let (scratch, directory) = (Scratch::new(), tempfile::tempdir().unwrap());
+        scratch.commit("a", "1");
+        let (path, shown) = (directory.path().join("c.git"), directory.path().display().to_string());
+        scratch.git(&["clone", "--quiet", "--bare", "--no-hardlinks", ".", path.to_str().unwrap()]);
+        std::fs::remove_file(path.join("packed-refs")).unwrap_or_default();
+        std::fs::write(path.join("refs/heads/main"), scratch.head()).unwrap();
+        let repository = GitRepository::follow(&path, "main").unwrap();
+        repository.snapshot().unwrap();
+        let done = Command::new("sh").current_dir(directory.path()).args(["-ec", script]).status().unwrap();
+        assert!(done.success(), "{script}");
+        for error in [repository.head().unwrap_err(), repository.snapshot().unwrap_err()] {
+            let error = error.to_string().replace(&shown, "DIR");
+            assert!(error.contains(cause), "{script}: {error}");
+        }
+    }
+}
+
 /// The source that a directory becomes after these shell commands, with files in it that were never committed.
 fn made_by(script: &str) -> Result<Source, String> {
     let directory = tempfile::tempdir().unwrap();
