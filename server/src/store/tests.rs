@@ -454,6 +454,22 @@ async fn work_that_fails_takes_back_only_its_own_changes() {
 }
 
 #[actix_web::test]
+async fn work_that_cannot_begin_is_told_why() {
+    let (directory, _store) = empty();
+    let file = directory.path().join("server.db");
+    let connection = pool::open_for_writing(&file).unwrap();
+    connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let writer = writer::Writer::start(connection, health::Place::of(&file).unwrap());
+    let write = async || writer.run(|connection| Ok(connection.execute_batch("DELETE FROM user")?)).await;
+    let other = rusqlite::Connection::open(&file).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let refused = write().await.unwrap_err().to_string();
+    assert_eq!(refused, "the store: database is locked");
+    other.execute_batch("ROLLBACK").unwrap();
+    write().await.unwrap();
+}
+
+#[actix_web::test]
 async fn work_that_panics_fails_alone() {
     let (_directory, store) = empty();
     let panicked = store.write(|connection| -> Result<()> {

@@ -22,7 +22,8 @@ const BATCH_TIME: Duration = Duration::from_millis(5);
 
 /// Answers a caller, given whether the transaction was committed.
 type Answer = Box<dyn FnOnce(std::result::Result<(), String>) + Send>;
-type Work = Box<dyn FnOnce(&Connection) -> Answer + Send>;
+/// Work, which gets the connection, or the error that keeps the transaction from beginning.
+type Work = Box<dyn FnOnce(Result<&Connection>) -> Answer + Send>;
 
 /// A request to the thread.
 enum Order {
@@ -87,7 +88,7 @@ impl Writer {
         let _waits = Waits::among(&self.waiting);
         let (sender, receiver) = oneshot::channel();
         let work = Order::Work(Box::new(move |connection| {
-            let outcome = in_savepoint(connection, work);
+            let outcome = connection.and_then(|connection| in_savepoint(connection, work));
             Box::new(move |committed| {
                 let outcome = match committed {
                     Ok(()) => outcome,
@@ -143,15 +144,15 @@ fn batch(
 ) -> Option<Order> {
     let begun = place.check().and_then(|()| Ok(connection.execute_batch("BEGIN IMMEDIATE")?));
     if let Err(error) = begun {
-        // When the work is dropped, its caller learns that it was not accepted.
         tracing::error!(%error, "the store cannot begin a transaction");
+        first(Err(error))(Ok(()));
         return None;
     }
     let end = Instant::now() + BATCH_TIME;
-    let (mut answers, mut next) = (vec![first(connection)], None);
+    let (mut answers, mut next) = (vec![first(Ok(connection))], None);
     while answers.len() < BATCH && Instant::now() < end {
         match receiver.try_recv() {
-            Ok(Order::Work(work)) => answers.push(work(connection)),
+            Ok(Order::Work(work)) => answers.push(work(Ok(connection))),
             Ok(close) => {
                 next = Some(close);
                 break;
