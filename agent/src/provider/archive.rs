@@ -82,7 +82,13 @@ impl Provider for Archives {
             && let Some(path) = want.source.as_ref().and_then(|source| source.path())
             && reading.machine.stat(Path::new(path))?.is_none()
         {
-            return Ok(Plan::pending(Need::path(path, format!("its source {path} is not there"))));
+            let why = if look::has_lost_its_record(want, reading)? {
+                "; it is needed since the agent's record of what was unpacked is missing or damaged, and what is there must be \
+                 compared with it"
+            } else {
+                ""
+            };
+            return Ok(Plan::pending(Need::path(path, format!("its source {path} is not there{why}"))));
         }
         Ok(Plan::of(changes))
     }

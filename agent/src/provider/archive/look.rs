@@ -26,7 +26,7 @@ pub fn to_remove(want: &Archive, state_dir: &Path, machine: &dyn Inspect) -> Res
         return Ok(vec![Change::new(Property::Ensure, "present", "absent")]);
     }
     Err(Error::Conflict(format!(
-        "{} was not made by an archive, and is removed only with force = true; check what it is first",
+        "nothing says that {} was made by an archive, and it is removed only with force = true; check what it is first",
         path.display()
     )))
 }
@@ -63,7 +63,7 @@ pub fn differences(
             }
             Some(known) => of_directory(want, path, known, machine)?,
             None => {
-                let change = foreign(want, "another directory")?;
+                let change = foreign(want, kind_word(FileKind::Directory))?;
                 return Ok(vec![change.note(all_that_goes(path, machine)?)]);
             }
         },
@@ -144,7 +144,8 @@ fn foreign(want: &Archive, is: &str) -> Result<Change, Error> {
     }
     let path = &want.title;
     Err(Error::Conflict(format!(
-        "{path} is {is} that was not made by this archive, and is replaced only with force = true; check what it is first"
+        "{path} is {is}, and nothing says that it was made by this archive; it is replaced only with force = true; check \
+         what it is first"
     )))
 }
 
@@ -152,7 +153,14 @@ fn foreign(want: &Archive, is: &str) -> Result<Change, Error> {
 fn all_that_goes(path: &Path, machine: &dyn Inspect) -> Result<String, Error> {
     let names: Vec<_> =
         machine.list(path)?.iter().map(|name| shown_text(&path_text(name.as_ref())).into_owned()).collect();
-    Ok(format!("with everything in it, which this archive did not make: {}", some(&names)))
+    Ok(format!("with everything in it, and nothing says that this archive made it: {}", some(&names)))
+}
+
+/// Whether the wanted version is there, and what was unpacked is no longer recorded.
+pub fn has_lost_its_record(want: &Archive, reading: Reading<'_>) -> Result<bool, Error> {
+    let known = KnownArchive::of(want, reading)?.filter(|known| known.record().is_none());
+    let wanted = want.sha256.as_ref().map(|hash| hash.as_str());
+    Ok(known.is_some_and(|known| Some(known.version().0) == wanted))
 }
 
 fn of_directory(

@@ -168,7 +168,7 @@ fn what_an_archive_did_not_make_stays_unless_it_is_forced() {
     bench.set(index, "ensure", "present");
     bench.set(index, "force", true);
     let audited = bench.run(Mode::Audit).events;
-    let told = "with everything in it, which this archive did not make: data";
+    let told = "with everything in it, and nothing says that this archive made it: data";
     assert_eq!(audited[0].reason.as_deref(), Some(told), "{audited:?}");
     succeeds(&mut bench);
     assert!(!path(&bench, "app/data").exists());
@@ -458,6 +458,25 @@ fn where_the_record_is_lost_what_is_there_is_compared_with_the_archive_again() {
         );
         assert!(bench.run(Mode::Enforce).events.is_empty(), "the record is there again");
     }
+}
+
+#[test]
+fn where_the_record_is_lost_with_the_source_or_the_marker_that_is_said() {
+    let mut bench = bench(&format!("{APP}; tar -czf a.tgz app-1"));
+    add(&mut bench, "a.tgz", &[("strip", 1.into())]);
+    succeeds(&mut bench);
+    sh(&bench, "mv a.tgz away");
+    assert_eq!(bench.run(Mode::Enforce).events, [], "it is not needed");
+    std::fs::remove_dir_all(bench.state().join("archives")).unwrap();
+    fails(
+        &mut bench,
+        "a.tgz is not there; it is needed since the agent's record of what was unpacked is missing",
+    );
+    sh(&bench, "rm app/.holdfast-archive");
+    fails(&mut bench, "is a directory, and nothing says that it was made by this archive; ");
+    sh(&bench, "rm -r app");
+    let told = event(&mut bench).reason.unwrap();
+    assert!(told.ends_with("a.tgz is not there"), "{told}");
 }
 
 #[test]
