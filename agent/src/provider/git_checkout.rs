@@ -140,20 +140,24 @@ enum Stands {
     Nothing,
     Empty,
     Checkout,
-    Other(&'static str),
+    Other(String),
 }
 
 impl Stands {
     fn at(path: &Path, machine: &dyn Inspect) -> Result<Self, Error> {
         let Some(stat) = machine.lstat(path)? else { return Ok(Self::Nothing) };
         if stat.kind != FileKind::Directory {
-            return Ok(Self::Other("not a directory"));
+            return Ok(Self::Other("not a directory".to_owned()));
         }
-        match machine.lstat(&path.join(".git"))?.map(|stat| stat.kind) {
+        let git = path.join(".git");
+        match machine.lstat(&git)?.map(|stat| stat.kind) {
             Some(FileKind::Directory) => Ok(Self::Checkout),
-            Some(_) => Ok(Self::Other("a part of another checkout")),
+            Some(FileKind::File) => {
+                Ok(Self::Other(named_by(path, machine.read_text(&git)?.as_deref(), machine)?))
+            }
+            Some(_) => Ok(Self::Other("a directory whose .git is neither a file nor a directory".to_owned())),
             None if machine.list(path)?.is_empty() => Ok(Self::Empty),
-            None => Ok(Self::Other("a directory that is not a checkout")),
+            None => Ok(Self::Other("a directory that is not a checkout".to_owned())),
         }
     }
 
@@ -161,13 +165,27 @@ impl Stands {
         let is = match self {
             Self::Nothing | Self::Empty => "an empty directory",
             Self::Checkout => "a checkout",
-            Self::Other(is) => is,
+            Self::Other(is) => is.as_str(),
         };
         Error::Conflict(format!(
             "{} is {is}, and is not {what}; check what it is, and move it away",
             path.display()
         ))
     }
+}
+
+/// What a directory is whose `.git` is a file with this text, which should name the place of the repository.
+fn named_by(path: &Path, text: Option<&str>, machine: &dyn Inspect) -> Result<String, Error> {
+    // The longest path that the kernel accepts.
+    const LONGEST: usize = 4096;
+    let named = text.and_then(|text| text.strip_prefix("gitdir:")).map(str::trim);
+    let Some(named) = named.filter(|named| (1..LONGEST).contains(&named.len())) else {
+        return Ok("a directory whose .git is a file that names no repository".to_owned());
+    };
+    Ok(match machine.stat(&path.join(named))? {
+        Some(_) => "a part of another checkout".to_owned(),
+        None => format!("a directory whose .git names {}, which is not there", named.escape_debug()),
+    })
 }
 
 /// The plan for a checkout that does not exist; a repository on this machine may still appear.

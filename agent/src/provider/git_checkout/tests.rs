@@ -229,6 +229,28 @@ fn what_is_no_checkout_is_left_alone() {
 }
 
 #[test]
+fn a_git_that_is_a_file_is_said_to_be_what_it_is() {
+    for (script, words) in [
+        (
+            "mkdir app; echo gitdir: /nowhere/at/all >app/.git",
+            "a directory whose .git names /nowhere/at/all, which is not there",
+        ),
+        ("mkdir app; : >app/.git", "a directory whose .git is a file that names no repository"),
+        (
+            "mkdir app; ln -s ../origin/.git app/.git",
+            "a directory whose .git is neither a file nor a directory",
+        ),
+        ("git -C origin worktree add -q ../app v1", "a part of another checkout"),
+    ] {
+        let Some((mut bench, _)) = bench("v1", &[]) else { return };
+        sh(&bench, script);
+        let event = event(&mut bench);
+        let said = event.reason.unwrap_or_default();
+        assert!(event.status == Status::Failed && said.contains(words), "{script}: {said}");
+    }
+}
+
+#[test]
 fn a_revision_that_the_remote_lacks_is_said_and_leaves_nothing() {
     let Some((mut bench, _)) = bench("v9", &[]) else { return };
     let event = event(&mut bench);
