@@ -102,7 +102,7 @@ pub fn fetch_again(
 ) -> Result<(), Error> {
     let path = Path::new(want.title.as_str());
     let access = Permissions { mode: 0o700, uid: owners.uid, gid: owners.gid };
-    let tree = writing.machine.stage_tree(path, access)?;
+    let tree = writing.machine.stage_tree(path, access, owners.uid)?;
     let fresh = super::git(want, remote, tree.path(), May::Change(writing));
     fresh.init()?;
     // Packs are looked at before single objects, and so hide the damaged ones.
