@@ -7,14 +7,17 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use holdfast_catalog::harmless;
 
 use crate::config::Installation;
-use crate::talk;
+use crate::{state, talk};
 
+mod apart;
 mod apply;
 mod doctor;
 mod enroll;
@@ -117,7 +120,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let is_run = matches!(cli.command, Command::Run(_) | Command::Apply(_));
     logs::listen(&cli.common, is_run);
-    let done = dispatch(&cli);
+    let done = match cli.command {
+        Command::Status | Command::Doctor | Command::Reports(_) => {
+            in_time(LOOK, move || dispatch(&cli)).unwrap_or_else(Err)
+        }
+        _ => dispatch(&cli),
+    };
     progress::clear();
     match done {
         Ok(code) => code,
@@ -128,6 +136,33 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 false => say(&format!("{} {words}", Style::of(&std::io::stderr()).bad("error:"))),
             }
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// How long a look at the state may take.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Does something on a thread of its own. It is abandoned if a look at the state takes longer than this: nothing ends
+/// a call on storage that does not respond.
+fn in_time<T: Send + 'static>(
+    patience: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> anyhow::Result<T> {
+    let (done, waiting) = channel();
+    let thread = std::thread::Builder::new().spawn(move || drop(done.send(work())))?;
+    loop {
+        match waiting.recv_timeout(patience / 20) {
+            Ok(done) => return Ok(done),
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(path) = state::silent_for(patience) {
+                    return Err(state::Error::Silent(path, patience.as_secs()).into());
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => match thread.join() {
+                Err(panic) => std::panic::resume_unwind(panic),
+                Ok(()) => anyhow::bail!("internal error: the command ended without a result"),
+            },
         }
     }
 }
@@ -238,6 +273,18 @@ mod tests {
     }
 
     #[test]
+    fn a_look_at_a_state_that_does_not_answer_ends_and_names_the_path() {
+        let (_answers, storage) = channel::<()>();
+        let hangs = move || {
+            let _call = state::StateCall::on(Path::new("/srv/state"));
+            storage.recv()
+        };
+        let error = in_time(Duration::from_millis(40), hangs).unwrap_err().to_string();
+        assert!(error.contains("did not answer for"), "{error}");
+        assert_eq!(in_time(Duration::from_secs(3_600), || 7).unwrap(), 7);
+    }
+
+    #[test]
     fn a_root_that_is_not_there_is_not_made() {
         let parent = tempfile::tempdir().unwrap();
         let root = parent.path().join("typo").into_os_string();
@@ -260,7 +307,7 @@ mod tests {
             }
         };
         looks(0);
-        crate::state::StateDir::open(&state).unwrap();
+        state::StateDir::open(&state).unwrap();
         looks(1);
     }
 

@@ -23,6 +23,8 @@ use crate::run;
 use crate::state::{self, LockKind, StateDir};
 use crate::status::LastRunStatus;
 
+mod patience;
+
 /// This very program, even if its file was replaced in the meantime.
 const SELF: &str = "/proc/self/exe";
 
@@ -192,6 +194,7 @@ impl Signals {
             biased;
             woken = self.gone(child.wait(), limit) => woken,
             _ = hung_up.read_u8() => Woken::Due,
+            never = patience::ask() => match never {},
         };
         if woken == Woken::Due {
             self.gone(child.wait(), GONE).await;

@@ -14,6 +14,8 @@ use crate::spool::Spool;
 use crate::state::{LockKind, StateDir};
 use crate::{facts, fetch, run};
 
+mod left; // processes that the kernel holds
+
 /// Less free space than this for state is reported.
 const LOW_SPACE_MB: u64 = 64;
 
@@ -65,6 +67,7 @@ pub fn examine(place: &Installation) -> Vec<Finding> {
     state.oddities().into_iter().for_each(|odd| note("state", Ok((Health::Doubtful, odd))));
     note("daemon", daemon(&state, place));
     note("run", running(&state));
+    left_of_runs(&state).into_iter().for_each(|left| note("run", Ok((Health::Doubtful, left))));
     note("last run", last_run(&state));
     note("memory", memory(&state));
     let identity = Identity::load(&state);
@@ -131,6 +134,21 @@ fn running(state: &StateDir) -> Judged {
         None => "no run in progress".to_owned(),
     };
     Ok((Health::Good, words))
+}
+
+/// What is left of earlier runs in the kernel. A run in progress may be waiting for a disk that is only slow.
+fn left_of_runs(state: &StateDir) -> Option<String> {
+    if state.holder(LockKind::Run).is_some() {
+        return None;
+    }
+    let held = left::held();
+    (!held.is_empty()).then(|| {
+        format!(
+            "the kernel holds {}, and not even SIGKILL ends that: look at the file system or disk that does not answer, or \
+             unmount it with `umount --lazy`",
+            held.join(", ")
+        )
+    })
 }
 
 fn last_run(state: &StateDir) -> Judged {

@@ -27,6 +27,7 @@ mod clock;
 pub(crate) mod double;
 mod error;
 
+pub use clock::{ClockReading, TimeSource};
 pub use error::Error;
 
 /// How long connecting may take.
@@ -154,15 +155,9 @@ impl Client {
         self
     }
 
-    /// A warning if the clocks of this machine and the server are far apart, according to the last answer.
-    pub fn clocks_apart(&self) -> Option<String> {
-        self.clocks.words()
-    }
-
-    /// How far this machine's clock is ahead of the server's, according to the last answer; zero unless they are far
-    /// apart.
-    pub fn clock_ahead(&self) -> Duration {
-        self.clocks.ahead()
+    /// The clocks of this machine and the server at the last answer.
+    pub fn clocks(&self) -> Option<ClockReading> {
+        self.clocks.reading()
     }
 
     fn url(&self, path: &str) -> String {

@@ -154,9 +154,10 @@ fn answer(machine: &dyn Inspect, command: &Invocation) -> Result<Output, Error> 
     let output = machine.probe(command)?;
     match output.exit {
         system::Exit::Code(_) => Ok(output),
-        system::Exit::Signal(_) | system::Exit::TimedOut(_) | system::Exit::Stopped(_) => {
-            Err(Error::command(command, &output))
-        }
+        system::Exit::Signal(_)
+        | system::Exit::TimedOut(_)
+        | system::Exit::Stopped(_)
+        | system::Exit::Held(_) => Err(Error::command(command, &output)),
     }
 }
 

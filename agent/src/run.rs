@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use holdfast_catalog::catalog::{Catalog, Policy};
 use holdfast_catalog::certname::Certname;
@@ -26,7 +26,7 @@ use crate::identity::{self, Identity};
 use crate::spool::{self, Delivery, Spool};
 use crate::state::{self, StateDir};
 use crate::status::{LastRunStatus, StatusExtras};
-use crate::system::{Door, Machine, ServedMounts};
+use crate::system::Machine;
 
 mod account;
 mod deadline;
@@ -35,6 +35,7 @@ mod handover;
 mod held;
 mod memory;
 mod poll;
+mod server_time;
 mod takeover;
 mod waits;
 
@@ -45,14 +46,11 @@ use handover::{deliver, lost_reports, put_aside};
 use held::RunWatch;
 use memory::MemoryDir;
 pub use memory::{Unended, faults as memory_faults, unended};
-use poll::RunWork;
+use poll::{Poll, RunWork};
 pub(crate) use takeover::fault as owner_fault;
 pub use takeover::take_over;
 pub(crate) use waits::fallback_wait;
 use waits::{retry_wait, soon_after_boot};
-
-/// The part of the state whose files are locked to find out whether file systems respond.
-const ASKING: &str = "asking";
 
 /// Why there was no run.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +115,7 @@ pub fn apply(
     if let Some(certname) = enrolled.as_ref().filter(|certname| *certname != given.certname()) {
         account.note(format!("this machine is {certname}, but the catalog is for {}", given.certname()));
     }
+    account.believes(server_time::judge(state, None, false));
     let bounds = RunBounds::now(place, stop, &watch);
     correct(place, state, &given.catalog, given, &mut account, bounds)?;
     let report = account.end(place);
@@ -180,6 +179,7 @@ fn alone(
     at_hand::begins();
     let why = format!("{error}; until then, no server is asked, and the last good catalog stays in force");
     account.note(why.clone());
+    account.believes(server_time::judge(state, None, false));
     let spool = Spool::open(state);
     spool.iter().filter_map(Spool::losses).for_each(|lost| account.note(lost));
     let work = RunWork {
@@ -254,11 +254,10 @@ fn with_server(
     let facts = account.timed("facts", || facts::stable(&place.root))?;
     facts.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let cache = Cache::open(state);
-    let mut poll =
-        poll::Poll { place, state, identity: &mut identity, cache: &cache, clock_ahead: Duration::ZERO };
+    let mut poll = Poll::of(place, state, &mut identity, &cache);
     at_hand::tell("asking the server");
     let work = account.timed("poll", || network.block_on(poll.work(&facts.facts)));
-    account.clock_ahead(poll.clock_ahead);
+    account.believes(poll.clocks);
     let next_run = work.next_run.unwrap_or_else(|| match work.refused {
         Some(_) => fallback_wait(place, &identity.certname),
         None => retry_wait(place, &identity.certname),
@@ -324,10 +323,9 @@ fn correct(
     RunBounds { stop, end, watch }: RunBounds<'_>,
 ) -> Result<(), Error> {
     account.works_on(catalog);
-    let asking = state.below(ASKING).ok().map(|asking| asking.path().to_owned());
-    let door = Arc::new(Door::asking(ServedMounts::of_kernel(asking)));
+    let door = held::door(state);
     let machine = Machine::open(&place.root)?.stopped_by(stop.clone()).until(end);
-    let machine = machine.ahead_by(account.ahead()).through(door.clone());
+    let machine = machine.with_clock(account.clock()).through(door.clone());
     let memory = MemoryDir::open(state)?;
     memory.notes.iter().for_each(|note| account.note(note));
     let mode = account.mode();

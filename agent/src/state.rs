@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use holdfast_catalog::certname::Certname;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 
+mod calls; // which path is waited for
 mod holder; // who holds a lock
 mod lock; // one at a time
 mod order; // whether its content is as it should be
 
+pub(crate) use calls::{StateCall, silent_for};
 pub use lock::{LockKind, StateLock};
 pub(crate) use order::put_aside_noted;
 
@@ -59,6 +61,9 @@ pub enum Error {
     /// in which this error can be shown too, goes to the present owner.
     #[error("{path} is of another machine; the next run writes it again")]
     Foreign { path: PathBuf, certname: Certname },
+    /// A call on it did not return.
+    #[error("{0} did not answer for {1} s: look at the disk or file system that has it")]
+    Silent(PathBuf, u64),
     /// Another process holds the lock.
     #[error("another {0} is in progress: {1}")]
     Locked(&'static str, String),
@@ -126,6 +131,7 @@ impl StateDir {
     }
 
     fn opened(path: &Path, purpose: Purpose) -> Result<Self, Error> {
+        let _call = StateCall::on(path);
         let failed = |action| move |error: io::Error| Error::Io { action, path: path.to_owned(), error };
         if purpose == Purpose::Use {
             if let Some(parent) = path.parent() {
@@ -154,6 +160,7 @@ impl StateDir {
 
     /// Opens a directory that already exists and is private; `None` if it does not.
     pub fn existing(path: &Path) -> Option<Self> {
+        let _call = StateCall::on(path);
         path.symlink_metadata().is_ok_and(|found| found.is_dir()).then(|| Self::open(path).ok()).flatten()
     }
 
@@ -177,7 +184,9 @@ impl StateDir {
 
     /// Whether it contains a directory of this name; a link to one does not count.
     pub fn has_directory(&self, name: &str) -> bool {
-        self.path.join(name).symlink_metadata().is_ok_and(|found| found.is_dir())
+        let path = self.path.join(name);
+        let _call = StateCall::on(&path);
+        path.symlink_metadata().is_ok_and(|found| found.is_dir())
     }
 
     /// The path of the directory.
@@ -195,6 +204,7 @@ impl StateDir {
     /// # Errors
     /// Fails if it exists and cannot be opened.
     pub fn file(&self, name: &str) -> Result<Option<std::fs::File>, Error> {
+        let _call = StateCall::on(&self.path.join(name));
         // Opening a pipe would wait for its writer.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = self.fd().and_then(|dir| rustix::fs::openat(dir, name, flags, Mode::empty()));
@@ -215,6 +225,7 @@ impl StateDir {
     /// # Errors
     /// Fails if it cannot be read or has more than `limit` bytes.
     pub fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        let _call = StateCall::on(&self.path.join(name));
         let Some(file) = self.file(name)? else { return Ok(None) };
         let mut bytes = Vec::new();
         let read = file.take(limit + 1).read_to_end(&mut bytes);
@@ -243,6 +254,7 @@ impl StateDir {
     /// Fails if it cannot be made.
     pub fn draft(&self, name: &str) -> Result<Draft<'_>, Error> {
         let temporary = format!(".{name}.new");
+        let _call = StateCall::on(&self.path.join(name));
         let dir = self.fd().map_err(self.failed("make", &temporary))?;
         // One writer at a time holds the lock: what is here was left by one that was interrupted.
         let _ = rustix::fs::unlinkat(dir, temporary.as_str(), AtFlags::empty());
@@ -257,6 +269,7 @@ impl StateDir {
     /// # Errors
     /// Fails if it cannot be removed.
     pub fn remove(&self, name: &str) -> Result<(), Error> {
+        let _call = StateCall::on(&self.path.join(name));
         match self.fd().and_then(|dir| rustix::fs::unlinkat(dir, name, AtFlags::empty())) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
             Err(error) => Err(self.failed("remove", name)(error)),
@@ -268,6 +281,7 @@ impl StateDir {
     /// # Errors
     /// Fails if it cannot be removed.
     pub fn discard(&self, name: &str) -> Result<(), Error> {
+        let _call = StateCall::on(&self.path.join(name));
         match self.fd().and_then(|dir| rustix::fs::unlinkat(dir, name, AtFlags::empty())) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
             Err(rustix::io::Errno::ISDIR) => {
@@ -283,6 +297,7 @@ impl StateDir {
     /// # Errors
     /// Fails if a step does, or if it is not a file.
     pub fn copy(&self, name: &str, to: &Self) -> Result<(), Error> {
+        let _call = StateCall::on(&self.path.join(name));
         let Some(mut file) = self.file(name)? else { return to.remove(name) };
         let mut draft = to.draft(name)?;
         let path = || to.path.join(name);
@@ -299,6 +314,7 @@ impl StateDir {
     /// # Errors
     /// Fails if it cannot be moved.
     pub fn hand_over(&self, name: &str, to: &Self) -> Result<(), Error> {
+        let _call = StateCall::on(&self.path.join(name));
         let moved = self.fd().and_then(|from| rustix::fs::renameat(from, name, to.fd()?, name));
         moved.map_err(self.failed("move", name))
     }
@@ -308,6 +324,7 @@ impl StateDir {
     /// # Errors
     /// Fails if it cannot be read.
     pub fn names(&self) -> Result<Vec<String>, Error> {
+        let _call = StateCall::on(&self.path);
         let failed = self.failed("read", "");
         let Ok(dir) = self.fd() else { return Ok(Vec::new()) };
         let entries = rustix::fs::Dir::read_from(dir).map_err(&failed)?;
@@ -338,6 +355,7 @@ impl Draft<'_> {
     /// Fails if they cannot be written, such as on a full disk.
     pub fn write_all(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let path = || self.state.path.join(&self.name);
+        let _call = StateCall::on(&path());
         self.file.write_all(bytes).map_err(|error| Error::Io { action: "write", path: path(), error })
     }
 
@@ -346,6 +364,7 @@ impl Draft<'_> {
     /// # Errors
     /// Fails if a step does; then the old file is still there.
     pub fn commit(self) -> Result<(), Error> {
+        let _call = StateCall::on(&self.state.path.join(&self.name));
         let failed = |action| self.state.failed(action, &self.name);
         rustix::fs::fsync(&self.file).map_err(failed("write"))?;
         rustix::fs::renameat(self.dir, self.temporary.as_str(), self.dir, self.name.as_str())

@@ -85,10 +85,11 @@ pub async fn asked(grace: Duration) -> StopReason {
     }
 }
 
-/// Tells the daemon that started this process that it has practically ended: a thread of it may still be in the kernel,
-/// and nobody can wait for that.
-pub fn hang_up() {
-    // Without a daemon, standard input is not a socket, and nobody is told.
+/// Tells the process that started this one, by the socket that is its standard input, that it has practically ended,
+/// with this exit code: a thread of it may still be in the kernel, and nobody can wait for that.
+pub fn hang_up(code: u8) {
+    // If standard input is not a socket, or nobody reads there, nobody is told.
+    let _ = rustix::net::send(std::io::stdin(), &[code], rustix::net::SendFlags::NOSIGNAL);
     let _ = rustix::net::shutdown(std::io::stdin(), rustix::net::Shutdown::Both);
 }
 

@@ -42,7 +42,7 @@ pub use error::Error;
 pub use machine::Machine;
 pub use met::{Met, TreeMember, UnreadMember, WalkStep};
 pub use path_text::{path_text, shown_text, text_path};
-pub use served::{ServedMounts, mounted_around};
+pub use served::{ServedMounts, StuckMount, mounted_around};
 pub use way::{HeldPath, PrivateCopy};
 
 /// The result of every operation on the machine.
@@ -55,6 +55,18 @@ pub enum Liveness {
     Live,
     /// Another directory (`--root`): only files. No command is run in it or for it.
     Directory,
+}
+
+/// How far the clock of the machine can be believed. What a clock that is ahead removes as old is new.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ClockTrust {
+    /// Nothing says that it is ahead.
+    #[default]
+    Plausible,
+    /// It is this far ahead of the server's.
+    Ahead(Duration),
+    /// It seems to be ahead, and nobody can say how far.
+    InDoubt,
 }
 
 /// What is at a path.
@@ -221,10 +233,9 @@ pub trait Inspect: Sync {
         jiff::Timestamp::now().as_second()
     }
 
-    /// How far this clock is ahead of the server's, if the two are far apart: what is removed because of its age is
-    /// judged by the earlier one.
-    fn clock_ahead(&self) -> Duration {
-        Duration::ZERO
+    /// How far this clock can be believed where something is removed because of its age.
+    fn clock_trust(&self) -> ClockTrust {
+        ClockTrust::default()
     }
 
     /// Why the run must stop, if it must: something with several steps begins no further one that can wait.

@@ -31,6 +31,11 @@ pub(super) fn print(report: &Report, certname: Option<&Certname>, common: &Commo
 
 /// The exit code of a run, for scripts. `is_refused` means that the server was reached and refused a new catalog.
 pub(super) fn exit_code(report: &Report, is_refused: bool, common: &Common) -> ExitCode {
+    code(report, is_refused, common).into()
+}
+
+/// The same as a number.
+pub(super) fn code(report: &Report, is_refused: bool, common: &Common) -> u8 {
     let counts = &report.counts;
     // What a run skipped because it was stopped, or ran out of time, is not done.
     let failed = is_refused || counts.failed + counts.skipped > 0 || !report.took_place();
@@ -40,8 +45,8 @@ pub(super) fn exit_code(report: &Report, is_refused: bool, common: &Common) -> E
     let refreshes = counts.refreshed + counts.would_refresh > 0;
     let off = in_part || refreshes || counts.changed + counts.would_change > 0;
     match (common.detailed_exitcodes, off, failed) {
-        (false, _, failed) => u8::from(failed).into(),
-        (true, off, failed) => (2 * u8::from(off) + 4 * u8::from(failed)).into(),
+        (false, _, failed) => u8::from(failed),
+        (true, off, failed) => 2 * u8::from(off) + 4 * u8::from(failed),
     }
 }
 

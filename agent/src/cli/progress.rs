@@ -15,8 +15,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 use super::style::harmless;
-use crate::at_hand;
-use crate::talk;
+use crate::{at_hand, state, talk};
 
 /// The longest line, in characters. A longer one would not be replaced as a whole on a narrow terminal.
 const WIDTH: usize = 70;
@@ -26,6 +25,9 @@ const LONGEST: usize = 200;
 
 /// How often something is printed if there is no terminal, so no silence is longer than ten seconds.
 const EVERY: Duration = Duration::from_secs(9);
+
+/// After this long, the agent's state is what a run waits for.
+const SILENT: Duration = Duration::from_secs(3);
 
 /// Moves to the beginning of the line and clears it.
 const CLEAR: &str = "\r\x1b[K";
@@ -94,6 +96,8 @@ impl ProgressThread {
         let tell = move || {
             while ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                 let latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let silent = state::silent_for(SILENT).map(|path| format!("waiting for {}", path.display()));
+                let latest = silent.unwrap_or(latest);
                 say(&still(began.elapsed(), &latest));
             }
         };

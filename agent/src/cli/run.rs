@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use clap::Args;
 use holdfast_catalog::report::Mode;
+use rustix::process::Signal;
 
-use super::{Common, outcome, progress};
+use super::{Common, apart, outcome, progress};
 use crate::at_hand;
 use crate::run::Done;
 use crate::spool::Delivery;
@@ -28,6 +29,9 @@ pub(super) struct Arguments {
     /// Nobody waits for what is printed, as with the daemon's own runs
     #[arg(long, requires = "once", hide = true)]
     unattended: bool,
+    /// This process does the run, and another one waits for it
+    #[arg(long, requires = "once", hide = true)]
+    apart: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<ExitCode> {
@@ -37,15 +41,31 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
         return Ok(ExitCode::SUCCESS);
     }
     super::UNATTENDED.store(arguments.unattended, Ordering::Relaxed);
+    let is_waited_for = arguments.unattended || arguments.apart;
+    if arguments.apart {
+        // Whoever kills the process that waits means the run.
+        let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    }
+    if !is_waited_for && let Ok(code) = apart::run(std::env::args_os().skip(1).chain(["--apart".into()])) {
+        return Ok(code.into());
+    }
     let mode = if arguments.audit { Mode::Audit } else { place.config.mode };
     let stop = stop::on_signal()?;
     let watched = progress::watched(&format!("a run begins ({})", outcome::mode(mode)));
     let done = in_turn(arguments.wait, &stop, || run::once(&place, mode, &stop));
     drop(watched);
-    let done = done?;
+    let ended = done.map_err(Into::into).and_then(|done| print(&done, common));
+    if is_waited_for {
+        stop::hang_up(*ended.as_ref().unwrap_or(&1));
+    }
+    ended.map(Into::into)
+}
+
+/// Prints what became of a run, and returns the exit code.
+fn print(done: &Done, common: &Common) -> anyhow::Result<u8> {
     outcome::print(&done.report, Some(&done.certname), common)?;
-    tell_of(&done);
-    Ok(outcome::exit_code(&done.report, done.is_refused, common))
+    tell_of(done);
+    Ok(outcome::code(&done.report, done.is_refused, common))
 }
 
 /// How often a run that waits for another one checks whether that one has ended.
@@ -103,7 +123,7 @@ mod tests {
     /// Anyone who asks the daemon for a run while another is in progress gets one.
     #[test]
     fn the_daemons_run_waits_for_one_that_is_going_on() {
-        let arguments = Arguments { once: false, audit: false, wait: false, unattended: false };
+        let arguments = Arguments { once: false, audit: false, wait: false, unattended: false, apart: false };
         let common = Common {
             config: None,
             state_dir: None,

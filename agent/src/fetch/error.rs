@@ -22,6 +22,9 @@ pub enum Error {
     /// The server that answered is not the trusted one; nothing was sent.
     #[error("{0}")]
     Untrusted(String),
+    /// The server's certificate has expired by this machine's clock, which may be ahead; nothing was sent.
+    #[error("{0}")]
+    Expired(String),
     /// The server does not accept this node's certificate.
     #[error("{server} refuses this node's certificate: {reason}")]
     Certificate {
@@ -86,7 +89,7 @@ impl Error {
         let unreachable = |reason: String| Self::Unreachable { server: server.to_owned(), reason };
         match find::<rustls::Error>(error) {
             Some(rustls::Error::InvalidCertificate(wrong)) => {
-                return Self::Untrusted(untrusted(server, wrong));
+                return Self::of_certificate(server, wrong);
             }
             Some(rustls::Error::AlertReceived(alert)) => {
                 return Self::Certificate { server: server.to_owned(), reason: alert_words(*alert, own) };
@@ -116,6 +119,16 @@ impl Error {
         };
         unreachable(format!("it closed the connection ({cause}); {perhaps}"))
     }
+
+    /// The error for a certificate of the server that cannot be accepted.
+    fn of_certificate(server: &str, wrong: &CertificateError) -> Self {
+        match wrong {
+            CertificateError::ExpiredContext { time, not_after } => {
+                Self::Expired(clocks::server_is_late(server, moment(*not_after), moment(*time)))
+            }
+            other => Self::Untrusted(untrusted(server, other)),
+        }
+    }
 }
 
 /// What to do about a certificate that the server does not accept.
@@ -139,9 +152,6 @@ fn untrusted(server: &str, wrong: &CertificateError) -> String {
         },
         CertificateError::NotValidYetContext { time, not_before } => {
             clocks::server_is_early(server, moment(*not_before), moment(*time))
-        }
-        CertificateError::ExpiredContext { time, not_after } => {
-            clocks::server_is_late(server, moment(*not_after), moment(*time))
         }
         CertificateError::NotValidForNameContext { expected, presented } => format!(
             "the server's certificate is not for {}, but for {}; use that name, or add this one to the server's certificate",
@@ -192,6 +202,17 @@ mod tests {
         let outer = std::io::Error::other(std::io::Error::other(inner));
         assert!(matches!(find::<rustls::Error>(&outer), Some(rustls::Error::AlertReceived(_))));
         assert!(find::<WrongPin>(&outer).is_none());
+    }
+
+    #[test]
+    fn a_certificate_that_has_expired_by_this_clock_is_told_from_one_of_another_server() {
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let expired = CertificateError::ExpiredContext { time: at(900_000), not_after: at(86_400) };
+        let early = CertificateError::NotValidYetContext { time: at(86_400), not_before: at(900_000) };
+        let is_expired = |wrong| matches!(Error::of_certificate("s:8140", wrong), Error::Expired(_));
+        assert!(is_expired(&expired));
+        // A clock that is behind makes nothing old.
+        assert!(![early, CertificateError::UnknownIssuer].iter().any(is_expired));
     }
 
     #[test]

@@ -52,6 +52,7 @@ pub enum Error {
 fn ended(exit: &system::Exit, said: &str) -> String {
     let how = match exit {
         system::Exit::Code(_) => format!("failed with {exit}"),
+        system::Exit::Held(_) => format!("is {exit}"),
         system::Exit::Signal(_) | system::Exit::TimedOut(_) | system::Exit::Stopped(_) => {
             format!("was {exit}")
         }

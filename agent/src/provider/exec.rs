@@ -183,7 +183,9 @@ fn probe(want: &Exec, command: &Command, machine: &dyn Inspect) -> Result<bool, 
     match output.exit {
         Exit::Code(code) if NOT_RUN.contains(&code) => Err(Error::command(&invocation, &output)),
         Exit::Code(code) if KILLED.contains(&code) => Err(Error::command(&invocation, &output)),
-        Exit::TimedOut(_) | Exit::Signal(_) | Exit::Stopped(_) => Err(Error::command(&invocation, &output)),
+        Exit::TimedOut(_) | Exit::Signal(_) | Exit::Stopped(_) | Exit::Held(_) => {
+            Err(Error::command(&invocation, &output))
+        }
         Exit::Code(_) => match not_found(command, &String::from_utf8_lossy(&output.stderr)) {
             Some(name) => {
                 let words = format!(
@@ -206,15 +208,16 @@ fn run(want: &Exec, writing: Writing<'_>) -> Result<(), Error> {
         let fine = match output.exit {
             Exit::Code(code) if want.returns.is_empty() => code == 0,
             Exit::Code(code) => want.returns.iter().any(|good| i64::from(*good) == i64::from(code)),
-            Exit::Signal(_) | Exit::TimedOut(_) | Exit::Stopped(_) => false,
+            Exit::Signal(_) | Exit::TimedOut(_) | Exit::Stopped(_) | Exit::Held(_) => false,
         };
         if fine {
             return Ok(());
         }
         left = left.saturating_sub(1);
         let pause = Duration::from_secs(want.try_sleep.0.into());
-        let stopped = matches!(output.exit, Exit::Stopped(_));
-        if left == 0 || stopped || !pauses(pause, writing.machine) {
+        // What the kernel holds would hold a second one, too.
+        let is_last = matches!(output.exit, Exit::Stopped(_) | Exit::Held(_));
+        if left == 0 || is_last || !pauses(pause, writing.machine) {
             return Err(Error::command(&invocation, &output));
         }
     }
@@ -344,6 +347,10 @@ mod tests {
             (Exit::Signal(9), "`false` was ended by signal 9"),
             (Exit::Code(137), "`false` failed with exit code 137"),
             (Exit::TimedOut(Duration::from_secs(2)), "`false` was ended after its timeout of 2 s"),
+            (
+                Exit::Held(7),
+                "`false` is still there after SIGKILL: the kernel holds its process 7, as at a disk that does not answer",
+            ),
         ] {
             let double = Double::new(move |_| Some(killed(exit)));
             for guard in ["unless", "only_if"] {

@@ -15,7 +15,7 @@ use holdfast_catalog::resource::mount::{KEPT, MountEnsure};
 use super::text::edit::{self, Lines, Texts};
 use super::{
     Alias, Applied, ChangeKind, Error, Job, Left, Need, Notice, Provider, Reading, Refreshed, Taken, Writing,
-    properties, unit_path,
+    properties,
 };
 use crate::system::{FileKind, Inspect, Liveness};
 
@@ -25,6 +25,8 @@ mod fstab;
 mod kernel;
 mod mounted;
 mod options;
+mod rivals;
+mod users;
 #[cfg(test)]
 mod tests;
 
@@ -86,7 +88,7 @@ impl Provider for Mounts {
         if let Some(need) = state.missing(want, reading)? {
             return Ok(Plan::Pending(need));
         }
-        state.differences(want, machine).map(Plan::of)
+        state.differences(want, reading).map(Plan::of)
     }
 
     fn apply(&self, want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
@@ -178,7 +180,8 @@ impl State<'_> {
         self.kernel.map_or(Ok(false), |kernel| kernel.has(want, machine))
     }
 
-    fn differences(&self, want: &Mount, machine: &dyn Inspect) -> Result<Vec<Change>, Error> {
+    fn differences(&self, want: &Mount, reading: Reading<'_>) -> Result<Vec<Change>, Error> {
+        let machine = reading.machine;
         let mut changes = Vec::new();
         let mounted = self.is_mounted(want, machine)?;
         let listed = self.entry.is_some();
@@ -205,7 +208,7 @@ impl State<'_> {
             }
         }
         if changes.is_empty() {
-            refuse_other_unit(want, machine)?;
+            rivals::refuse(want, reading)?;
             changes.extend(self.hidden(want));
         }
         Ok(changes)
@@ -282,23 +285,6 @@ fn refuse_way_of_links(want: &Mount, machine: &dyn Inspect) -> Result<(), Error>
                 target.display()
             )));
         }
-    }
-    Ok(())
-}
-
-/// Fails if the line is as wanted, but at boot another definition of its unit is used.
-fn refuse_other_unit(want: &Mount, machine: &dyn Inspect) -> Result<(), Error> {
-    if want.ensure == MountEnsure::Absent {
-        return Ok(());
-    }
-    for unit in want.units() {
-        let Some(path) = unit_path::hiding_made(&unit, machine)? else { continue };
-        let does = if unit_path::is_mask(&path, machine)? { "masks" } else { "defines" };
-        return Err(Error::Conflict(format!(
-            "{} {does} `{unit}`, and the boot uses that instead of the line in {FSTAB}: remove it, then run `systemctl \
-             daemon-reload`",
-            path.display()
-        )));
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use holdfast_catalog::resource::Tidy;
 use holdfast_catalog::resource::tidy::TidyBy;
 
 use super::{Applied, ChangeKind, Error, Left, Provider, Reading, Spared, Writing, properties};
-use crate::system::{FileKind, Inspect, Stat, text_path};
+use crate::system::{ClockTrust, FileKind, Inspect, Stat, text_path};
 
 mod look;
 #[cfg(test)]
@@ -84,7 +84,10 @@ fn remove(want: &Tidy, path: &Path, writing: Writing<'_>) -> Result<Option<&'sta
 /// The present time, for judging ages: if this machine's clock is ahead of the server's, the server's. A wrong clock
 /// must not remove what is new.
 fn today(machine: &dyn Inspect) -> i64 {
-    let ahead = i64::try_from(machine.clock_ahead().as_secs()).unwrap_or(i64::MAX);
+    let ahead = match machine.clock_trust() {
+        ClockTrust::Ahead(by) => i64::try_from(by.as_secs()).unwrap_or(i64::MAX),
+        ClockTrust::Plausible | ClockTrust::InDoubt => 0,
+    };
     machine.now().saturating_sub(ahead)
 }
 

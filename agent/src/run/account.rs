@@ -1,7 +1,7 @@
 //! The record that a run keeps of itself, and the report that is made from it.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use holdfast_catalog::catalog::{Catalog, CatalogId};
 use holdfast_catalog::certname::Certname;
@@ -11,10 +11,12 @@ use tracing::Span;
 use tracing::field::{Empty, display};
 
 use super::elapsed_ms;
+use super::server_time::ClockCheck;
 use crate::VERSION;
 use crate::config::Installation;
 use crate::enforce::Findings;
 use crate::facts;
+use crate::system::ClockTrust;
 use crate::talk;
 
 /// A run's record of itself.
@@ -32,7 +34,7 @@ pub(super) struct RunRecord {
     no_catalog: Option<NoCatalog>,
     notes: Vec<String>,
     is_put_back: bool,
-    clock_ahead: Duration,
+    clock: ClockTrust,
 }
 
 impl RunRecord {
@@ -52,7 +54,7 @@ impl RunRecord {
             no_catalog: None,
             notes: Vec::new(),
             is_put_back: false,
-            clock_ahead: Duration::ZERO,
+            clock: ClockTrust::default(),
         }
     }
 
@@ -96,13 +98,14 @@ impl RunRecord {
         self.is_put_back
     }
 
-    /// Records how far this machine's clock is ahead of the server's.
-    pub(super) fn clock_ahead(&mut self, ahead: Duration) {
-        self.clock_ahead = ahead;
+    /// Records what is known of this machine's clock.
+    pub(super) fn believes(&mut self, clocks: ClockCheck) {
+        self.clock = clocks.trust;
+        self.notes.extend(clocks.note);
     }
 
-    pub(super) fn ahead(&self) -> Duration {
-        self.clock_ahead
+    pub(super) fn clock(&self) -> ClockTrust {
+        self.clock
     }
 
     pub(super) fn source(&mut self, source: Source) {

@@ -20,15 +20,18 @@ use crate::enforce;
 use crate::identity::Identity;
 use crate::identity::owner::EnrolledNode;
 use crate::spool::{Delivery, Spool};
-use crate::state::{StateDir, StateLock};
+use crate::state::{self, StateDir, StateLock};
 use crate::stop::RunEnd;
-use crate::system::{Door, mounted_around};
+use crate::system::{Door, ServedMounts, StuckMount, mounted_around};
 
 /// How often to check whether a run is stuck.
 const TICK: Duration = Duration::from_millis(500);
 
 /// How long a look at a path may take once the run is to end.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a call on the agent's own state may take. A disk that is only busy may need longer than for a look.
+const STORAGE: Duration = Duration::from_secs(60);
 
 /// What can be seen of a run from outside.
 #[derive(Default)]
@@ -102,6 +105,12 @@ impl RunWatch {
         }
     }
 
+    /// Whether nothing is lost if the run ends here: it has not begun, or it should have ended.
+    fn can_end(&self, stop: &AtomicBool) -> bool {
+        let is_over = |enforcing: &Enforcing| enforcing.end.is_long_over();
+        stop.load(Ordering::Relaxed) || self.state().enforcing.as_ref().is_none_or(is_over)
+    }
+
     /// Where the run is stuck that should end.
     pub(super) fn held(&self, stop: &AtomicBool, patience: Duration) -> Option<HeldAt> {
         let state = self.state();
@@ -145,7 +154,12 @@ pub(super) fn watched(place: &Installation, mode: Mode, stop: &Arc<AtomicBool>) 
         match waiting.recv_timeout(TICK) {
             Ok(done) => return done,
             Err(RecvTimeoutError::Timeout) => {
-                if let Some(done) = watch.held(stop, PATIENCE).and_then(|at| give_up(place, &watch, at)) {
+                // Without its state, a run can neither begin nor report.
+                if let Some(path) = state::silent_for(STORAGE).filter(|_| watch.can_end(stop)) {
+                    return Err(state::Error::Silent(path, STORAGE.as_secs()).into());
+                }
+                let at = watch.held(stop, PATIENCE).filter(|_| state::silent_for(PATIENCE).is_none());
+                if let Some(done) = at.and_then(|at| give_up(place, &watch, at)) {
                     return done;
                 }
             }
@@ -172,6 +186,9 @@ pub(super) fn give_up(
         state.enforcing.take()?
     };
     tracing::error!("the run is abandoned: {why}");
+    if let Some(path) = &path {
+        remember(place, path);
+    }
     record.note(format!("the run was abandoned, and the rest was skipped: {why}"));
     let certname = catalog.certname.clone();
     let path = path.map(|path| below_root(&path, place));
@@ -197,8 +214,46 @@ pub(super) fn give_up(
         Ok(Done { report, certname, is_refused: false, delivery, aside: put_aside(&state) })
     });
     watch.frees();
-    crate::stop::hang_up();
     Some(handed_over)
+}
+
+/// The part of the state whose files are locked to find out whether file systems respond.
+const ASKING: &str = "asking";
+
+/// The file with the mounts that held earlier runs.
+const HELD: &str = "held.json";
+
+/// The most bytes of it.
+const LIMIT: u64 = 64 * 1024;
+
+/// The most mounts that are remembered.
+const MOST: usize = 8;
+
+/// The door to the paths of the machine. What held an earlier run is checked by the path that did, before it is entered.
+pub(super) fn door(state: &StateDir) -> Arc<Door> {
+    let asking = state.below(ASKING).ok().map(|asking| asking.path().to_owned());
+    Arc::new(Door::asking(ServedMounts::of_kernel(asking, held_before(state))))
+}
+
+/// What held earlier runs. If it cannot be read, nothing did: then a run may be held once more.
+pub(super) fn held_before(state: &StateDir) -> Vec<StuckMount> {
+    let json = state.read(HELD, LIMIT).ok().flatten();
+    json.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()
+}
+
+/// Records the mount that held a run, for the next one.
+pub(super) fn remember(place: &Installation, path: &Path) {
+    let Some(stuck) = StuckMount::around(path) else { return };
+    let kept = StateDir::open(&place.state_dir).and_then(|state| {
+        let mut held = held_before(&state);
+        held.retain(|other| !other.is_same(&stuck));
+        held.insert(0, stuck);
+        held.truncate(MOST);
+        state.replace(HELD, &serde_json::to_vec(&held).unwrap_or_default())
+    });
+    if let Err(error) = kept {
+        tracing::warn!("cannot record what held the run: {error}");
+    }
 }
 
 /// A path of this machine, as the catalog names it.

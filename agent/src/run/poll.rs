@@ -7,11 +7,12 @@ use holdfast_catalog::facts::Facts;
 use holdfast_catalog::report::{NOTES, NoCatalog, Source};
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, Refusal, path};
 
+use super::server_time::{self, ClockCheck};
 use crate::VERSION;
 use crate::cache::{self, Cache, Cached};
 use crate::clock::now;
 use crate::config::Installation;
-use crate::fetch::{self, Client};
+use crate::fetch::{self, Client, ClockReading};
 use crate::identity::{self, Identity};
 use crate::state::StateDir;
 
@@ -78,12 +79,25 @@ impl RunWork {
 
 /// What a poll works with.
 pub(super) struct Poll<'a> {
-    pub(super) place: &'a Installation,
-    pub(super) state: &'a StateDir,
-    pub(super) identity: &'a mut Identity,
-    pub(super) cache: &'a Result<Cache, cache::Error>,
-    /// How far this machine's clock is ahead of the server's, once the server has answered.
-    pub(super) clock_ahead: Duration,
+    place: &'a Installation,
+    state: &'a StateDir,
+    identity: &'a mut Identity,
+    cache: &'a Result<Cache, cache::Error>,
+    /// The clocks at the server's answer, once there is one.
+    heard: Option<ClockReading>,
+    /// What the run knows of them.
+    pub(super) clocks: ClockCheck,
+}
+
+impl<'a> Poll<'a> {
+    pub(super) fn of(
+        place: &'a Installation,
+        state: &'a StateDir,
+        identity: &'a mut Identity,
+        cache: &'a Result<Cache, cache::Error>,
+    ) -> Self {
+        Self { place, state, identity, cache, heard: None, clocks: ClockCheck::default() }
+    }
 }
 
 impl Poll<'_> {
@@ -93,6 +107,8 @@ impl Poll<'_> {
         let cached = self.cached(&mut notes);
         let have = cached.as_ref().map(|cached| cached.catalog.id.clone());
         let asked = self.ask(facts, have, &mut notes).await;
+        let is_expired = matches!(asked, Err(fetch::Error::Expired(_)));
+        self.clocks = server_time::judge(self.state, self.heard, is_expired);
         let mut work = RunWork::of(&asked, notes);
         let answer = match asked {
             Ok(CatalogAnswer::Catalog { catalog, next_run, .. }) => {
@@ -149,8 +165,7 @@ impl Poll<'_> {
             client = self.client()?;
             answer = ask(&client, facts, have).await;
         }
-        notes.extend(client.clocks_apart());
-        self.clock_ahead = client.clock_ahead();
+        self.heard = client.clocks();
         if answer.is_ok()
             && let Err(error) = self.identity.settled(self.state)
         {

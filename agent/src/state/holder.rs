@@ -4,7 +4,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::{LockKind, StateDir};
+use super::{LockKind, StateCall, StateDir};
 
 /// The most bytes of a holder's description.
 const MOST: u64 = 4096;
@@ -17,6 +17,7 @@ impl StateDir {
     /// if no process does.
     pub fn holder(&self, held: LockKind) -> Option<String> {
         let file = self.path().join(held.file());
+        let _call = StateCall::on(&file);
         let words = self.read(held.file(), MOST).ok().flatten().unwrap_or_default();
         let words = String::from_utf8_lossy(&words).trim().to_owned();
         let named = words.strip_prefix("process ").and_then(|rest| rest.split_whitespace().next());
@@ -36,6 +37,7 @@ impl StateDir {
 
     /// Why nothing can be written here, if that is so: a run could not begin.
     pub fn unwritable(&self) -> Option<String> {
+        let _call = StateCall::on(self.path());
         let cannot = |why: std::io::Error| format!("{} cannot be written: {why}", self.path().display());
         let access = rustix::fs::access(self.path(), rustix::fs::Access::WRITE_OK);
         let full = || rustix::fs::statvfs(self.path()).is_ok_and(|room| is_full(&room));

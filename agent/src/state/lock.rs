@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Error, StateDir, order};
+use super::{Error, StateCall, StateDir, order};
 
 /// What only one process may do at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +75,7 @@ impl StateDir {
     /// # Errors
     /// Fails if another process holds it: which, and since when.
     pub fn take(&self, held: LockKind) -> Result<StateLock, Error> {
+        let _call = StateCall::on(&self.path.join(held.file()));
         let directory = self.open_directory(held).filter(is_lockable);
         let directory = directory.map(|directory| self.flock(directory, held)).transpose()?;
         let place = self.path.join(held.file());

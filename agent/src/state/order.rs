@@ -8,7 +8,7 @@ use std::fs::{FileType, Metadata};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::StateDir;
+use super::{StateCall, StateDir};
 
 /// What should be at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +18,10 @@ enum EntryKind {
 }
 
 /// What a run uses, each directory before its content, and what it means if something else is there.
-const PLACES: [(&str, EntryKind, &str); 20] = [
+const PLACES: [(&str, EntryKind, &str); 22] = [
     ("status.json", EntryKind::File, "the result of the last run was unknown"),
+    ("server-time.json", EntryKind::File, "the server's time is not known until it answers"),
+    ("held.json", EntryKind::File, "a file system that held a run may hold another one"),
     ("lock", EntryKind::File, "nothing is lost"),
     ("daemon", EntryKind::File, "nothing is lost"),
     ("identity", EntryKind::Directory, "enrol this machine again"),
@@ -76,6 +78,7 @@ impl StateDir {
 
     fn odd(&self, (name, kind, so): (&str, EntryKind, &'static str)) -> Option<Odd> {
         let path = self.path().join(name);
+        let _call = StateCall::on(&path);
         let found = path.symlink_metadata().ok()?;
         let what = match kind {
             // A new enrolment handles that, and nothing else should remove it.

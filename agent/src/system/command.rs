@@ -144,6 +144,8 @@ pub enum Exit {
     TimedOut(Duration),
     /// The agent ended it, or did not start it, since the run must stop.
     Stopped(StopReason),
+    /// It is still there, as this process, although the agent killed it: the kernel holds it.
+    Held(i32),
 }
 
 impl fmt::Display for Exit {
@@ -153,6 +155,10 @@ impl fmt::Display for Exit {
             Self::Signal(signal) => write!(f, "ended by signal {signal}"),
             Self::TimedOut(after) => write!(f, "ended after its timeout of {} s", after.as_secs_f32()),
             Self::Stopped(why) => write!(f, "interrupted because {why}"),
+            Self::Held(pid) => write!(
+                f,
+                "still there after SIGKILL: the kernel holds its process {pid}, as at a disk that does not answer"
+            ),
         }
     }
 }

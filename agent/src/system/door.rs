@@ -120,7 +120,7 @@ mod tests {
             format!("{id} 1 0:{id} / {}/{point} rw - nfs4 server:/ rw\n", top.display())
         };
         let table = line(1, "srv/hung") + &line(2, "srv/well") + &line(3, "opt/hung");
-        let served = ServedMounts::of_table(&table, |point| !point.ends_with("hung"));
+        let served = ServedMounts::of_table(&table, |mount| !mount.point.ends_with("hung"));
         let machine = machine.through(Arc::new(Door::asking(served)));
         assert!(machine.lstat(Path::new("/srv/well/in")).unwrap().is_some());
         let words = format!("{}/srv/hung (nfs4) did not answer for 10 s", top.display());

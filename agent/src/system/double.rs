@@ -12,8 +12,8 @@ use std::time::Duration;
 use super::machine::lock;
 use super::name_service::NameService;
 use super::{
-    Accounts, Exit, HeldPath, Inspect, Invocation, Liveness, Machine, Met, OpenFile, Output, Permissions,
-    Real, Result, Staged, StagedTree, Stat, System, WalkStep,
+    Accounts, ClockTrust, Exit, HeldPath, Inspect, Invocation, Liveness, Machine, Met, OpenFile, Output,
+    Permissions, Real, Result, Staged, StagedTree, Stat, System, WalkStep,
 };
 use crate::stop::{RunEnd, StopReason};
 
@@ -57,9 +57,9 @@ impl Double {
         self
     }
 
-    /// Sets the clock this far ahead of the server's.
-    pub(crate) fn ahead_by(mut self, ahead: Duration) -> Self {
-        self.machine = self.machine.ahead_by(ahead);
+    /// Sets how far the clock can be believed.
+    pub(crate) fn with_clock(mut self, clock: ClockTrust) -> Self {
+        self.machine = self.machine.with_clock(clock);
         self
     }
 
@@ -145,8 +145,8 @@ impl Inspect for Double {
     fn now(&self) -> i64 {
         self.machine.now() + self.later.load(Ordering::Relaxed)
     }
-    fn clock_ahead(&self) -> Duration {
-        self.machine.clock_ahead()
+    fn clock_trust(&self) -> ClockTrust {
+        self.machine.clock_trust()
     }
     fn accounts(&self) -> Result<Arc<Accounts>> {
         self.machine.accounts()

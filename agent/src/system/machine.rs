@@ -8,7 +8,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -21,7 +20,8 @@ use super::door::OpenCall;
 use super::resolve::{Last, ManagedRoot, PathHandle};
 use super::stat::{stat_at, stat_of};
 use super::{
-    Door, Error, FileKind, HeldPath, Inspect as _, Invocation, Liveness, OpenFile, Result, Stat, tree, way,
+    ClockTrust, Door, Error, FileKind, HeldPath, Inspect as _, Invocation, Liveness, OpenFile, Result, Stat,
+    tree, way,
 };
 use crate::stop::RunEnd;
 
@@ -51,8 +51,8 @@ pub struct Machine {
     stop: Option<Arc<AtomicBool>>,
     /// When the run must be over.
     end: Option<RunEnd>,
-    /// How far its clock is ahead of the server's.
-    clock_ahead: Duration,
+    /// How far its clock can be believed.
+    clock: ClockTrust,
     /// The door to its paths.
     door: Arc<Door>,
 }
@@ -76,7 +76,7 @@ impl Machine {
             acts: AtomicU64::default(),
             stop: None,
             end: None,
-            clock_ahead: Duration::ZERO,
+            clock: ClockTrust::default(),
             door: Arc::default(),
         })
     }
@@ -95,10 +95,10 @@ impl Machine {
         self
     }
 
-    /// Sets how far the clock is ahead of the server's.
+    /// Sets how far its clock can be believed.
     #[must_use]
-    pub fn ahead_by(mut self, clock_ahead: Duration) -> Self {
-        self.clock_ahead = clock_ahead;
+    pub fn with_clock(mut self, clock: ClockTrust) -> Self {
+        self.clock = clock;
         self
     }
 
@@ -138,7 +138,7 @@ impl Machine {
             acts: AtomicU64::default(),
             stop: None,
             end: None,
-            clock_ahead: Duration::ZERO,
+            clock: ClockTrust::default(),
             door: Arc::default(),
         }
     }

@@ -64,7 +64,7 @@ resource_type! {
     Tidy("tidy"), titled String {
         /// The directory.
         parameter path: Option<AbsolutePath> => "the title",
-        /// Files at least this old: seconds, or a string such as `"14d"`. With `size`, both must hold.
+        /// Files at least this old: seconds, or a string such as `"14d"`. With `size`, both must hold. If the clock of the machine is ahead of the server's, ages go by the server's, also while the server does not answer. If by the machine's clock the server's certificate has expired, and the server has not answered since the boot, nothing is removed by its age.
         parameter age: Option<Seconds> => "any",
         /// Files of at least this size: bytes, or a string such as `"10M"`.
         parameter size: Option<Bytes> => "any",

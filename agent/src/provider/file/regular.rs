@@ -235,7 +235,7 @@ fn validate(
         Exit::Code(code) => Error::Refused(format!(
             "`{command}` refused the new content with exit code {code}; the old content stays: {said}"
         )),
-        Exit::Signal(_) | Exit::TimedOut(_) | Exit::Stopped(_) => {
+        Exit::Signal(_) | Exit::TimedOut(_) | Exit::Stopped(_) | Exit::Held(_) => {
             Error::Refused(not_judged(&Error::command(&Invocation::of(command.clone()), &output)))
         }
     })

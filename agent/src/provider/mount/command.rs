@@ -2,16 +2,21 @@
 //! the system's own commands.
 
 use std::path::Path;
+use std::time::Duration;
 
 use holdfast_catalog::resource::Mount;
 use holdfast_catalog::resource::mount::MountEnsure;
 
 use super::kernel::MountTable;
 use super::options::Meanings;
-use super::{Change, FSTAB, Property, device, live_differences, options, other_priority};
+use super::{Change, FSTAB, Property, device, live_differences, options, other_priority, users};
 use crate::provider::text::edit::{self, Lines};
 use crate::provider::{Applied, Error, Job, Need, Writing};
 use crate::system::{HeldPath, Invocation, Liveness};
+
+/// How long mounting and unmounting may take, as at boot: systemd gives the unit of a line in /etc/fstab as long. What
+/// waits longer, such as for a server that is away, would keep the rest of the run waiting.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The most layers on one mount point that are unmounted in a run.
 const MAX_LAYERS: usize = 8;
@@ -212,7 +217,8 @@ fn take_off(point: &str, writing: Writing<'_>) -> Result<(), Error> {
         Some(way) => Invocation::new(["umount", "--no-canonicalize", "--", &text(way)]),
         None => Invocation::new(["umount", "--", point]),
     };
-    writing.run(&command).map(drop)
+    let done = writing.run(&command.timeout(PATIENCE)).map(drop);
+    done.map_err(|error| users::named(error, point, writing.machine))
 }
 
 /// The command that mounts. It goes by /etc/fstab, which has all the rest; or, if others could redirect the path, by a
@@ -224,7 +230,7 @@ fn mounting(want: &Mount, way: Option<&HeldPath>) -> Invocation {
     }
     match way {
         Some(way) => by_handle(want, &text(way), &want.options),
-        None => Invocation::new(["mount", "--", want.title.as_str()]),
+        None => Invocation::new(["mount", "--", want.title.as_str()]).timeout(PATIENCE),
     }
 }
 
@@ -232,7 +238,7 @@ fn mounting(want: &Mount, way: Option<&HeldPath>) -> Invocation {
 fn by_handle(want: &Mount, way: &str, options: &str) -> Invocation {
     let fstype = want.fstype.as_deref().unwrap_or("auto");
     let named = ["--types", fstype, "--options", options, "--source", want.device(), "--target", way];
-    Invocation::new(["mount", "--no-canonicalize", "--no-mtab"].into_iter().chain(named))
+    Invocation::new(["mount", "--no-canonicalize", "--no-mtab"].into_iter().chain(named)).timeout(PATIENCE)
 }
 
 fn text(way: &HeldPath) -> String {
@@ -252,7 +258,7 @@ pub(super) fn remount(want: &Mount, writing: Writing<'_>) -> Result<(), Error> {
     };
     let command = match &way {
         Some(way) => by_handle(want, &text(way), &options),
-        None => Invocation::new(["mount", "-o", &options, "--", title]),
+        None => Invocation::new(["mount", "-o", &options, "--", title]).timeout(PATIENCE),
     };
     writing.run(&command).map(drop)
 }

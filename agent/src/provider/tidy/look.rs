@@ -16,7 +16,9 @@ use crate::provider::deployment::holds_releases;
 use crate::provider::git_checkout::tracked::{Tracked, tracked_in};
 use crate::provider::{ChangeKind, Error, PathAliases, Reading, Spared, inside};
 use crate::system::glob::matches_any;
-use crate::system::{FileKind, Stat, TreeMember, UnreadMember, WalkStep, path_text, shown_text, text_path};
+use crate::system::{
+    ClockTrust, FileKind, Stat, TreeMember, UnreadMember, WalkStep, path_text, shown_text, text_path,
+};
 
 /// The most paths of one directory that are removed in a run; the next run continues.
 const MOST: usize = 20_000;
@@ -77,11 +79,8 @@ pub(super) fn plan_at_most(
         let kept = format!("nothing is removed: {why}");
         Ok(vec![Change::new(Property::Matches, "", "").kind(ChangeKind::Note).note(kept)])
     };
-    if spared.is_whole(&place) {
-        return nothing("another resource manages the content of the directory");
-    }
-    if holds_releases(&place, reading) {
-        return nothing("a deployment manages its own releases, and what outlives them is in its `shared`");
+    if let Some(why) = stays_whole(want, &place, spared, reading) {
+        return nothing(why);
     }
     let mut kept = unpacked_in(&place, reading);
     match tracked_in(&place, reading)? {
@@ -110,6 +109,22 @@ pub(super) fn plan_at_most(
     })?;
     look.leave_for("");
     Ok(look.finish())
+}
+
+/// Why nothing in a directory is removed, if that is known before anything in it is looked at.
+fn stays_whole(want: &Tidy, place: &str, spared: &Spared, reading: Reading<'_>) -> Option<&'static str> {
+    let is_in_doubt = reading.machine.clock_trust() == ClockTrust::InDoubt;
+    if want.age.is_some() && is_in_doubt {
+        return Some(
+            "the clock of this machine is in doubt: by it the server's certificate has expired, and what time the server has \
+             is not known since the boot; compare `date -u` with a clock that is right",
+        );
+    }
+    if spared.is_whole(place) {
+        return Some("another resource manages the content of the directory");
+    }
+    holds_releases(place, reading)
+        .then_some("a deployment manages its own releases, and what outlives them is in its `shared`")
 }
 
 impl TidyWalk<'_> {
@@ -226,13 +241,15 @@ impl TidyWalk<'_> {
             let go = counted(self.most, "path goes", "paths go");
             format!("{go} in one run; the next run continues")
         });
-        let ahead = self.reading.machine.clock_ahead();
-        let by_the_server = (self.want.age.is_some() && !ahead.is_zero()).then(|| {
-            let ahead = state::span(ahead.try_into().unwrap_or(SignedDuration::MAX));
-            format!(
-                "ages are measured by the server's clock, since this machine's clock is {ahead} ahead of it"
-            )
-        });
+        let by_the_server = match self.reading.machine.clock_trust() {
+            ClockTrust::Ahead(ahead) if self.want.age.is_some() => {
+                let ahead = state::span(ahead.try_into().unwrap_or(SignedDuration::MAX));
+                Some(format!(
+                    "ages are measured by the server's clock, since this machine's clock is {ahead} ahead of it"
+                ))
+            }
+            _ => None,
+        };
         let note = |words| Change::new(Property::Matches, "", "").kind(ChangeKind::Note).note(words);
         let notes = unread.into_iter().chain(more).chain(by_the_server);
         self.changes.extend(notes.map(note));

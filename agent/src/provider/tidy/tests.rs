@@ -283,7 +283,7 @@ fn the_releases_of_a_deployment_stay() {
 
 #[test]
 fn a_clock_that_is_ahead_of_the_server_s_makes_nothing_old() {
-    let double = spool().ahead_by(Duration::from_secs(40 * DAY));
+    let double = spool().with_clock(ClockTrust::Ahead(Duration::from_secs(40 * DAY)));
     put(&double, "spool/today.log", 0);
     double.pass(i64::try_from(40 * DAY).unwrap());
     let want = want::<Tidy>("/spool", &[("age", "14d".into())]);
@@ -296,4 +296,16 @@ fn a_clock_that_is_ahead_of_the_server_s_makes_nothing_old() {
     assert!(double.root.path().join("spool/today.log").exists());
     // What one clock found old is judged by the same clock again before it is removed.
     assert_eq!(today(&double), double.now() - i64::try_from(40 * DAY).unwrap());
+}
+
+#[test]
+fn by_a_clock_that_is_in_doubt_nothing_is_old_and_what_is_large_still_goes() {
+    let double = spool().with_clock(ClockTrust::InDoubt);
+    let want_old = want::<Tidy>("/spool", &[("age", "14d".into())]);
+    let Plan::InSync(changes) = trial::plan(&Tidying, &double, &want_old).unwrap() else { panic!() };
+    let said: Vec<_> = changes.iter().map(|change| (change.kind, change.note.clone().unwrap())).collect();
+    let [(ChangeKind::Note, said)] = &said[..] else { panic!("{said:?}") };
+    assert!(said.contains("the clock of this machine is in doubt"), "{said}");
+    let want_large = want::<Tidy>("/spool", &[("size", 1.into())]);
+    assert_eq!(trial::changes(&Tidying, &double, &want_large).len(), 3);
 }

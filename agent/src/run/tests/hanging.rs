@@ -112,3 +112,15 @@ fn f22_a_run_that_ends_by_itself_is_not_given_up() {
     watch.ends();
     assert!(watch.held(&stop, Duration::ZERO).is_none());
 }
+
+#[test]
+fn the_mount_that_held_a_run_is_remembered_for_the_next_one() {
+    let scene = scene();
+    assert!(held::held_before(&scene.state()).is_empty());
+    for path in ["/proc/self/status", "/proc/self/stat", "/"] {
+        held::remember(&scene.place, std::path::Path::new(path));
+    }
+    assert_eq!(held::held_before(&scene.state()).len(), 1, "each mount once, and never that of the root");
+    scene.state().replace("held.json", b"{").unwrap();
+    assert!(held::held_before(&scene.state()).is_empty());
+}

@@ -1,5 +1,7 @@
 //! A state that was restored from an older copy, and a wrong clock: what the server knows better.
 
+use std::time::Duration;
+
 use super::*;
 
 /// Copies the agent's whole state, as a backup does.
@@ -151,4 +153,11 @@ fn what_is_removed_for_its_age_is_old_by_the_server_s_clock_too() {
     let report = scene.run().report;
     assert_eq!(report.counts.changed, 1, "{:?}", report.events);
     assert!(dir.join("new").exists() && !dir.join("old").exists());
+
+    // The server is away, and nothing has set the clock in the meantime.
+    scene.server.answers(|_| ScriptedAnswer::Lost);
+    let report = scene.run().report;
+    assert!(dir.join("new").exists(), "{:?}", report.events);
+    let said = report.error.unwrap_or_default();
+    assert!(said.contains("20 days ahead") && said.contains("since its last answer"), "{said}");
 }

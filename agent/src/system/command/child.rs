@@ -199,7 +199,7 @@ fn watch(child: &mut Child, invocation: &Invocation, bounds: Bounds<'_>) -> io::
     };
     stdout.take_all()?;
     stderr.take_all()?;
-    Ok(Output { exit: deadline.exit(status), stdout: stdout.lines(), stderr: stderr.lines() })
+    Ok(Output { exit: deadline.exit(status, pid), stdout: stdout.lines(), stderr: stderr.lines() })
 }
 
 /// Waits until a stream has data, the child ends, or the time is over.
@@ -271,14 +271,16 @@ impl Deadline {
         })
     }
 
-    fn exit(&self, status: Option<ExitStatus>) -> Exit {
-        match (self.stopped, status.filter(|_| self.sent == 0)) {
-            (_, Some(status)) => match status.code() {
+    /// How a child ended; without a status, it was abandoned.
+    fn exit(&self, status: Option<ExitStatus>, child: Pid) -> Exit {
+        let Some(status) = status else { return Exit::Held(child.as_raw_pid()) };
+        match (self.sent, self.stopped) {
+            (0, _) => match status.code() {
                 Some(code) => Exit::Code(code),
                 None => Exit::Signal(status.signal().unwrap_or(0)),
             },
-            (Some(why), None) => Exit::Stopped(why),
-            (None, None) => Exit::TimedOut(self.timeout),
+            (_, Some(why)) => Exit::Stopped(why),
+            (_, None) => Exit::TimedOut(self.timeout),
         }
     }
 }
@@ -372,6 +374,10 @@ mod tests {
         assert_eq!(due(), Some(Due::Signal(Signal::TERM)));
         assert_eq!(due(), Some(Due::Signal(Signal::KILL)));
         assert_eq!(due(), Some(Due::Nothing));
-        assert_eq!(deadline.exit(None), Exit::TimedOut(Duration::ZERO));
+        let child = Pid::from_raw(812).unwrap();
+        assert_eq!(deadline.exit(Some(ExitStatus::from_raw(9)), child), Exit::TimedOut(Duration::ZERO));
+        let left = deadline.exit(None, child);
+        assert_eq!(left, Exit::Held(812));
+        assert!(left.to_string().contains("still there after SIGKILL: the kernel holds its process 812"));
     }
 }

@@ -12,8 +12,8 @@ use rustix::io::Errno;
 use super::super::command::child;
 use super::super::resolve::Last;
 use super::super::{
-    Accounts, Error, FileKind, HeldPath, Inspect, Invocation, Liveness, Met, OpenFile, Output, Real, Result,
-    Stat, WalkStep, kept_out, tree, way,
+    Accounts, ClockTrust, Error, FileKind, HeldPath, Inspect, Invocation, Liveness, Met, OpenFile, Output,
+    Real, Result, Stat, WalkStep, kept_out, tree, way,
 };
 use super::{Machine, lock, look, open_regular, open_seen};
 use crate::stop::StopReason;
@@ -91,8 +91,8 @@ impl Inspect for Machine {
         tree::walk(&dir, path, &|below| self.enter(&real.join(below)), visit)
     }
 
-    fn clock_ahead(&self) -> Duration {
-        self.clock_ahead
+    fn clock_trust(&self) -> ClockTrust {
+        self.clock
     }
 
     fn stopping(&self) -> Option<StopReason> {
