@@ -24,7 +24,7 @@ use told::{CANARY, Told};
 const NODE: &str = "web1.acme.example";
 
 /// Keys of the repository whose values are or may be secret.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "m::declared",
     "m::either",
     "m::listed",
@@ -32,6 +32,7 @@ const KEYS: [&str; 10] = [
     "m::mapped.one",
     "m::deeper",
     "m::parts",
+    "m::pair",
     "m::maybe",
     "m::fallback",
     "token",

@@ -38,6 +38,7 @@ pub use facts::{facts_of, read_facts};
 pub(crate) use keys::Lookups;
 
 use blame::Court;
+pub(crate) use blame::at_tenants;
 use nodes::Outcomes;
 
 /// The environment's name if there is no branch.

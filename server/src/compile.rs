@@ -44,10 +44,12 @@ mod reference;
 mod resource;
 mod scope;
 mod standing;
+mod turns;
 mod unit;
 mod unknown;
 mod waits;
 mod way;
+mod whence;
 mod words;
 
 #[cfg(test)]
@@ -150,7 +152,7 @@ fn walk<'a>(pass: &Pass<'a>, node: &Node) -> (declared::Declared<'a>, Seeds) {
     let (mut openings, mut walks) = (1, 1);
     loop {
         let mut walk = Walk::new(pass, &seeds);
-        walk.role(&role, &node.origin);
+        walk.role(&role, &node.role_origin);
         if walk.late && openings < MAX_OPENINGS {
             openings += 1;
             pass.take_problems();

@@ -47,7 +47,11 @@ pub fn text(problem: &Diagnostic, lines: &Lines<'_>, colour: Colour) -> String {
         Colour::Allowed => Renderer::styled(),
         Colour::Plain => Renderer::plain(),
     };
-    places.iter().fold(renderer.render(&[group]), |rendered, (origin, _, _, line)| {
+    let rendered = match places.is_empty() {
+        true => without_gutter(&renderer.render(&[group])),
+        false => renderer.render(&[group]),
+    };
+    places.iter().fold(rendered, |rendered, (origin, _, _, line)| {
         with_the_files_column(rendered, origin, line.as_ref())
     })
 }
@@ -99,6 +103,21 @@ fn place<'a>(origin: &'a Origin, label: &str, kind: AnnotationKind, line: Option
     }
     let snippet = Snippet::source(line.text.clone()).line_start(line.number as usize);
     snippet.path(path).annotation(annotation).into()
+}
+
+/// Removes the empty lines that separate a line of a file from the help, where there is no such line.
+fn without_gutter(rendered: &str) -> String {
+    let is_bar = |line: &&str| {
+        let mut plain = String::new();
+        let mut rest = *line;
+        while let Some((before, after)) = rest.split_once('\u{1b}') {
+            plain.push_str(before);
+            rest = after.split_once('m').map_or("", |(_, after)| after);
+        }
+        plain.push_str(rest);
+        plain.trim() == "|"
+    };
+    rendered.lines().filter(|line| !is_bar(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// Corrects the column: the renderer counts columns in the line as shown, but the column to report is the file's.
@@ -168,6 +187,16 @@ error[unknown-attribute]: `service` has no attribute `ensrue`
             Colour::Plain,
         );
         assert!(shown.contains("hieradata/common.toml:1:1") && shown.contains("ensrue = "), "{shown}");
+    }
+
+    #[test]
+    fn without_a_place_there_is_no_line_of_a_file_nor_its_edge() {
+        let problem = Diagnostic { origin: None, ..problem() };
+        let expected =
+            "error[unknown-attribute]: `service` has no attribute `ensrue`\n  = help: did you mean `ensure`?";
+        assert_eq!(plain(&problem).replace("\n =", "\n  ="), expected);
+        let coloured = text(&problem, &|_| None, Colour::Allowed);
+        assert!(coloured.lines().count() == 2 && coloured.contains("did you mean"), "{coloured}");
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct Node {
     pub labels: BTreeMap<Arc<str>, Arc<str>>,
     /// Where it is declared.
     pub origin: Arc<Origin>,
+    /// Where its role is.
+    pub role_origin: Arc<Origin>,
 }
 
 /// How much depends on a machine.

@@ -1,6 +1,7 @@
 //! The server, from the ground up: a module uses only those above it.
 
 mod diagnostic; // what is wrong, where, what to do
+mod outline; // how much a TOML text contains
 mod regular; // reading and writing whole files
 mod repo; // git commit or directory -> immutable snapshot
 mod language; // types and expressions

@@ -15,7 +15,7 @@ const MILLISECONDS: f64 = 50.0;
 const MEBIBYTES: f64 = 100.0;
 
 /// A name, a beginning, a text that is repeated (with its number for `{n}`), and an end.
-const SHAPES: [(&str, &str, &str, &str); 9] = [
+const SHAPES: [(&str, &str, &str, &str); 10] = [
     ("empty lists on one line", "[profile.bench]\nsites=[", "[],", "]\n"),
     ("values of the wrong type", "[profile.bench]\nsites=[", "1,\n", "]\n"),
     ("keys that nobody reads", "[profile.bench]\n", "k{n}=1\n", ""),
@@ -25,6 +25,7 @@ const SHAPES: [(&str, &str, &str, &str); 9] = [
     ("one line that cannot be read", "[profile.bench]\nsites=[", "\"a\",", "\n"),
     ("a list for merge `unique`", "[profile.bench]\nunique=[", "\"n{n}\",", "]\n"),
     ("a list for merge `deep`", "[profile.bench]\ndeep=[", "\"n{n}\",", "]\n"),
+    ("instances of a define", "[profile.bench.instances]\n", "t{n}={port=1}\n", ""),
 ];
 
 /// The merges that `lookup --explain` is tried with, and the limit for each megabyte; each element is on three lines.
@@ -35,7 +36,15 @@ const EXPLAINED_MILLISECONDS: f64 = 500.0;
 const LISTS: &str = "[parameters]\n\
     first = { type = \"Array[String]\", default = [], doc = \"L.\" }\n\
     unique = { type = \"Array[String]\", default = [], merge = \"unique\", doc = \"L.\" }\n\
-    deep = { type = \"Array[String]\", default = [], merge = \"deep\", doc = \"L.\" }\n";
+    deep = { type = \"Array[String]\", default = [], merge = \"deep\", doc = \"L.\" }\n\
+    instances = { type = \"Hash[String, profile::instance]\", default = {}, merge = \"deep\", doc = \"I.\" }\n";
+
+/// A define, and what makes an instance of it for each entry of that map.
+const INSTANCE: &str = "kind = \"define\"\ndoc = \"I.\"\n\
+    [parameters]\nport = { type = \"Port\", doc = \"P.\" }\n\
+    [file.\"/srv/${title}\"]\ncontent = \"${port}\"\n";
+const INSTANCES: &str = "\n[\"profile::instance\".each]\nfor_each = \"${instances}\"\ntitle = \"${each.key}\"\n\
+    \"*\" = \"${each.value}\"\n";
 
 /// Measures `holdfast check` for each shape and size, less what it takes without that file.
 pub fn measure() -> anyhow::Result<Vec<Figure>> {
@@ -43,7 +52,8 @@ pub fn measure() -> anyhow::Result<Vec<Figure>> {
     harness::synthetic::write(directory.path(), 1, 1)?;
     let profile = directory.path().join("modules/profile/manifests/bench.toml");
     let text = std::fs::read_to_string(&profile)?.replacen("[parameters]\n", LISTS, 1);
-    std::fs::write(&profile, text)?;
+    std::fs::write(&profile, text + INSTANCES)?;
+    std::fs::write(profile.with_file_name("instance.toml"), INSTANCE)?;
     let common = directory.path().join("hieradata/common.toml");
     let text = std::fs::read_to_string(&common)?;
     std::fs::write(

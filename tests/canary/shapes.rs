@@ -21,6 +21,7 @@ listed   = { type = "Array[Secret]", merge = "unique", doc = "A list." }
 mapped   = { type = "Hash[String, Secret]", merge = "deep", doc = "A map." }
 deeper   = { type = "Hash[String, Struct[{ password => Secret, port => Port }]]", merge = "deep", doc = "Deeper." }
 parts    = { type = "Secret", doc = "Several in one." }
+pair     = { type = "Optional[Tuple[String, Secret]]", doc = "A pair." }
 maybe    = { type = "Optional[Secret]", doc = "None." }
 fallback = { type = "Secret", default = "CANARY", doc = "By default." }
 
@@ -100,6 +101,8 @@ const WRONG: Files = &[
     (COMMON, "[m]\nlisted = \"CANARY\"\n"),
     (COMMON, "[m]\nlisted = [[\"CANARY\"], 5]\n"),
     (COMMON, "[m]\nmapped = [\"CANARY\"]\n"),
+    (COMMON, "[m]\npair = [\"CANARY\"]\n"),
+    (COMMON, "[m]\npair = [\"CANARY\", \"x\", \"CANARY\"]\n"),
     (COMMON, "[m]\nmapped = { one = [\"CANARY\"] }\n"),
     (COMMON, "[m.deeper.db]\npassword = \"CANARY\"\nport = \"nobody\"\n"),
     (COMMON, "[m.deeper.db]\npasswrod = \"CANARY\"\nport = 1\n"),

@@ -274,7 +274,13 @@ impl<'a> Reader<'a> {
 
 /// A value for an error text: short, and masked.
 fn offending(value: &Value) -> String {
-    value.brief().map_or_else(|| value.noun().to_owned(), |shown| format!("`{shown}`"))
+    match &value.kind {
+        // a mask in place of the value would only look like one
+        Kind::Sensitive(secret) if secret.as_pieces().is_none() => {
+            format!("{}, which is secret and not shown", secret.expose().noun())
+        }
+        _ => value.brief().map_or_else(|| value.noun().to_owned(), |shown| format!("`{shown}`")),
+    }
 }
 
 impl<T: Attribute> Attribute for Option<T> {

@@ -5,6 +5,7 @@ use holdfast_catalog::harmless;
 use serde::{Deserialize, Serialize};
 
 use super::Context;
+use crate::check;
 use crate::diagnose;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::fleet::Inventory as _;
@@ -80,6 +81,7 @@ async fn kept(context: &Context, commit: &str) -> store::Result<Vec<Kept>> {
     let in_force = context.live.in_force().filter(|in_force| in_force.commit() == commit);
     let Some(in_force) = in_force else { return Ok(Vec::new()) };
     // If it is not known yet, as after a restart, it is computed now, which takes time with many nodes.
+    let program = in_force.clone();
     let find = move || in_force.checked().nodes.clone();
     let mut nodes = tokio::task::spawn_blocking(find).await.unwrap_or_default();
     for member in super::nodes::members(context).await? {
@@ -97,6 +99,8 @@ async fn kept(context: &Context, commit: &str) -> store::Result<Vec<Kept>> {
             None => Vec::new(),
         };
         let commit = served.into_iter().next().map(|catalog| catalog.commit);
+        let at_tenants = |problem| check::at_tenants(program.program(), problem);
+        let problems = problems.into_iter().map(at_tenants).collect();
         kept.push(Kept { certname, commit, problems });
     }
     Ok(kept)

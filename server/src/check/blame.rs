@@ -197,6 +197,23 @@ pub(super) fn is_in_tenants_file(program: &Program, problem: &Diagnostic) -> boo
     problem.origin.as_ref().is_some_and(|origin| is_tenants(program, origin))
 }
 
+/// The problem at its tenant's place, if it has one: who reads that a tenant's data is wrong looks for that tenant's line.
+pub(crate) fn at_tenants(program: &Program, mut problem: Diagnostic) -> Diagnostic {
+    if is_in_tenants_file(program, &problem) {
+        return problem;
+    }
+    let Some(at) = problem.related.iter().position(|(place, _)| is_tenants(program, place)) else {
+        return problem;
+    };
+    let (place, words) = problem.related.remove(at);
+    let label = std::mem::replace(&mut problem.label, words);
+    if let Some(former) = problem.origin.replace(place) {
+        let label = if label.is_empty() { "reported here".to_owned() } else { label };
+        problem.related.insert(0, (former, label));
+    }
+    problem
+}
+
 /// Whether a place is in a level that tenants write.
 fn is_tenants(program: &Program, origin: &Origin) -> bool {
     let Some(name) = &origin.level else { return false };

@@ -61,7 +61,8 @@ impl<'a> Change<'a> {
 
     /// Whether the inventory has a node at another line than before: its problems would have the old place.
     pub(super) fn moves(&self, node: &Node) -> bool {
-        self.before.inventory().get(&node.certname).is_none_or(|before| before.origin != node.origin)
+        let places = |node: &Node| (node.origin.clone(), node.role_origin.clone());
+        self.before.inventory().get(&node.certname).is_none_or(|before| places(before) != places(node))
     }
 
     /// Whether a pattern leads this node to a file that changed.

@@ -306,7 +306,7 @@ fn what_is_still_said_of_a_node_names_its_place_in_this_commit() {
         let places = of_acme.iter().flat_map(|problem| &problem.related).map(|(place, _)| place.to_string());
         places.filter(|place| place.starts_with(INVENTORY)).collect::<Vec<_>>()
     };
-    assert_eq!(places(&checked), ["inventory/alpinhost/acme.toml:1:2"], "{:?}", checked.nodes);
+    assert_eq!(places(&checked), ["inventory/alpinhost/acme.toml:2:8"], "{:?}", checked.nodes);
     let lines = format!("# two lines\n# more\n{base}");
     let shifted: Vec<_> = unmet.into_iter().chain([(INVENTORY, &*lines)]).collect();
     let shifted = repository(&shifted);
@@ -315,7 +315,7 @@ fn what_is_still_said_of_a_node_names_its_place_in_this_commit() {
         (after.nodes.clone(), after.warnings.clone()),
         (check(&shifted).nodes, check(&shifted).warnings)
     );
-    assert_eq!(places(&after), ["inventory/alpinhost/acme.toml:3:2"]);
+    assert_eq!(places(&after), ["inventory/alpinhost/acme.toml:4:8"]);
 }
 
 #[test]

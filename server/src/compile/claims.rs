@@ -15,11 +15,10 @@ pub(super) fn check(declared: &mut Declared<'_>, pass: &Pass<'_>) {
     for Conflict { first, second, what, help, .. } in conflicts(&claims) {
         let (first, second) = (&declared.resources[first], &declared.resources[second]);
         let message = format!("`{}` and `{}` both manage {what}", first.reference, second.reference);
-        pass.report(
-            Diagnostic::error(Code::ClaimedTwice, message, Origin::clone(&second.origin))
-                .label("managed here")
-                .related(Origin::clone(&first.origin), "and here")
-                .help(help),
-        );
+        let problem = Diagnostic::error(Code::ClaimedTwice, message, Origin::clone(&second.origin))
+            .label("managed here")
+            .related(Origin::clone(&first.origin), "and here")
+            .help(help);
+        pass.report(first.whence.told(second.whence.told(problem)));
     }
 }

@@ -18,6 +18,7 @@ use super::declared::{Container, Declared, Declarer};
 use super::pass::Pass;
 use super::scope::Frame;
 use super::unit::{Given, Traced, Unit};
+use super::whence::{Decides, Whence};
 
 /// Parameters that were given to classes so late that something had been computed without them, by class and parameter.
 pub(super) type Seeds = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Given>>;
@@ -57,7 +58,7 @@ impl<'p, 'a> Walk<'p, 'a> {
 
     /// Declares the role, and the classes that it includes directly or through others.
     pub(super) fn role(&mut self, name: &Arc<str>, origin: &Arc<Origin>) {
-        self.declare_class(name, origin, None);
+        self.declare_class(name, origin, None, Whence::default());
         self.open_classes();
     }
 
@@ -104,6 +105,7 @@ impl<'p, 'a> Walk<'p, 'a> {
         name: &Arc<str>,
         origin: &Arc<Origin>,
         by: Option<&Unit<'a>>,
+        whence: Whence,
     ) -> Option<Rc<Unit<'a>>> {
         let by = by.map(|by| Declarer { container: by.container, origin: origin.clone() });
         if let Some(unit) = self.classes.get(name) {
@@ -116,8 +118,8 @@ impl<'p, 'a> Walk<'p, 'a> {
             return None;
         };
         let reference = ResourceRef::new("class", name.clone());
-        let container = self.contain(reference, origin, by)?;
-        let unit = Rc::new(Unit::new(manifest, container, None, origin.clone(), 0));
+        let container = self.contain(reference, origin, by, &whence)?;
+        let unit = Rc::new(Unit::new(manifest, container, None, origin.clone(), 0).decided(whence));
         if let Some(seeds) = self.seeds.get(name) {
             unit.given.borrow_mut().clone_from(seeds);
         }
@@ -132,8 +134,9 @@ impl<'p, 'a> Walk<'p, 'a> {
         reference: ResourceRef,
         origin: &Arc<Origin>,
         by: Option<Declarer>,
+        whence: &Whence,
     ) -> Option<u32> {
-        if self.declared.is_full(self.pass, origin) {
+        if self.declared.is_full(self.pass, origin, whence) {
             return None;
         }
         Some(self.declared.contain(Container::new(reference, origin.clone(), by)))
@@ -162,18 +165,20 @@ impl<'p, 'a> Walk<'p, 'a> {
 
     fn include(&mut self, unit: &Rc<Unit<'a>>, inclusion: &'a Inclusion) {
         let frame = Frame::new(self.pass, unit, None);
-        match inclusion.when.as_ref().map_or(Some(true), |when| frame.condition(when)) {
+        match inclusion.when.as_ref().map_or(Some((true, Vec::new())), |when| frame.condition(when)) {
             None => self.declared.incomplete = true,
-            Some(false) => {
+            Some((false, _)) => {
                 self.declared.switch_off(ResourceRef::new("class", inclusion.class.clone()));
                 if let Some(manifest) = self.pass.program.modules.class(&inclusion.class) {
                     self.declared.switch_off_manifest(manifest);
                 }
             }
-            Some(true) => {
-                let Some(class) = self.declare_class(&inclusion.class, &inclusion.origin, Some(unit)) else {
-                    return;
-                };
+            Some((true, conditions)) => {
+                let mut whence = Whence::default();
+                whence.add(&conditions, Decides::Condition);
+                whence.within(&unit.whence);
+                let class = self.declare_class(&inclusion.class, &inclusion.origin, Some(unit), whence);
+                let Some(class) = class else { return };
                 for binding in &inclusion.parameters {
                     self.give(&frame, &class, binding);
                 }

@@ -10,10 +10,11 @@ use holdfast_catalog::resource::{Attributes, Implied, ResourceRef, TypeDef};
 use holdfast_catalog::value::{Kind, Value};
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::language::manifest::{Manifest, RelationWord};
+use crate::language::manifest::{Block, Manifest, RelationWord};
 
 use super::pass::Pass;
 use super::reference::Reference;
+use super::whence::Whence;
 
 /// The most bytes of text in the attributes of a catalog; the wire format allows a little more.
 const MAX_BYTES: usize = 48 * 1024 * 1024;
@@ -83,6 +84,8 @@ pub(super) struct Resource {
     pub(super) tags: BTreeSet<Arc<str>>,
     pub(super) implied: Vec<Implied>,
     pub(super) claims: Vec<Claim>,
+    /// The places in the data that decided that it is declared.
+    pub(super) whence: Whence,
 }
 
 /// An edge that is requested by a metaparameter.
@@ -91,6 +94,8 @@ pub(super) struct Relation {
     pub(super) word: RelationWord,
     pub(super) to: Reference,
     pub(super) origin: Arc<Origin>,
+    /// The places in the data that the reference comes from.
+    pub(super) whence: Whence,
 }
 
 /// Everything declared so far.
@@ -195,21 +200,50 @@ impl<'a> Declared<'a> {
     }
 
     /// Whether the limits of a catalog are reached; reports that once.
-    pub(super) fn is_full(&mut self, pass: &Pass<'_>, origin: &Arc<Origin>) -> bool {
-        let entries = self.resources.len() >= MAX_RESOURCES || self.containers.len() >= MAX_RESOURCES;
-        if !self.full && (entries || self.bytes >= MAX_BYTES) {
-            self.full = true;
-            self.incomplete = true;
-            let message = match entries {
-                true => format!("the catalog has more than {MAX_RESOURCES} resources"),
-                false => format!("the catalog's texts are more than {} MiB", MAX_BYTES >> 20),
-            };
-            pass.report(
-                Diagnostic::error(Code::Limit, message, Origin::clone(origin))
-                    .help("is the list of a loop too long?"),
-            );
+    pub(super) fn is_full(&mut self, pass: &Pass<'_>, origin: &Arc<Origin>, whence: &Whence) -> bool {
+        if self.resources.len() >= MAX_RESOURCES || self.containers.len() >= MAX_RESOURCES {
+            let message = format!("the catalog has more than {MAX_RESOURCES} resources");
+            self.fill(pass, message, origin, whence);
+        } else if self.bytes >= MAX_BYTES {
+            let message = format!("the catalog's texts are more than {} MiB", MAX_BYTES >> 20);
+            self.fill(pass, message, origin, whence);
         }
         self.full
+    }
+
+    /// Whether a loop would exceed the limits, which is then reported. No element is expanded first: each may be an
+    /// instance of a define with much in it.
+    pub(super) fn overflows(
+        &mut self,
+        pass: &Pass<'_>,
+        block: &Block,
+        list: &Value,
+        whence: &Whence,
+    ) -> bool {
+        let length = list.as_list().map(<[Value]>::len).or(list.as_map().map(|map| map.len())).unwrap_or(0);
+        // the entries of a map have different titles, or the loop is an error anyway
+        let is_certain = block.when.is_none() && list.as_map().is_some();
+        let declared = match TypeDef::find(&block.type_name) {
+            Some(_) => self.resources.len(),
+            None => self.containers.len(),
+        };
+        let room = if is_certain { MAX_RESOURCES.saturating_sub(declared) } else { MAX_RESOURCES };
+        if length > room {
+            let message = format!(
+                "with this loop of {length} elements, the catalog has more than {MAX_RESOURCES} resources"
+            );
+            self.fill(pass, message, &block.origin, whence);
+        }
+        self.full
+    }
+
+    fn fill(&mut self, pass: &Pass<'_>, message: String, origin: &Arc<Origin>, whence: &Whence) {
+        if !std::mem::replace(&mut self.full, true) {
+            self.incomplete = true;
+            let problem = Diagnostic::error(Code::Limit, message, Origin::clone(origin))
+                .help("is the list of a loop too long?");
+            pass.report(whence.told(problem));
+        }
     }
 }
 
@@ -253,10 +287,11 @@ fn differences(def: &TypeDef, first: &Resource, second: &Resource) -> Vec<Diagno
     };
     let problem = |name: &Arc<str>| {
         let message = format!("`{}` is declared twice, with different values of `{name}`", second.reference);
-        Diagnostic::error(Code::Duplicate, message, place(second, name))
+        let problem = Diagnostic::error(Code::Duplicate, message, place(second, name))
             .label(words(second, name))
             .related(place(first, name), words(first, name))
-            .help("declare it once, or give it another title")
+            .help("declare it once, or give it another title");
+        first.whence.told(second.whence.told(problem))
     };
     names.iter().filter(differs).map(|name| problem(name)).collect()
 }

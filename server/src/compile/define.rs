@@ -14,9 +14,11 @@ use crate::language::manifest::{Block, Manifest};
 use super::attribute::Written;
 use super::class::Walk;
 use super::declared::{Declarer, Target};
+use super::resource::Titled;
 use super::scope::Frame;
 use super::unit::{Given, Unit};
 use super::unknown::unknown_parameter;
+use super::whence::Whence;
 
 /// How deeply instances of defines may be nested.
 const MAX_DEPTH: usize = 64;
@@ -28,15 +30,14 @@ impl<'a> Walk<'_, 'a> {
         frame: &Frame<'_, 'a>,
         block: &'a Block,
         manifest: &'a Arc<Manifest>,
-        title: Arc<str>,
-        tags: BTreeSet<Arc<str>>,
+        Titled { title, tags, whence }: Titled,
         written: BTreeMap<Arc<str>, Written>,
     ) -> Option<Target> {
         let given = self.arguments(manifest, written);
         let reference = ResourceRef::new(block.type_name.clone(), title.clone());
         let by = Declarer { container: frame.unit.container, origin: block.origin.clone() };
         if let Some(target) = self.declared.find(&reference) {
-            self.again(block, manifest, target, &reference, &given);
+            self.again(block, manifest, target, &reference, (&given, &whence));
             if let Target::Container(index) = target {
                 self.declared.join(index, Some(by));
                 self.declared.containers[index as usize].tags.extend(tags);
@@ -44,14 +45,15 @@ impl<'a> Walk<'_, 'a> {
             return Some(target);
         }
         if let Some(problem) = self.runs_away(frame.unit, block, manifest, &reference) {
-            self.pass.report(problem);
+            self.pass.report(whence.told(problem));
             self.declared.incomplete = true;
             return None;
         }
-        let container = self.contain(reference, &block.origin, Some(by))?;
+        let container = self.contain(reference, &block.origin, Some(by), &whence)?;
         self.declared.containers[container as usize].tags = tags;
         let depth = frame.unit.depth + 1;
-        let unit = Rc::new(Unit::new(manifest, container, Some(title), block.origin.clone(), depth));
+        let unit =
+            Rc::new(Unit::new(manifest, container, Some(title), block.origin.clone(), depth).decided(whence));
         *unit.given.borrow_mut() = given;
         self.instances.insert(container, unit.clone());
         self.open(&unit);
@@ -102,10 +104,11 @@ impl<'a> Walk<'_, 'a> {
         manifest: &Manifest,
         target: Target,
         reference: &ResourceRef,
-        given: &BTreeMap<Arc<str>, Given>,
+        (given, whence): (&BTreeMap<Arc<str>, Given>, &Whence),
     ) {
         let Target::Container(index) = target else { return };
         let Some(first) = self.instances.get(&index) else { return };
+        let decided = first.whence.clone();
         let first = first.given.borrow();
         let names: BTreeSet<_> = first.keys().chain(given.keys()).collect();
         let by_default = |name: &str| match &manifest.parameter(name)?.default {
@@ -126,7 +129,7 @@ impl<'a> Walk<'_, 'a> {
             let problem = Diagnostic::error(Code::Duplicate, message, place(given.get(name), &block.origin))
                 .related(place(first.get(name), first_block), "declared here before")
                 .help("declare it once, or give it another title");
-            self.pass.report(problem);
+            self.pass.report(decided.told(whence.told(problem)));
         }
     }
 }

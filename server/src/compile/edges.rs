@@ -272,11 +272,10 @@ impl<'d, 'a> Edges<'d, 'a> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("declare it, or write `{target}?` if it may be missing"),
         };
-        pass.report(
-            Diagnostic::error(Code::UnknownReference, message, Origin::clone(&relation.origin))
-                .label("not declared")
-                .help(help),
-        );
+        let problem = Diagnostic::error(Code::UnknownReference, message, Origin::clone(&relation.origin))
+            .label("not declared")
+            .help(help);
+        pass.report(relation.whence.told(problem));
     }
 
     /// All nodes in an order that respects the edges; `None` if there are cycles, which are reported.

@@ -4,21 +4,25 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use holdfast_catalog::origin::Origin;
-use holdfast_catalog::value::{Kind, Value};
+use holdfast_catalog::value::Kind;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::language::formula::Formula;
 use crate::language::manifest::{Binding, Block};
 use crate::language::name::is_name;
 
-use super::scope::Frame;
+use super::scope::{Frame, data_places};
+use super::turns::place_of;
+use super::unit::Traced;
+use super::whence::{Decides, Whence};
 
 impl Frame<'_, '_> {
-    /// The value of `when`; `None` if it fails or is not a boolean.
-    pub(super) fn condition(&self, when: &Binding) -> Option<bool> {
-        let value = self.evaluate(&when.value)?.value;
+    /// The value of `when`, with its places in the data; `None` if it fails or is not a boolean.
+    pub(super) fn condition(&self, when: &Binding) -> Option<(bool, Vec<Arc<Origin>>)> {
+        let traced = self.evaluate(&when.value)?;
+        let value = &traced.value;
         let problem = match &value.kind {
-            Kind::Bool(on) => return Some(*on),
+            Kind::Bool(on) => return Some((*on, placed(&traced))),
             Kind::Sensitive(_) => secret("when", &when.origin),
             _ => {
                 let message = format!("`when` is {}, not true or false", value.described());
@@ -32,26 +36,24 @@ impl Frame<'_, '_> {
                 Diagnostic::error(Code::WrongType, message, Origin::clone(&when.origin)).help(help)
             }
         };
-        self.pass.report(problem);
+        self.report_value(problem, &traced);
         None
     }
 
-    /// The entries of `for_each`, each as the value of `each`.
-    pub(super) fn entries(&self, for_each: &Binding) -> Option<Vec<Value>> {
-        let value = self.evaluate(&for_each.value)?.value;
+    /// Reports what is wrong with a value, with its places in the data.
+    fn report_value(&self, problem: Diagnostic, traced: &Traced) {
+        let mut whence = Whence::default();
+        whence.add(&placed(traced), Decides::Value);
+        whence.within(&self.unit.whence);
+        self.pass.report(whence.told(problem));
+    }
+
+    /// The value of `for_each`: a list, a map or null.
+    pub(super) fn list(&self, for_each: &Binding) -> Option<Traced> {
+        let traced = self.evaluate(&for_each.value)?;
+        let value = &traced.value;
         let problem = match &value.kind {
-            Kind::Null => return Some(Vec::new()),
-            Kind::List(list) => {
-                let entry =
-                    |(index, item): (i64, &Value)| [("index", index.into()), ("value", item.clone())].into();
-                return Some((0..).zip(list.iter()).map(entry).collect());
-            }
-            Kind::Map(map) => {
-                let entry = |(key, item): (&Arc<str>, &Value)| {
-                    [("key", Value::from(key.clone())), ("value", item.clone())].into()
-                };
-                return Some(map.iter().map(entry).collect());
-            }
+            Kind::Null | Kind::List(_) | Kind::Map(_) => return Some(traced),
             Kind::Sensitive(_) => secret("for_each", &for_each.origin),
             _ => {
                 let message = format!("`for_each` is {}, not a list or a map", value.described());
@@ -64,19 +66,20 @@ impl Frame<'_, '_> {
                 Diagnostic::error(Code::WrongType, message, Origin::clone(&for_each.origin)).help(help)
             }
         };
-        self.pass.report(problem);
+        self.report_value(problem, &traced);
         None
     }
 
-    /// The title of a block.
-    pub(super) fn title(&self, block: &Block) -> Option<Arc<str>> {
+    /// The title of a block, with its places in the data.
+    pub(super) fn title(&self, block: &Block) -> Option<(Arc<str>, Vec<Arc<Origin>>)> {
         let (formula, origin) = match &block.title {
             Some(binding) => (&binding.value, &binding.origin),
             None => (&block.name_formula, &block.origin),
         };
-        let value = self.evaluate(formula)?.value;
+        let traced = self.evaluate(formula)?;
+        let value = &traced.value;
         if value.is_sensitive() {
-            self.pass.report(secret("title", origin));
+            self.report_value(secret("title", origin), &traced);
             return None;
         }
         let text = value.scalar_text().filter(|text| !text.is_empty());
@@ -85,9 +88,9 @@ impl Frame<'_, '_> {
                 Some(_) => format!("the title of this `{}` is empty", block.type_name),
                 None => format!("the title of this `{}` is {}, not a string", block.type_name, value.noun()),
             };
-            self.pass.report(Diagnostic::error(Code::BadName, message, Origin::clone(origin)));
+            self.report_value(Diagnostic::error(Code::BadName, message, Origin::clone(origin)), &traced);
         }
-        text
+        Some((text?, placed(&traced)))
     }
 
     /// The value of `tag`.
@@ -96,23 +99,22 @@ impl Frame<'_, '_> {
             !text.is_empty() && text.len() <= 100 && text.bytes().all(|b| b.is_ascii_graphic() && b != b',')
         };
         let mut tags = BTreeSet::new();
-        for (text, origin) in self.words(tag) {
+        for Said { text, origin, whence } in self.words(tag) {
             if ok(&text) {
                 tags.insert(text);
             } else {
                 let message =
                     format!("`{}` is not a valid tag", text.escape_debug().take(80).collect::<String>());
-                self.pass.report(
-                    Diagnostic::error(Code::BadName, message, Origin::clone(&origin))
-                        .help("a tag is one word of at most 100 printable characters, without a comma"),
-                );
+                let problem = Diagnostic::error(Code::BadName, message, Origin::clone(&origin))
+                    .help("a tag is one word of at most 100 printable characters, without a comma");
+                self.pass.report(whence.told(problem));
             }
         }
         tags
     }
 
     /// A string or a list of strings, each with its place.
-    pub(super) fn words(&self, binding: &Binding) -> Vec<(Arc<str>, Arc<Origin>)> {
+    pub(super) fn words(&self, binding: &Binding) -> Vec<Said> {
         let Some(traced) = self.evaluate(&binding.value) else { return Vec::new() };
         let items = match &traced.value.kind {
             Kind::Null => return Vec::new(),
@@ -123,17 +125,37 @@ impl Frame<'_, '_> {
         for item in items {
             let place = item.origin.as_ref().filter(|origin| origin.file == binding.origin.file);
             let origin = place.unwrap_or(&binding.origin).clone();
+            let mut whence = Whence::default();
+            whence.add(place_of(&item).into_iter().chain(&traced.sources), Decides::Value);
+            whence.within(&self.unit.whence);
             match &item.kind {
-                Kind::String(text) => words.push((text.clone(), origin)),
-                Kind::Sensitive(_) => self.pass.report(secret(&binding.name, &origin)),
+                Kind::String(text) => words.push(Said { text: text.clone(), origin, whence }),
+                Kind::Sensitive(_) => self.pass.report(whence.told(secret(&binding.name, &origin))),
                 _ => {
                     let message = format!("`{}` contains {}, not a string", binding.name, item.described());
-                    self.pass.report(Diagnostic::error(Code::WrongType, message, Origin::clone(&origin)));
+                    let problem = Diagnostic::error(Code::WrongType, message, Origin::clone(&origin));
+                    self.pass.report(whence.told(problem));
                 }
             }
         }
         words
     }
+}
+
+/// A word of a metaparameter.
+pub(super) struct Said {
+    pub(super) text: Arc<str>,
+    /// Its place in the manifest.
+    pub(super) origin: Arc<Origin>,
+    pub(super) whence: Whence,
+}
+
+/// The places in the data that a value comes from.
+fn placed(traced: &Traced) -> Vec<Arc<Origin>> {
+    let mut places = Vec::new();
+    data_places(&traced.value, &mut places);
+    places.extend(traced.sources.iter().cloned());
+    places
 }
 
 fn secret(word: &str, origin: &Arc<Origin>) -> Diagnostic {

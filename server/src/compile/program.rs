@@ -22,6 +22,7 @@ use crate::repo::{File, ModuleFolder, ModulePath, Snapshot};
 
 mod compared;
 mod names;
+mod tags;
 
 /// A control repository at one commit, ready to be compiled for any node.
 #[derive(Debug)]
@@ -165,7 +166,10 @@ impl Program {
             Some(Diagnostic::warning(Code::Crlf, message, origin).help("use Unix line endings"))
         };
         let compared = self.modules.manifests().flat_map(|manifest| compared::check(self, manifest));
-        files_in(&self.snapshot, ModuleFolder::Templates).filter_map(crlf).chain(compared).collect()
+        let templates = || files_in(&self.snapshot, ModuleFolder::Templates);
+        let foreign = templates().filter_map(|(path, file)| tags::in_template(self, path, file));
+        let inline = self.modules.manifests().flat_map(|manifest| tags::in_manifest(manifest));
+        templates().filter_map(crlf).chain(compared).chain(foreign).chain(inline).collect()
     }
 
     /// Files of modules that contain an unresolved merge conflict.

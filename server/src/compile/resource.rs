@@ -9,76 +9,30 @@ use std::sync::Arc;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{AttributeError, Attributes, Known, ResourceRef, TypeDef};
 use holdfast_catalog::synonym;
-use holdfast_catalog::value::{Kind, Map, Value};
+use holdfast_catalog::value::Value;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::language::formula::Formula;
 use crate::language::manifest::Block;
 
 use super::attribute::{Written, layered};
 use super::class::Walk;
 use super::declared::{Declarer, Relation, Resource, Target};
 use super::element;
-use super::pass::Pass;
+use super::metaparameter::Said;
 use super::program::Sort;
 use super::reference::read_reference;
 use super::scope::{Frame, data_places};
+use super::turns::{Turn, Turns, elements};
 use super::unit::Unit;
 use super::unknown::unknown_attribute;
 use super::way::{Way, way};
+use super::whence::{Decides, Whence};
 
-/// The iterations of a loop, to tell which element made which resource.
-#[derive(Default)]
-struct Turns {
-    made: BTreeMap<Arc<str>, Value>,
-    told: bool,
-}
-
-impl Turns {
-    /// Whether another element made a resource of this title.
-    fn again(&mut self, title: &Arc<str>, each: &Value) -> bool {
-        let same = |other: &Value| ["key", "value"].iter().all(|part| other.get(part) == each.get(part));
-        match self.made.get(title) {
-            Some(other) => !same(other),
-            None => {
-                self.made.insert(title.clone(), each.clone());
-                false
-            }
-        }
-    }
-
-    /// Reports that, once for each loop.
-    fn tell(&mut self, pass: &Pass<'_>, block: &Block, title: &str, each: &Value) {
-        if std::mem::replace(&mut self.told, true) {
-            return;
-        }
-        let element = match (each.get("key"), each.get("value").map(|value| &value.kind)) {
-            (Some(_), _) => "each.key",
-            (None, Some(Kind::Map(_))) => "each.value.NAME",
-            (None, _) => "each.value",
-        };
-        let message = format!("`{}[{title}]` comes from several elements of `for_each`", block.type_name);
-        let place = block.title.as_ref().map_or(&block.origin, |title| &title.origin);
-        let title = block.title.as_ref().map_or(&block.name_formula, |title| &title.value);
-        let (label, help) = match names_each(title) {
-            true => (
-                "two elements give the same title",
-                "put what differs between the elements into the title, or remove one of them".to_owned(),
-            ),
-            false => (
-                "the same title for each of them",
-                format!("give each a title of its own: title = \"${{{element}}}\""),
-            ),
-        };
-        pass.report(
-            Diagnostic::error(Code::Duplicate, message, Origin::clone(place)).label(label).help(help),
-        );
-    }
-}
-
-/// Whether the title contains the element already.
-fn names_each(title: &Formula) -> bool {
-    title.unknown(&Map::new()).iter().any(|fault| fault.unknown.as_deref() == Some("each"))
+/// What a resource or an instance of a define is called, and why it is there.
+pub(super) struct Titled {
+    pub(super) title: Arc<str>,
+    pub(super) tags: BTreeSet<Arc<str>>,
+    pub(super) whence: Whence,
 }
 
 impl<'a> Walk<'_, 'a> {
@@ -91,54 +45,72 @@ impl<'a> Walk<'_, 'a> {
         let Some(for_each) = &block.for_each else {
             return self.instance(unit, block, sort, None);
         };
-        let Some(entries) = Frame::new(self.pass, unit, None).entries(for_each) else {
+        let Some(list) = Frame::new(self.pass, unit, None).list(for_each) else {
             self.declared.incomplete = true;
             return;
         };
+        let mut whence = Whence::default();
+        whence.add(list.value.origin.iter().chain(&list.sources), Decides::Loop);
+        whence.within(&unit.whence);
+        if self.declared.overflows(self.pass, block, &list.value, &whence) {
+            return;
+        }
         let mut turns = Turns::default();
-        for each in entries {
-            self.instance(unit, block, sort, Some((&each, &mut turns)));
+        for each in elements(&list.value) {
+            self.instance(
+                unit,
+                block,
+                sort,
+                Some(Turn { each: &each, turns: &mut turns, sources: &list.sources }),
+            );
         }
     }
 
-    fn instance(
-        &mut self,
-        unit: &Rc<Unit<'a>>,
-        block: &'a Block,
-        sort: Sort<'a>,
-        turn: Option<(&Value, &mut Turns)>,
-    ) {
-        if self.declared.is_full(self.pass, &block.origin) {
+    fn instance(&mut self, unit: &Rc<Unit<'a>>, block: &'a Block, sort: Sort<'a>, turn: Option<Turn<'_>>) {
+        let each = turn.as_ref().map(|turn| turn.each);
+        let frame = Frame::new(self.pass, unit, each);
+        let mut element = Whence::default();
+        if let Some(turn) = &turn {
+            element.add(turn.place(), Decides::Loop);
+        }
+        element.within(&unit.whence);
+        if self.declared.is_full(self.pass, &block.origin, &element) {
             return;
         }
-        let each = turn.as_ref().map(|(each, _)| *each);
-        let frame = Frame::new(self.pass, unit, each);
-        match block.when.as_ref().map_or(Some(true), |when| frame.condition(when)) {
+        match block.when.as_ref().map_or(Some((true, Vec::new())), |when| frame.condition(when)) {
             None => self.declared.incomplete = true,
-            Some(false) => {
-                if let Some(title) = self.pass.quietly(|| frame.title(block)) {
+            Some((false, _)) => {
+                if let Some((title, _)) = self.pass.quietly(|| frame.title(block)) {
                     self.declared.switch_off(ResourceRef::new(block.type_name.clone(), title));
                 }
                 if let Sort::Define(manifest) = sort {
                     self.declared.switch_off_manifest(manifest);
                 }
             }
-            Some(true) => {
-                let Some(title) = frame.title(block) else {
+            Some((true, conditions)) => {
+                let Some((title, sources)) = frame.title(block) else {
                     self.declared.incomplete = true;
                     return;
                 };
-                if let Some((each, turns)) = turn
-                    && turns.again(&title, each)
+                if let Some(turn) = turn
+                    && let Some(places) = turn.turns.again(&title, turn.each)
                 {
-                    turns.tell(self.pass, block, &title, each);
+                    let mut whence = Whence::default();
+                    whence.add(&places, Decides::Title);
+                    whence.within(&unit.whence);
+                    turn.turns.tell(self.pass, block, &title, turn.each, &whence);
                     return;
                 }
+                let mut whence = Whence::default();
+                whence.add(&sources, Decides::Title);
+                whence.within(&element);
+                whence.add(&conditions, Decides::Condition);
                 let tags = block.tag.as_ref().map(|tag| frame.tags(tag)).unwrap_or_default();
                 let written = layered(&frame, block, sort);
+                let named = Titled { title, tags, whence };
                 let target = match sort {
-                    Sort::Type(def) => self.resource(&frame, block, def, title, tags, written),
-                    Sort::Define(manifest) => self.define(&frame, block, manifest, title, tags, written),
+                    Sort::Type(def) => self.resource(&frame, block, def, named, written),
+                    Sort::Define(manifest) => self.define(&frame, block, manifest, named, written),
                 };
                 if let Some(target) = target {
                     self.declared.containers[unit.container as usize].members.push(target);
@@ -153,8 +125,7 @@ impl<'a> Walk<'_, 'a> {
         frame: &Frame<'_, 'a>,
         block: &'a Block,
         def: &'static TypeDef,
-        title: Arc<str>,
-        tags: BTreeSet<Arc<str>>,
+        Titled { title, tags, whence }: Titled,
         written: BTreeMap<Arc<str>, Written>,
     ) -> Option<Target> {
         let meant = block.meant.iter().map(|name| Arc::from(*name)).collect();
@@ -162,7 +133,7 @@ impl<'a> Walk<'_, 'a> {
         for (name, written) in written {
             made.add(frame, def, name, written);
         }
-        let Known { implied, claims } = made.check(frame, block, def, &title);
+        let Known { implied, claims } = made.check(frame, block, def, (&title, &whence));
         let container = frame.unit.container;
         let resource = Resource {
             reference: ResourceRef::new(def.name, title),
@@ -174,6 +145,7 @@ impl<'a> Walk<'_, 'a> {
             tags,
             implied,
             claims,
+            whence,
         };
         Some(self.declared.declare(self.pass, def, resource))
     }
@@ -181,12 +153,13 @@ impl<'a> Walk<'_, 'a> {
     /// Records the edges that a block's metaparameters ask for.
     fn relate(&mut self, frame: &Frame<'_, 'a>, block: &'a Block, from: Target) {
         for relation in &block.relations {
-            for (text, origin) in frame.words(&relation.to) {
+            for Said { text, origin, whence } in frame.words(&relation.to) {
                 match read_reference(&text, &origin, relation.word) {
                     Ok(to) => {
-                        self.declared.relations.push(Relation { from, word: relation.word, to, origin });
+                        let word = relation.word;
+                        self.declared.relations.push(Relation { from, word, to, origin, whence });
                     }
-                    Err(problem) => self.pass.report(*problem),
+                    Err(problem) => self.pass.report(whence.told(*problem)),
                 }
             }
         }
@@ -243,7 +216,13 @@ impl Made {
     }
 
     /// Reads the attributes as the agent will; each error has the place of its attribute.
-    fn check(&self, frame: &Frame<'_, '_>, block: &Block, def: &TypeDef, title: &str) -> Known {
+    fn check(
+        &self,
+        frame: &Frame<'_, '_>,
+        block: &Block,
+        def: &TypeDef,
+        (title, whence): (&str, &Whence),
+    ) -> Known {
         let errors = match (def.check)(title, &self.attributes) {
             Ok(known) => return known,
             Err(errors) => synonym::help(def, &self.attributes, errors),
@@ -261,7 +240,10 @@ impl Made {
                 }
                 continue;
             }
-            let problem = self.problem(block, title, error);
+            let mut problem = self.problem(block, title, error);
+            if error.attribute == "title" {
+                problem = whence.told(problem);
+            }
             if !frame.pass.has_problem_at(problem.origin.as_ref()) {
                 frame.pass.report(problem);
             }

@@ -13,6 +13,8 @@ use holdfast_catalog::value::Value;
 use crate::diagnostic::Diagnostic;
 use crate::language::manifest::{Binding, Manifest, Parameter};
 
+use super::whence::Whence;
+
 /// A class, or an instance of a define.
 pub(super) struct Unit<'a> {
     /// The manifest of its class or define.
@@ -25,6 +27,8 @@ pub(super) struct Unit<'a> {
     pub(super) origin: Arc<Origin>,
     /// The number of instances of defines around it.
     pub(super) depth: usize,
+    /// The places in the data that decided that it is declared.
+    pub(super) whence: Whence,
     /// The parameters that were given where it was declared.
     pub(super) given: RefCell<BTreeMap<Arc<str>, Given>>,
     slots: RefCell<Vec<Slot>>,
@@ -89,9 +93,15 @@ impl<'a> Unit<'a> {
             title,
             origin,
             depth,
+            whence: Whence::default(),
             given: RefCell::default(),
             slots: RefCell::new(slots),
         }
+    }
+
+    /// Sets the places in the data that decided that it is declared.
+    pub(super) fn decided(self, whence: Whence) -> Self {
+        Self { whence, ..self }
     }
 
     /// The parameter or `let` of this name, with the index of its slot.

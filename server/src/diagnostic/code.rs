@@ -137,6 +137,8 @@ codes! {
     InSubTable = "in-sub-table", case!("toml-attribute-after-subtable");
     /// The template has Windows line endings, which would be in the file on the machine.
     Crlf = "crlf", case!("template-with-crlf");
+    /// A tag of another template language: it would be in the file on the machine as it is written.
+    ForeignTag = "foreign-tag", case!("tags-of-other-tools");
     /// The two sides of a comparison can never be equal.
     NeverTrue = "never-true", case!("never-equal");
     /// A key is declared, but nothing looks it up.
@@ -156,22 +158,18 @@ codes! {
     /// More than one branch, tag or commit has this name.
     AmbiguousRevision = "ambiguous-revision" or "tag-of-that-name", Example::Elsewhere("\
 warning[ambiguous-revision]: there is a tag `main` with the name of the branch: only the branch is followed
- |
  = help: remove the tag, and find out who pushed it");
     /// The branch was pushed with force: the commit that was in force is not among its ancestors.
     HistoryRewritten = "history-rewritten", Example::Elsewhere("\
 warning[history-rewritten]: the branch was replaced: this commit has no history in common with 3f1c9ab02d, where it was
- |
  = help: someone force-pushed: find out who, and protect the branch if that was not intended");
     /// The server knows the machine, but the inventory does not list it.
     NotInInventory = "not-in-inventory", Example::Elsewhere("\
 error[not-in-inventory]: `web1.acme.example` is not in the inventory
- |
  = help: add it to inventory/alpin/acme.toml, or remove it with `holdfast node remove web1.acme.example`");
     /// The inventory lists the machine under a different customer from the one that it was added for.
     PlaceDisagrees = "place-disagrees", Example::Elsewhere("\
 error[place-disagrees]: `web1.acme.example` was added for alpin/acme, but the inventory has it elsewhere
- |
  = help: move the node with `holdfast node move web1.acme.example`, or move it back in the inventory");
     /// The program failed, not the repository; the server's log says more.
     Internal = "internal", Example::Elsewhere("\

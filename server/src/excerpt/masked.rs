@@ -111,8 +111,11 @@ impl Masked {
 
     /// A line with its hidden parts replaced, and the marked part moved accordingly.
     fn shown(&self, line: Range<usize>, meant: Range<usize>) -> Excerpt {
-        let parts = self.parts(line);
-        let text = parts.iter().map(|part| part.shown).collect();
+        let parts = self.parts(line.clone());
+        let text: String = parts.iter().map(|part| part.shown).collect();
+        if text.trim().is_empty() && !self.text[line].trim().is_empty() {
+            return Excerpt { number: 0, text: format!("# {WITHHELD}"), marked: 0..0 };
+        }
         let start = moved(&parts, meant.start, Edge::Start);
         let end = moved(&parts, meant.end, Edge::End).max(start);
         Excerpt { number: 0, text, marked: start..end }

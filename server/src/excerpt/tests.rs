@@ -127,6 +127,12 @@ const TYPES: &[&str] = &[
     "Struct[{pw => Secret}]",
     "Struct[{pw => Secret, port => Port}]",
     "Tuple[Secret, Secret]",
+    "Tuple[Integer, Sensitive[Integer], Integer]",
+    "Optional[Tuple[String, Integer, Secret]]",
+    "Variant[Tuple[Integer, Secret], Tuple[String, String, String, Secret]]",
+    "Array[Tuple[Integer, Secret]]",
+    "Hash[String, Tuple[Port, Secret]]",
+    "Struct[{a => Tuple[Port, Secret]}]",
     "Tuple[Sensitive[Integer]]",
     "m::d",
     "Optional[m::d]",
@@ -201,6 +207,36 @@ fn no_value_of_the_data_is_told_whatever_its_type_and_its_shape() {
             let data = format!("[m]\np = {value}\n");
             let files = vec![("modules/m/manifests/init.toml", class(of)), ("hieradata/common.toml", data)];
             silent(of, files, false);
+        }
+    }
+}
+
+#[test]
+fn of_a_list_with_too_few_or_too_many_elements_nothing_is_told() {
+    // The canary is where the secret would be after an element was forgotten or added; `x` is the rest.
+    const SHAPES: &[(&str, &[&str])] = &[
+        ("Tuple[String, Secret]", &["[\"C\"]", "[\"C\", \"C\", \"C\"]", "[[\"C\"]]", "[{ a = \"C\" }]"]),
+        ("Tuple[String, Port, Secret]", &["[\"x\", \"C\"]", "[\"C\"]", "[\"x\", 1, 2, \"C\"]"]),
+        ("Tuple[Secret, String]", &["[\"C\"]", "[\"x\", \"C\", \"x\"]"]),
+        ("Optional[Tuple[String, Secret]]", &["[\"C\"]", "[\n  \"C\", # x\n]"]),
+        ("Variant[Tuple[String, Secret], Integer]", &["[\"C\"]", "[\"C\", \"C\", \"x\"]"]),
+        (
+            "Variant[Tuple[String, Secret], Tuple[String, String, String, Secret]]",
+            &["[\"C\"]", "[\"x\", \"C\", \"C\"]"],
+        ),
+        (
+            "Array[Tuple[String, Secret]]",
+            &["[[\"C\"]]", "[[\"x\", \"x\"], [\"C\", \"C\", \"C\"]]", "[\"x\", \"C\"]"],
+        ),
+        ("Hash[String, Tuple[String, Secret]]", &["{ a = [\"C\"] }", "{ a = [\"x\", \"x\"], b = [\"C\"] }"]),
+        ("Struct[{t => Tuple[String, Secret]}]", &["{ t = [\"C\"] }", "{ u = [\"x\", \"C\"] }"]),
+        ("Tuple[Tuple[String, Secret], Integer]", &["[[\"C\"], 1]", "[[\"x\", \"C\"]]"]),
+    ];
+    for (of, values) in SHAPES {
+        for value in *values {
+            let data = format!("[m]\np = {}\n", value.replace('C', CANARY));
+            let files = vec![("modules/m/manifests/init.toml", class(of)), ("hieradata/common.toml", data)];
+            silent(of, files, true);
         }
     }
 }

@@ -106,11 +106,10 @@ impl<'a> Hiding<'a> {
                 items.iter().for_each(|item| self.typed(inner, item));
             }
             (Type::Tuple(types), Content::List(items)) => {
-                for (at, item) in items.iter().enumerate() {
-                    match types.get(at) {
-                        Some(inner) => self.typed(inner, item),
-                        None => self.hide(item, Why::Secret),
-                    }
+                let values: Vec<_> = items.iter().map(Item::to_value).collect();
+                match Type::are_in_order(types, &values, self.modules) {
+                    true => types.iter().zip(items).for_each(|(inner, item)| self.typed(inner, item)),
+                    false => self.hide(item, Why::Secret),
                 }
             }
             (Type::Hash(types, _), Content::Table(table, _)) => {

@@ -112,6 +112,7 @@ impl<'a> Reader<'a> {
         }
         let role = self.word(entry, table, "role", |text| is_segment(text).then(|| Arc::from(text)));
         let stage = self.word(entry, table, "stage", Stage::named);
+        let role_origin = table.get("role").map(|entry| entry.item.origin.clone());
         let labels = table.get("labels").map(|e| self.labels(&e.item)).unwrap_or_default();
         let node = Node {
             certname: certname?,
@@ -121,6 +122,7 @@ impl<'a> Reader<'a> {
             stage: stage?,
             labels,
             origin: entry.key_origin.clone(),
+            role_origin: role_origin?,
         };
         (self.problems.len() == before).then_some(node)
     }

@@ -114,7 +114,8 @@ impl Budget {
             }
             None => {
                 self.steps = 0;
-                let fault = Fault::new(Code::Limit, format!("too many steps (more than {STEPS})"), 0..0);
+                let message = format!("this expression takes more than {STEPS} steps");
+                let fault = Fault::new(Code::Limit, message, 0..0);
                 Err(fault.help("nested loops grow fast; compute less, or move the work into the data"))
             }
         }

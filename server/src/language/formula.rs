@@ -53,14 +53,17 @@ impl Formula {
     }
 
     fn read(value: &Value, faults: &mut Vec<Fault>) -> Self {
+        if !opens(value) {
+            return Self::Constant(value.clone());
+        }
         let origin = value.origin.clone();
-        let formula = match &value.kind {
+        match &value.kind {
             Kind::String(text) => match Interpolation::parse(text) {
-                Ok(Some(text)) => return Self::Text(Arc::new(text), origin),
-                Ok(None) => return Self::Constant(value.clone()),
+                Ok(Some(text)) => Self::Text(Arc::new(text), origin),
+                Ok(None) => Self::Constant(value.clone()),
                 Err(fault) => {
                     faults.push(fault.within(origin.as_ref()));
-                    return Self::Constant(value.clone());
+                    Self::Constant(value.clone())
                 }
             },
             Kind::List(list) => {
@@ -68,18 +71,10 @@ impl Formula {
             }
             Kind::Map(map) => {
                 let entries = map.iter().map(|(key, item)| (literal(key), Self::read(item, faults)));
-                let formula = Self::Map(Arc::new(entries.collect()), origin);
-                if map.keys().any(|key| key.contains(ESCAPED)) {
-                    return formula; // its keys are not the keys of the value
-                }
-                formula
+                Self::Map(Arc::new(entries.collect()), origin)
             }
-            _ => return Self::Constant(value.clone()),
-        };
-        if formula.children().all(|child| matches!(child, Self::Constant(_))) {
-            return Self::Constant(value.clone());
+            _ => Self::Constant(value.clone()),
         }
-        formula
     }
 
     fn children(&self) -> Box<dyn Iterator<Item = &Self> + '_> {
@@ -153,6 +148,16 @@ impl Formula {
             }
         };
         Value { origin: value.origin.or_else(|| origin.clone()), ..value }
+    }
+}
+
+/// Whether an expression or an escape begins somewhere in a value.
+fn opens(value: &Value) -> bool {
+    match &value.kind {
+        Kind::String(text) => text.contains(OPEN),
+        Kind::List(list) => list.iter().any(opens),
+        Kind::Map(map) => map.iter().any(|(key, item)| key.contains(ESCAPED) || opens(item)),
+        _ => false,
     }
 }
 

@@ -4,7 +4,7 @@ use holdfast_catalog::certname::Certname;
 use jiff::Timestamp;
 
 use super::{Corrected, InForce, Live, slot};
-use crate::check::Checked;
+use crate::check::{self, Checked};
 use crate::compile::Program;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::fleet::{Function, Inventory, Since};
@@ -56,7 +56,10 @@ impl Inventory for Live {
     fn problems_of(&self, node: &NodeRow) -> Option<(String, Vec<Diagnostic>)> {
         let in_force = self.in_force()?;
         let displaced = displaced(&in_force, &node.certname, &node.place).map(|problem| vec![problem]);
-        let problems = displaced.or_else(|| Some(self.found_in(&in_force, node)?.to_vec()))?;
+        let problems = displaced.or_else(|| {
+            let found = self.found_in(&in_force, node)?.iter().cloned();
+            Some(found.map(|problem| check::at_tenants(in_force.program(), problem)).collect())
+        })?;
         Some((in_force.commit().to_owned(), problems))
     }
 

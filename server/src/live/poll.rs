@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::given::{Basis, GRACE, Given};
 use super::inventory::{displaced, not_in_inventory};
 use super::{Happening, InForce, Live, slot};
+use crate::check;
 use crate::compile::{Compiled, compile};
 use crate::diagnostic::Diagnostic;
 use crate::identity::Caller;
@@ -120,6 +121,9 @@ impl Live {
             Ok(compiled) => compiled,
             Err(problems) => {
                 let errors = total(&problems);
+                // no commit in force has errors of operators
+                let at_tenants = |problem| check::at_tenants(in_force.program(), problem);
+                let problems = problems.into_iter().map(at_tenants).collect();
                 self.failed(caller, &in_force, problems, now).await?;
                 return Err(PollError::Broken { commit: in_force.commit().to_owned(), errors });
             }

@@ -107,6 +107,13 @@ impl Data {
             return Err(self.no_class(key, class, parameter));
         };
         let Some(declared) = manifest.parameter(parameter) else {
+            if let Some((first, rest)) = parameter.split_once('.')
+                && manifest.parameter(first).is_some()
+            {
+                let message = format!("class `{class}` has no parameter `{parameter}`");
+                let help = format!("look up `{class}::{first}`: `{rest}` is inside its value");
+                return Err(LookupError::Undeclared { message, help: Some(help) });
+            }
             let names = manifest.parameters.iter().map(|parameter| &*parameter.name);
             let help = nearest(parameter, names).map(|near| format!("did you mean `{class}::{near}`?"));
             let message = format!("class `{class}` has no parameter `{parameter}`");

@@ -124,12 +124,27 @@ impl Deep<'_> {
         if let Some(other) = visible.iter().find(|value| shape(value) != shape(first)) {
             return Err(shapes_differ(first, other));
         }
+        if visible.len() == 1 && self.is_kept(first) {
+            return Ok(Some(Value::clone(first)));
+        }
         let merged = match shape(first) {
             Shape::Scalar => return Ok(Some(Value::clone(first))),
             Shape::List => self.lists(&visible)?,
             Shape::Map => self.maps(&visible)?,
         };
         Ok(Some(placed(merged, first)))
+    }
+
+    /// Whether a value that only one level has stays as written, so that it is shared and not copied.
+    fn is_kept(&self, value: &Value) -> bool {
+        fn holds_list(value: &Value) -> bool {
+            match &value.kind {
+                Kind::List(_) => true,
+                Kind::Map(map) => map.values().any(holds_list),
+                _ => false,
+            }
+        }
+        self.options.knockout_prefix.is_none() && !holds_list(value)
     }
 
     fn maps(&self, maps: &[&Value]) -> Result<Value, Diagnostic> {

@@ -43,13 +43,14 @@ impl Directory {
         let sizes = listing.files.iter().map(|(path, size)| (&**path, *size));
         // A folder is on this disk already, so it is really as large as it looks.
         let walked = Walked::new(Limits::default());
-        let refused = Limits::default().judge(sizes, &walked, &read_one);
+        let mut refused = Limits::default().judge(sizes, &walked, &read_one);
         let mut files = BTreeMap::new();
         for (path, _) in listing.files.iter().filter(|(path, _)| !refused.has(path)) {
             if let Some(file) = read(&self.root.join(&**path))? {
                 files.insert(path.clone(), file);
             }
         }
+        Limits::default().judge_content(&mut files, &mut refused);
         // What is left out contributes to the id; otherwise, a change in it would go unnoticed.
         let left_out = refused.placeholders();
         let commit = listing.shape.id(commit_of(files.iter().chain(&left_out)));

@@ -134,8 +134,9 @@ impl GitRepository {
             let (id, _) = reading.listed.get(path)?;
             reading.repository.find_object(*id).ok().map(|object| object.data.clone())
         };
-        let refused = Limits::default().judge(listed, &reading.walked, &read);
-        let files = reading.files(&refused).map_err(here)?;
+        let mut refused = Limits::default().judge(listed, &reading.walked, &read);
+        let mut files = reading.files(&refused).map_err(here)?;
+        Limits::default().judge_content(&mut files, &mut refused);
         *self.blobs.lock().unwrap_or_else(PoisonError::into_inner) = reading.blobs;
         let snapshot = Snapshot::within_limits(id, written(&commit), files, reading.ignored, refused);
         Ok(snapshot.remarked(remarks).shaped(reading.shape))

@@ -14,6 +14,11 @@ use holdfast_catalog::count::counted;
 
 use super::File;
 
+mod amount; // how much there is of something
+mod values; // what files contain
+
+use amount::{Amount, CURE, MAX_PATH};
+
 /// The folder whose parts belong to tenants.
 const DATA: &str = "hieradata/";
 
@@ -33,28 +38,18 @@ pub(super) struct Limits {
     pub rest: Amount,
 }
 
-/// Files and their bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Amount {
-    pub files: u64,
-    pub bytes: u64,
-}
-
 const MIB: u64 = 1024 * 1024;
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             file: 8 * MIB,
-            part: Amount { files: 2_000, bytes: 16 * MIB },
-            parts: Amount { files: 200_000, bytes: 256 * MIB },
-            rest: Amount { files: 50_000, bytes: 256 * MIB },
+            part: Amount { files: 2_000, bytes: 16 * MIB, values: 100_000 },
+            parts: Amount { files: 200_000, bytes: 256 * MIB, values: 4_000_000 },
+            rest: Amount { files: 50_000, bytes: 256 * MIB, values: u64::MAX },
         }
     }
 }
-
-/// The longest path to walk, which is also the longest that the kernel accepts, in bytes.
-const MAX_PATH: usize = 4096;
 
 /// How much of a commit's tree was walked. A folder counts like a file, and there may be twice as many of both as of
 /// files, so that the limit on files is reached first.
@@ -114,7 +109,7 @@ impl Walked {
 pub(super) struct Refused {
     /// Single data files, each with the reason.
     pub files: BTreeMap<Arc<str>, Arc<str>>,
-    /// Whole parts of the data, each with the first of its files and the reason.
+    /// Whole parts of the data, each with the file to name and the reason.
     pub parts: BTreeMap<Arc<str>, (Arc<str>, Arc<str>)>,
     /// The whole commit: the file that is too large, if it is about one, and the reason.
     pub commit: Option<(Option<Arc<str>>, Arc<str>)>,
@@ -169,11 +164,15 @@ impl Owner {
 
     /// The reason that is given for leaving out this owner's parts.
     fn reason(&self, amount: Amount) -> String {
-        let Amount { files, bytes } = amount;
+        let Amount { files, bytes, .. } = amount;
         match self {
             Self::Nobody => {
                 let bytes = counted(bytes, "byte", "bytes");
                 format!("the data of machines that are not in the inventory ({bytes}) is left out first")
+            }
+            Self::Customer(name) if amount.values > 0 => {
+                let values = counted(amount.values, "value", "values");
+                format!("customer `{name}` and its machines have {values} of it, the most")
             }
             Self::Customer(name) => {
                 format!(
@@ -217,7 +216,7 @@ fn owner(part: &str, machines: &BTreeMap<String, String>) -> Owner {
     }
 }
 
-/// A part of the data: its first file, and its size.
+/// A part of the data: the file to name, and its size.
 struct Part {
     first: Arc<str>,
     amount: Amount,
@@ -287,7 +286,7 @@ impl Limits {
         let (mut left, mut total) = (Vec::new(), Amount::default());
         for (name, part) in parts {
             if let Some(what) = part.amount.beyond(self.part) {
-                let reason = format!("this part of the data {what}; {CURE}");
+                let reason = format!("this part of the data {what}; {}", part.amount.cure());
                 refused.parts.insert(name.into(), (part.first, reason.into()));
             } else {
                 total.plus(part.amount);
@@ -295,12 +294,12 @@ impl Limits {
             }
         }
         let Some(what) = total.beyond(self.parts) else { return };
-        for (owner, amount, parts) in in_turn(left, &machines(), total.files > self.parts.files) {
+        for (owner, amount, parts) in in_turn(left, &machines(), |amount| total.size(amount, self.parts)) {
             if total.beyond(self.parts).is_none() {
                 break;
             }
             let reason: Arc<str> =
-                format!("all data together {what}, and {}; {CURE}", owner.reason(amount)).into();
+                format!("all data together {what}, and {}; {}", owner.reason(amount), amount.cure()).into();
             total.minus(amount);
             let parts = parts.into_iter().map(|(name, part)| (name.into(), (part.first, reason.clone())));
             refused.parts.extend(parts);
@@ -314,9 +313,12 @@ type Parts<'a> = Vec<(&'a str, Part)>;
 /// An owner with all of its parts.
 type Turn<'a> = (Owner, Amount, Parts<'a>);
 
-/// The parts by owner, in the order in which they are left out: the largest by files or by bytes, whichever exceeds the
-/// limit.
-fn in_turn<'a>(parts: Parts<'a>, machines: &BTreeMap<String, String>, by_files: bool) -> Vec<Turn<'a>> {
+/// The parts by owner, in the order in which they are left out: of a kind, those of the largest `size` first.
+fn in_turn<'a>(
+    parts: Parts<'a>,
+    machines: &BTreeMap<String, String>,
+    size: impl Fn(&Amount) -> u64,
+) -> Vec<Turn<'a>> {
     let mut owners: BTreeMap<Owner, (Amount, Parts<'_>)> = BTreeMap::new();
     for (name, part) in parts {
         let (amount, parts) = owners.entry(owner(name, machines)).or_default();
@@ -325,51 +327,8 @@ fn in_turn<'a>(parts: Parts<'a>, machines: &BTreeMap<String, String>, by_files: 
     }
     let mut owners: Vec<_> =
         owners.into_iter().map(|(owner, (amount, parts))| (owner, amount, parts)).collect();
-    owners.sort_by_key(|(owner, amount, _)| {
-        let size = if by_files { amount.files } else { amount.bytes };
-        (owner.turn(), std::cmp::Reverse(size))
-    });
+    owners.sort_by_key(|(owner, amount, _)| (owner.turn(), std::cmp::Reverse(size(amount))));
     owners
-}
-
-const CURE: &str = "large artefacts belong on a package server";
-
-impl Amount {
-    fn add(&mut self, bytes: u64) {
-        self.files += 1;
-        self.bytes += bytes;
-    }
-
-    /// Marks that the entries were not counted to the end.
-    fn leave(&mut self) {
-        self.files = u64::MAX;
-    }
-
-    fn plus(&mut self, other: Self) {
-        self.files += other.files;
-        self.bytes += other.bytes;
-    }
-
-    fn minus(&mut self, other: Self) {
-        self.files -= other.files;
-        self.bytes -= other.bytes;
-    }
-
-    /// In words, how the amount exceeds the limit; `None` if it does not.
-    fn beyond(self, most: Self) -> Option<String> {
-        if self.files == u64::MAX {
-            Some(format!(
-                "has more files and folders than the limit (the limit is {} files), or a path of more than {MAX_PATH} bytes",
-                most.files
-            ))
-        } else if self.files > most.files {
-            Some(format!("has {} files; the limit is {}", self.files, most.files))
-        } else if self.bytes > most.bytes {
-            Some(format!("has {} bytes; the limit is {}", self.bytes, most.bytes))
-        } else {
-            None
-        }
-    }
 }
 
 #[cfg(test)]
@@ -378,9 +337,9 @@ mod tests {
 
     const SMALL: Limits = Limits {
         file: 100,
-        part: Amount { files: 3, bytes: 200 },
-        parts: Amount { files: 20, bytes: 500 },
-        rest: Amount { files: 4, bytes: 1000 },
+        part: Amount { files: 3, bytes: 200, values: u64::MAX },
+        parts: Amount { files: 20, bytes: 500, values: u64::MAX },
+        rest: Amount { files: 4, bytes: 1000, values: u64::MAX },
     };
 
     fn judged(files: &[(&str, u64)]) -> Refused {

@@ -171,6 +171,22 @@ async fn a_fault_in_one_tenants_data_keeps_its_nodes_alone_and_the_pusher_is_tol
 }
 
 #[actix_web::test]
+async fn a_title_from_a_tenants_data_that_collides_is_told_at_the_tenants_line() {
+    let fixture = Fixture::start().await;
+    fixture.enrolled("web1.acme.example").await;
+    let names = "doc = \"Web.\"\n[parameters]\nnames = { type = \"Array[String]\", default = [], doc = \"N.\" }\n\
+                 [file.\"/srv/app\"]\ncontent = \"ours\"\n\
+                 [file.one]\nfor_each = \"${names}\"\ntitle = \"/srv/${each.value}\"\ncontent = \"theirs\"\n";
+    fixture.commit_all(&[(WEB, Some(names)), (ACME, Some("[profile.web]\nnames = [\"a\"]\n"))]).await;
+    let (commit, status) =
+        fixture.commit_all(&[(ACME, Some("[profile.web]\nnames = [\"a\", \"app\"]\n"))]).await;
+    assert_eq!(status, CommitStatus::Good);
+    let text = fixture.verdict(commit).await.text();
+    let line = text.lines().next().unwrap();
+    assert!(line.contains(&format!("{ACME}:2:15: `file[/srv/app]` is declared twice")), "{line}");
+}
+
+#[actix_web::test]
 async fn what_the_machines_own_facts_make_good_is_not_called_broken_and_who_was_never_added_is_not_removed() {
     let fixture = Fixture::start().await;
     let (web, _) = fixture.enrolled("web1.acme.example").await;

@@ -3,101 +3,28 @@
 use holdfast_catalog::origin::Origin;
 
 use crate::diagnostic::{Code, Diagnostic};
+use crate::outline;
 
 use super::places::Places;
 
-/// The most tables with a header. If a header comes again or late, the parser moves what it has so far, once for each.
-const MAX_HEADERS: usize = 20_000;
+/// The most tables, however they are written: each takes a kilobyte in the parser, even if two bytes of text make it.
+const MAX_TABLES: usize = 20_000;
 
 /// The most segments of a dotted key or of a header: each is a table inside the one before.
 const MAX_SEGMENTS: usize = 128;
 
 /// The first limit that the text exceeds.
 pub(super) fn beyond(text: &str, places: &Places<'_>) -> Option<Diagnostic> {
-    let (mut headers, mut at, mut within) = (0, 0, None);
-    for line in text.split_inclusive('\n') {
-        let begun = line.trim_start();
-        let is_text = within.is_some();
-        within = after(line, within);
-        headers += usize::from(!is_text && begun.starts_with('['));
-        let message = if is_text {
-            None
-        } else if headers > MAX_HEADERS {
-            Some(format!("more than {MAX_HEADERS} tables in one file"))
-        } else if key(begun).bytes().filter(|byte| *byte == b'.').count() >= MAX_SEGMENTS {
-            Some(format!("a key of more than {MAX_SEGMENTS} parts"))
-        } else {
-            None
-        };
-        if let Some(message) = message {
-            let start = at + line.len() - begun.len();
-            return Some(Diagnostic::error(
-                Code::Limit,
-                message,
-                Origin::clone(&places.origin(start..start)),
-            ));
+    let mut message = String::new();
+    let place = outline::until(text.as_bytes(), |so_far, _| {
+        if so_far.parts > MAX_SEGMENTS {
+            message = format!("a key of more than {MAX_SEGMENTS} parts");
+        } else if so_far.tables > MAX_TABLES {
+            message = format!("more than {MAX_TABLES} tables in one file");
         }
-        at += line.len();
-    }
-    None
-}
-
-/// The part of a line before the value, if the line begins with a key at all. A quoted key ends it early, which does
-/// not matter, since only the parts between dots are counted.
-fn key(line: &str) -> &str {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ' | '\t' | '[');
-    line.split(|c| !plain(c)).next().unwrap_or_default()
-}
-
-/// The triple quotes of a multi-line string.
-type Quotes = &'static str;
-
-/// The multi-line string that continues after a line, given the one in which the line begins; `None` outside of strings.
-fn after(line: &str, mut within: Option<Quotes>) -> Option<Quotes> {
-    let mut rest = line;
-    loop {
-        if let Some(quotes) = within {
-            let Some(length) = closing(rest, quotes, true) else { return within };
-            rest = &rest[length..];
-            within = None;
-        }
-        let at = rest.find(['"', '\'', '#'])?;
-        rest = &rest[at..];
-        let quotes = ["\"\"\"", "'\'\'"].into_iter().find(|quotes| rest.starts_with(quotes));
-        match (quotes, &rest[..1]) {
-            (_, "#") => return None,
-            (Some(quotes), _) => {
-                within = Some(quotes);
-                rest = &rest[3..];
-            }
-            (None, quote) => {
-                let length = closing(&rest[1..], quote, false)?;
-                rest = &rest[1 + length..];
-            }
-        }
-    }
-}
-
-/// The position after the quotes that end a string; in a row of more quotes than needed, the last ones count.
-fn closing(text: &str, quotes: &str, many: bool) -> Option<usize> {
-    let escapes = quotes.starts_with('"');
-    let mut at = 0;
-    while at < text.len() {
-        let rest = &text[at..];
-        if escapes && rest.starts_with('\\') {
-            at += 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
-        } else if rest.starts_with(quotes) {
-            let more = if many {
-                rest[3..].bytes().take(2).take_while(|byte| quotes.as_bytes()[0] == *byte).count()
-            } else {
-                0
-            };
-            return Some(at + quotes.len() + more);
-        } else {
-            at += rest.chars().next().map_or(1, char::len_utf8);
-        }
-    }
-    None
+        !message.is_empty()
+    })?;
+    Some(Diagnostic::error(Code::Limit, message, Origin::clone(&places.origin(place..place))))
 }
 
 #[cfg(test)]
@@ -125,6 +52,16 @@ mod tests {
         assert_eq!(first(&deep).unwrap(), "a.toml:2:3: a key of more than 128 parts");
         let deep = format!("[{}]\n", ["a"; 1_000_000].join(" . "));
         assert_eq!(first(&deep).unwrap(), "a.toml:1:1: a key of more than 128 parts");
+        for tables in ["{n} = { a = 1 }\n", "{n} = {}\n", "{n}.a = 1\n", "[[x]]\n"] {
+            let many = |count: usize| -> String {
+                (0..count).map(|n| tables.replace("{n}", &format!("a{n}"))).collect()
+            };
+            assert!(first(&many(20_001)).is_some_and(|told| told.contains("20000 tables")), "{tables}");
+        }
+        let most: String = (0..20_000).map(|n| format!("a{n} = {{ b = 1 }}\n")).collect();
+        assert_eq!(first(&most), None);
+        let lists = format!("x = [{}]\n", "{},".repeat(20_001));
+        assert_eq!(first(&lists).unwrap(), "a.toml:1:60006: more than 20000 tables in one file");
         let text = format!("x = \"\"\"\n{}\n\"\"\"\n", "1.2.3 ".repeat(10));
         assert_eq!(first(&text), None);
     }

@@ -46,6 +46,8 @@ pub(super) enum Trap {
     OpenString,
     /// A key has to be quoted.
     BareKey,
+    /// Something follows the value on its line.
+    AfterValue,
 }
 
 impl Trap {
@@ -58,6 +60,8 @@ impl Trap {
             Some(Self::OpenString)
         } else if said.contains("unquoted key") {
             Some(Self::BareKey)
+        } else if said.contains("expected newline") {
+            Some(Self::AfterValue)
         } else {
             None
         }
@@ -89,6 +93,13 @@ pub(super) fn cure(trap: Option<Trap>, line: &str, found: &str, quoting: Quoting
         return Some(
             "double the backslash, or use single quotes, in which it has no special meaning".to_owned(),
         );
+    }
+    let begins = |text: &str| ["//", "/*", "-- ", ";"].iter().any(|sign| text.trim_start().starts_with(sign));
+    // after a value, what follows the last quote is outside of strings
+    let rest = line.rsplit(['"', '\'']).next().unwrap_or_default();
+    let ends = trap == Some(Trap::AfterValue) && (rest.contains("//") || rest.contains("/*"));
+    if begins(line) || ends {
+        return Some("a comment begins with `#`".to_owned());
     }
     let Some((key, value)) = line.split_once('=') else { return colon(line) };
     let value = value.trim();

@@ -130,6 +130,9 @@ pub(in crate::language) fn described(value: &Value) -> String {
     match &value.kind {
         Kind::Null | Kind::Sensitive(_) => value.noun().to_owned(),
         Kind::List(_) | Kind::Map(_) => format!("{} {}", value.noun(), shown()),
+        // JSON has only null for it
+        Kind::Float(float) if float.is_nan() => "NaN, which is not a number".to_owned(),
+        Kind::Float(float) if float.is_infinite() => "an infinite number".to_owned(),
         _ => format!("the {} {}", value.noun().split(' ').next_back().unwrap_or_default(), shown()),
     }
 }

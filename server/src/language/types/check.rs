@@ -1,5 +1,6 @@
 //! Checks a value against a type: finds everything that does not fit, each part with its own place.
 
+use holdfast_catalog::count::counted;
 use holdfast_catalog::spelling::{did_you_mean, nearest};
 use holdfast_catalog::value::{Kind, Map, Value};
 
@@ -147,8 +148,11 @@ impl<'a> Walk<'a> {
 
     fn size(&mut self, of: &Type, value: &Value, count: usize, size: Size) {
         if !size.holds(&count) {
-            let parts = if value.as_map().is_some() { "entries" } else { "elements" };
-            self.misfit(value, format!("expected {of}, not {count} {parts}"), None);
+            let count = match value.as_map() {
+                Some(_) => counted(count, "entry", "entries"),
+                None => counted(count, "element", "elements"),
+            };
+            self.misfit(value, format!("expected {of}, not {count}"), None);
         }
     }
 

@@ -87,7 +87,14 @@ impl Type {
         // A part of a map may become complete when levels are merged; a scalar stays what it is.
         let taken: Vec<&Self> = match shape {
             Shape::Scalar => shaped.into_iter().filter(|of| of.check(value, defines).is_empty()).collect(),
-            Shape::List | Shape::Map => shaped,
+            // With another number of elements, it is unknown which of them is which.
+            Shape::List => {
+                let count = value.as_list().map_or(0, <[Value]>::len);
+                let fits = |of: &&&Self| of.takes_count(count) && of.check(value, defines).is_empty();
+                let fitting: Vec<&Self> = shaped.iter().filter(fits).copied().collect();
+                if fitting.is_empty() { shaped } else { fitting }
+            }
+            Shape::Map => shaped,
         };
         if taken.is_empty() {
             return Err(NoAlternative);
@@ -98,39 +105,64 @@ impl Type {
     /// The value with every part sealed that the type declares as `Sensitive`, and every part that does not have the
     /// type's shape.
     pub fn sealed(&self, value: &Value, defines: &dyn Defines) -> Value {
+        self.part(value, defines).unwrap_or_else(|| value.clone())
+    }
+
+    /// The sealed value; `None` if it stays as it is, so that long lists are shared and not copied.
+    fn part(&self, value: &Value, defines: &dyn Defines) -> Option<Value> {
         if value.is_null() || !self.holds_secrets(defines) {
-            return value.clone();
+            return None;
         }
         let sealed: Value = match (self, &value.kind) {
-            (Self::Optional(inner) | Self::NotUndef(inner), _) => return inner.sealed(value, defines),
+            (Self::Optional(inner) | Self::NotUndef(inner), _) => return inner.part(value, defines),
             (Self::Variant(types), _) => match Self::secret_alternatives(types, value, defines) {
-                Ok(secret) => secret.into_iter().fold(value.clone(), |v, inner| inner.sealed(&v, defines)),
-                Err(NoAlternative) => whole(value),
+                Ok(secret) => {
+                    return secret.into_iter().fold(None, |sealed, inner| {
+                        inner.part(sealed.as_ref().unwrap_or(value), defines).or(sealed)
+                    });
+                }
+                Err(NoAlternative) => whole(value)?,
             },
-            (Self::Array(inner, _), Kind::List(list)) => {
-                list.iter().map(|item| inner.sealed(item, defines)).collect::<Vec<_>>().into()
+            (Self::Array(inner, _), Kind::List(list)) => items(list, |_, item| inner.part(item, defines))?,
+            (Self::Tuple(types), Kind::List(list)) if Self::are_in_order(types, list, defines) => {
+                items(list, |at, item| types[at].part(item, defines))?
             }
-            (Self::Tuple(types), Kind::List(list)) => {
-                let item = |(at, item): (usize, &Value)| match types.get(at) {
-                    Some(inner) => inner.sealed(item, defines),
-                    None => whole(item),
-                };
-                list.iter().enumerate().map(item).collect::<Vec<_>>().into()
-            }
-            (Self::Hash(types, _), Kind::Map(map)) => {
-                map.iter().map(|(k, v)| (k.clone(), types[1].sealed(v, defines))).collect::<Map>().into()
-            }
-            (Self::Struct(fields), Kind::Map(map)) => sealed_fields(fields, map, defines),
+            (Self::Tuple(_), Kind::List(list)) => items(list, |_, item| whole(item))?,
+            (Self::Hash(types, _), Kind::Map(map)) => entries(map, |_, item| types[1].part(item, defines))?,
+            (Self::Struct(fields), Kind::Map(map)) => sealed_fields(fields, map, defines)?,
             (Self::Define(name), Kind::Map(map)) => match defines.parameters(name) {
-                Some(fields) => sealed_fields(&fields, map, defines),
-                None => whole(value),
+                Some(fields) => sealed_fields(&fields, map, defines)?,
+                None => whole(value)?,
             },
+            (Self::Sensitive(_), _) if secrecy::is_all_secret(value) => return None,
             (Self::Sensitive(inner), _) => {
                 secrecy::sealed_whole(value.clone(), &|key| inner.names(key, defines, &mut Vec::new()))
             }
-            _ => whole(value),
+            _ => whole(value)?,
         };
-        Value { origin: value.origin.clone(), ..sealed }
+        Some(Value { origin: value.origin.clone(), ..sealed })
+    }
+
+    /// Whether the elements of a list are where a `Tuple` of these types has them. If one is missing or they are
+    /// swapped, it is unknown which of them is the secret.
+    pub fn are_in_order(types: &[Self], list: &[Value], defines: &dyn Defines) -> bool {
+        let is_in_place =
+            |(of, item): (&Self, &Value)| of.holds_secrets(defines) || of.check(item, defines).is_empty();
+        types.len() == list.len() && types.iter().zip(list).all(is_in_place)
+    }
+
+    /// Whether lists of it may have this many elements.
+    fn takes_count(&self, count: usize) -> bool {
+        match self {
+            Self::Optional(inner) | Self::NotUndef(inner) | Self::Sensitive(inner) => {
+                inner.takes_count(count)
+            }
+            Self::Variant(types) => types.iter().any(|inner| inner.takes_count(count)),
+            Self::Array(_, size) => size.holds(&count),
+            Self::Tuple(types) => types.len() == count,
+            Self::Any => true,
+            _ => false,
+        }
     }
 
     /// Whether it names a key of the maps that its values are or contain.
@@ -150,9 +182,31 @@ impl Type {
     }
 }
 
-/// Seals a value that does not have the shape of its type, with all of its keys.
-fn whole(value: &Value) -> Value {
-    secrecy::sealed_whole(value.clone(), &|_| false)
+/// Seals a value that does not have the shape of its type, with all of its keys; `None` if it is secret already.
+fn whole(value: &Value) -> Option<Value> {
+    (!secrecy::is_all_secret(value)).then(|| secrecy::sealed_whole(value.clone(), &|_| false))
+}
+
+/// The list with the elements that `seal` changes; `None` if there are none.
+fn items(list: &[Value], seal: impl Fn(usize, &Value) -> Option<Value>) -> Option<Value> {
+    let mut changed: Option<Vec<Value>> = None;
+    for (at, item) in list.iter().enumerate() {
+        if let Some(sealed) = seal(at, item) {
+            changed.get_or_insert_with(|| list.to_vec())[at] = sealed;
+        }
+    }
+    changed.map(Value::from)
+}
+
+/// The map with the entries that `seal` changes; `None` if there are none.
+fn entries(map: &Map, seal: impl Fn(&Arc<str>, &Value) -> Option<Value>) -> Option<Value> {
+    let mut changed: Option<Map> = None;
+    for (key, item) in map {
+        if let Some(sealed) = seal(key, item) {
+            changed.get_or_insert_with(|| map.clone()).insert(key.clone(), sealed);
+        }
+    }
+    changed.map(Value::from)
 }
 
 /// No alternative of a `Variant` fits a value of this shape.
@@ -160,16 +214,11 @@ fn whole(value: &Value) -> Value {
 pub struct NoAlternative;
 
 /// Seals the entries of a map. An unknown entry may be a secret with a misspelled name.
-fn sealed_fields(fields: &[Field], map: &Map, defines: &dyn Defines) -> Value {
-    let seal = |(key, item): (&Arc<str>, &Value)| {
-        let field = fields.iter().find(|field| field.name == *key);
-        let sealed = match field {
-            Some(field) => field.of.sealed(item, defines),
-            None => whole(item),
-        };
-        (key.clone(), sealed)
-    };
-    map.iter().map(seal).collect::<Map>().into()
+fn sealed_fields(fields: &[Field], map: &Map, defines: &dyn Defines) -> Option<Value> {
+    entries(map, |key, item| match fields.iter().find(|field| field.name == *key) {
+        Some(field) => field.of.part(item, defines),
+        None => whole(item),
+    })
 }
 
 #[cfg(test)]
@@ -221,6 +270,55 @@ mod tests {
         assert_eq!(shown(of, [("port", 80.into())]), r#"{"port":80}"#);
         assert_eq!(shown(of, pair("hunter2", 80)), r#"{"port":80,"pw":"[sensitive]"}"#);
         assert_eq!(shown(of, [("pww", "hunter2".into())]), r#"{"pww":"[sensitive]"}"#);
+    }
+
+    #[test]
+    fn a_tuple_with_another_number_of_elements_is_secret_as_a_whole() {
+        let list = |count: usize| -> Vec<Value> { (0..count).map(|n| format!("word{n}").into()).collect() };
+        for of in [
+            "Tuple[String, Secret]",
+            "Optional[Tuple[String, Secret]]",
+            "Variant[Tuple[String, Secret], Integer]",
+            "Variant[Tuple[String, Secret], Tuple[Secret, String, String, String]]",
+            "Variant[Array[String, 4], Tuple[String, Secret]]",
+        ] {
+            for count in [1, 3] {
+                let shown = shown(of, list(count));
+                assert!(!shown.contains("word"), "{of}: {shown}");
+            }
+            assert_eq!(shown(of, list(2)), r#"["word0","[sensitive]"]"#, "{of}");
+            let inside = format!("Hash[String, Array[{of}]]");
+            let shown = shown(&inside, [("a", Value::from(vec![list(1).into(), list(2).into()]))]);
+            assert_eq!(shown, r#"{"a":[["[sensitive]"],["word0","[sensitive]"]]}"#, "{of}");
+        }
+    }
+
+    #[test]
+    fn a_tuple_whose_elements_are_swapped_is_secret_as_a_whole() {
+        let pair = |one: &str, port: i64| -> Value { vec![one.into(), port.into()].into() };
+        assert_eq!(shown("Tuple[Port, Secret]", pair("hunter2", 80)), r#"["[sensitive]","[sensitive]"]"#);
+        assert_eq!(shown("Tuple[Secret, Port]", pair("hunter2", 80)), r#"["[sensitive]",80]"#);
+        let of = "Variant[Tuple[Port, Secret], Tuple[String, Port]]";
+        assert_eq!(shown(of, pair("open", 80)), r#"["open",80]"#);
+    }
+
+    #[test]
+    fn what_sealing_does_not_change_is_shared() {
+        let shared = |of: &str, value: &Value| {
+            let sealed = Type::parse(of).unwrap().sealed(value, &());
+            match (&value.kind, &sealed.kind) {
+                (Kind::List(one), Kind::List(other)) => Arc::ptr_eq(one, other),
+                (Kind::Map(one), Kind::Map(other)) => Arc::ptr_eq(one, other),
+                _ => false,
+            }
+        };
+        let of = "Hash[String, Struct[{Optional[pw] => Secret, port => Port}]]";
+        let open: Value = [("a", Value::from([("port", 80.into())]))].into();
+        assert!(shared(of, &open));
+        let secret = Type::parse(of).unwrap().sealed(&[("a", pair("hunter2", 80))].into(), &());
+        assert!(shared(of, &secret));
+        assert!(!shared(of, &[("a", pair("hunter2", 80))].into()));
+        assert!(shared("Array[Variant[Integer, Secret]]", &vec![1.into(), 2.into()].into()));
     }
 
     #[test]

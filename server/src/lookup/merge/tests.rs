@@ -165,3 +165,16 @@ fn maps_of_one_name_are_merged_the_most_specific_first_and_the_nameless_stay() {
     let expected = r#"[{"k":2,"l":3,"n":"a","x":1},{"n":null,"w":3,"z":1},{"n":"b","x":2},{"y":1},{"y":1}]"#;
     assert_eq!(merged(&how, &levels), expected);
 }
+
+#[test]
+fn what_only_one_level_has_is_shared() {
+    let values = [json(r#"{"a":{"x":1}}"#), json(r#"{"b":{"y":[1]}}"#)];
+    let whole = merge(&plain_deep(None), &values).unwrap().unwrap();
+    let is_shared = |key: &str, of: &Value| match (&whole.get(key).unwrap().kind, &of.get(key).unwrap().kind)
+    {
+        (Kind::Map(one), Kind::Map(other)) => Arc::ptr_eq(one, other),
+        _ => false,
+    };
+    assert!(is_shared("a", &values[0]));
+    assert!(!is_shared("b", &values[1]), "the elements of a list may be equal");
+}

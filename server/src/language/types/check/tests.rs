@@ -88,7 +88,7 @@ fn structs_tuples_optionals_and_variants() {
     refuses(of, Value::from([("port", 1.into())]), "the key `name` is missing; it is String");
     refuses(of, Value::from([("name", "a".into()), ("prot", 1.into())]), "unknown key `prot`");
     fits("Tuple[String, Integer]", list(["a".into(), 1.into()]));
-    refuses("Tuple[String, Integer]", list(["a".into()]), "not 1 elements");
+    refuses("Tuple[String, Integer]", list(["a".into()]), "not 1 element");
     fits("Optional[Host]", Value::NULL);
     fits("Variant[Integer, Enum[auto]]", "auto");
     refuses(
