@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use harness::binaries::workspace;
-use harness::server::{SOON, Server};
+use harness::server::{SOON, ServerPaths};
 use harness::{binaries, process, wait};
 
 /// The numbers of the attacks, and of the cases of enrolment.
@@ -58,8 +58,8 @@ fn every_test_of_the_table_is_in_the_tree() {
 }
 
 /// A server in a folder, over a repository with a customer but no machine.
-fn server(folder: &Path) -> Server {
-    let server = Server {
+fn server(folder: &Path) -> ServerPaths {
+    let server = ServerPaths {
         repo: folder.join("control"),
         data_dir: folder.join("data"),
         log_file: folder.join("server.log"),
@@ -75,7 +75,7 @@ fn server(folder: &Path) -> Server {
     server
 }
 
-fn git(server: &Server, arguments: &[&str]) -> String {
+fn git(server: &ServerPaths, arguments: &[&str]) -> String {
     let mut command = Command::new("git");
     command.current_dir(&server.repo);
     command.args(["-c", "user.name=Otto", "-c", "user.email=otto@hosting.example"]);
@@ -83,7 +83,7 @@ fn git(server: &Server, arguments: &[&str]) -> String {
 }
 
 /// Sends something that is not a request, after the TLS handshake, as a stranger; returns once it is answered.
-fn send_what_is_none(server: &Server, address: std::net::SocketAddr) {
+fn send_what_is_none(server: &ServerPaths, address: std::net::SocketAddr) {
     use rustls::pki_types::pem::PemObject as _;
     let mut roots = rustls::RootCertStore::empty();
     let ca = server.data_dir.join("ca/ca.pem");

@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use harness::binaries::workspace;
-use harness::process::{self, Owned};
-use harness::server::{SOON, Server};
+use harness::process::{self, ChildGuard};
+use harness::server::{SOON, ServerPaths};
 use harness::wait;
-use holdfast_catalog::log::Format;
+use holdfast_catalog::log::LogFormat;
 
-use commands::{Program, Tried, are_objects};
+use commands::{TestedProgram, Tried, are_objects};
 use pages::Session;
 use told::{CANARY, Told};
 
@@ -57,7 +57,7 @@ fn no_piece_of_a_secret_is_anywhere_but_where_it_must_be() {
 #[test]
 fn nor_in_logs_for_programs_each_of_whose_lines_is_an_object() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut told, mut tried) = (Told::new(), Tried::by(Format::Json));
+    let (mut told, mut tried) = (Told::new(), Tried::by(LogFormat::Json));
     let scene = Scene::start(folder.path(), &mut tried);
     scene.runs(&mut told, &mut tried);
     scene.push_what_is_wrong(&mut told, &mut tried);
@@ -114,7 +114,8 @@ fn write(folder: &Path, files: &[(&str, String)]) {
 /// Runs the commands that read a repository.
 fn offline(repository: &Path, keys: &[&str], told: &mut Told, tried: &mut Tried) {
     let at = repository.to_str().unwrap();
-    let mut run = |words: &str, arguments: &[&str]| tried.run(told, Program::Holdfast, words, arguments, "");
+    let mut run =
+        |words: &str, arguments: &[&str]| tried.run(told, TestedProgram::Holdfast, words, arguments, "");
     run("check", &[at]);
     run("check", &[at, "--strict"]);
     run("help", &["unknown-key"]);
@@ -130,19 +131,19 @@ fn without_a_server(folder: &Path, told: &mut Told, tried: &mut Tried) {
     let repository = folder.join("offline");
     write(&repository, &shapes::right());
     let at = repository.to_str().unwrap();
-    let checked = tried.run(told, Program::Holdfast, "check", &[at], "");
+    let checked = tried.run(told, TestedProgram::Holdfast, "check", &[at], "");
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
     offline(&repository, &KEYS, told, tried);
     for merge in ["first", "unique", "hash"] {
         for key in KEYS {
             let arguments = [key, "--node", NODE, "--repo", at, "--merge", merge];
-            tried.run(told, Program::Holdfast, "lookup", &arguments, "");
+            tried.run(told, TestedProgram::Holdfast, "lookup", &arguments, "");
         }
     }
     for (path, text) in shapes::wrong() {
         let original = fs::read(repository.join(path)).ok();
         write(&repository, &[(path, text.clone())]);
-        let checked = tried.run(told, Program::Holdfast, "check", &[at], "");
+        let checked = tried.run(told, TestedProgram::Holdfast, "check", &[at], "");
         assert!(!checked.status.success(), "nothing is wrong with {path}: {text}");
         offline(&repository, &KEYS[..4], told, tried);
         match original {
@@ -151,10 +152,10 @@ fn without_a_server(folder: &Path, told: &mut Told, tried: &mut Tried) {
         }
     }
     bundles(folder, &repository, told, tried);
-    tried.run(told, Program::Holdfast, "docs", &[at], "");
+    tried.run(told, TestedProgram::Holdfast, "docs", &[at], "");
     told.look("a module's page", &fs::read(repository.join("modules/m/README.md")).unwrap());
-    tried.run(told, Program::Holdfast, "init", &[folder.join("made").to_str().unwrap()], "");
-    for program in [Program::Holdfast, Program::Agent] {
+    tried.run(told, TestedProgram::Holdfast, "init", &[folder.join("made").to_str().unwrap()], "");
+    for program in [TestedProgram::Holdfast, TestedProgram::Agent] {
         tried.run(told, program, "completions", &["bash"], "");
     }
     parts_are_not_counted(&repository);
@@ -167,7 +168,7 @@ fn bundles(folder: &Path, repository: &Path, told: &mut Told, tried: &mut Tried)
     for (file, more) in [(&masked, None), (&whole, Some("--with-secrets"))] {
         let mut arguments = vec!["--node", NODE, "--repo", at, "--bundle", file.to_str().unwrap()];
         arguments.extend(more);
-        tried.run(told, Program::Holdfast, "compile", &arguments, "");
+        tried.run(told, TestedProgram::Holdfast, "compile", &arguments, "");
     }
     told.look("a bundle without secrets", &fs::read(&masked).unwrap());
     let root = machine(&folder.join("alone"));
@@ -177,7 +178,7 @@ fn bundles(folder: &Path, repository: &Path, told: &mut Told, tried: &mut Tried)
             let mut arguments = vec!["--catalog", bundle.to_str().unwrap(), "--root", &root_text];
             arguments.extend(["--report", report.to_str().unwrap()]);
             arguments.extend(more);
-            tried.run(told, Program::Agent, "apply", &arguments, "");
+            tried.run(told, TestedProgram::Agent, "apply", &arguments, "");
         }
     }
     told.look("a report in a file", &fs::read(report).unwrap());
@@ -193,7 +194,7 @@ fn parts_are_not_counted(repository: &Path) {
         let parts = format!("parts = \"{parts}\"");
         let line = text.lines().find(|line| line.starts_with("parts")).unwrap();
         fs::write(&common, text.replace(line, &parts)).unwrap();
-        let mut command = Program::Holdfast.command(Format::Text);
+        let mut command = TestedProgram::Holdfast.command(LogFormat::Text);
         process::run(command.args(["compile", "--node", NODE, "--repo"]).arg(repository)).unwrap()
     };
     // Of the same length, since places in the file are shown.
@@ -225,15 +226,15 @@ fn managed(root: &Path) -> Vec<PathBuf> {
 
 /// A server with a git repository, and a machine.
 struct Scene {
-    server: Server,
-    _process: Owned,
+    server: ServerPaths,
+    _process: ChildGuard,
     root: PathBuf,
     folder: PathBuf,
 }
 
 impl Scene {
     fn start(folder: &Path, tried: &mut Tried) -> Self {
-        let server = Server {
+        let server = ServerPaths {
             repo: folder.join("control"),
             data_dir: folder.join("data"),
             log_file: folder.join("server.log"),
@@ -243,8 +244,8 @@ impl Scene {
         write(&server.repo, &shapes::right());
         git(&server.repo, &["init", "--quiet", "--initial-branch=main"]);
         commit(&server.repo);
-        let process = server.start(Program::Holdfast.command(tried.logs), &[]).unwrap();
-        tried.note(Program::Holdfast, "server");
+        let process = server.start(TestedProgram::Holdfast.command(tried.logs), &[]).unwrap();
+        tried.note(TestedProgram::Holdfast, "server");
         Self { server, _process: process, root: machine(&folder.join("machine")), folder: folder.to_owned() }
     }
 
@@ -252,22 +253,22 @@ impl Scene {
     fn holdfast(&self, told: &mut Told, tried: &mut Tried, words: &str, arguments: &[&str]) -> String {
         let mut all = arguments.to_vec();
         all.extend(["--data-dir", self.server.data_dir.to_str().unwrap()]);
-        let output = tried.run(told, Program::Holdfast, words, &all, "");
+        let output = tried.run(told, TestedProgram::Holdfast, words, &all, "");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     fn agent(&self, told: &mut Told, tried: &mut Tried, words: &str, arguments: &[&str]) {
         let mut all = arguments.to_vec();
         all.extend(["--root", self.root.to_str().unwrap()]);
-        tried.run(told, Program::Agent, words, &all, "");
+        tried.run(told, TestedProgram::Agent, words, &all, "");
     }
 
     /// The machine enrols, converges, drifts, and is given other secrets.
     fn runs(&self, told: &mut Told, tried: &mut Tried) {
         let join = self.server.holdfast(&["node", "add", NODE]).unwrap();
-        tried.note(Program::Holdfast, "node add");
+        tried.note(TestedProgram::Holdfast, "node add");
         let root = ["--root", self.root.to_str().unwrap()];
-        tried.run(told, Program::Agent, "enroll", &root, &join);
+        tried.run(told, TestedProgram::Agent, "enroll", &root, &join);
         self.agent(told, tried, "run", &["--once", "--audit"]);
         self.agent(told, tried, "run", &["--once"]);
         assert!(fs::read_to_string(self.root.join("etc/m/joined")).unwrap().contains(CANARY));
@@ -302,7 +303,7 @@ impl Scene {
             ("anna", &["--viewer", "--scope", "hosting/acme"]),
         ];
         let sessions: Vec<_> = users.iter().map(|(name, more)| self.session(name, more)).collect();
-        tried.note(Program::Holdfast, "user add");
+        tried.note(TestedProgram::Holdfast, "user add");
         sessions[0].look_at_all(told, true);
         self.push_what_is_wrong(told, tried);
         self.agent(told, tried, "run", &["--once"]);

@@ -22,7 +22,7 @@ use serde::Deserialize;
 /// The cases of one type.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Table {
+struct ContractTable {
     #[serde(default)]
     case: Vec<Case>,
 }
@@ -114,7 +114,7 @@ fn is_asked_for(def: &TypeDef) -> bool {
     std::env::var("HOLDFAST_CONTRACT").map_or(true, |names| names.split(',').any(|name| name == def.name))
 }
 
-fn table(def: &TypeDef) -> Table {
+fn table(def: &TypeDef) -> ContractTable {
     let path = workspace().join("agent/contract").join(def.name).with_extension("toml");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     // On a host, the root is `/`.

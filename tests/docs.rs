@@ -16,7 +16,7 @@ mod page;
 #[path = "docs/repository.rs"]
 mod repository;
 
-use page::{Block, Page};
+use page::{CodeBlock, Page};
 use repository::Repository;
 
 /// Every page of the book in `docs/src`.
@@ -65,7 +65,7 @@ fn what_the_pages_show_is_so() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-fn see(repository: &mut Repository, page: &mut Page, block: &Block) -> Result<(), String> {
+fn see(repository: &mut Repository, page: &mut Page, block: &CodeBlock) -> Result<(), String> {
     match block.language() {
         "toml" | "hbs" => {
             let path = block
@@ -115,7 +115,7 @@ fn the_book_builds_and_every_link_in_it_leads_somewhere() {
 fn every_setting_is_on_the_page_of_settings() {
     let page = std::fs::read_to_string(workspace().join("docs/src/reference/settings.md")).unwrap();
     let refused = [
-        toml::from_str::<holdfast_server::Config>("unheard = 1").unwrap_err().to_string(),
+        toml::from_str::<holdfast_server::ServerConfig>("unheard = 1").unwrap_err().to_string(),
         toml::from_str::<holdfast_agent::Config>("unheard = 1").unwrap_err().to_string(),
     ];
     for error in refused {

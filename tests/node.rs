@@ -10,7 +10,7 @@ use holdfast_agent::run::{self, Done};
 use holdfast_agent::{Installation, OnExisting, StateDir, enroll};
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::report::{Mode, Source};
-use holdfast_server::{Config, Present, Server};
+use holdfast_server::{OnConflict, Server, ServerConfig};
 
 pub(crate) const NODE: &str = "web1.acme.example";
 
@@ -45,14 +45,14 @@ impl Scene {
     }
 
     pub(crate) async fn server(&self, listen: SocketAddr) -> Server {
-        let config = Config {
+        let config = ServerConfig {
             repo: self.directory.path().join("repo").display().to_string(),
             data_dir: self.directory.path().join("data"),
             listen,
             dashboard: ([127, 0, 0, 1], 0).into(),
             name: Some("127.0.0.1".into()),
             workers: 1,
-            ..Config::default()
+            ..ServerConfig::default()
         };
         Server::start(config).await.unwrap()
     }
@@ -69,9 +69,9 @@ impl Scene {
 
     pub(crate) async fn enroll(&self, server: &Server) {
         let certname: Certname = NODE.parse().unwrap();
-        let place = server.live.in_force().unwrap().place(&certname).unwrap();
+        let tenancy = server.control.in_force().unwrap().tenancy(&certname).unwrap();
         let lifetime = Duration::from_secs(900);
-        let invited = server.identity.invite(certname, place, Present::Keep, lifetime, "test").await;
+        let invited = server.identity.invite(certname, tenancy, OnConflict::Keep, lifetime, "test").await;
         let join = invited.unwrap().join.parse().unwrap();
         let state = StateDir::open(&self.place.state_dir).unwrap();
         assert_eq!(enroll(&join, &state, OnExisting::Keep).await.unwrap().certname.as_str(), NODE);

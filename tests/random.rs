@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 mod make;
 
-use make::{Random, Wanted};
+use make::{SeededRandom, Wanted};
 
 const PLACE: &str = "/var/lib/holdfast/random";
 const SEEDS: u64 = 8;
@@ -34,7 +34,7 @@ fn what_a_report_says_is_what_the_hosts_own_tools_find() {
 
 fn tried(host: &Host, seed: u64) {
     host.sh(&format!("set +e; rm -rf {PLACE}; mkdir -p -m 700 {PLACE}; {}", make::FRESH)).unwrap();
-    let mut random = Random::new(seed);
+    let mut random = SeededRandom::new(seed);
     let (wanted, edges) = make::catalog(&mut random);
     let scene = Scene { host, wanted, edges };
     scene.drift(&mut random);
@@ -89,7 +89,7 @@ impl Scene<'_> {
         self.host.sh(&script).unwrap().lines().map(|line| line == "yes").collect()
     }
 
-    fn drift(&self, random: &mut Random) {
+    fn drift(&self, random: &mut SeededRandom) {
         let script = make::drift(random, &self.wanted);
         self.host.sh(&format!("set +e; ( :\n{script}\n) >/dev/null 2>&1; true")).unwrap();
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use holdfast_catalog::log;
 use holdfast_catalog::report::Mode;
-use holdfast_catalog::settings::{Setting, Wrong};
+use holdfast_catalog::settings::{SettingDoc, SettingsError};
 use jiff::SignedDuration;
 use serde::Deserialize;
 use tracing_subscriber::filter::Targets;
@@ -18,10 +18,10 @@ pub const PATH: &str = "etc/holdfast/agent.toml";
 const STATE_DIR: &str = "var/lib/holdfast/agent";
 
 /// The most bytes of a settings file.
-const LIMIT: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// What each setting takes.
-const SETTINGS: &[Setting] = &[
+const SETTINGS: &[SettingDoc] = &[
     ("server", "the server's address with its port, such as \"holdfast.example.com:8140\""),
     ("state_dir", "an absolute path"),
     ("mode", "\"enforce\" or \"audit\""),
@@ -51,7 +51,7 @@ pub struct Config {
     /// What is logged, in the syntax of `HOLDFAST_LOG`, which overrides it.
     pub log: Option<String>,
     /// How it is logged, as in `HOLDFAST_LOG_FORMAT`, which overrides it.
-    pub log_format: log::Format,
+    pub log_format: log::LogFormat,
 }
 
 impl Default for Config {
@@ -64,7 +64,7 @@ impl Default for Config {
             run_timeout: SignedDuration::from_hours(1),
             max_stale_days: 30,
             log: None,
-            log_format: log::Format::Text,
+            log_format: log::LogFormat::Text,
         }
     }
 }
@@ -77,7 +77,7 @@ pub enum Error {
     Read { path: PathBuf, error: std::io::Error },
     /// Its content is wrong.
     #[error("the settings {path} cannot be used: {error}")]
-    Wrong { path: PathBuf, error: Wrong },
+    Wrong { path: PathBuf, error: SettingsError },
 }
 
 /// A machine as the commands see it: its root, where the agent's state is, and the settings.
@@ -96,7 +96,7 @@ impl Installation {
     pub fn find(root: &Path, config: Option<&Path>, state_dir: Option<&Path>) -> Result<Self, Error> {
         let default = root.join(PATH);
         let path = config.unwrap_or(&default);
-        let config = match regular::text(path, LIMIT) {
+        let config = match regular::text(path, MAX_BYTES) {
             Ok(text) => Config::parse(path, &text)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && config.is_none() => {
                 Config::default()
@@ -118,14 +118,14 @@ impl Config {
         let wrong = |error| Error::Wrong { path: path.to_owned(), error };
         let at = |error: &toml::de::Error| error.span().map(|span| span.start);
         let table = text.parse::<toml::Table>();
-        let table = table.map_err(|error| wrong(Wrong::syntax(text, at(&error), error.message())))?;
-        if let Some(unknown) = Wrong::unknown(text, table.keys().map(String::as_str), SETTINGS) {
+        let table = table.map_err(|error| wrong(SettingsError::syntax(text, at(&error), error.message())))?;
+        if let Some(unknown) = SettingsError::unknown(text, table.keys().map(String::as_str), SETTINGS) {
             return Err(wrong(unknown));
         }
         let config: Self = toml::from_str(text)
-            .map_err(|error| wrong(Wrong::value(text, at(&error), error.message(), SETTINGS)))?;
+            .map_err(|error| wrong(SettingsError::value(text, at(&error), error.message(), SETTINGS)))?;
         match config.out_of_range() {
-            Some(name) => Err(wrong(Wrong::range(text, name, SETTINGS))),
+            Some(name) => Err(wrong(SettingsError::range(text, name, SETTINGS))),
             None => Ok(config),
         }
     }

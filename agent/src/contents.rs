@@ -15,7 +15,7 @@ use crate::state::StateDir;
 use crate::stop::RunEnd;
 
 /// The most bytes of one content.
-const LIMIT: u64 = 1024 * 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// How long the transfer of one content may take.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -100,8 +100,8 @@ async fn download(dir: &StateDir, hash: &ContentHash, client: &Client) -> Result
     let (mut digest, mut length) = (Sha256::new(), 0);
     while let Some(piece) = response.chunk().await.map_err(|error| error.to_string())? {
         length += piece.len() as u64;
-        if length > LIMIT {
-            return Err(format!("it is larger than {LIMIT} bytes"));
+        if length > MAX_BYTES {
+            return Err(format!("it is larger than {MAX_BYTES} bytes"));
         }
         digest.update(&piece);
         draft.write_all(&piece).map_err(|error| error.to_string())?;

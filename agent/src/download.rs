@@ -28,10 +28,10 @@ const AUTHORITIES: [&str; 3] =
 const CONNECT: Duration = Duration::from_secs(15);
 const SILENCE: Duration = Duration::from_secs(60);
 
-const REDIRECTS: usize = 5;
+const MAX_REDIRECTS: usize = 5;
 
 /// The most bytes of one file.
-const LIMIT: u64 = 16 * 1024 * 1024 * 1024;
+const MAX_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 
 /// A request for a file.
 #[derive(Debug, Clone, Copy)]
@@ -152,19 +152,19 @@ async fn fetch_to(
     let work = async {
         let mut response = get(client, url, headers).await?;
         let mut length = response.content_length().unwrap_or(0);
-        if length <= LIMIT {
+        if length <= MAX_BYTES {
             length = 0;
             // An empty file has no pieces; this reports that it was answered.
             let _ = sender.send(Ok(Vec::new()));
         }
-        while length <= LIMIT {
+        while length <= MAX_BYTES {
             let Some(piece) = response.chunk().await.map_err(words)? else { return Ok(()) };
             length += piece.len() as u64;
             if !piece.is_empty() && sender.send(Ok(piece.to_vec())).is_err() {
                 return Ok(());
             }
         }
-        Err(format!("it is larger than {LIMIT} bytes"))
+        Err(format!("it is larger than {MAX_BYTES} bytes"))
     };
     let done = tokio::time::timeout(timeout, work).await;
     let done = done.unwrap_or_else(|_| Err(format!("it took longer than {} s", timeout.as_secs())));
@@ -175,7 +175,7 @@ async fn fetch_to(
 /// Sends the request, and follows redirects.
 async fn get(client: &reqwest::Client, asked: Url, headers: &header::HeaderMap) -> Result<Response, String> {
     let mut url = asked.clone();
-    for _ in 0..=REDIRECTS {
+    for _ in 0..=MAX_REDIRECTS {
         let mut request = client.get(url.clone());
         if url.origin() == asked.origin() {
             request = request.headers(headers.clone());
@@ -189,7 +189,7 @@ async fn get(client: &reqwest::Client, asked: Url, headers: &header::HeaderMap) 
         let Some(location) = location else { return Err(format!("its host answers {status}")) };
         url = redirected(&url, location.to_str().unwrap_or_default())?;
     }
-    Err(format!("its host redirects more than {REDIRECTS} times"))
+    Err(format!("its host redirects more than {MAX_REDIRECTS} times"))
 }
 
 /// The target of a redirect, if it is allowed.

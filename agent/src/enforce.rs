@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_catalog::catalog::{Catalog, InvalidCatalog, Policy, Resource};
 use holdfast_catalog::report::{Counts, Event, Mode, Status};
-use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::TypedResource;
 use jiff::tz::TimeZone;
 use tracing::Span;
 
@@ -38,7 +38,7 @@ mod unanswered;
 mod view;
 
 pub(crate) use memory::{
-    FILES as MEMORY_FILES, LONGEST_MARK, PUT_BACK, UNENDED, disown, faults as memory_faults, split_mark,
+    FILES as MEMORY_FILES, MAX_MARK, PUT_BACK, UNENDED, disown, faults as memory_faults, split_mark,
 };
 pub(crate) use record::EVENTS;
 pub(crate) use unanswered::findings as unanswered;
@@ -215,13 +215,13 @@ impl<'a> Run<'a> {
 /// A resource, with everything that the harness knows about it before it looks at the machine.
 struct Subject<'a> {
     resource: &'a Resource,
-    typed: &'a Typed,
+    typed: &'a TypedResource,
     provider: &'static dyn AnyProvider,
     policy: Policy,
 }
 
 impl<'a> Subject<'a> {
-    fn new(run: Run<'_>, resource: &'a Resource, typed: &'a Typed) -> Self {
+    fn new(run: Run<'_>, resource: &'a Resource, typed: &'a TypedResource) -> Self {
         let policy = match run.mode {
             Mode::Enforce => resource.policy,
             Mode::Audit => resource.policy.min(Policy::Audit),

@@ -21,7 +21,7 @@ const DIRECTORY: &str = "identity";
 const FILE: &str = "identity.json";
 
 /// The most bytes of the identity's file.
-const LIMIT: u64 = 256 * 1024;
+const MAX_BYTES: u64 = 256 * 1024;
 
 /// The version of the file that this agent writes. A newer one is refused; unknown fields in the same version are kept.
 const VERSION: u32 = 1;
@@ -120,7 +120,7 @@ impl Identity {
         if path().symlink_metadata().is_ok_and(is_other) {
             return Err(damaged("it is not a file".to_owned()));
         }
-        let bytes = match dir.read(FILE, LIMIT) {
+        let bytes = match dir.read(FILE, MAX_BYTES) {
             Err(error @ state::Error::TooLarge(..)) => return Err(damaged(error.to_string())),
             read => Zeroizing::new(read?.ok_or(Error::NotEnrolled)?),
         };

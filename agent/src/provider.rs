@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::TypedResource;
 use holdfast_catalog::resource::claim::Claim;
 
 use crate::content::ContentSource;
@@ -80,9 +80,9 @@ pub use registry::provider_of;
 ///
 /// # Errors
 /// Fails if a part of it is still there.
-pub(crate) fn forget_secrets(all: &[Typed], state_dir: &Path) -> system::Result<()> {
+pub(crate) fn forget_secrets(all: &[TypedResource], state_dir: &Path) -> system::Result<()> {
     let files = all.iter().filter_map(|typed| match typed {
-        Typed::File(file) => Some(file),
+        TypedResource::File(file) => Some(file),
         _ => None,
     });
     file::forget_secrets(files, state_dir)
@@ -363,5 +363,5 @@ pub trait Provider: Sync {
 /// The attributes of one type, taken from the enum of all types.
 pub trait Want: Sync + Sized + 'static {
     /// The attributes, if they are of this type.
-    fn of(typed: &Typed) -> Option<&Self>;
+    fn of(typed: &TypedResource) -> Option<&Self>;
 }

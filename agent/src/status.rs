@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::report::{Counts, Mode, Report, Source, took_place};
-use holdfast_catalog::state::{self, Judgement, KeptBack, Known, LastRun, Standing};
+use holdfast_catalog::state::{self, Judgement, KeptBack, LastRun, Membership, NodeRecord};
 use holdfast_catalog::wire::Refusal;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::state::{Error, StateDir};
 pub(crate) const FILE: &str = "status.json";
 
 /// The most bytes of the status file: notes and refusals can be long.
-const LIMIT: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// The code by which a server says that the catalog does not compile.
 const CATALOG_BROKEN: &str = "catalog-broken";
@@ -148,10 +148,10 @@ impl LastRunStatus {
     /// The state of this machine at `now`. If no server has said so yet, runs are `interval` apart.
     pub fn judge(last: Option<&Self>, now: Timestamp, interval: Duration) -> Judgement {
         let ended = |last: &Self| ended(last.started, last.duration_ms);
-        let known = Known {
+        let known = NodeRecord {
             standing: match last.and_then(|last| last.refused.as_ref()) {
-                Some(refused) if refused.code == REVOKED => Standing::Revoked,
-                _ => Standing::Added,
+                Some(refused) if refused.code == REVOKED => Membership::Revoked,
+                _ => Membership::Added,
             },
             heard: last.and_then(|last| last.heard).or_else(|| last.map(ended)).or(Some(now)),
             kept_back: last.and_then(|last| last.refused.as_ref()).map(|refused| KeptBack {
@@ -177,7 +177,7 @@ impl LastRunStatus {
     /// # Errors
     /// Fails if it cannot be read or is damaged: the next run replaces it.
     pub fn load(state: &StateDir) -> Result<Option<Self>, Error> {
-        let Some(bytes) = state.read(FILE, LIMIT)? else { return Ok(None) };
+        let Some(bytes) = state.read(FILE, MAX_BYTES)? else { return Ok(None) };
         let damaged = |error: serde_json::Error| Error::damaged(state.path().join(FILE), &error);
         serde_json::from_slice(&bytes).map(Some).map_err(damaged)
     }

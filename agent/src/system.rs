@@ -272,8 +272,8 @@ pub trait Inspect: Sync {
     /// The text of a small file, such as one under `/etc`; `None` if nothing is there. Bytes that are not UTF-8 are
     /// replaced.
     fn read_text(&self, path: &Path) -> Result<Option<String>> {
-        const LIMIT: u64 = 16 * 1024 * 1024;
-        Ok(self.read(path, LIMIT)?.map(|bytes| match String::from_utf8(bytes) {
+        const MAX_BYTES: u64 = 16 * 1024 * 1024;
+        Ok(self.read(path, MAX_BYTES)?.map(|bytes| match String::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
         }))

@@ -14,7 +14,7 @@ use holdfast_catalog::count::counted;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most bytes that wait for a reader; anything beyond that is lost.
-const MOST: usize = 256 * 1024;
+const MAX_BYTES: usize = 256 * 1024;
 
 static TALK: Talk = Talk::new(PATIENCE);
 
@@ -109,7 +109,7 @@ impl Talk {
             }
             state.has_writer = true;
         }
-        if state.bytes > 0 && state.bytes + words.len() > MOST {
+        if state.bytes > 0 && state.bytes + words.len() > MAX_BYTES {
             state.lost += 1;
             return;
         }
@@ -184,7 +184,7 @@ mod tests {
         let (reader, to) = full();
         let began = Instant::now();
         let line = format!("{}\n", "x".repeat(999));
-        let many = 2 * MOST / line.len();
+        let many = 2 * MAX_BYTES / line.len();
         (0..many).for_each(|_| talk.write(&to, line.as_bytes()));
         assert!(talk.has_trouble() && began.elapsed() < Duration::from_secs(60));
         drop(to);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::catalog::{Catalog, Policy, Resource};
 use crate::origin::Origin;
 use crate::resource::{Firewall, Fragment, ResourceType as _};
-use crate::value::{Kind, Piece, Sensitive, Value};
+use crate::value::{Kind, Sensitive, TextPiece, Value};
 
 /// The most fragment places that are named as sources of a file's content.
 const MAX_SOURCES: usize = 32;
@@ -16,7 +16,7 @@ const MAX_SOURCES: usize = 32;
 const CONTENT: &str = "content";
 
 /// The fragments of one file, in their order.
-type Parts<'a> = Vec<(Fragment, &'a Resource)>;
+type FragmentList<'a> = Vec<(Fragment, &'a Resource)>;
 
 impl Catalog {
     /// The catalog, in which each file that takes fragments has its content, and all parts of one thing have one
@@ -44,8 +44,8 @@ impl Catalog {
         Cow::Owned(assembled)
     }
 
-    fn parts(&self) -> BTreeMap<String, Parts<'_>> {
-        let mut all: BTreeMap<String, Parts<'_>> = BTreeMap::new();
+    fn parts(&self) -> BTreeMap<String, FragmentList<'_>> {
+        let mut all: BTreeMap<String, FragmentList<'_>> = BTreeMap::new();
         for resource in self.resources.iter().filter(|r| *r.reference.type_name == *Fragment::DEF.name) {
             // What cannot be read is refused with the whole catalog.
             if let Ok(part) = Fragment::read(&resource.reference.title, &resource.attributes) {
@@ -76,16 +76,16 @@ fn takes_fragments(resource: &Resource) -> bool {
 }
 
 /// All texts, each terminated by a line end; secret if one of them is.
-fn joined(parts: &Parts<'_>) -> Value {
+fn joined(parts: &FragmentList<'_>) -> Value {
     let mut pieces = Vec::new();
     for text in parts.iter().filter_map(|(_, resource)| resource.attributes.get(CONTENT)) {
         match &text.kind {
             Kind::Sensitive(secret) => pieces.extend(secret.as_pieces().unwrap_or_default().iter().cloned()),
-            _ => pieces.extend(text.as_str().map(|text| Piece { text: text.into(), secret: false })),
+            _ => pieces.extend(text.as_str().map(|text| TextPiece { text: text.into(), secret: false })),
         }
         pieces.retain(|piece| !piece.text.is_empty());
         if pieces.last().is_some_and(|piece| !piece.text.ends_with('\n')) {
-            pieces.push(Piece { text: "\n".into(), secret: false });
+            pieces.push(TextPiece { text: "\n".into(), secret: false });
         }
     }
     if pieces.iter().any(|piece| piece.secret) {
@@ -95,7 +95,7 @@ fn joined(parts: &Parts<'_>) -> Value {
 }
 
 /// Where the texts are written, and which data set them.
-fn sources(parts: &Parts<'_>) -> Vec<Origin> {
+fn sources(parts: &FragmentList<'_>) -> Vec<Origin> {
     let key: Arc<str> = CONTENT.into();
     let all = parts.iter().filter_map(|(_, resource)| resource.sources.get(&key)).flatten();
     all.take(MAX_SOURCES).cloned().collect()
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::catalog::CatalogId;
     use crate::certname::Certname;
-    use crate::resource::{ResourceRef, Typed};
+    use crate::resource::{ResourceRef, TypedResource};
 
     fn resource(type_name: &str, title: &str, attributes: &[(&str, Value)]) -> Resource {
         Resource {
@@ -162,7 +162,7 @@ mod tests {
                 .validate()
                 .unwrap()
                 .iter()
-                .any(|typed| matches!(typed, Typed::File(file) if file.mode.is_some()))
+                .any(|typed| matches!(typed, TypedResource::File(file) if file.mode.is_some()))
         );
     }
 

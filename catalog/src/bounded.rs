@@ -10,29 +10,29 @@ use std::marker::PhantomData;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// A list of up to `MOST` elements, or the first of a longer one and one more.
+/// A list of up to `MAX` elements, or the first of a longer one and one more.
 ///
 /// # Errors
 /// Fails if it is not a list of such elements.
-pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MOST: usize>(
+pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MAX: usize>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
-    deserializer.deserialize_seq(List::<T, MOST>(PhantomData))
+    deserializer.deserialize_seq(ListVisitor::<T, MAX>(PhantomData))
 }
 
-/// A map of up to `MOST` entries, or the first of a larger one and one more.
+/// A map of up to `MAX` entries, or the first of a larger one and one more.
 ///
 /// # Errors
 /// Fails if it is not a map of such values.
-pub fn map<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MOST: usize>(
+pub fn map<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MAX: usize>(
     deserializer: D,
 ) -> Result<BTreeMap<String, T>, D::Error> {
-    deserializer.deserialize_map(Entries::<T, MOST>(PhantomData))
+    deserializer.deserialize_map(MapVisitor::<T, MAX>(PhantomData))
 }
 
-struct List<T, const MOST: usize>(PhantomData<T>);
+struct ListVisitor<T, const MAX: usize>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for List<T, MOST> {
+impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for ListVisitor<T, MAX> {
     type Value = Vec<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,7 +41,7 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for List<T, MOST>
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Vec<T>, A::Error> {
         let mut kept = Vec::new();
-        while kept.len() <= MOST {
+        while kept.len() <= MAX {
             let Some(item) = access.next_element()? else { return Ok(kept) };
             kept.push(item);
         }
@@ -50,9 +50,9 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for List<T, MOST>
     }
 }
 
-struct Entries<T, const MOST: usize>(PhantomData<T>);
+struct MapVisitor<T, const MAX: usize>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for Entries<T, MOST> {
+impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for MapVisitor<T, MAX> {
     type Value = BTreeMap<String, T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,7 +61,7 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for Entries<T, MO
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<BTreeMap<String, T>, A::Error> {
         let mut kept = BTreeMap::new();
-        while kept.len() <= MOST {
+        while kept.len() <= MAX {
             let Some((key, value)) = access.next_entry()? else { return Ok(kept) };
             kept.insert(key, value);
         }

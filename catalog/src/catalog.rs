@@ -8,7 +8,7 @@ use crate::certname::Certname;
 use crate::graph::{Cycle, Edge, Graph, NodeIndex};
 use crate::hash::ContentHash;
 use crate::origin::Origin;
-use crate::resource::{Attributes, ResourceRef, Typed};
+use crate::resource::{Attributes, ResourceRef, TypedResource};
 use crate::value::Value;
 
 mod id;
@@ -170,7 +170,7 @@ impl Catalog {
     ///
     /// # Errors
     /// Returns the first thing that is wrong.
-    pub fn validate(&self) -> Result<Vec<Typed>, InvalidCatalog> {
+    pub fn validate(&self) -> Result<Vec<TypedResource>, InvalidCatalog> {
         if self.resources.len() > MAX_RESOURCES {
             return Err(InvalidCatalog::TooLarge(self.resources.len()));
         }
@@ -178,8 +178,11 @@ impl Catalog {
         let mut seen = std::collections::HashSet::with_capacity(self.resources.len());
         let read = |resource: &Resource| {
             let reference = || resource.reference.clone();
-            match Typed::read(&resource.reference.type_name, &resource.reference.title, &resource.attributes)
-            {
+            match TypedResource::read(
+                &resource.reference.type_name,
+                &resource.reference.title,
+                &resource.attributes,
+            ) {
                 None => Err(InvalidCatalog::UnknownType(reference())),
                 Some(Err(errors)) => {
                     let all: Vec<_> = errors.iter().map(ToString::to_string).collect();
@@ -244,7 +247,7 @@ impl Catalog {
 /// The hashes in a value. Only a map for content by hash (`Content::hash_value`) names one.
 fn hashes_of(value: &Value) -> Vec<ContentHash> {
     use crate::resource::Attribute as _;
-    match crate::resource::attribute::Content::read(value) {
+    match crate::resource::attribute::FileContent::read(value) {
         Ok(content) => content.hashes().into_iter().cloned().collect(),
         Err(_) => Vec::new(),
     }
@@ -366,9 +369,9 @@ mod tests {
 
     #[test]
     fn content_hashes_are_those_that_resources_name() {
-        use crate::resource::attribute::Content;
+        use crate::resource::attribute::FileContent;
         let hash = ContentHash::of(b"x");
-        let content = ("content", Content::hash_value(&hash, 1));
+        let content = ("content", FileContent::hash_value(&hash, 1));
         let catalog =
             catalog(["file[/a]", "file[/b]"].map(|r| resource(r, std::slice::from_ref(&content))).into());
         assert_eq!(catalog.content_hashes(), [hash]);

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthChar as _;
 
 /// The most combining marks on one character: scripts that use marks need no more, and further ones would be drawn over
 /// the lines around.
-const MOST_MARKS: usize = 4;
+const MAX_MARKS: usize = 4;
 
 /// Whether a character affects the text around it and is not visible itself: control characters, those that change the
 /// reading direction, and those that have no width, or leave no ink although they are not white space.
@@ -83,7 +83,7 @@ impl Base {
             self.room = self.room.saturating_sub(1);
             return has_room;
         }
-        self.room = MOST_MARKS;
+        self.room = MAX_MARKS;
         !steers(c)
     }
 }

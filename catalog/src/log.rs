@@ -11,12 +11,12 @@ use serde::Deserialize;
 use crate::harmless;
 
 #[cfg(feature = "testing")]
-mod kept;
+mod capture;
 mod lines;
 mod panics;
 
 #[cfg(feature = "testing")]
-pub use kept::Kept;
+pub use capture::LogCapture;
 pub use lines::lines;
 pub use panics::take_panics;
 
@@ -36,7 +36,7 @@ pub const FORMAT_TAKES: &str = "\"text\" or \"json\"";
 /// How a line is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Format {
+pub enum LogFormat {
     /// Text for people.
     #[default]
     Text,
@@ -44,7 +44,7 @@ pub enum Format {
     Json,
 }
 
-impl FromStr for Format {
+impl FromStr for LogFormat {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -58,18 +58,18 @@ impl FromStr for Format {
 
 /// How the user wants the log to be.
 #[derive(Debug)]
-pub struct Wanted<F> {
+pub struct LogOptions<F> {
     /// What is logged; `None` if nothing says so.
     pub filter: Option<F>,
     /// How it is logged.
-    pub format: Format,
+    pub format: LogFormat,
     /// What is wrong with the variables, which never stops a program.
     pub refused: Vec<String>,
 }
 
-impl<F: FromStr<Err: Display>> Wanted<F> {
+impl<F: FromStr<Err: Display>> LogOptions<F> {
     /// What the environment asks for or, where it does not, the settings file.
-    pub fn of(filter: Option<&str>, format: Format, environment: impl Fn(&str) -> Option<String>) -> Self {
+    pub fn of(filter: Option<&str>, format: LogFormat, environment: impl Fn(&str) -> Option<String>) -> Self {
         let mut refused = Vec::new();
         let said = |name: &str| environment(name).filter(|text| !text.is_empty());
         let level = said(LEVEL).and_then(|text| {
@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn the_environment_goes_over_the_file_and_what_it_says_wrong_is_told() {
-        let of = |file: (Option<&str>, Format), level: Option<&str>, format: Option<&str>| {
-            let wanted = Wanted::<u8>::of(file.0, file.1, |name| match name {
+        let of = |file: (Option<&str>, LogFormat), level: Option<&str>, format: Option<&str>| {
+            let wanted = LogOptions::<u8>::of(file.0, file.1, |name| match name {
                 LEVEL => level.map(str::to_owned),
                 FORMAT => format.map(str::to_owned),
                 _ => None,
@@ -119,15 +119,15 @@ mod tests {
             (wanted.filter, wanted.format, wanted.refused.join("\n"))
         };
         let none = String::new();
-        assert_eq!(of((None, Format::Text), None, None), (None, Format::Text, none.clone()));
-        assert_eq!(of((Some("3"), Format::Json), None, None), (Some(3), Format::Json, none.clone()));
+        assert_eq!(of((None, LogFormat::Text), None, None), (None, LogFormat::Text, none.clone()));
+        assert_eq!(of((Some("3"), LogFormat::Json), None, None), (Some(3), LogFormat::Json, none.clone()));
         assert_eq!(
-            of((Some("3"), Format::Json), Some("4"), Some("text")),
-            (Some(4), Format::Text, none.clone())
+            of((Some("3"), LogFormat::Json), Some("4"), Some("text")),
+            (Some(4), LogFormat::Text, none.clone())
         );
-        assert_eq!(of((Some("3"), Format::Json), Some(""), Some("")), (Some(3), Format::Json, none));
-        let (filter, format, refused) = of((Some("3"), Format::Json), Some("much"), Some("xml"));
-        assert_eq!((filter, format), (Some(3), Format::Json));
+        assert_eq!(of((Some("3"), LogFormat::Json), Some(""), Some("")), (Some(3), LogFormat::Json, none));
+        let (filter, format, refused) = of((Some("3"), LogFormat::Json), Some("much"), Some("xml"));
+        assert_eq!((filter, format), (Some(3), LogFormat::Json));
         assert!(refused.contains("HOLDFAST_LOG is `much`: invalid digit"), "{refused}");
         assert!(refused.contains("HOLDFAST_LOG_FORMAT is `xml`: unknown format; write"), "{refused}");
     }

@@ -192,7 +192,7 @@ pub type Attributes = BTreeMap<Arc<str>, Value>;
 
 /// Whether an attribute can be compared with the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum AttributeRole {
     /// It can be compared: a difference is drift.
     Property,
     /// It only says how.
@@ -208,7 +208,7 @@ pub struct AttributeDef {
     pub doc: &'static str,
     /// What values it takes.
     pub kind: AttributeKind,
-    pub role: Role,
+    pub role: AttributeRole,
     /// What applies if it is left out.
     pub left_out: LeftOut,
 }
@@ -226,29 +226,29 @@ pub enum LeftOut {
 
 impl LeftOut {
     /// The usual rule: a list or map is empty, a property is left alone, and a parameter has no value.
-    const fn usual(role: Role, optional: bool, empty: Option<&'static str>) -> Self {
+    const fn usual(role: AttributeRole, optional: bool, empty: Option<&'static str>) -> Self {
         match (optional, empty, role) {
             (false, ..) => Self::Refused,
             (true, Some(empty), _) => Self::Words(empty),
-            (true, None, Role::Property) => Self::Words("left alone"),
-            (true, None, Role::Parameter) => Self::Words("none"),
+            (true, None, AttributeRole::Property) => Self::Words("left alone"),
+            (true, None, AttributeRole::Parameter) => Self::Words("none"),
         }
     }
 }
 
 /// What a type says about a resource, for code that does not know its Rust type.
 #[derive(Debug, Default)]
-pub struct Known {
+pub struct ResourceSummary {
     /// What it depends on, and what depends on it.
     pub implied: Vec<Implied>,
     pub claims: Vec<Claim>,
 }
 
 /// Reads a title and attributes as the agent will. Returns what the type says about them, or everything that is wrong.
-pub type Check = fn(&str, &Attributes) -> Result<Known, Vec<AttributeError>>;
+pub type Check = fn(&str, &Attributes) -> Result<ResourceSummary, Vec<AttributeError>>;
 
 /// Whether a resource with a title means the same with these attributes and with those.
-pub type Same = fn(&str, &Attributes, &Attributes) -> bool;
+pub type Equality = fn(&str, &Attributes, &Attributes) -> bool;
 
 /// A type without its Rust type: what the server, docs and schemas work on.
 #[derive(Debug)]
@@ -268,7 +268,7 @@ pub struct TypeDef {
     /// The attributes whose value is a list with no meaningful order.
     pub sets: &'static [&'static str],
     /// Whether two sets of attributes mean the same: a default that is written out equals one that is not.
-    pub same: Same,
+    pub same: Equality,
 }
 
 impl TypeDef {

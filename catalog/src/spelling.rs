@@ -2,13 +2,13 @@
 
 /// The longest word that is compared: longer ones are no typing errors, and comparing takes time with the square of the
 /// length.
-const LONGEST: usize = 200;
+const MAX_WORD: usize = 200;
 
 /// The same word in another case, or else the candidate with the fewest edits, if they are at most a third of the word;
 /// the first by name if several are equal. Never the word itself: whoever typed it needs another.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
-    if length > LONGEST {
+    if length > MAX_WORD {
         return None;
     }
     let limit = (length / 3).max(1);
@@ -23,7 +23,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     candidates
         .into_iter()
         .filter(|candidate| {
-            candidate.len() <= 4 * LONGEST && candidate.chars().count().abs_diff(length) <= limit
+            candidate.len() <= 4 * MAX_WORD && candidate.chars().count().abs_diff(length) <= limit
         })
         .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
         .filter(|(distance, _)| (1..=limit).contains(distance))

@@ -158,7 +158,7 @@ impl std::str::FromStr for State {
 
 /// The relation of a machine to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum Membership {
     /// The inventory has it, and it was never added.
     NotAdded,
     /// It was added, or has enrolled.
@@ -177,7 +177,7 @@ pub struct KeptBack {
 
 /// What kept a machine back is corrected, and it has not polled since.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Corrected {
+pub struct ResolvedFault {
     /// What corrected it, and when its next poll is due.
     pub words: String,
     /// Whether it was the reason why the last run used an older catalog, or did not take place.
@@ -201,15 +201,15 @@ pub struct LastRun {
 
 /// What is known about a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct NodeRecord {
     /// Its relation to the server.
-    pub standing: Standing,
+    pub standing: Membership,
     /// When it last talked to the server.
     pub heard: Option<Timestamp>,
     /// Why it has no new catalog.
     pub kept_back: Option<KeptBack>,
     /// Set if what kept it back is corrected, and its next poll is awaited.
-    pub corrected: Option<Corrected>,
+    pub corrected: Option<ResolvedFault>,
     /// How its last run went.
     pub last: Option<LastRun>,
     /// When something last drifted and was corrected.
@@ -218,7 +218,7 @@ pub struct Known {
     pub changed: Option<Timestamp>,
 }
 
-impl Known {
+impl NodeRecord {
     /// Whether the last run had no catalog for a reason that is now corrected.
     fn is_excused(&self) -> bool {
         self.corrected.as_ref().is_some_and(|corrected| corrected.explains_last)

@@ -13,21 +13,21 @@ pub use schedule::schedule;
 
 /// The equivalent here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Here {
+pub enum Counterpart {
     /// An attribute or a metaparameter that takes the same values.
     Named(&'static str),
     /// A part of a schedule: one of the five fields, by number, or the whole as a word.
-    Schedule(Part),
+    Schedule(SchedulePart),
     /// Something else, in a sentence.
     Advice(&'static str),
 }
 
-/// The attribute that [`Here::Schedule`] is a part of.
+/// The attribute that [`Counterpart::Schedule`] is a part of.
 pub const SCHEDULE: &str = "schedule";
 
 /// Which part of a schedule a word is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum SchedulePart {
     /// One of the five fields.
     Field(usize),
     /// A word such as `daily`.
@@ -39,7 +39,7 @@ struct Synonym {
     /// The types; if empty, every type.
     of: &'static [&'static str],
     words: &'static [&'static str],
-    here: Here,
+    here: Counterpart,
 }
 
 /// Values of one attribute that mean one thing.
@@ -49,26 +49,26 @@ struct OtherValue {
     attribute: &'static str,
     values: &'static [&'static str],
     /// The equivalent here, in TOML; or a sentence.
-    here: Written,
+    here: ValueCounterpart,
 }
 
-enum Written {
+enum ValueCounterpart {
     Value(&'static str),
     Advice(&'static str),
 }
 
 /// The equivalent of an attribute that such a resource has in other tools.
-pub fn find(def: &TypeDef, word: &str) -> Option<Here> {
+pub fn find(def: &TypeDef, word: &str) -> Option<Counterpart> {
     let own = table::WORDS.iter().filter(|synonym| synonym.of.contains(&def.name));
     let all = table::WORDS.iter().filter(|synonym| synonym.of.is_empty());
     own.chain(all).filter(|synonym| synonym.words.contains(&word)).map(|synonym| synonym.here).find(|here| {
         match here {
             // Content can also be given by `source`.
-            Here::Named(name) => {
+            Counterpart::Named(name) => {
                 let gives_content = *name == "source" && def.content_attribute().is_some();
                 gives_content || def.attribute(name).is_some() || METAPARAMETERS.contains(name)
             }
-            Here::Schedule(_) | Here::Advice(_) => true,
+            Counterpart::Schedule(_) | Counterpart::Advice(_) => true,
         }
     })
 }
@@ -99,8 +99,8 @@ fn value(def: &TypeDef, attribute: &str, value: &Value) -> Option<String> {
             && other.values.contains(&&*text.to_ascii_lowercase())
     };
     Some(match table::VALUES.iter().find(fits)?.here {
-        Written::Value(written) => format!("write {attribute} = {written}"),
-        Written::Advice(advice) => advice.to_owned(),
+        ValueCounterpart::Value(written) => format!("write {attribute} = {written}"),
+        ValueCounterpart::Advice(advice) => advice.to_owned(),
     })
 }
 
@@ -119,13 +119,13 @@ mod tests {
 
     #[test]
     fn words_of_others_are_told_by_what_says_it_here() {
-        assert_eq!(find(def("cron"), "hour"), Some(Here::Schedule(Part::Field(1))));
-        assert_eq!(find(def("exec"), "onlyif"), Some(Here::Named("only_if")));
-        assert_eq!(find(def("user"), "managehome"), Some(Here::Named("manage_home")));
-        assert_eq!(find(def("file"), "watch"), Some(Here::Named("subscribe")));
-        assert_eq!(find(def("package"), "state"), Some(Here::Named("ensure")));
+        assert_eq!(find(def("cron"), "hour"), Some(Counterpart::Schedule(SchedulePart::Field(1))));
+        assert_eq!(find(def("exec"), "onlyif"), Some(Counterpart::Named("only_if")));
+        assert_eq!(find(def("user"), "managehome"), Some(Counterpart::Named("manage_home")));
+        assert_eq!(find(def("file"), "watch"), Some(Counterpart::Named("subscribe")));
+        assert_eq!(find(def("package"), "state"), Some(Counterpart::Named("ensure")));
         assert_eq!(find(def("exec"), "state"), None, "an exec has no `ensure`");
-        assert!(matches!(find(def("file"), "path"), Some(Here::Advice(_))));
+        assert!(matches!(find(def("file"), "path"), Some(Counterpart::Advice(_))));
         assert_eq!(find(def("file"), "mode"), None);
     }
 

@@ -15,7 +15,7 @@ mod encoding;
 mod sensitive;
 
 pub use encoding::{LimitedValue, MAX_DEPTH, is_masked};
-pub use sensitive::{MASK, Piece, Sensitive};
+pub use sensitive::{MASK, Sensitive, TextPiece};
 
 /// A map's entries, always in the order of their keys: the same input gives the same bytes.
 pub type Map = BTreeMap<Arc<str>, Value>;

@@ -12,29 +12,29 @@ use holdfast_catalog::origin::Origin;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
+use crate::control::{CommitOutcome, Control, StateChange};
 use crate::diagnose::{self, Colour};
 use crate::excerpt::Excerpts;
 use crate::identity::{Identity, Invitation, NodeError, token};
-use crate::live::{Happening, Judged, Live};
-use crate::store::audit::Entry;
+use crate::store::audit::NewAuditEntry;
 use crate::store::commit::{CommitRow, CommitStatus};
-use crate::store::node::{NodeRow, Present};
-use crate::store::user::{Role, Scope, UserRow};
+use crate::store::node::{NodeRow, OnConflict};
+use crate::store::user::{UserRole, UserRow, UserScope};
 use crate::store::{self, Store};
 
 pub mod client; // the commands' side
 pub mod listener; // the server's side
 mod commit; // which commit is meant
 mod message; // requests and answers
-mod named; // unknown names
+mod names; // unknown names
 mod nodes; // requests about nodes
 mod verdict; // what became of a commit
 
 pub use message::{
-    Answer, AuditCheck, AuditEntry, CertificateView, Link, NodeDetail, NodeFilter, NodeView, ReportView,
+    Answer, AuditCheck, AuditEntry, CertificateView, LoginLink, NodeDetail, NodeFilter, NodeView, ReportView,
     Request, UserView,
 };
-pub use verdict::{Outcome, Verdict};
+pub use verdict::{CommitVerdict, VerdictOutcome};
 
 /// The socket's name in the data directory.
 pub const SOCKET: &str = "admin.sock";
@@ -54,23 +54,23 @@ const AUDIT_AT_ONCE: u32 = 1_000;
 
 /// What is needed to answer requests.
 #[derive(Clone)]
-pub struct Context {
+pub struct AdminContext {
     pub identity: Arc<Identity>,
     pub store: Store,
     /// The commit in force, and the channel on which changes are announced.
-    pub live: Arc<Live>,
+    pub control: Arc<Control>,
     /// The dashboard's address, `https://host:port`.
     pub dashboard: String,
 }
 
 /// Answers one request. `by` is the name of the caller in the audit log.
-pub async fn answer(context: &Context, request: Request, by: &str) -> Answer {
+pub async fn answer(context: &AdminContext, request: Request, by: &str) -> Answer {
     let answer = match decide(context, request, by).await {
         // While no commit is in force, it is unknown which machines exist and to whom they belong.
         Ok(Answer::Nodes(nodes)) if nodes.is_empty() => {
             nothing_in_force(context).map_or(Ok(Answer::Nodes(nodes)), Err)
         }
-        Err(unknown @ (Refused::NotInInventory(..) | Refused::Nobody { .. })) => {
+        Err(unknown @ (RequestError::NotInInventory(..) | RequestError::Nobody { .. })) => {
             Err(nothing_in_force(context).unwrap_or(unknown))
         }
         answer => answer,
@@ -79,18 +79,18 @@ pub async fn answer(context: &Context, request: Request, by: &str) -> Answer {
 }
 
 /// The refusal for when no commit is in force; it names the broken commit, if there is one. `None` if a commit is in force.
-fn nothing_in_force(context: &Context) -> Option<Refused> {
+fn nothing_in_force(context: &AdminContext) -> Option<RequestError> {
     let since = |commit: String| format!(", since commit {commit} is broken");
     context
-        .live
+        .control
         .in_force()
         .is_none()
-        .then(|| Refused::NothingInForce(context.live.broken_commit().map(since).unwrap_or_default()))
+        .then(|| RequestError::NothingInForce(context.control.broken_commit().map(since).unwrap_or_default()))
 }
 
 /// Why a request was refused.
 #[derive(Debug, thiserror::Error)]
-enum Refused {
+enum RequestError {
     #[error(
         "`{0}` is not in the inventory in force: {1}add it to inventory/RESELLER/CUSTOMER.toml, and commit or save that"
     )]
@@ -148,14 +148,14 @@ enum Refused {
     Store(#[from] store::Error),
 }
 
-async fn decide(context: &Context, request: Request, by: &str) -> Result<Answer, Refused> {
-    let Context { identity, store, .. } = context;
+async fn decide(context: &AdminContext, request: Request, by: &str) -> Result<Answer, RequestError> {
+    let AdminContext { identity, store, .. } = context;
     match request {
         Request::NodeAdd { certname, lifetime } => {
-            invite(context, certname, Present::Keep, lifetime, by).await
+            invite(context, certname, OnConflict::Keep, lifetime, by).await
         }
         Request::NodeMove { certname, lifetime } => {
-            invite(context, certname, Present::Replace, lifetime, by).await
+            invite(context, certname, OnConflict::Replace, lifetime, by).await
         }
         Request::NodeList { filter } => nodes::list(context, &filter).await,
         Request::NodeShow { certname } => nodes::show(context, certname).await,
@@ -165,13 +165,13 @@ async fn decide(context: &Context, request: Request, by: &str) -> Result<Answer,
         }
         Request::NodeRemove { certname } => {
             let node = known(context, certname.clone(), identity.remove(certname, by).await).await?;
-            context.live.forget(node.id);
+            context.control.forget(node.id);
             Ok(Answer::Done(format!("{} is removed", node.certname)))
         }
         Request::UserAdd { name, role, scope } => add_user(context, name, role, scope, by).await,
         Request::UserLink { name } => {
             let Some(user) = store.user(name.clone()).await? else {
-                return Err(named::no_user(&name, &store.users().await?));
+                return Err(names::no_user(&name, &store.users().await?));
             };
             Ok(Answer::Link(link(context, &user, by).await?))
         }
@@ -202,22 +202,22 @@ async fn decide(context: &Context, request: Request, by: &str) -> Result<Answer,
     }
 }
 
-async fn remove_user(context: &Context, name: String, by: &str) -> Result<Answer, Refused> {
-    let entry = Entry::new(Timestamp::now(), by, "user-removed", &name);
+async fn remove_user(context: &AdminContext, name: String, by: &str) -> Result<Answer, RequestError> {
+    let entry = NewAuditEntry::new(Timestamp::now(), by, "user-removed", &name);
     match context.store.remove_user(name.clone(), entry).await? {
         true => Ok(Answer::Done(format!("{name} is removed"))),
-        false => Err(named::no_user(&name, &context.store.users().await?)),
+        false => Err(names::no_user(&name, &context.store.users().await?)),
     }
 }
 
 /// Makes the server look at the repository. If a commit is named, waits until it has been judged.
-async fn poke(context: &Context, commit: Option<String>) -> Result<Answer, Refused> {
-    let live = &context.live;
+async fn poke(context: &AdminContext, commit: Option<String>) -> Result<Answer, RequestError> {
+    let control = &context.control;
     let Some(commit) = commit else {
-        return match tokio::time::timeout(LOOK, live.look()).await {
+        return match tokio::time::timeout(LOOK, control.look()).await {
             Ok(looked) => looked
                 .map(|()| Answer::Done("the server has read the repository".into()))
-                .map_err(Refused::Unreadable),
+                .map_err(RequestError::Unreadable),
             Err(_) => {
                 Ok(Answer::Done("the server is reading the repository, which has not answered yet".into()))
             }
@@ -225,32 +225,34 @@ async fn poke(context: &Context, commit: Option<String>) -> Result<Answer, Refus
     };
     let commit = match commit::meant(context, &commit).await {
         // It may be unknown only because it was not read yet, or cannot be.
-        Err(Refused::Short(digits)) => match tokio::time::timeout(LOOK, live.look()).await {
-            Ok(Err(why)) => return Err(Refused::NoneComes(digits, Refused::Unreadable(why).to_string())),
+        Err(RequestError::Short(digits)) => match tokio::time::timeout(LOOK, control.look()).await {
+            Ok(Err(why)) => {
+                return Err(RequestError::NoneComes(digits, RequestError::Unreadable(why).to_string()));
+            }
             _ => commit::meant(context, &commit).await?,
         },
         meant => meant?,
     };
     let judged = tokio::select! {
         biased;
-        Err(_) = live.look() => live.judged(&commit, KNOWN).await?,
-        judged = live.judged(&commit, PATIENCE) => judged?,
+        Err(_) = control.look() => control.judged(&commit, KNOWN).await?,
+        judged = control.judged(&commit, PATIENCE) => judged?,
     };
     let shown = || commit.escape_default().take(80).collect();
     let judged = match judged {
-        Judged::Row(row) => *row,
-        Judged::Overtaken(newer) => return Err(Refused::Overtaken(shown(), newer)),
-        Judged::Skipped(newer) => return Err(Refused::Skipped(shown(), newer)),
-        Judged::Past(status, in_force) => return Err(past(shown(), status, in_force)),
-        Judged::NotCome(None) => return Err(Refused::NotJudged(shown())),
-        Judged::NotCome(Some(why)) => return Err(Refused::NoneComes(shown(), why)),
+        CommitOutcome::Row(row) => *row,
+        CommitOutcome::Overtaken(newer) => return Err(RequestError::Overtaken(shown(), newer)),
+        CommitOutcome::Skipped(newer) => return Err(RequestError::Skipped(shown(), newer)),
+        CommitOutcome::Past(status, in_force) => return Err(past(shown(), status, in_force)),
+        CommitOutcome::NotCome(None) => return Err(RequestError::NotJudged(shown())),
+        CommitOutcome::NotCome(Some(why)) => return Err(RequestError::NoneComes(shown(), why)),
     };
     let shown = errors_of(context, &judged);
     Ok(Answer::Judged(Box::new(verdict::of(context, judged, shown).await?)))
 }
 
 /// The refusal for a commit that was judged earlier and is not the newest one: it tells what became of it.
-fn past(commit: String, status: CommitStatus, in_force: Option<String>) -> Refused {
+fn past(commit: String, status: CommitStatus, in_force: Option<String>) -> RequestError {
     let was = match status {
         CommitStatus::Good => "was in force before",
         CommitStatus::Broken => "was broken when it arrived",
@@ -259,12 +261,12 @@ fn past(commit: String, status: CommitStatus, in_force: Option<String>) -> Refus
         || "no commit is in force now".to_owned(),
         |now| format!("commit {now} is in force now"),
     );
-    Refused::Past(commit, was, now)
+    RequestError::Past(commit, was, now)
 }
 
 /// The errors and warnings of a commit with the lines that they are about, for a terminal.
-fn errors_of(context: &Context, judged: &CommitRow) -> String {
-    let snapshot = context.live.snapshot(&judged.id);
+fn errors_of(context: &AdminContext, judged: &CommitRow) -> String {
+    let snapshot = context.control.snapshot(&judged.id);
     let excerpts = snapshot.map(|snapshot| Excerpts::new(&snapshot, None));
     let line = |origin: &Origin| excerpts.as_ref()?.line(origin);
     judged
@@ -277,27 +279,27 @@ fn errors_of(context: &Context, judged: &CommitRow) -> String {
 }
 
 /// Tells open pages that a node has changed.
-fn changed(context: &Context, node: NodeRow) -> NodeRow {
-    let (certname, place) = (node.certname.clone(), node.place.clone());
-    context.live.tell(Happening::NodeChanged { certname, place });
+fn changed(context: &AdminContext, node: NodeRow) -> NodeRow {
+    let (certname, tenancy) = (node.certname.clone(), node.tenancy.clone());
+    context.control.tell(StateChange::NodeChanged { certname, tenancy });
     node
 }
 
 async fn invite(
-    context: &Context,
+    context: &AdminContext,
     certname: Certname,
-    present: Present,
+    present: OnConflict,
     lifetime: u64,
     by: &str,
-) -> Result<Answer, Refused> {
-    let place = context.live.in_force().and_then(|in_force| in_force.place(&certname));
-    let Some(place) = place else { return Err(nodes::not_in_inventory(context, certname)) };
+) -> Result<Answer, RequestError> {
+    let tenancy = context.control.in_force().and_then(|in_force| in_force.tenancy(&certname));
+    let Some(tenancy) = tenancy else { return Err(nodes::not_in_inventory(context, certname)) };
     let lifetime = Duration::from_secs(lifetime.clamp(1, 24 * 3600));
     let before = context.store.node(certname.clone()).await?;
     let Invitation { node, join, expires_at } =
-        context.identity.invite(certname.clone(), place, present, lifetime, by).await?;
+        context.identity.invite(certname.clone(), tenancy, present, lifetime, by).await?;
     if let Some(before) = before.filter(|before| before.id != node.id) {
-        context.live.forget(before.id);
+        context.control.forget(before.id);
     }
     let node = changed(context, node);
     let members = nodes::members(context).await?;
@@ -308,14 +310,14 @@ async fn invite(
 
 /// Announces that a node was revoked or removed. If the name is unknown, the error suggests similar names.
 async fn known(
-    context: &Context,
+    context: &AdminContext,
     certname: Certname,
     ended: Result<NodeRow, NodeError>,
-) -> Result<NodeRow, Refused> {
+) -> Result<NodeRow, RequestError> {
     match ended {
         Ok(node) => Ok(changed(context, node)),
         Err(NodeError::Unknown(_)) if nodes::is_in_inventory(context, &certname) => {
-            Err(Refused::NotAdded(certname))
+            Err(RequestError::NotAdded(certname))
         }
         Err(NodeError::Unknown(_)) => Err(nodes::unknown(context, certname).await),
         Err(error) => Err(error.into()),
@@ -323,22 +325,22 @@ async fn known(
 }
 
 async fn add_user(
-    context: &Context,
+    context: &AdminContext,
     name: String,
-    role: Role,
-    scope: Scope,
+    role: UserRole,
+    scope: UserScope,
     by: &str,
-) -> Result<Answer, Refused> {
+) -> Result<Answer, RequestError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b".-_@".contains(&b);
     if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-        return Err(Refused::UserName(name.escape_default().take(80).collect()));
+        return Err(RequestError::UserName(name.escape_default().take(80).collect()));
     }
-    if scope != Scope::Everything {
-        named::Names::of(context, &nodes::members(context).await?).check_scope(&scope)?;
+    if scope != UserScope::Everything {
+        names::FleetNames::of(context, &nodes::members(context).await?).check_scope(&scope)?;
     }
-    let entry = Entry::new(Timestamp::now(), by, "user-added", &name);
+    let entry = NewAuditEntry::new(Timestamp::now(), by, "user-added", &name);
     let user = context.store.add_user(name.clone(), role, scope, entry).await?;
-    let user = user.ok_or(Refused::UserThere(name))?;
+    let user = user.ok_or(RequestError::UserThere(name))?;
     Ok(Answer::Link(link(context, &user, by).await?))
 }
 
@@ -346,11 +348,15 @@ async fn add_user(
 ///
 /// # Errors
 /// Returns an error if the store fails.
-pub async fn link(context: &Context, user: &UserRow, by: &str) -> store::Result<Link> {
+pub async fn link(context: &AdminContext, user: &UserRow, by: &str) -> store::Result<LoginLink> {
     let secret = data_encoding::BASE64URL_NOPAD.encode(&token::random::<32>());
     let expires_at = Timestamp::now() + LINK_LIFETIME;
     let hash = Sha256::digest(secret.as_bytes()).into();
-    let entry = Entry::new(Timestamp::now(), by, "login-link-made", &user.name);
+    let entry = NewAuditEntry::new(Timestamp::now(), by, "login-link-made", &user.name);
     context.store.add_login_link(user.id, hash, expires_at, entry).await?;
-    Ok(Link { user: user.name.clone(), url: format!("{}/login/{secret}", context.dashboard), expires_at })
+    Ok(LoginLink {
+        user: user.name.clone(),
+        url: format!("{}/login/{secret}", context.dashboard),
+        expires_at,
+    })
 }

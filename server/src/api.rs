@@ -10,8 +10,8 @@ use actix_web::middleware::from_fn;
 use actix_web::web;
 use holdfast_catalog::wire::path;
 
+use crate::control::Control;
 use crate::identity::Identity;
-use crate::live::Live;
 
 mod answer;
 mod body;
@@ -21,7 +21,7 @@ mod content;
 mod enroll;
 mod entry;
 mod limits;
-mod refused;
+mod rejection;
 mod reports;
 
 #[cfg(test)]
@@ -31,10 +31,10 @@ pub use caller::remember_peer;
 pub use limits::Limits;
 
 /// What the routes need to answer requests.
-pub struct State {
+pub struct ApiState {
     pub identity: Arc<Identity>,
     /// The commit in force.
-    pub live: Arc<Live>,
+    pub control: Arc<Control>,
     /// How much each node and each stranger may ask.
     pub limits: Limits,
 }
@@ -49,6 +49,6 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .service(web::resource(path::CATALOG).route(web::post().to(catalog::poll)))
         .service(web::resource(format!("{}/{{hash}}", path::CONTENT)).route(web::get().to(content::content)))
         .service(web::resource(path::REPORTS).route(web::post().to(reports::report)))
-        .default_service(web::to(refused::no_such_route));
+        .default_service(web::to(rejection::no_such_route));
     config.service(routes);
 }

@@ -35,18 +35,18 @@ mod unreached; // values of classes that are never read
 
 pub use emptiness::is_control_repository;
 pub use facts::{facts_of, read_facts};
-pub(crate) use keys::Lookups;
+pub(crate) use keys::LookupKeys;
 
 use blame::Court;
 pub(crate) use blame::at_tenants;
-use nodes::Outcomes;
+use nodes::NodeOutcomes;
 
 /// The environment's name if there is no branch.
 pub const ENVIRONMENT: &str = "directory";
 
 /// The result of a check: what is wrong with a control repository.
 #[derive(Debug, Clone, Default)]
-pub struct Checked {
+pub struct CheckFindings {
     /// The operators' errors: in `holdfast.toml`, the inventory, the modules and the levels that operators own, and
     /// those that show only when a node is compiled. A commit that has any is refused: the last good commit stays in
     /// force for all nodes.
@@ -71,12 +71,12 @@ pub struct Checked {
 
 /// The commit in force, and the result of its check.
 #[derive(Debug, Clone, Copy)]
-pub struct Before<'a> {
+pub struct Baseline<'a> {
     pub program: &'a Program,
-    pub checked: &'a Checked,
+    pub checked: &'a CheckFindings,
 }
 
-impl Checked {
+impl CheckFindings {
     /// Whether the commit may come into force.
     pub fn is_usable(&self) -> bool {
         self.fatal.is_empty()
@@ -126,33 +126,37 @@ impl Checked {
 
 /// Checks a repository: that every file can be read, that every name is known, and that each node of the inventory
 /// compiles. A node's facts come from `facts/NAME.json`, or else from `facts/default.json`; without either it has none.
-pub fn check(program: &Program) -> Checked {
+pub fn check(program: &Program) -> CheckFindings {
     judge(program, None, &|| false).unwrap_or_default()
 }
 
 /// Returns whether the result is no longer wanted.
-pub type Stopped<'a> = &'a (dyn Fn() -> bool + Sync);
+pub type StopCheck<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// Like [`check`], for a commit that is to follow the one in force, if there is one. What the commit does not change is
 /// not compiled again, and if something is missing because a tenant removed it, the fault is that tenant's. `None` if
 /// the judgement was stopped before its end.
-pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>) -> Option<Checked> {
+pub fn judge(
+    program: &Program,
+    before: Option<Baseline<'_>>,
+    stopped: StopCheck<'_>,
+) -> Option<CheckFindings> {
     if let Some((path, reason)) = program.snapshot().refusal() {
         // Nothing was read, so any other problem would only follow from this one.
         let origin = path.map(|path| Origin::locate(path, "", 0..0));
-        return Some(Checked {
+        return Some(CheckFindings {
             fatal: vec![Diagnostic::error(Code::Limit, &**reason, origin)],
-            ..Checked::default()
+            ..CheckFindings::default()
         });
     }
     if let Some(problem) = emptiness::of(program) {
-        return Some(Checked { fatal: vec![problem], ..Checked::default() });
+        return Some(CheckFindings { fatal: vec![problem], ..CheckFindings::default() });
     }
-    let lookups = Lookups::of(program);
+    let lookups = LookupKeys::of(program);
     let mut checked = check_sources(program, &lookups);
     checked.warnings.extend(before.and_then(|before| emptiness::of_inventory(program, before.program)));
-    let shelf = facts::Shelf::new(program.snapshot());
-    let Outcomes { facts, failed, warnings } = nodes::compile_all(program, &shelf, before, stopped)?;
+    let shelf = facts::FactsCache::new(program.snapshot());
+    let NodeOutcomes { facts, failed, warnings } = nodes::compile_all(program, &shelf, before, stopped)?;
     // a node whose facts cannot be read does not compile either
     checked.compiled = Some(program.inventory().nodes().count() - failed.len() - facts.len());
     checked.fatal.extend(facts);
@@ -186,9 +190,9 @@ pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>
 }
 
 /// The problems that show without compiling a node.
-fn check_sources(program: &Program, lookups: &Lookups) -> Checked {
-    let mut checked = Checked { fatal: program.problems(), ..Checked::default() };
-    let known = stray::Known::of(program);
+fn check_sources(program: &Program, lookups: &LookupKeys) -> CheckFindings {
+    let mut checked = CheckFindings { fatal: program.problems(), ..CheckFindings::default() };
+    let known = stray::KnownNames::of(program);
     if checked.fatal.is_empty() {
         checked.warnings.extend(unreached::find(program, &known, lookups));
     }
@@ -213,7 +217,7 @@ fn check_sources(program: &Program, lookups: &Lookups) -> Checked {
 
 fn last_good<'n>(
     failed: impl Iterator<Item = &'n Certname>,
-    before: Option<Before<'_>>,
+    before: Option<Baseline<'_>>,
 ) -> BTreeMap<Certname, Snapshot> {
     let Some(before) = before else { return BTreeMap::new() };
     let of_tenants = OnceCell::new();

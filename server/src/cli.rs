@@ -46,32 +46,32 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Create a control repository to start from
-    Init(init::Args),
+    Init(init::InitArguments),
     /// Check a control repository and show every problem
-    Check(check::Args),
+    Check(check::CheckArguments),
     /// Look up a value in the data, as one machine sees it
-    Lookup(lookup::Args),
+    Lookup(lookup::LookupArguments),
     /// Compile the catalog of one machine
-    Compile(compile::Args),
+    Compile(compile::CompileArguments),
     /// Write the README.md of each module from its manifests
-    Docs(docs::Args),
+    Docs(docs::DocsArguments),
     /// Run the server
-    Server(server::Arguments),
+    Server(server::ServerArguments),
     /// Add, list, show and remove nodes
     #[command(subcommand)]
-    Node(node::Command),
+    Node(node::NodeCommand),
     /// Manage the users of the dashboard
     #[command(subcommand)]
-    User(user::Command),
+    User(user::UserCommand),
     /// Show the server's certificate authority
     #[command(subcommand)]
-    Ca(ca::Command),
+    Ca(ca::CaCommand),
     /// Show who did what on the server, or check that nothing in this log was changed
-    Audit(audit::Arguments),
+    Audit(audit::AuditArguments),
     /// Make the server read the repository now, as a git hook does
-    Poke(poke::Arguments),
+    Poke(poke::PokeArguments),
     /// Explain a command, or the code of an error or warning such as `unknown-key`
-    Help(help::Args),
+    Help(help::HelpArguments),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -81,7 +81,7 @@ enum Command {
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum OutputFormat {
     /// For people
     #[default]
     Text,
@@ -91,7 +91,7 @@ pub enum Format {
 
 /// How a command on a control repository ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ended {
+enum CommandOutcome {
     Well,
     /// Not found, errors in the repository, failed.
     Badly,
@@ -99,12 +99,12 @@ enum Ended {
     Wrongly,
 }
 
-impl From<Ended> for ExitCode {
-    fn from(ended: Ended) -> Self {
+impl From<CommandOutcome> for ExitCode {
+    fn from(ended: CommandOutcome) -> Self {
         Self::from(match ended {
-            Ended::Well => 0,
-            Ended::Badly => 1,
-            Ended::Wrongly => 2,
+            CommandOutcome::Well => 0,
+            CommandOutcome::Badly => 1,
+            CommandOutcome::Wrongly => 2,
         })
     }
 }
@@ -117,17 +117,17 @@ pub struct Socket {
     data_dir: PathBuf,
     /// How to print
     #[arg(long, value_enum, default_value = "text", global = true)]
-    format: Format,
+    format: OutputFormat,
 }
 
 impl Socket {
-    fn ask(&self, request: &crate::admin::Request) -> Result<crate::admin::Answer, Failed> {
+    fn ask(&self, request: &crate::admin::Request) -> Result<crate::admin::Answer, CommandError> {
         Ok(crate::admin::client::ask(&self.data_dir, request)?)
     }
 }
 
 /// Why a command failed, in words for the person who typed it.
-type Failed = Box<dyn std::error::Error>;
+type CommandError = Box<dyn std::error::Error>;
 
 /// The definition of the whole command line, for the reference.
 pub fn command() -> clap::Command {
@@ -202,7 +202,7 @@ fn print_bytes(text: std::io::Result<Vec<u8>>) {
 }
 
 /// Prints a value as JSON, on several lines.
-fn print_json(value: &impl serde::Serialize) -> Result<(), Failed> {
+fn print_json(value: &impl serde::Serialize) -> Result<(), CommandError> {
     print(harmless::json(&serde_json::to_string_pretty(value)?));
     Ok(())
 }

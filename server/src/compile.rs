@@ -19,10 +19,10 @@ use holdfast_catalog::origin::Origin;
 use crate::diagnose::share::of_node;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::Node;
-use crate::language::Allowance;
+use crate::language::SharedBudget;
 use crate::language::problems::sorted;
 use crate::lookup::Lookup;
-use crate::repo::{File, Presence};
+use crate::repo::{Presence, SnapshotFile};
 
 mod assemble;
 mod attribute;
@@ -34,7 +34,7 @@ mod declared;
 mod define;
 mod edges;
 mod element;
-mod given;
+mod class_parameter;
 mod metaparameter;
 mod order;
 mod parameter;
@@ -43,12 +43,12 @@ mod program;
 mod reference;
 mod resource;
 mod scope;
-mod standing;
+mod class_status;
 mod turns;
 mod unit;
 mod unknown;
 mod waits;
-mod way;
+mod attribute_form;
 mod whence;
 mod words;
 
@@ -56,12 +56,12 @@ mod words;
 mod tests;
 
 pub use assemble::NOT_HERE;
-pub use given::parameter;
+pub use class_parameter::parameter;
+pub use class_status::{Absence, ClassStatus};
 pub use program::Program;
-pub use standing::{Absence, Standing};
 pub(crate) use words::WORDS;
 
-use class::{Seeds, Walk};
+use class::{LateArguments, ManifestWalk};
 use edges::Edges;
 use pass::Pass;
 
@@ -77,7 +77,7 @@ const MAX_OPENINGS: usize = 64;
 pub struct Compiled {
     pub catalog: Catalog,
     /// The files of modules that the catalog refers to, by hash, with their paths.
-    pub contents: BTreeMap<ContentHash, (Arc<str>, File)>,
+    pub contents: BTreeMap<ContentHash, (Arc<str>, SnapshotFile)>,
     /// What was read to make it.
     pub reads: Reads,
     pub warnings: Vec<Diagnostic>,
@@ -104,7 +104,7 @@ pub fn compile(
     environment: &str,
     key: &[u8],
 ) -> Result<Compiled, Vec<Diagnostic>> {
-    compile_within(program, node, facts, (environment, key), Allowance::default())
+    compile_within(program, node, facts, (environment, key), SharedBudget::default())
 }
 
 /// Like [`compile`], with a given allowance for the work that expressions may do.
@@ -116,7 +116,7 @@ pub fn compile_within(
     node: &Node,
     facts: &Facts,
     (environment, key): (&str, &[u8]),
-    allowance: Allowance,
+    allowance: SharedBudget,
 ) -> Result<Compiled, Vec<Diagnostic>> {
     let reader = program.snapshot().reader();
     let profiles = |class: Option<&str>| program.profiles(&node.role, class);
@@ -146,12 +146,12 @@ pub fn compile_within(
 /// Declares everything that a node has, and returns it with the parameters that classes are given. One walk is enough,
 /// unless a class is given something too late: what classes give each other is found before they are declared, and only
 /// what comes from within their bodies needs another walk.
-fn walk<'a>(pass: &Pass<'a>, node: &Node) -> (declared::Declared<'a>, Seeds) {
+fn walk<'a>(pass: &Pass<'a>, node: &Node) -> (declared::Declarations<'a>, LateArguments) {
     let role = Arc::from(format!("role::{}", node.role));
-    let mut seeds = Seeds::new();
+    let mut seeds = LateArguments::new();
     let (mut openings, mut walks) = (1, 1);
     loop {
-        let mut walk = Walk::new(pass, &seeds);
+        let mut walk = ManifestWalk::new(pass, &seeds);
         walk.role(&role, &node.role_origin);
         if walk.late && openings < MAX_OPENINGS {
             openings += 1;

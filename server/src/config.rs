@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use holdfast_catalog::log;
-use holdfast_catalog::settings::{Setting, Wrong};
+use holdfast_catalog::settings::{SettingDoc, SettingsError};
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
-use crate::network::files::Shares;
+use crate::network::files::ConnectionShares;
 use crate::regular;
 
 /// The default data directory.
@@ -18,10 +18,10 @@ pub const DATA_DIR: &str = "/var/lib/holdfast";
 pub const FILE: &str = "/etc/holdfast/server.toml";
 
 /// The largest configuration file, in bytes.
-const LIMIT: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// The settings, each with the values that it takes.
-const SETTINGS: &[Setting] = &[
+const SETTINGS: &[SettingDoc] = &[
     ("repo", "a directory, a git repository, or the URL of one"),
     ("branch", "the name of a branch"),
     ("data_dir", "a path"),
@@ -44,7 +44,7 @@ const WORKERS: &str = "a number from 1 to 1024";
 /// The settings of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Config {
+pub struct ServerConfig {
     /// The control repository: a directory, a git repository, or the URL of one.
     pub repo: String,
     /// The branch whose commits come into force; without git, there is no branch.
@@ -67,15 +67,15 @@ pub struct Config {
     /// What is logged, in the syntax of `HOLDFAST_LOG`, which takes precedence.
     pub log: Option<String>,
     /// The format of the log, as in `HOLDFAST_LOG_FORMAT`, which takes precedence.
-    pub log_format: log::Format,
+    pub log_format: log::LogFormat,
     /// The file with the token that opens `/metrics` to other machines; without it, no other machine may read them.
     pub metrics_token_file: Option<PathBuf>,
     /// The number of connections of each port; if not set, it follows from the system's limit on open files.
     #[serde(skip)]
-    pub connections: Option<Shares>,
+    pub connections: Option<ConnectionShares>,
 }
 
-impl Default for Config {
+impl Default for ServerConfig {
     fn default() -> Self {
         let any = std::net::IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED);
         Self {
@@ -90,7 +90,7 @@ impl Default for Config {
             certificate_lifetime: 7 * 24 * 3600,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             log: None,
-            log_format: log::Format::Text,
+            log_format: log::LogFormat::Text,
             metrics_token_file: None,
             connections: None,
         }
@@ -109,7 +109,7 @@ pub enum ConfigError {
     },
     /// The file is wrong.
     #[error("{}: {source}", path.display())]
-    Wrong { path: PathBuf, source: Wrong },
+    Wrong { path: PathBuf, source: SettingsError },
     /// Neither the file nor the command line names a repository.
     #[error("which control repository? give --repo DIR or --repo URL, or `repo = \"…\"` in {FILE}")]
     NoRepository,
@@ -123,14 +123,14 @@ pub enum ConfigError {
     Range(&'static str, &'static str),
 }
 
-impl Config {
+impl ServerConfig {
     /// Reads a configuration file. If none is named, reads [`FILE`] if it exists, and otherwise returns the defaults.
     ///
     /// # Errors
     /// Returns an error if a named file cannot be read, or if anything in the file is unknown or of the wrong type.
     pub fn read(named: Option<&Path>) -> Result<Self, ConfigError> {
         let path = named.unwrap_or(Path::new(FILE));
-        let text = match regular::text(path, LIMIT) {
+        let text = match regular::text(path, MAX_BYTES) {
             Ok(text) => text,
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Self::default());
@@ -140,14 +140,15 @@ impl Config {
         let wrong = |source| ConfigError::Wrong { path: path.to_owned(), source };
         let at = |error: &toml::de::Error| error.span().map(|span| span.start);
         let table = text.parse::<toml::Table>();
-        let table = table.map_err(|error| wrong(Wrong::syntax(&text, at(&error), error.message())))?;
-        if let Some(unknown) = Wrong::unknown(&text, table.keys().map(String::as_str), SETTINGS) {
+        let table =
+            table.map_err(|error| wrong(SettingsError::syntax(&text, at(&error), error.message())))?;
+        if let Some(unknown) = SettingsError::unknown(&text, table.keys().map(String::as_str), SETTINGS) {
             return Err(wrong(unknown));
         }
         let config: Self = toml::from_str(&text)
-            .map_err(|error| wrong(Wrong::value(&text, at(&error), error.message(), SETTINGS)))?;
+            .map_err(|error| wrong(SettingsError::value(&text, at(&error), error.message(), SETTINGS)))?;
         match config.out_of_range() {
-            Some((name, _)) => Err(wrong(Wrong::range(&text, name, SETTINGS))),
+            Some((name, _)) => Err(wrong(SettingsError::range(&text, name, SETTINGS))),
             None => Ok(config),
         }
     }
@@ -213,11 +214,11 @@ fn is_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Config, ConfigError> {
+    fn read(text: &str) -> Result<ServerConfig, ConfigError> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("server.toml");
         std::fs::write(&path, text).unwrap();
-        Config::read(Some(&path))
+        ServerConfig::read(Some(&path))
     }
 
     #[test]
@@ -235,8 +236,8 @@ mod tests {
     #[test]
     fn a_server_needs_a_repository_and_time() {
         assert!(matches!(read("").unwrap().checked(), Err(ConfigError::NoRepository)));
-        let told = |config: Config| config.checked().unwrap_err().to_string();
-        let given = Config { repo: "x".into(), interval: 0, ..Config::default() };
+        let told = |config: ServerConfig| config.checked().unwrap_err().to_string();
+        let given = ServerConfig { repo: "x".into(), interval: 0, ..ServerConfig::default() };
         assert_eq!(told(given), "`interval` takes a number of seconds from 1 to 86400");
     }
 
@@ -266,7 +267,7 @@ mod tests {
 
     #[test]
     fn each_setting_says_what_it_takes() {
-        let refused = toml::from_str::<Config>("unheard = 1").unwrap_err().to_string();
+        let refused = toml::from_str::<ServerConfig>("unheard = 1").unwrap_err().to_string();
         let (_, known) = refused.split_once("expected one of").unwrap();
         let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
         assert_eq!(known, SETTINGS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
@@ -278,7 +279,7 @@ mod tests {
         let path = directory.path().join("server.toml");
         let kind = rustix::fs::FileType::Fifo;
         rustix::fs::mknodat(rustix::fs::CWD, &path, kind, rustix::fs::Mode::RWXU, 0).unwrap();
-        let error = Config::read(Some(&path)).unwrap_err().to_string();
+        let error = ServerConfig::read(Some(&path)).unwrap_err().to_string();
         assert!(error.ends_with("server.toml: it is a pipe, not a file"), "{error}");
     }
 
@@ -295,6 +296,6 @@ mod tests {
 
     #[test]
     fn a_named_file_must_be_there() {
-        assert!(Config::read(Some(Path::new("/nonexistent/server.toml"))).is_err());
+        assert!(ServerConfig::read(Some(Path::new("/nonexistent/server.toml"))).is_err());
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::clock::Clock;
 use crate::store::{self, Store};
 
-mod asked; // who asks, and whether for HTML or JSON
+mod page_request; // who asks, and whether for HTML or JSON
 mod assets; // the style, the script, the icon
 mod attempts; // how often someone may try to log in
 mod census; // all machines, read once for all pages
@@ -29,18 +29,18 @@ mod page; // views, errors, and the frame around them
 mod password; // argon2id
 mod badge; // the badge of a node's state
 mod filter; // the filter of the list of nodes
-mod part; // the part of a report's events to show
+mod report_query; // the part of a report's events to show
 mod size; // limits on the size of pages
 mod readiness; // whether polls and reports can be served now
 mod session; // sessions of browsers
-mod reading; // reading large values, one at a time for each user
+mod large_reads; // reading large values, one at a time for each user
 mod text; // times, hostile texts, links
 
 mod account; // one's own password
 mod audit; // who did what
 mod commits; // commits, good and broken
-mod estate; // what the dashboard asks the running server
-mod live; // changes, sent to open pages
+mod server_view; // what the dashboard asks the running server
+mod updates; // changes, sent to open pages
 mod login; // links, passwords, sessions
 mod node; // one node
 mod nodes; // the list of nodes
@@ -48,13 +48,13 @@ mod overview; // the overview page
 mod report; // one run
 
 pub use entry::remember_place;
-pub use estate::Estate;
 pub use metrics_token::MetricsToken;
+pub use server_view::ServerView;
 
 /// What the pages are made from.
-pub struct State {
+pub struct DashboardState {
     store: Store,
-    estate: Arc<dyn Estate>,
+    server_view: Arc<dyn ServerView>,
     census: census::Census,
     /// The time between two polls of an agent.
     interval: Duration,
@@ -67,19 +67,19 @@ pub struct State {
     /// Pages are rendered by as many threads as the machine has for it: one more would only slow them all down.
     drawing: Arc<Semaphore>,
     hashing: password::Hashing,
-    listening: live::Listening,
-    reading: reading::Reading,
+    listening: updates::OpenPages,
+    reading: large_reads::LargeReads,
 }
 
-impl State {
+impl DashboardState {
     /// Pages over `store`, for agents that poll once in each `interval`.
-    pub fn new(store: Store, estate: Arc<dyn Estate>, interval: Duration) -> Self {
+    pub fn new(store: Store, server_view: Arc<dyn ServerView>, interval: Duration) -> Self {
         Self {
             // The readiness check has a store of its own, so that it does not wait behind pages.
-            readiness: readiness::Readiness::of(store.clone(), estate.clone()),
-            census: census::Census::of(store.for_pages(), estate.clone(), interval),
+            readiness: readiness::Readiness::of(store.clone(), server_view.clone()),
+            census: census::Census::of(store.for_pages(), server_view.clone(), interval),
             store: store.for_pages(),
-            estate,
+            server_view,
             interval,
             attempts: attempts::Attempts::default(),
             strangers: entry::Strangers::default(),
@@ -87,8 +87,8 @@ impl State {
             metrics_token: None,
             drawing: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
             hashing: password::Hashing::default(),
-            listening: live::Listening::default(),
-            reading: reading::Reading::default(),
+            listening: updates::OpenPages::default(),
+            reading: large_reads::LargeReads::default(),
         }
     }
 
@@ -148,7 +148,7 @@ impl State {
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Registers the routes; the application's data must contain a [`State`].
+/// Registers the routes; the application's data must contain a [`DashboardState`].
 pub fn configure(app: &mut ServiceConfig) {
     // With `no-referrer` browsers would send no origin with forms, and login checks it.
     let headers = DefaultHeaders::new()
@@ -188,7 +188,7 @@ pub fn configure(app: &mut ServiceConfig) {
                     .route("/v1/audit", get().to(audit::show))
                     .default_service(web::to(page::nothing_here)),
             )
-            .route("/live", get().to(live::listen))
+            .route("/live", get().to(updates::listen))
             .route("/login", get().to(login::form))
             .route("/login", web::post().to(login::by_password))
             .route("/login/{token}", get().to(login::confirm))

@@ -22,10 +22,10 @@ pub enum Colour {
 }
 
 /// Finds the line of a file of the repository at a place.
-pub type Lines<'a> = dyn Fn(&Origin) -> Option<Excerpt> + 'a;
+pub type ExcerptSource<'a> = dyn Fn(&Origin) -> Option<Excerpt> + 'a;
 
 /// Renders one diagnostic for a terminal: what is wrong, the line with a caret, other places, and what to do.
-pub fn text(problem: &Diagnostic, lines: &Lines<'_>, colour: Colour) -> String {
+pub fn text(problem: &Diagnostic, lines: &ExcerptSource<'_>, colour: Colour) -> String {
     let level = match problem.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -149,7 +149,7 @@ fn without_controls(line: Excerpt) -> Excerpt {
 mod tests {
     use super::*;
     use crate::diagnostic::Code;
-    use crate::excerpt::Masked;
+    use crate::excerpt::MaskedFile;
 
     const TEXT: &str = "[service.chrony]\nensrue = \"running\"\n";
 
@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn plain(problem: &Diagnostic) -> String {
-        text(problem, &|origin| Masked::open(TEXT).line(origin), Colour::Plain)
+        text(problem, &|origin| MaskedFile::open(TEXT).line(origin), Colour::Plain)
     }
 
     #[test]
@@ -183,7 +183,7 @@ error[unknown-attribute]: `service` has no attribute `ensrue`
         let problem = problem().related(other, "declared here");
         let shown = text(
             &problem,
-            &|origin| origin.file.starts_with("modules").then(|| Masked::open(TEXT).line(origin))?,
+            &|origin| origin.file.starts_with("modules").then(|| MaskedFile::open(TEXT).line(origin))?,
             Colour::Plain,
         );
         assert!(shown.contains("hieradata/common.toml:1:1") && shown.contains("ensrue = "), "{shown}");
@@ -217,7 +217,7 @@ error[unknown-attribute]: `service` has no attribute `ensrue`
             .help(STEERING)
             .related(origin, STEERING);
         for line in [true, false] {
-            let lines = |origin: &Origin| line.then(|| Masked::open(&source).line(origin))?;
+            let lines = |origin: &Origin| line.then(|| MaskedFile::open(&source).line(origin))?;
             let shown = text(&hostile, &lines, Colour::Plain);
             let steering: Vec<char> = shown.chars().filter(|c| harmless::steers(*c) && *c != '\n').collect();
             assert!(steering.is_empty(), "{steering:?} in {shown}");
@@ -235,7 +235,7 @@ error[unknown-attribute]: `service` has no attribute `ensrue`
         let origin = Origin { start: 1, end: 900, ..problem().origin.unwrap() };
         let problem = Diagnostic::error(Code::BadValue, "y", origin);
         assert!(
-            text(&problem, &|origin| Masked::open("ü").line(origin), Colour::Plain)
+            text(&problem, &|origin| MaskedFile::open("ü").line(origin), Colour::Plain)
                 .contains("error[bad-value]: y")
         );
     }

@@ -12,7 +12,7 @@ pub mod types; // resource types
 
 /// A page of the reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct ReferencePage {
     /// Its path below `reference/` of the book.
     pub path: &'static str,
     pub text: String,
@@ -20,8 +20,8 @@ pub struct Page {
 
 /// The pages of the reference, with the server's `command`. The page of the agent's commands is not among them, since
 /// only the agent has their definitions.
-pub fn pages(command: &clap::Command) -> Vec<Page> {
-    let page = |path, text| Page { path, text };
+pub fn pages(command: &clap::Command) -> Vec<ReferencePage> {
+    let page = |path, text| ReferencePage { path, text };
     vec![
         page("types.md", types::page()),
         page("functions.md", language::functions()),

@@ -13,7 +13,7 @@ use holdfast_catalog::origin::Origin;
 use crate::diagnostic::Diagnostic;
 use crate::language::document::Document;
 use crate::lookup::hierarchy::FOLDER as DATA;
-use crate::lookup::{Data, KEYS_FILE};
+use crate::lookup::{DataTree, KEYS_FILE};
 use crate::modules::Modules;
 use crate::repo::{ModuleFolder, ModulePath, Snapshot};
 
@@ -25,19 +25,19 @@ mod token;
 mod tests;
 mod typed;
 
-pub use masked::{Excerpt, Masked};
+pub use masked::{Excerpt, MaskedFile};
 
 /// The files of a snapshot, masked; each file is read once.
 #[derive(Debug)]
 pub struct Excerpts {
     snapshot: Snapshot,
-    data: Data,
-    files: Mutex<HashMap<Arc<str>, Option<Arc<Masked>>>>,
+    data: DataTree,
+    files: Mutex<HashMap<Arc<str>, Option<Arc<MaskedFile>>>>,
 }
 
 /// The kind of values that a file contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sort {
+enum ExcerptKind {
     Data,
     Manifest,
     /// Declared keys: next to the words of a declaration there may be a value in the wrong place.
@@ -46,7 +46,7 @@ enum Sort {
     Open,
 }
 
-impl Sort {
+impl ExcerptKind {
     fn of(file: &str) -> Self {
         let below = |folder: &str| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
         match () {
@@ -61,12 +61,12 @@ impl Sort {
 impl Excerpts {
     /// The files of a snapshot. Manifests with the same content in `known` are not parsed again.
     pub fn new(snapshot: &Snapshot, known: Option<&Modules>) -> Self {
-        let data = Data::of(snapshot, known);
+        let data = DataTree::of(snapshot, known);
         Self { snapshot: snapshot.clone(), data, files: Mutex::default() }
     }
 
     /// A file by its path; `None` if there is no such file, or it is not text.
-    pub fn file(&self, path: &str) -> Option<Arc<Masked>> {
+    pub fn file(&self, path: &str) -> Option<Arc<MaskedFile>> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = files.get(path) {
             return known.clone();
@@ -88,24 +88,26 @@ impl Excerpts {
         redact::redacted(problem, &|file| self.file(file))
     }
 
-    fn masked(&self, path: &str, text: &str) -> Masked {
-        let sort = Sort::of(path);
-        if sort == Sort::Open {
-            return Masked::new(text.into(), Vec::new());
+    fn masked(&self, path: &str, text: &str) -> MaskedFile {
+        let sort = ExcerptKind::of(path);
+        if sort == ExcerptKind::Open {
+            return MaskedFile::new(text.into(), Vec::new());
         }
         let (document, _) = Document::parse(&path.into(), text.as_bytes(), None);
         let hidden = if !document.is_whole {
             broken::hidden(text, sort, &self.data)
         } else {
             match sort {
-                Sort::Data => typed::in_data(&document, &self.data),
-                Sort::Keys => typed::in_keys(&document, self.data.modules()),
-                Sort::Manifest | Sort::Open => typed::in_manifest(&document, self.data.modules()),
+                ExcerptKind::Data => typed::in_data(&document, &self.data),
+                ExcerptKind::Keys => typed::in_keys(&document, self.data.modules()),
+                ExcerptKind::Manifest | ExcerptKind::Open => {
+                    typed::in_manifest(&document, self.data.modules())
+                }
             }
         };
         match sort {
-            Sort::Data => Masked::without_remarks(text.into(), hidden),
-            _ => Masked::new(text.into(), hidden),
+            ExcerptKind::Data => MaskedFile::without_remarks(text.into(), hidden),
+            _ => MaskedFile::new(text.into(), hidden),
         }
     }
 }

@@ -9,8 +9,8 @@ use holdfast_catalog::value::Value;
 use crate::diagnostic::Diagnostic;
 use crate::excerpt::Excerpts;
 use crate::language::merge::Merge;
-use crate::lookup::fate::{self, Part};
-use crate::lookup::{Lookup, LookupError, Read, Says, Step};
+use crate::lookup::fate::{self, ValuePart};
+use crate::lookup::{LevelAnswer, Lookup, LookupError, NameUse, Step};
 
 mod json;
 mod text;
@@ -20,19 +20,19 @@ mod text;
 pub struct Explanation {
     key: Arc<str>,
     /// `None` if the key is not declared.
-    declared: Option<Declared>,
+    declared: Option<KeyDeclaration>,
     /// Each file that could have the key, most specific first.
-    levels: Vec<Level>,
+    levels: Vec<LevelTrace>,
     /// The result of the lookup; `None` if no level has the key.
     answer: Result<Option<Value>, Vec<Diagnostic>>,
-    absent: Option<Absent>,
-    givers: Vec<Giver>,
+    absent: Option<FallbackValue>,
+    givers: Vec<ManifestSource>,
     is_included: bool,
 }
 
 /// The declaration of the key.
 #[derive(Debug)]
-struct Declared {
+struct KeyDeclaration {
     of: String,
     origin: Arc<Origin>,
     merge: Merge,
@@ -42,18 +42,18 @@ struct Declared {
 
 /// One file that could have the key.
 #[derive(Debug)]
-struct Level {
+struct LevelTrace {
     name: Arc<str>,
     path: Arc<str>,
-    says: Says,
-    reads: Vec<Read>,
+    says: LevelAnswer,
+    reads: Vec<NameUse>,
     /// What became of each part of its value; `None` if nothing was merged.
-    parts: Option<Vec<Part>>,
+    parts: Option<Vec<ValuePart>>,
 }
 
 /// What applies if no level has the key, or the most specific one has null.
 #[derive(Debug, Clone)]
-pub enum Absent {
+pub enum FallbackValue {
     Default {
         value: Value,
         origin: Arc<Origin>,
@@ -70,7 +70,7 @@ pub enum Absent {
 
 /// A manifest that gives the parameter itself, which takes precedence over the data.
 #[derive(Debug)]
-pub struct Giver {
+pub struct ManifestSource {
     pub manifest: Arc<str>,
     pub origin: Origin,
     /// The value that it gives on this machine; `None` if that cannot be determined.
@@ -98,7 +98,7 @@ impl Explanation {
         };
         let merge = instead.unwrap_or(declaration.merge);
         explanation.levels = levels(steps, lookup.is_decided(key, merge).then_some(merge), &told);
-        explanation.declared = Some(Declared {
+        explanation.declared = Some(KeyDeclaration {
             of: declaration.of.to_string(),
             origin: declaration.origin.clone(),
             merge: declaration.merge.clone(),
@@ -109,10 +109,10 @@ impl Explanation {
 
     /// Adds what applies if the data has no value.
     #[must_use]
-    pub fn or(self, absent: Option<Absent>, excerpts: &Excerpts) -> Self {
+    pub fn or(self, absent: Option<FallbackValue>, excerpts: &Excerpts) -> Self {
         let absent = absent.map(|absent| match absent {
-            Absent::Wrong(problems) => {
-                Absent::Wrong(problems.into_iter().map(|problem| excerpts.redacted(problem)).collect())
+            FallbackValue::Wrong(problems) => {
+                FallbackValue::Wrong(problems.into_iter().map(|problem| excerpts.redacted(problem)).collect())
             }
             other => other,
         });
@@ -121,7 +121,7 @@ impl Explanation {
 
     /// Adds the manifests that take precedence over the data, and whether the machine has the key's class at all.
     #[must_use]
-    pub fn on(self, givers: Vec<Giver>, is_included: bool) -> Self {
+    pub fn on(self, givers: Vec<ManifestSource>, is_included: bool) -> Self {
         Self { givers, is_included, ..self }
     }
 }
@@ -130,19 +130,20 @@ fn levels(
     steps: Vec<Step>,
     merge: Option<&Merge>,
     told: &impl Fn(Vec<Diagnostic>) -> Vec<Diagnostic>,
-) -> Vec<Level> {
-    let value = |step: &Step| if let Says::Value(value) = &step.says { Some(value.clone()) } else { None };
+) -> Vec<LevelTrace> {
+    let value =
+        |step: &Step| if let LevelAnswer::Value(value) = &step.says { Some(value.clone()) } else { None };
     let values: Vec<Value> = steps.iter().filter_map(value).collect();
     let mut parts = merge.and_then(|merge| fate::parts(merge, &values)).map(Vec::into_iter);
-    let level = |step: Step| Level {
+    let level = |step: Step| LevelTrace {
         parts: match &step.says {
-            Says::Value(_) => parts.as_mut().and_then(Iterator::next),
+            LevelAnswer::Value(_) => parts.as_mut().and_then(Iterator::next),
             _ => None,
         },
         name: step.level,
         path: step.path,
         says: match step.says {
-            Says::Wrong(problems) => Says::Wrong(told(problems)),
+            LevelAnswer::Wrong(problems) => LevelAnswer::Wrong(told(problems)),
             says => says,
         },
         reads: step.reads,
@@ -153,37 +154,37 @@ fn levels(
 impl Explanation {
     /// A name for the level of the value with this number, which no other level with a value has.
     fn deciding(&self, number: usize) -> &str {
-        let with_value = || self.levels.iter().filter(|level| matches!(level.says, Says::Value(_)));
+        let with_value = || self.levels.iter().filter(|level| matches!(level.says, LevelAnswer::Value(_)));
         let Some(level) = with_value().nth(number) else { return "another level" };
         let is_alone = with_value().filter(|other| other.name == level.name).count() == 1;
         if is_alone { &level.name } else { &level.path }
     }
 }
 
-impl Declared {
+impl KeyDeclaration {
     /// The merge strategy in use.
     fn how(&self) -> &Merge {
         self.instead.as_ref().unwrap_or(&self.merge)
     }
 }
 
-impl Level {
+impl LevelTrace {
     /// The line of its value, if that is in the level's own file.
     fn line(&self) -> Option<u32> {
-        let Says::Value(value) = &self.says else { return None };
+        let LevelAnswer::Value(value) = &self.says else { return None };
         value.origin.as_ref().filter(|origin| origin.file == self.path).map(|origin| origin.line)
     }
 }
 
 /// A leaf of the resulting value.
-struct Leaf<'a> {
+struct AnswerLeaf<'a> {
     path: String,
     value: &'a Value,
     place: &'a Origin,
 }
 
 /// Collects the leaves of a list or map, each with the place that it came from.
-fn leaves<'a>(value: &'a Value, path: &str, parent: Option<&'a Origin>, into: &mut Vec<Leaf<'a>>) {
+fn leaves<'a>(value: &'a Value, path: &str, parent: Option<&'a Origin>, into: &mut Vec<AnswerLeaf<'a>>) {
     let place = value.origin.as_deref().or(parent);
     match (value.as_map(), value.as_list()) {
         (Some(map), _) if !map.is_empty() => {
@@ -198,7 +199,7 @@ fn leaves<'a>(value: &'a Value, path: &str, parent: Option<&'a Origin>, into: &m
                 leaves(value, &format!("{path}[{index}]"), place, into);
             }
         }
-        _ => into.extend(place.map(|place| Leaf { path: path.to_owned(), value, place })),
+        _ => into.extend(place.map(|place| AnswerLeaf { path: path.to_owned(), value, place })),
     }
 }
 

@@ -6,21 +6,22 @@ use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::report::{NOTES, Source};
-use holdfast_catalog::state::{self, Corrected, Judgement, Known, Standing, State};
+use holdfast_catalog::state::{self, Judgement, Membership, NodeRecord, ResolvedFault, State};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Diagnostic;
 use crate::repo::short;
-use crate::store::fleet::{FleetRow, KeptBack, LastRun, Lately};
-use crate::store::node::{NodeId, NodeRow, NodeState, Place};
-use crate::store::user::Scope;
+use crate::store::fleet::{FleetRow, KeptBackRow, LastRunRow, RecentActivity};
+use crate::store::node::{NodeId, NodeRow, NodeState, Tenancy};
+use crate::store::user::UserScope;
 use crate::store::{self, Store};
 
 /// What a node is for, as the inventory has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Function {
+#[schemars(rename = "Function")]
+pub struct NodeFunction {
     pub role: String,
     pub stage: String,
     pub labels: BTreeMap<String, String>,
@@ -28,7 +29,7 @@ pub struct Function {
 
 /// What has changed since an earlier commit kept a node back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Since {
+pub struct KeptBackUpdate {
     /// The commit in force.
     pub commit: String,
     /// The commit that corrected the fault, if it is known to have been corrected.
@@ -38,13 +39,13 @@ pub struct Since {
 }
 
 /// What the commit in force has about machines.
-pub trait Inventory: Send + Sync {
+pub trait InventoryView: Send + Sync {
     /// What a node at this place is for; `None` if the commit in force does not have it there. If the name belongs to
     /// another customer now, that is not for those who see this place.
-    fn function(&self, node: &Certname, place: &Place) -> Option<Function>;
+    fn function(&self, node: &Certname, tenancy: &Tenancy) -> Option<NodeFunction>;
 
     /// All machines of the commit in force, each with its place.
-    fn machines(&self) -> Vec<(Certname, Place)>;
+    fn machines(&self) -> Vec<(Certname, Tenancy)>;
 
     /// The environment that the server follows.
     fn environment(&self) -> &str;
@@ -54,13 +55,13 @@ pub trait Inventory: Send + Sync {
 
     /// Why the commit in force has no catalog for a node: found when the commit was judged, or because of its place in
     /// the inventory.
-    fn broken(&self, node: &NodeRow) -> Option<KeptBack>;
+    fn broken(&self, node: &NodeRow) -> Option<KeptBackRow>;
 
     /// All problems that keep a node from a catalog, and the commit that has them.
     fn problems_of(&self, node: &NodeRow) -> Option<(String, Vec<Diagnostic>)>;
 
     /// What has changed since an earlier commit kept a node back; `None` if it is the commit in force that keeps it back.
-    fn since(&self, node: &NodeRow, kept_back: &KeptBack) -> Option<Since>;
+    fn since(&self, node: &NodeRow, kept_back: &KeptBackRow) -> Option<KeptBackUpdate>;
 }
 
 /// The note of a run that had no catalog, where the reason is shown beside it.
@@ -70,12 +71,12 @@ const NO_CATALOG: &str = "no catalog was available";
 #[derive(Debug, Clone)]
 pub struct Member {
     pub certname: Certname,
-    pub place: Place,
+    pub tenancy: Tenancy,
     /// Its row in the store; `None` if it was never added.
     pub row: Option<FleetRow>,
-    pub function: Option<Function>,
+    pub function: Option<NodeFunction>,
     /// Why it has no new catalog, as found by its poll or when the commit was judged.
-    pub kept_back: Option<KeptBack>,
+    pub kept_back: Option<KeptBackRow>,
     /// Its state, and the reason.
     pub judgement: Judgement,
 }
@@ -103,13 +104,13 @@ impl Member {
     }
 
     /// The result of its last run.
-    pub fn last(&self) -> Option<&LastRun> {
+    pub fn last(&self) -> Option<&LastRunRow> {
         self.row.as_ref()?.last.as_ref()
     }
 
     /// The latest events of the node: when something last changed, drifted or failed.
-    pub fn lately(&self) -> Lately {
-        self.row.as_ref().map_or_else(Lately::default, |row| row.lately)
+    pub fn lately(&self) -> RecentActivity {
+        self.row.as_ref().map_or_else(RecentActivity::default, |row| row.lately)
     }
 
     /// Until when its newest certificate is valid.
@@ -130,9 +131,9 @@ impl Member {
 
 /// Which machines to look at, and at what time.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct FleetQuery {
     /// Only nodes in this scope.
-    pub scope: Scope,
+    pub scope: UserScope,
     pub only: Option<NodeId>,
     pub now: Timestamp,
     /// The time between two polls of an agent.
@@ -145,8 +146,8 @@ pub struct Look {
 /// Returns an error if the store fails.
 pub async fn members(
     store: &Store,
-    inventory: &(impl Inventory + ?Sized),
-    look: Look,
+    inventory: &(impl InventoryView + ?Sized),
+    look: FleetQuery,
 ) -> store::Result<Vec<Member>> {
     let environment = inventory.environment().to_owned();
     let rows = store.fleet(look.scope.clone(), look.only, environment).await?;
@@ -154,17 +155,21 @@ pub async fn members(
 }
 
 /// The machines of these rows, and those of the inventory that were never added.
-pub fn judged(rows: Vec<FleetRow>, inventory: &(impl Inventory + ?Sized), look: &Look) -> Vec<Member> {
+pub fn judged(
+    rows: Vec<FleetRow>,
+    inventory: &(impl InventoryView + ?Sized),
+    look: &FleetQuery,
+) -> Vec<Member> {
     let mut members: Vec<Member> = rows.into_iter().map(|row| of_row(row, inventory, look)).collect();
     if look.only.is_none() {
         let added: HashSet<&Certname> = members.iter().map(|member| &member.certname).collect();
         let missing: Vec<_> = inventory
             .machines()
             .into_iter()
-            .filter(|(certname, place)| look.scope.covers(place) && !added.contains(certname))
+            .filter(|(certname, tenancy)| look.scope.covers(tenancy) && !added.contains(certname))
             .collect();
         members.extend(
-            missing.into_iter().map(|(certname, place)| nobody_added(certname, place, inventory, look)),
+            missing.into_iter().map(|(certname, tenancy)| nobody_added(certname, tenancy, inventory, look)),
         );
         // Both parts are sorted already, so this sort costs almost nothing.
         members.sort_by(|a, b| a.certname.cmp(&b.certname));
@@ -172,7 +177,7 @@ pub fn judged(rows: Vec<FleetRow>, inventory: &(impl Inventory + ?Sized), look: 
     members
 }
 
-fn of_row(mut row: FleetRow, inventory: &(impl Inventory + ?Sized), look: &Look) -> Member {
+fn of_row(mut row: FleetRow, inventory: &(impl InventoryView + ?Sized), look: &FleetQuery) -> Member {
     row.node.seen_at = row.node.seen_at.max(inventory.heard(row.node.id));
     let kept_back = kept_back(&row, inventory);
     let since = kept_back.as_ref().and_then(|kept_back| inventory.since(&row.node, kept_back));
@@ -183,8 +188,8 @@ fn of_row(mut row: FleetRow, inventory: &(impl Inventory + ?Sized), look: &Look)
     let judgement = state::judge(&known, look.now, look.interval);
     Member {
         certname: row.node.certname.clone(),
-        place: row.node.place.clone(),
-        function: inventory.function(&row.node.certname, &row.node.place),
+        tenancy: row.node.tenancy.clone(),
+        function: inventory.function(&row.node.certname, &row.node.tenancy),
         judgement: match refused {
             Some(at) => of_refused(at, &judgement, look.now),
             None => judgement,
@@ -212,7 +217,7 @@ fn of_refused(at: Timestamp, rest: &Judgement, now: Timestamp) -> Judgement {
 }
 
 /// The words for a node that nothing keeps back any more but that has not polled since; `None` otherwise.
-fn waiting(since: &Since, now: Timestamp) -> Option<String> {
+fn waiting(since: &KeptBackUpdate, now: Timestamp) -> Option<String> {
     let commit = short(since.corrected_by.as_ref()?);
     let due = match since.next_poll {
         Some(at) if at > now => format!("due in {}", state::span(at.duration_since(now))),
@@ -223,12 +228,12 @@ fn waiting(since: &Since, now: Timestamp) -> Option<String> {
 
 fn nobody_added(
     certname: Certname,
-    place: Place,
-    inventory: &(impl Inventory + ?Sized),
-    look: &Look,
+    tenancy: Tenancy,
+    inventory: &(impl InventoryView + ?Sized),
+    look: &FleetQuery,
 ) -> Member {
-    let known = Known {
-        standing: Standing::NotAdded,
+    let known = NodeRecord {
+        standing: Membership::NotAdded,
         heard: None,
         kept_back: None,
         corrected: None,
@@ -237,18 +242,18 @@ fn nobody_added(
         changed: None,
     };
     Member {
-        function: inventory.function(&certname, &place),
+        function: inventory.function(&certname, &tenancy),
         judgement: state::judge(&known, look.now, look.interval),
         row: None,
         kept_back: None,
         certname,
-        place,
+        tenancy,
     }
 }
 
 /// Why a node was kept back at its last poll, or else why it will be at the next.
-fn kept_back(row: &FleetRow, inventory: &(impl Inventory + ?Sized)) -> Option<KeptBack> {
-    let is_newer = |judged: &KeptBack| {
+fn kept_back(row: &FleetRow, inventory: &(impl InventoryView + ?Sized)) -> Option<KeptBackRow> {
+    let is_newer = |judged: &KeptBackRow| {
         let is_of = |commit: &String| *commit == judged.commit;
         let last = row.last.as_ref().filter(|last| last.source == Source::Server);
         let has_run = last.and_then(|last| last.commit.as_ref()).is_some_and(is_of);
@@ -258,11 +263,15 @@ fn kept_back(row: &FleetRow, inventory: &(impl Inventory + ?Sized)) -> Option<Ke
     inventory.broken(&row.node).filter(is_newer).or_else(|| row.kept_back.clone())
 }
 
-fn known(row: &FleetRow, kept_back: Option<(&KeptBack, Option<&Since>)>, now: Timestamp) -> Known {
+fn known(
+    row: &FleetRow,
+    kept_back: Option<(&KeptBackRow, Option<&KeptBackUpdate>)>,
+    now: Timestamp,
+) -> NodeRecord {
     let waiting = kept_back.and_then(|(_, since)| waiting(since?, now));
-    let is_told = |last: &LastRun| kept_back.is_some_and(|(kept_back, _)| says_the_same(last, kept_back));
+    let is_told = |last: &LastRunRow| kept_back.is_some_and(|(kept_back, _)| says_the_same(last, kept_back));
     let explains_last = row.last.as_ref().is_some_and(is_told);
-    let last = |last: &LastRun| {
+    let last = |last: &LastRunRow| {
         let error = match (is_told(last), &last.besides) {
             (false, _) => last.error.clone(),
             // The reason is shown beside it, and there is a catalog again.
@@ -280,27 +289,27 @@ fn known(row: &FleetRow, kept_back: Option<(&KeptBack, Option<&Since>)>, now: Ti
             error,
         }
     };
-    Known {
+    NodeRecord {
         standing: match row.node.state {
-            NodeState::Revoked => Standing::Revoked,
-            NodeState::Added | NodeState::Enrolled | NodeState::Gone => Standing::Added,
+            NodeState::Revoked => Membership::Revoked,
+            NodeState::Added | NodeState::Enrolled | NodeState::Gone => Membership::Added,
         },
         heard: row.node.seen_at,
         kept_back: kept_back.filter(|_| waiting.is_none()).map(|(kept_back, since)| why(kept_back, since)),
         last: row.last.as_ref().map(last),
-        corrected: waiting.map(|words| Corrected { words, explains_last }),
+        corrected: waiting.map(|words| ResolvedFault { words, explains_last }),
         drifted: row.lately.drifted,
         changed: row.lately.changed,
     }
 }
 
 /// Whether what a run said of its catalog is what kept the node back: that is said beside it, and better.
-fn says_the_same(last: &LastRun, kept_back: &KeptBack) -> bool {
+fn says_the_same(last: &LastRunRow, kept_back: &KeptBackRow) -> bool {
     last.refused_commit.as_ref() == Some(&kept_back.commit)
 }
 
 /// The reason to show. A wrong place in the inventory is not counted as an error in the node's data.
-fn why(row: &KeptBack, since: Option<&Since>) -> state::KeptBack {
+fn why(row: &KeptBackRow, since: Option<&KeptBackUpdate>) -> state::KeptBack {
     let commit = short(&row.commit);
     let file = row.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
     let more = match row.errors.saturating_sub(1) {

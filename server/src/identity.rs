@@ -11,8 +11,8 @@ use holdfast_catalog::join::{InvalidJoin, JoinString};
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
-use crate::store::audit::Entry;
-use crate::store::node::{Added, NodeRow, NodeState, Place, Present};
+use crate::store::audit::NewAuditEntry;
+use crate::store::node::{AddOutcome, NodeRow, NodeState, OnConflict, Tenancy};
 use crate::store::{self, Store};
 
 mod alarm;
@@ -29,7 +29,7 @@ pub mod token; // one-time secrets
 pub use authority::{Authority, AuthorityError};
 pub use enroll::EnrollError;
 pub use name::NodeUri;
-pub use registry::{Caller, Peer, Refusal};
+pub use registry::{Caller, Peer, RefusalReason};
 
 /// For how long after its end a certificate may still be used to renew it.
 pub const RENEWAL_GRACE: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -42,7 +42,7 @@ const NOTED: SignedDuration = SignedDuration::from_mins(1);
 
 /// The settings of this module.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct IdentityConfig {
     /// How long a node's certificate is valid.
     pub certificate_lifetime: Duration,
     /// The server's `host:port` as nodes reach it, for join strings.
@@ -51,11 +51,11 @@ pub struct Config {
 
 /// The server's view of who is who.
 pub struct Identity {
-    config: Config,
+    config: IdentityConfig,
     store: Store,
     authority: Authority,
     registry: registry::Registry,
-    token_key: token::Key,
+    token_key: token::TokenKey,
     alarm: alarm::Alarm,
     /// Held from a change or a read of the store until memory agrees with it. Otherwise an enrolment that is repeated
     /// just while its node is revoked would restore in memory what it had read before.
@@ -68,7 +68,7 @@ pub enum NodeError {
     /// A node of this name exists.
     #[error(
         "`{}` already exists ({:?}, {}): `holdfast node move` adds it again, for a rebuilt machine or another customer",
-        .0.certname, .0.state, .0.place
+        .0.certname, .0.state, .0.tenancy
     )]
     Present(Box<NodeRow>),
     /// No node has this name.
@@ -96,10 +96,10 @@ impl Identity {
     /// # Errors
     /// Returns an error if the store fails.
     pub async fn load(
-        config: Config,
+        config: IdentityConfig,
         store: Store,
         authority: Authority,
-        token_key: token::Key,
+        token_key: token::TokenKey,
     ) -> store::Result<Self> {
         let registry = registry::Registry::of(authority.instance(), store.certificates_in_force().await?);
         let (alarm, changes) = (alarm::Alarm::default(), tokio::sync::Mutex::default());
@@ -123,29 +123,29 @@ impl Identity {
     pub async fn invite(
         &self,
         certname: Certname,
-        place: Place,
-        present: Present,
+        tenancy: Tenancy,
+        present: OnConflict,
         lifetime: Duration,
         by: &str,
     ) -> Result<Invitation, NodeError> {
         let now = Timestamp::now();
-        let fresh = token::Fresh::make();
+        let fresh = token::FreshToken::make();
         let join = JoinString::new(&self.config.address, *self.authority.pin(), fresh.id(), fresh.secret())
             .map_err(|error| NodeError::Address(self.config.address.clone(), error))?;
         let expires_at = now + SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::from_hours(24));
-        let entry = Entry {
+        let entry = NewAuditEntry {
             at: now,
             actor: by.to_owned(),
-            action: if present == Present::Keep { "node-added" } else { "node-moved" },
+            action: if present == OnConflict::Keep { "node-added" } else { "node-moved" },
             object: certname.to_string(),
             commit: None,
-            detail: format!("{place}, token {} until {expires_at}", fresh.id()),
+            detail: format!("{tenancy}, token {} until {expires_at}", fresh.id()),
         };
         let token = fresh.to_store(&self.token_key, expires_at);
         let _one = self.changes.lock().await;
-        match self.store.add_node(certname.clone(), place, present, token, entry).await? {
-            Added::Present(node) => Err(NodeError::Present(Box::new(node))),
-            Added::Node(node) => {
+        match self.store.add_node(certname.clone(), tenancy, present, token, entry).await? {
+            AddOutcome::Present(node) => Err(NodeError::Present(Box::new(node))),
+            AddOutcome::Node(node) => {
                 self.registry.forget(&certname);
                 Ok(Invitation { node, join: join.reveal(), expires_at })
             }
@@ -175,7 +175,7 @@ impl Identity {
         action: &'static str,
         by: &str,
     ) -> Result<NodeRow, NodeError> {
-        let entry = Entry::new(Timestamp::now(), by, action, certname.as_str());
+        let entry = NewAuditEntry::new(Timestamp::now(), by, action, certname.as_str());
         let _one = self.changes.lock().await;
         let ended = self.store.end_node(certname.clone(), state, entry).await?;
         match state {
@@ -192,10 +192,10 @@ impl Identity {
     ///
     /// # Errors
     /// Returns why the request is refused.
-    pub async fn admit(&self, peer: &Peer, now: Timestamp) -> Result<Caller, Refusal> {
+    pub async fn admit(&self, peer: &Peer, now: Timestamp) -> Result<Caller, RefusalReason> {
         match self.check(peer, now).await {
-            Ok((caller, registry::Use::Known)) => Ok(caller),
-            Ok((caller, registry::Use::First)) => {
+            Ok((caller, registry::CertificateUse::Known)) => Ok(caller),
+            Ok((caller, registry::CertificateUse::First)) => {
                 let confirmed =
                     self.store.confirm_certificate(caller.node, peer.certificate.serial.clone(), now).await;
                 if let Err(error) = confirmed {
@@ -211,17 +211,17 @@ impl Identity {
         }
     }
 
-    async fn alarm_of(&self, peer: &Peer, refusal: Refusal, now: Timestamp) {
+    async fn alarm_of(&self, peer: &Peer, refusal: RefusalReason, now: Timestamp) {
         let action = match refusal {
-            Refusal::Expired => return,
-            Refusal::Unknown => "unknown-node-refused",
-            Refusal::Revoked => "revoked-node-refused",
-            Refusal::Replaced => "replaced-certificate-refused",
+            RefusalReason::Expired => return,
+            RefusalReason::Unknown => "unknown-node-refused",
+            RefusalReason::Revoked => "revoked-node-refused",
+            RefusalReason::Replaced => "replaced-certificate-refused",
         };
         let object = format!("{} (generation {})", peer.name.certname, peer.name.generation);
         let detail = format!("serial {} from {}", peer.certificate.serial, peer.address);
         // The node's state shows the last time, the audit log only the first in an hour.
-        let is_noted = refusal == Refusal::Replaced
+        let is_noted = refusal == RefusalReason::Replaced
             && self.alarm.is_due_after(NOTED, "replaced-certificate-noted", &object, now);
         self.sound(action, object, detail, &peer.address, now).await;
         if is_noted {
@@ -238,7 +238,7 @@ impl Identity {
             return;
         }
         tracing::warn!(action, %object, %detail, "refused");
-        let entry = Entry { at: now, actor: from.to_owned(), action, object, commit: None, detail };
+        let entry = NewAuditEntry { at: now, actor: from.to_owned(), action, object, commit: None, detail };
         if let Err(error) = self.store.audit(entry).await {
             tracing::error!(%error, "cannot write to the audit log");
         }

@@ -16,13 +16,13 @@ use crate::diagnostic::Diagnostic;
 use crate::language::document::Document;
 use crate::repo::Snapshot;
 
-mod leaving; // who leaves with a commit
+mod departures; // who leaves with a commit
 mod mention; // names in entries with errors
 mod reader;
 #[cfg(test)]
 mod tests;
 
-pub use leaving::Leaving;
+pub use departures::Departures;
 pub use mention::Mentions;
 
 /// The keys of a node.
@@ -121,7 +121,7 @@ impl Inventory {
     /// Reads `inventory/RESELLER/CUSTOMER.toml`. `labels` are the labels that nodes may have. A node with an error is
     /// not in the inventory.
     pub fn read(snapshot: &Snapshot, labels: &BTreeSet<Arc<str>>) -> (Self, Vec<Diagnostic>) {
-        let mut reader = reader::Reader::new(labels);
+        let mut reader = reader::InventoryReader::new(labels);
         for (path, file) in snapshot.under(FOLDER) {
             let (document, problems) = Document::parse(path, file.bytes(), None);
             reader.problems.extend(problems);

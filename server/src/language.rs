@@ -24,7 +24,7 @@ pub mod template;
 pub mod types;
 pub mod word;
 
-pub use budget::{Allowance, STEPS_OF_A_COMPILE};
+pub use budget::{MAX_STEPS_OF_A_COMPILE, SharedBudget};
 pub use expression::Expression;
 pub use fault::Fault;
 pub use formula::Formula;

@@ -21,9 +21,9 @@ pub mod docs; // documentation from definitions
 mod clock; // whether the clock can be right
 mod identity; // who is who
 
-mod measure; // counters for monitoring
+mod metrics; // counters for monitoring
 mod request; // the ids of requests, in answers and in the log
-mod live; // which commit is in force, which catalogs nodes were given
+mod control; // which commit is in force, which catalogs nodes were given
 mod api; // what nodes may ask
 mod dashboard; // the pages for people
 mod admin; // operators' commands, over a socket
@@ -35,7 +35,7 @@ pub mod cli; // one file a command
 // For tests, benchmarks and fuzz targets.
 pub use check::{check, facts_of};
 pub use compile::{Compiled, Program, compile};
-pub use config::Config;
+pub use config::ServerConfig;
 pub use diagnostic::{Code, Diagnostic};
 pub use excerpt::Excerpts;
 pub use inventory::{Inventory, Node};
@@ -47,10 +47,10 @@ pub use modules::Modules;
 pub use repo::{Directory, Presence, Snapshot};
 pub use serve::Server;
 pub use store::Store;
-pub use store::audit::Entry as AuditEntry;
+pub use store::audit::NewAuditEntry;
 pub use store::catalog::CompileErrorRow;
 pub use store::certificate::NewCertificate;
 pub use store::commit::{CommitRow, CommitStatus};
-pub use store::node::{Added, NodeId, Present};
-pub use store::report::{MOST_QUIET, Stored};
+pub use store::node::{AddOutcome, NodeId, OnConflict};
+pub use store::report::{InsertOutcome, MAX_QUIET};
 pub use store::token::NewToken;

@@ -2,26 +2,26 @@
 
 use std::io::{self, IsTerminal as _};
 
-use holdfast_catalog::log::{self, Format, Wanted};
+use holdfast_catalog::log::{self, LogFormat, LogOptions};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::config::Config;
+use crate::config::ServerConfig;
 
 /// The default filter. An invalid request from a stranger is not an error of the server, and a line for each would push
 /// the server's own lines out of the journal.
 const USUAL: &str = "info,actix_server=warn,actix_http=off";
 
 /// Starts logging, as the environment and the settings ask for it. Returns the format.
-pub fn listen(config: &Config) -> Format {
-    let wanted = Wanted::of(config.log.as_deref(), config.log_format, |name| std::env::var(name).ok());
-    let Wanted { filter, format, refused } = wanted;
+pub fn listen(config: &ServerConfig) -> LogFormat {
+    let wanted = LogOptions::of(config.log.as_deref(), config.log_format, |name| std::env::var(name).ok());
+    let LogOptions { filter, format, refused } = wanted;
     let filter = filter.unwrap_or_else(|| EnvFilter::new(USUAL));
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let lines = log::lines(format, colours, true, io::stderr);
     tracing_subscriber::registry().with(filter).with(lines).init();
-    if format == Format::Json {
+    if format == LogFormat::Json {
         log::take_panics();
     }
     for why in refused {
@@ -32,8 +32,8 @@ pub fn listen(config: &Config) -> Format {
 
 /// Collects what this thread logs from now on.
 #[cfg(test)]
-pub(crate) fn kept(format: Format, filter: &str) -> log::Kept {
-    log::Kept::by(|writer| {
+pub(crate) fn kept(format: LogFormat, filter: &str) -> log::LogCapture {
+    log::LogCapture::by(|writer| {
         let lines = log::lines(format, false, true, move || writer.clone());
         tracing_subscriber::registry().with(EnvFilter::new(filter)).with(lines)
     })
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn what_others_say_is_one_line_of_text_that_steers_nothing() {
-        let kept = kept(Format::Text, "info");
+        let kept = kept(LogFormat::Text, "info");
         logs_something_hostile();
         let text = kept.text();
         let (line, rest) = text.split_once('\n').unwrap();
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn what_others_say_is_one_object_of_json_with_the_same_value() {
-        let kept = kept(Format::Json, "info");
+        let kept = kept(LogFormat::Json, "info");
         logs_something_hostile();
         let text = kept.text();
         assert!(text.ends_with("}\n") && !text.trim_end().chars().any(harmless::steers), "{text:?}");

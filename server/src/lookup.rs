@@ -1,7 +1,7 @@
 //! Lookup: from a key to its value, with the place that each part came from.
 //!
-//! [`Data`] is what all nodes of a snapshot share: each file is parsed once, when the first node needs it. A [`Lookup`]
-//! is one node's view for one compile: it opens only the files on that node's own path, through a [`Reader`] that
+//! [`DataTree`] is what all nodes of a snapshot share: each file is parsed once, when the first node needs it. A [`Lookup`]
+//! is one node's view for one compile: it opens only the files on that node's own path, through a [`SnapshotReader`] that
 //! remembers them. It uses no clock, network or database.
 
 use std::cell::RefCell;
@@ -13,10 +13,10 @@ use holdfast_catalog::value::Value;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::Node;
-use crate::language::Allowance;
+use crate::language::SharedBudget;
 use crate::language::fault::Fault;
 use crate::language::merge::Merge;
-use crate::repo::Reader;
+use crate::repo::SnapshotReader;
 
 mod data;
 pub mod fate;
@@ -32,13 +32,13 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-pub use data::{Data, Declaration};
-pub use keys::{FILE as KEYS_FILE, KEY_WORDS, Key};
-pub use policy::{Inherited, POLICY_WORDS, Policies, Subject};
-pub use steps::{Read, Says, Step};
+pub use data::{DataTree, Declaration};
+pub use keys::{DeclaredKey, FILE as KEYS_FILE, KEY_WORDS};
+pub use policy::{InheritedPolicies, POLICY_WORDS, Policies, PolicySubject};
+pub use steps::{LevelAnswer, NameUse, Step};
 
 use scope::DataScope;
-use source::{Source, Sources};
+use source::{DataSource, DataSources};
 
 /// The profiles of a node. With a class: the profiles whose includes reach it, or the class itself if it is a profile.
 /// Without a class: all profiles.
@@ -49,21 +49,21 @@ pub type Profiles<'a> = dyn Fn(Option<&str>) -> Vec<Arc<str>> + 'a;
 
 /// The data as one node sees it, for one compile.
 pub struct Lookup<'a> {
-    data: &'a Data,
-    reader: &'a Reader,
+    data: &'a DataTree,
+    reader: &'a SnapshotReader,
     node: &'a Node,
     facts: &'a Facts,
     node_value: Value,
     profiles: &'a Profiles<'a>,
-    sources: Sources,
+    sources: DataSources,
     /// The keys whose values are being computed, and the place that asked for each, for naming a recursion.
-    asking: RefCell<Vec<Asking>>,
+    asking: RefCell<Vec<PendingKey>>,
     /// The work that the expressions of this compile may do in total.
-    allowance: Allowance,
+    allowance: SharedBudget,
 }
 
 /// A key whose value is being computed.
-struct Asking {
+struct PendingKey {
     key: Arc<str>,
     /// The string whose evaluation needs it.
     at: Option<Arc<Origin>>,
@@ -118,26 +118,26 @@ impl<'a> Lookup<'a> {
     /// # Errors
     /// Everything that is wrong with those files or with their paths.
     pub fn new(
-        data: &'a Data,
-        reader: &'a Reader,
+        data: &'a DataTree,
+        reader: &'a SnapshotReader,
         node: &'a Node,
         facts: &'a Facts,
         environment: &str,
         profiles: &'a Profiles<'a>,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let sources = Sources::open(data, reader, (node, facts))?;
+        let sources = DataSources::open(data, reader, (node, facts))?;
         let node_value = node.to_value(environment);
         let (asking, allowance) = Default::default();
         Ok(Self { data, reader, node, facts, node_value, profiles, sources, asking, allowance })
     }
 
     /// Sets the work that the expressions of this compile may do in total.
-    pub(crate) fn within(self, allowance: Allowance) -> Self {
+    pub(crate) fn within(self, allowance: SharedBudget) -> Self {
         Self { allowance, ..self }
     }
 
     /// The work that the expressions of this compile may do in total.
-    pub(crate) fn allowance(&self) -> Allowance {
+    pub(crate) fn allowance(&self) -> SharedBudget {
         self.allowance.clone()
     }
 
@@ -183,7 +183,7 @@ impl<'a> Lookup<'a> {
     /// What is wrong with the files of the profile level, which are opened for it.
     pub fn policies(&self) -> Result<Policies, Vec<Diagnostic>> {
         let mut policies = Policies::default();
-        let mut last: Option<Source> = None;
+        let mut last: Option<DataSource> = None;
         for source in self.sources_of(None)? {
             let Some(file) = source.file().filter(|file| !file.policies.is_empty()) else { continue };
             policies.add(&file.policies, last.is_some_and(|last| source.is_peer_of(&last)));
@@ -201,7 +201,7 @@ impl<'a> Lookup<'a> {
         if let Some(first) = asking.iter().position(|asking| &*asking.key == key) {
             return Err(recursion(key, &asking[first..]));
         }
-        asking.push(Asking { key: key.into(), at: None });
+        asking.push(PendingKey { key: key.into(), at: None });
         Ok(())
     }
 
@@ -225,9 +225,9 @@ impl<'a> Lookup<'a> {
 
     /// The values of a key, most specific first. With the strategy `first`, only as many as are needed to decide.
     fn collect(&self, key: &str, class: Option<&str>, merge: &Merge) -> Result<Vec<Value>, Vec<Diagnostic>> {
-        let mut found: Vec<(Source, Value)> = Vec::new();
+        let mut found: Vec<(DataSource, Value)> = Vec::new();
         for source in self.sources_of(class)? {
-            let decided = |(first, _): &(Source, Value)| !source.is_peer_of(first);
+            let decided = |(first, _): &(DataSource, Value)| !source.is_peer_of(first);
             if *merge == Merge::First && found.first().is_some_and(decided) {
                 break;
             }
@@ -251,12 +251,12 @@ impl<'a> Lookup<'a> {
     }
 
     /// The files that may have keys of a class, or top-level keys if `class` is `None`; most specific first.
-    fn sources_of(&self, class: Option<&str>) -> Result<Vec<Source>, Vec<Diagnostic>> {
+    fn sources_of(&self, class: Option<&str>) -> Result<Vec<DataSource>, Vec<Diagnostic>> {
         self.sources.with_profiles(self.data, self.reader, (self.node, self.facts), &(self.profiles)(class))
     }
 
     /// The value that one file has for a key, computed on its own.
-    fn evaluate_alone(&self, source: &Source, key: &str) -> Result<Option<Value>, Vec<Diagnostic>> {
+    fn evaluate_alone(&self, source: &DataSource, key: &str) -> Result<Option<Value>, Vec<Diagnostic>> {
         self.enter(key).map_err(|problem| vec![problem])?;
         let value = self.evaluate(source, key);
         self.asking.borrow_mut().pop();
@@ -264,7 +264,7 @@ impl<'a> Lookup<'a> {
     }
 
     /// The value that one file has for a key.
-    fn evaluate(&self, source: &Source, key: &str) -> Result<Option<Value>, Vec<Diagnostic>> {
+    fn evaluate(&self, source: &DataSource, key: &str) -> Result<Option<Value>, Vec<Diagnostic>> {
         let Some((file, formula)) = source.file().and_then(|file| Some((file, file.values.get(key)?))) else {
             return Ok(None);
         };
@@ -285,7 +285,7 @@ impl<'a> Lookup<'a> {
 }
 
 /// The error for keys that depend on each other: the whole chain, each link with its place.
-fn recursion(key: &str, chain: &[Asking]) -> Diagnostic {
+fn recursion(key: &str, chain: &[PendingKey]) -> Diagnostic {
     let keys = chain.iter().map(|asking| format!("`{}`", asking.key)).chain([format!("`{key}`")]);
     let message = format!("keys depend on each other: {}", keys.collect::<Vec<_>>().join(" → "));
     let mut places =

@@ -10,7 +10,7 @@ use holdfast_catalog::resource::definitions;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::language::manifest::{Manifest, ManifestKind};
 use crate::language::name::ManifestName;
-use crate::language::types::{Defines, Field, Need, Type};
+use crate::language::types::{Defines, Need, StructField, Type};
 use crate::repo::Snapshot;
 
 /// The folder of modules.
@@ -18,19 +18,19 @@ pub use crate::repo::MODULES as FOLDER;
 
 /// The manifests of one snapshot. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Modules(Arc<Inner>);
+pub struct Modules(Arc<ModulesInner>);
 
 #[derive(Debug, Default)]
-struct Inner {
-    manifests: BTreeMap<ManifestName, Arc<Parsed>>,
+struct ModulesInner {
+    manifests: BTreeMap<ManifestName, Arc<ParsedManifest>>,
     /// Names and their prefixes: `profile` and `profile::web` if there is a `profile::web::tls`.
     namespaces: BTreeSet<Arc<str>>,
-    defines: BTreeMap<Arc<str>, Arc<[Field]>>,
+    defines: BTreeMap<Arc<str>, Arc<[StructField]>>,
     problems: Vec<Diagnostic>,
 }
 
 #[derive(Debug)]
-struct Parsed {
+struct ParsedManifest {
     hash: ContentHash,
     manifest: Arc<Manifest>,
     problems: Vec<Diagnostic>,
@@ -39,7 +39,7 @@ struct Parsed {
 impl Modules {
     /// Parses a snapshot's manifests. Those with the same content in `previous` are taken from there.
     pub fn read(snapshot: &Snapshot, previous: Option<&Self>) -> Self {
-        let mut inner = Inner::default();
+        let mut inner = ModulesInner::default();
         for (path, file) in snapshot.under(FOLDER) {
             let name = match ManifestName::of_path(path) {
                 None => continue,
@@ -53,7 +53,7 @@ impl Modules {
             let kept = previous.and_then(|p| p.0.manifests.get(&name)).filter(|p| p.hash == *file.hash());
             let parsed = kept.cloned().unwrap_or_else(|| {
                 let (manifest, problems) = Manifest::parse(name.clone(), path, file.bytes());
-                Arc::new(Parsed { hash: file.hash().clone(), manifest: Arc::new(manifest), problems })
+                Arc::new(ParsedManifest { hash: file.hash().clone(), manifest: Arc::new(manifest), problems })
             });
             inner.manifests.insert(name, parsed);
         }
@@ -111,13 +111,13 @@ impl Modules {
     }
 }
 
-impl Inner {
+impl ModulesInner {
     fn index(&mut self) {
         for (name, parsed) in &self.manifests {
             let ends = name.as_str().match_indices("::").map(|(at, _)| at).chain([name.as_str().len()]);
             self.namespaces.extend(ends.map(|end| Arc::from(&name.as_str()[..end])));
             if parsed.manifest.kind == ManifestKind::Define {
-                let field = |p: &crate::language::manifest::Parameter| Field {
+                let field = |p: &crate::language::manifest::Parameter| StructField {
                     name: p.name.clone(),
                     of: p.of.clone(),
                     need: if p.is_required() { Need::Required } else { Need::Optional },
@@ -209,7 +209,7 @@ impl Modules {
 }
 
 impl Defines for Modules {
-    fn parameters(&self, define: &str) -> Option<Arc<[Field]>> {
+    fn parameters(&self, define: &str) -> Option<Arc<[StructField]>> {
         self.0.defines.get(define).cloned()
     }
 

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-pub mod allowance; // how often each client may ask
-pub mod door; // how many connections each client may hold
+pub mod rate_limit; // how often each client may ask
+pub mod limiter; // how many connections each client may hold
 pub mod files; // how many files the system allows the process
 pub mod port; // a port with TLS and a door
 pub mod stream; // a connection that can be closed to make room

@@ -15,7 +15,7 @@ mod directory;
 mod error;
 mod follower;
 mod git;
-mod kept;
+mod snapshot_cache;
 pub mod limits; // limits on what a server reads
 mod mirror;
 mod module_path;
@@ -25,16 +25,16 @@ mod watch;
 
 pub use directory::Directory;
 pub use error::RepoError;
-pub use follower::{Follower, Looks, Poke, Update};
+pub use follower::{Follower, LookCounts, PokeHandle, Update};
 pub use git::GitRepository;
 #[cfg(test)]
 pub(crate) use git::tests::Scratch;
-pub use kept::Kept;
 pub use module_path::{MODULES, ModuleFolder, ModulePath};
-pub use source::{History, Source};
+pub use snapshot_cache::SnapshotCache;
+pub use source::{History, RepoSource};
 
-use limits::Refused;
-use shape::Shape;
+use limits::Exclusions;
+use shape::TreeShape;
 
 /// Identifies a snapshot: a commit's id, or the hash of a directory's names and contents.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,13 +66,13 @@ pub fn short(commit: &str) -> String {
 
 /// A file of a snapshot: its bytes, and a hash that changes only with them. Cheap to clone.
 #[derive(Clone)]
-pub struct File {
+pub struct SnapshotFile {
     bytes: Arc<[u8]>,
     hash: ContentHash,
     refusal: Option<Arc<str>>,
 }
 
-impl File {
+impl SnapshotFile {
     /// A file of these bytes.
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
@@ -101,7 +101,7 @@ impl File {
     }
 }
 
-impl fmt::Debug for File {
+impl fmt::Debug for SnapshotFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes", self.bytes.len())
     }
@@ -109,23 +109,23 @@ impl fmt::Debug for File {
 
 /// A control repository at one commit. Cheap to clone.
 #[derive(Clone)]
-pub struct Snapshot(Arc<Inner>);
+pub struct Snapshot(Arc<SnapshotInner>);
 
-struct Inner {
+struct SnapshotInner {
     commit: CommitId,
-    written: Option<Written>,
-    files: BTreeMap<Arc<str>, File>,
-    ignored: Vec<Ignored>,
+    written: Option<Authorship>,
+    files: BTreeMap<Arc<str>, SnapshotFile>,
+    ignored: Vec<IgnoredEntry>,
     remarks: Vec<Diagnostic>,
-    refused: Refused,
+    refused: Exclusions,
     /// Parts of the data that exceed a limit, each as a file that fails.
-    refused_parts: BTreeMap<Arc<str>, File>,
-    shape: Shape,
+    refused_parts: BTreeMap<Arc<str>, SnapshotFile>,
+    shape: TreeShape,
 }
 
 /// Who committed it and when, according to the commit, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct Authorship {
     /// The author's name and address.
     pub author: String,
     /// The first line of the message.
@@ -139,7 +139,7 @@ const A_LINK: &str = "a symbolic link";
 
 /// An entry of the repository that is not in the snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ignored {
+pub struct IgnoredEntry {
     pub path: String,
     /// What it is: `a symbolic link`, `a submodule`, …
     pub what: &'static str,
@@ -158,13 +158,22 @@ pub struct RefusedPart<'a> {
 impl Snapshot {
     fn new(
         commit: CommitId,
-        written: Option<Written>,
-        files: BTreeMap<Arc<str>, File>,
-        ignored: Vec<Ignored>,
+        written: Option<Authorship>,
+        files: BTreeMap<Arc<str>, SnapshotFile>,
+        ignored: Vec<IgnoredEntry>,
     ) -> Self {
-        let (refused, refused_parts) = (Refused::default(), BTreeMap::new());
-        let (remarks, shape) = (Vec::new(), Shape::default());
-        Self(Arc::new(Inner { commit, written, files, ignored, remarks, refused, refused_parts, shape }))
+        let (refused, refused_parts) = (Exclusions::default(), BTreeMap::new());
+        let (remarks, shape) = (Vec::new(), TreeShape::default());
+        Self(Arc::new(SnapshotInner {
+            commit,
+            written,
+            files,
+            ignored,
+            remarks,
+            refused,
+            refused_parts,
+            shape,
+        }))
     }
 
     /// Adds remarks on how the snapshot was made.
@@ -179,27 +188,39 @@ impl Snapshot {
     /// Makes a snapshot of the files that are within the limits.
     fn within_limits(
         commit: CommitId,
-        written: Option<Written>,
-        mut files: BTreeMap<Arc<str>, File>,
-        ignored: Vec<Ignored>,
-        refused: Refused,
+        written: Option<Authorship>,
+        mut files: BTreeMap<Arc<str>, SnapshotFile>,
+        ignored: Vec<IgnoredEntry>,
+        refused: Exclusions,
     ) -> Self {
-        files
-            .extend(refused.files.iter().map(|(path, reason)| (path.clone(), File::refused(reason.clone()))));
-        let parts =
-            refused.parts.iter().map(|(part, (_, reason))| (part.clone(), File::refused(reason.clone())));
-        let (remarks, refused_parts, shape) = (Vec::new(), parts.collect(), Shape::default());
-        Self(Arc::new(Inner { commit, written, files, ignored, remarks, refused, refused_parts, shape }))
+        files.extend(
+            refused.files.iter().map(|(path, reason)| (path.clone(), SnapshotFile::refused(reason.clone()))),
+        );
+        let parts = refused
+            .parts
+            .iter()
+            .map(|(part, (_, reason))| (part.clone(), SnapshotFile::refused(reason.clone())));
+        let (remarks, refused_parts, shape) = (Vec::new(), parts.collect(), TreeShape::default());
+        Self(Arc::new(SnapshotInner {
+            commit,
+            written,
+            files,
+            ignored,
+            remarks,
+            refused,
+            refused_parts,
+            shape,
+        }))
     }
 
     /// Makes a snapshot of files in memory, with the hash that a directory of them would have: for tests and tools.
     pub fn of_files<P: Into<Arc<str>>, B: Into<Arc<[u8]>>>(files: impl IntoIterator<Item = (P, B)>) -> Self {
-        let files = files.into_iter().map(|(path, bytes)| (path.into(), File::new(bytes))).collect();
+        let files = files.into_iter().map(|(path, bytes)| (path.into(), SnapshotFile::new(bytes))).collect();
         Self::new(directory::commit_of(&files), None, files, Vec::new())
     }
 
     /// Sets what is known of modules' files apart from their bytes.
-    fn shaped(mut self, shape: Shape) -> Self {
+    fn shaped(mut self, shape: TreeShape) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.shape = shape;
         }
@@ -212,12 +233,12 @@ impl Snapshot {
     }
 
     /// Who committed it; `None` for a directory.
-    pub fn written(&self) -> Option<&Written> {
+    pub fn written(&self) -> Option<&Authorship> {
         self.0.written.as_ref()
     }
 
     /// A file by its path from the repository's root. Reads of a compile go through [`Snapshot::reader`].
-    pub fn get(&self, path: &str) -> Option<&File> {
+    pub fn get(&self, path: &str) -> Option<&SnapshotFile> {
         self.0.files.get(path).or_else(|| {
             // The content of a part that is too large is unknown.
             if self.0.refused_parts.is_empty() { None } else { self.0.refused_parts.get(limits::part(path)?) }
@@ -240,7 +261,7 @@ impl Snapshot {
     }
 
     /// The files below `folder`, in the order of their paths.
-    pub fn under(&self, folder: &str) -> impl Iterator<Item = (&Arc<str>, &File)> {
+    pub fn under(&self, folder: &str) -> impl Iterator<Item = (&Arc<str>, &SnapshotFile)> {
         let prefix = format!("{}/", folder.trim_end_matches('/'));
         let range = self
             .0
@@ -286,7 +307,7 @@ impl Snapshot {
     }
 
     /// All files, in the order of their paths.
-    pub fn files(&self) -> impl Iterator<Item = (&Arc<str>, &File)> {
+    pub fn files(&self) -> impl Iterator<Item = (&Arc<str>, &SnapshotFile)> {
         self.0.files.iter()
     }
 
@@ -300,13 +321,13 @@ impl Snapshot {
         let others = other.into_iter().flat_map(|other| &other.0.refused.parts);
         let others = others.filter(|(_, (first, _))| !keep(first));
         let parts = own.chain(others).map(|(part, why)| (part.clone(), why.clone())).collect();
-        let refused = Refused { parts, ..Refused::default() };
+        let refused = Exclusions { parts, ..Exclusions::default() };
         let (commit, written) = (self.commit().clone(), self.written().cloned());
         Self::within_limits(commit, written, files, Vec::new(), refused).shaped(self.0.shape.clone())
     }
 
     /// Entries that no snapshot contains, such as links, submodules and odd names. They are shown as warnings.
-    pub fn ignored(&self) -> &[Ignored] {
+    pub fn ignored(&self) -> &[IgnoredEntry] {
         &self.0.ignored
     }
 
@@ -316,8 +337,8 @@ impl Snapshot {
     }
 
     /// A reader that remembers which files were opened through it; each compile has one.
-    pub fn reader(&self) -> Reader {
-        Reader { snapshot: self.clone(), opened: Mutex::default() }
+    pub fn reader(&self) -> SnapshotReader {
+        SnapshotReader { snapshot: self.clone(), opened: Mutex::default() }
     }
 }
 
@@ -329,7 +350,7 @@ impl fmt::Debug for Snapshot {
 
 /// Reads a snapshot and remembers what was asked for, so that a compile can prove that it read only its node's own files.
 #[derive(Debug)]
-pub struct Reader {
+pub struct SnapshotReader {
     snapshot: Snapshot,
     opened: Mutex<BTreeMap<Arc<str>, Presence>>,
 }
@@ -342,9 +363,9 @@ pub enum Presence {
     Absent,
 }
 
-impl Reader {
+impl SnapshotReader {
     /// Opens a file by its path from the repository's root.
-    pub fn open(&self, path: &str) -> Option<&File> {
+    pub fn open(&self, path: &str) -> Option<&SnapshotFile> {
         let found = self.snapshot.get(path);
         let presence = if found.is_some() { Presence::Opened } else { Presence::Absent };
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);

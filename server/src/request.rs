@@ -14,18 +14,18 @@ use data_encoding::HEXLOWER;
 use tracing::field::{Empty, display};
 use tracing::{Instrument as _, Span};
 
-use crate::measure::{Measures, Side};
+use crate::metrics::{Metrics, Side};
 
 /// The header of answers that contains it.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 tokio::task_local! {
-    static CURRENT: Request;
+    static CURRENT: CurrentRequest;
 }
 
 /// The request that is being answered.
 #[derive(Clone)]
-struct Request {
+struct CurrentRequest {
     id: Arc<str>,
     span: Span,
 }
@@ -36,14 +36,14 @@ struct Request {
 /// The errors of the routes.
 pub async fn answered<B>(
     side: Side,
-    measures: Option<Arc<Measures>>,
+    metrics: Option<Arc<Metrics>>,
     answer: impl Future<Output = Result<ServiceResponse<B>, actix_web::Error>>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
     let (began, id) = (Instant::now(), new_id());
     // At the highest level, so that the lines of a request name it whatever the filter is.
     let span =
         tracing::error_span!("request", %id, port = %side.word(), node = Empty, user = Empty, commit = Empty);
-    let request = Request { id: id.clone(), span: span.clone() };
+    let request = CurrentRequest { id: id.clone(), span: span.clone() };
     let mut answer = CURRENT.scope(request, answer.instrument(span.clone())).await;
     let (route, status) = match &mut answer {
         Ok(answer) => {
@@ -55,8 +55,8 @@ pub async fn answered<B>(
     let took = began.elapsed();
     let _within = span.enter();
     tracing::debug!(route = route.as_deref().unwrap_or("none"), status = status.as_u16(), ?took, "answered");
-    if let Some(measures) = measures {
-        measures.answered(side, route, status.as_u16(), took);
+    if let Some(metrics) = metrics {
+        metrics.answered(side, route, status.as_u16(), took);
     }
     answer
 }
@@ -104,7 +104,7 @@ fn record(field: &str, value: impl fmt::Display) {
 mod tests {
     use actix_web::HttpResponse;
     use actix_web::test::TestRequest;
-    use holdfast_catalog::log::Format;
+    use holdfast_catalog::log::LogFormat;
 
     use super::*;
     use crate::logs::kept;
@@ -120,7 +120,7 @@ mod tests {
 
     #[actix_web::test]
     async fn what_is_logged_of_a_request_names_it_its_node_and_its_commit() {
-        let kept = kept(Format::Json, "warn");
+        let kept = kept(LogFormat::Json, "warn");
         let first = ask(|| {
             is_of_node("web1.acme.example");
             is_of_commit("c0ffee");
@@ -139,7 +139,7 @@ mod tests {
 
     #[actix_web::test]
     async fn an_answer_is_a_line_where_that_is_asked_for() {
-        let kept = kept(Format::Text, "debug");
+        let kept = kept(LogFormat::Text, "debug");
         let id = ask(|| ()).await;
         let text = kept.text();
         assert!(text.contains(&format!("request{{id={id} port=nodes}}: ")), "{text}");
@@ -148,7 +148,7 @@ mod tests {
 
     #[actix_web::test]
     async fn all_of_one_machines_requests_can_be_asked_for() {
-        let kept = kept(Format::Text, "info,[request{node=web1.acme.example}]=debug");
+        let kept = kept(LogFormat::Text, "info,[request{node=web1.acme.example}]=debug");
         ask(|| is_of_node("web2.acme.example")).await;
         assert_eq!(kept.text(), "");
         let id = ask(|| is_of_node("web1.acme.example")).await;

@@ -10,16 +10,16 @@ use actix_web::web::{self, Data};
 use jiff::Timestamp;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::ServerConfig;
+use crate::control::{self, Control};
 use crate::identity::tls::{self, ServerCertificate};
 use crate::identity::{self, AuthorityError, Identity, RENEWAL_GRACE};
-use crate::live::{self, Live};
-use crate::network::door::Door;
 use crate::network::files;
-use crate::network::port::{HTTP_1, HTTP_2, Port};
-use crate::repo::{Follower, Kept, RepoError, Source};
+use crate::network::limiter::ConnectionLimiter;
+use crate::network::port::{HTTP_1, HTTP_2, ServedPort};
+use crate::repo::{Follower, RepoError, RepoSource, SnapshotCache};
 use crate::store::commit::CommitStatus;
-use crate::store::user::{Role, Scope};
+use crate::store::user::{UserRole, UserScope};
 use crate::store::{self, Store};
 use crate::{admin, api, check, dashboard};
 
@@ -90,7 +90,7 @@ pub struct Greeting {
     /// SHA-256 of the CA's certificate, in hex.
     pub ca: String,
     /// The first operator's login link, on the first start only.
-    pub login: Option<admin::Link>,
+    pub login: Option<admin::LoginLink>,
 }
 
 /// A running server.
@@ -98,11 +98,11 @@ pub struct Server {
     pub store: Store,
     pub identity: Arc<Identity>,
     /// The running state.
-    pub live: Arc<Live>,
-    operators: admin::Context,
+    pub control: Arc<Control>,
+    operators: admin::AdminContext,
     nodes: SocketAddr,
     #[cfg(test)]
-    doors: [Arc<Door>; 2],
+    doors: [Arc<ConnectionLimiter>; 2],
     handles: Vec<ServerHandle>,
     tasks: Vec<JoinHandle<()>>,
     _lock: data_dir::Lock,
@@ -113,7 +113,7 @@ impl Server {
     ///
     /// # Errors
     /// Returns the first error that prevents the start.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
+    pub async fn start(config: ServerConfig) -> Result<Self, StartError> {
         let token = config.metrics_token_file.as_deref().map(metrics_token::read).transpose()?;
         let lock = data_dir::take(&config.data_dir)?;
         // Checked before anything is created: a mistyped repository or address must leave nothing behind.
@@ -129,32 +129,33 @@ impl Server {
         tell_of_the_clock(authority.clock(), &store).await?;
         let identity = Identity::load(identity_config(&config, nodes), store.clone(), authority, key.clone());
         let identity = Arc::new(identity.await?);
-        let live = Live::new(live_config(&config, &source), store.clone(), key);
-        let follower = put_in_force(&live, &store, source, kept(&config)).await?;
+        let control = Control::new(control_config(&config, &source), store.clone(), key);
+        let follower = put_in_force(&control, &store, source, kept(&config)).await?;
 
         let names = config.all_names();
         let certificate = ServerCertificate::issue(identity.authority(), &names).await?;
-        let state =
-            api::State { identity: identity.clone(), live: live.clone(), limits: api::Limits::default() };
-        let pages = dashboard::State::new(store.clone(), live.clone(), live.interval()).called(names.clone());
+        let limits = api::Limits::default();
+        let state = api::ApiState { identity: identity.clone(), control: control.clone(), limits };
+        let pages = dashboard::DashboardState::new(store.clone(), control.clone(), control.interval())
+            .called(names.clone());
         let pages = pages.by(identity.authority().clock()).recalling().await?.monitored_by(token);
         let shares = config.connections.unwrap_or_else(|| files::share(files::raise()));
-        let doors = [Door::new(shares.nodes), Door::new(shares.people)];
+        let doors = [ConnectionLimiter::new(shares.nodes), ConnectionLimiter::new(shares.people)];
         let for_nodes = port_of_nodes(for_nodes, doors[0].clone(), state, certificate.clone())?;
         let for_people = port_of_people(for_people, doors[1].clone(), pages, certificate.clone())?;
         // An open page listens for as long as it is open, so nothing is lost if it is cut off.
         let handles = vec![for_nodes.open(config.workers, SHUTDOWN)?, for_people.open(config.workers, 1)?];
-        let operators = admin::Context {
+        let operators = admin::AdminContext {
             identity: identity.clone(),
             store: store.clone(),
-            live: live.clone(),
+            control: control.clone(),
             dashboard: format!("https://{}", authority_part(&config.name(), people.port())),
         };
         let socket = admin::listener::bind(&config.data_dir.join(admin::SOCKET))?;
         let tasks = vec![
             actix_web::rt::spawn(certificate.keep_fresh(identity.clone(), names)),
-            actix_web::rt::spawn(live.clone().follow(follower)),
-            actix_web::rt::spawn(keep_writing(live.clone())),
+            actix_web::rt::spawn(control.clone().follow(follower)),
+            actix_web::rt::spawn(keep_writing(control.clone())),
             actix_web::rt::spawn(forget_what_is_past(store.clone())),
             actix_web::rt::spawn(audit_head::keep_telling(store.clone())),
             actix_web::rt::spawn(admin::listener::serve(socket, operators.clone())),
@@ -162,7 +163,7 @@ impl Server {
         Ok(Self {
             store,
             identity,
-            live,
+            control,
             operators,
             nodes,
             #[cfg(test)]
@@ -177,13 +178,14 @@ impl Server {
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn first_login(&self) -> store::Result<Option<admin::Link>> {
+    pub async fn first_login(&self) -> store::Result<Option<admin::LoginLink>> {
         const NAME: &str = "admin";
         if !self.store.users().await?.is_empty() {
             return Ok(None);
         }
-        let entry = store::audit::Entry::new(Timestamp::now(), "first start", "user-added", NAME);
-        let user = self.store.add_user(NAME.to_owned(), Role::Operator, Scope::Everything, entry).await?;
+        let entry = store::audit::NewAuditEntry::new(Timestamp::now(), "first start", "user-added", NAME);
+        let user =
+            self.store.add_user(NAME.to_owned(), UserRole::Operator, UserScope::Everything, entry).await?;
         match user {
             Some(user) => admin::link(&self.operators, &user, "first start").await.map(Some),
             None => Ok(None),
@@ -208,8 +210,8 @@ impl Server {
         for task in &self.tasks {
             task.abort();
         }
-        self.live.write_seen().await;
-        self.live.write_commits().await;
+        self.control.write_contacts().await;
+        self.control.write_commits().await;
         self.store.close().await;
     }
 }
@@ -231,11 +233,11 @@ fn listener(address: SocketAddr) -> Result<TcpListener, StartError> {
 
 fn port_of_nodes(
     listener: TcpListener,
-    door: Arc<Door>,
-    state: api::State,
+    door: Arc<ConnectionLimiter>,
+    state: api::ApiState,
     certificate: Arc<ServerCertificate>,
-) -> Result<Port<api::State>, rustls::Error> {
-    Ok(Port {
+) -> Result<ServedPort<api::ApiState>, rustls::Error> {
+    Ok(ServedPort {
         listener,
         tls: tls::for_nodes(state.identity.authority(), certificate)?,
         // A stranger's connection ends with its answer, and that of a revoked node with its refusal.
@@ -249,11 +251,11 @@ fn port_of_nodes(
 
 fn port_of_people(
     listener: TcpListener,
-    door: Arc<Door>,
-    pages: dashboard::State,
+    door: Arc<ConnectionLimiter>,
+    pages: dashboard::DashboardState,
     certificate: Arc<ServerCertificate>,
-) -> Result<Port<dashboard::State>, rustls::Error> {
-    Ok(Port {
+) -> Result<ServedPort<dashboard::DashboardState>, rustls::Error> {
+    Ok(ServedPort {
         listener,
         tls: tls::for_people(certificate)?,
         protocols: &[HTTP_2, HTTP_1],
@@ -264,8 +266,8 @@ fn port_of_people(
     })
 }
 
-fn identity_config(config: &Config, nodes: SocketAddr) -> identity::Config {
-    identity::Config {
+fn identity_config(config: &ServerConfig, nodes: SocketAddr) -> identity::IdentityConfig {
+    identity::IdentityConfig {
         certificate_lifetime: Duration::from_secs(config.certificate_lifetime),
         address: authority_part(&config.name(), nodes.port()),
     }
@@ -280,13 +282,13 @@ fn authority_part(host: &str, port: u16) -> String {
     }
 }
 
-fn live_config(config: &Config, source: &Source) -> live::Config {
+fn control_config(config: &ServerConfig, source: &RepoSource) -> control::ControlConfig {
     let environment = match source {
-        Source::Directory(_) => check::ENVIRONMENT.to_owned(),
-        Source::Git(_) | Source::Remote(..) => config.branch.clone(),
+        RepoSource::Directory(_) => check::ENVIRONMENT.to_owned(),
+        RepoSource::Git(_) | RepoSource::Remote(..) => config.branch.clone(),
     };
-    let kept = matches!(source, Source::Directory(_)).then(|| kept(config));
-    live::Config {
+    let kept = matches!(source, RepoSource::Directory(_)).then(|| kept(config));
+    control::ControlConfig {
         interval: Duration::from_secs(config.interval),
         environment,
         compiles: config.workers,
@@ -295,19 +297,19 @@ fn live_config(config: &Config, source: &Source) -> live::Config {
 }
 
 /// Where the last good state of a directory is kept.
-fn kept(config: &Config) -> Kept {
-    Kept::at(config.data_dir.join("last-good"))
+fn kept(config: &ServerConfig) -> SnapshotCache {
+    SnapshotCache::at(config.data_dir.join("last-good"))
 }
 
-async fn open_source(config: &Config) -> Result<Source, StartError> {
+async fn open_source(config: &ServerConfig) -> Result<RepoSource, StartError> {
     let (repo, branch, mirror) = (config.repo.clone(), config.branch.clone(), config.data_dir.join("mirror"));
-    let opened = web::block(move || Source::open(&repo, &branch, &mirror)).await;
+    let opened = web::block(move || RepoSource::open(&repo, &branch, &mirror)).await;
     Ok(opened.map_err(std::io::Error::other)??)
 }
 
 /// Checks on the first start that a source has something to put in force. A mistyped branch, or a path that is not a
 /// control repository, must leave nothing behind.
-async fn readable(source: Source, repo: String) -> Result<Source, StartError> {
+async fn readable(source: RepoSource, repo: String) -> Result<RepoSource, StartError> {
     let read = web::block(move || {
         source.has_head()?;
         let snapshot = source.snapshot()?;
@@ -321,12 +323,12 @@ async fn readable(source: Source, repo: String) -> Result<Source, StartError> {
 /// Puts the last good commit in force that the store knows and the repository still has, and has newer commits looked
 /// at at once. If there is none, takes the newest.
 async fn put_in_force(
-    live: &Arc<Live>,
+    control: &Arc<Control>,
     store: &Store,
-    source: Source,
-    kept: Kept,
+    source: RepoSource,
+    kept: SnapshotCache,
 ) -> Result<Follower, StartError> {
-    let environment = live.environment().to_owned();
+    let environment = control.environment().to_owned();
     let seen = store.commits(environment.clone(), 0, 1).await?;
     let last_good = store.last_good_commit(environment).await?;
     let read = web::block(move || {
@@ -337,10 +339,10 @@ async fn put_in_force(
     let (good, newest, source) = read.await.map_err(std::io::Error::other)??;
     let last = good.iter().chain(&newest).map(|snapshot| snapshot.commit().clone()).next();
     if let Some(good) = good {
-        live.put_in_force(&good);
+        control.put_in_force(&good);
     }
     if let Some(newest) = newest
-        && live.take(newest).await == CommitStatus::Broken
+        && control.take(newest).await == CommitStatus::Broken
     {
         tracing::error!("no good commit is known: nodes get no catalogs until there is one");
     }
@@ -349,8 +351,8 @@ async fn put_in_force(
     Ok(follower)
 }
 
-async fn keep_writing(live: Arc<Live>) {
-    live.keep_writing().await;
+async fn keep_writing(control: Arc<Control>) {
+    control.keep_writing().await;
 }
 
 /// Deletes outdated rows, a few at a time, so that nothing has to wait for it.

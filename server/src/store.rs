@@ -28,7 +28,7 @@ pub mod token; // one-time tokens of join strings
 pub mod user; // who may log in
 
 /// The most reads of pages that may wait.
-const PAGES_WAITING: usize = 64;
+const MAX_PAGES_WAITING: usize = 64;
 
 /// Why the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +88,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// The store. Clones are handles to the same store.
 #[derive(Clone)]
 pub struct Store {
-    shared: Arc<Inner>,
+    shared: Arc<StoreInner>,
     /// Which readers this handle uses.
     lane: Lane,
 }
@@ -100,9 +100,9 @@ enum Lane {
     Pages,
 }
 
-struct Inner {
-    writer: writer::Writer,
-    place: health::Place,
+struct StoreInner {
+    writer: writer::StoreWriter,
+    place: health::DatabaseFile,
     for_nodes: pool::Readers,
     for_pages: pool::Readers,
 }
@@ -115,12 +115,12 @@ impl Store {
     pub fn open(file: &Path) -> Result<Self> {
         let connection = pool::open_for_writing(file)?;
         migrate::up(&connection)?;
-        let place = health::Place::of(file)?;
-        let shared = Inner {
-            writer: writer::Writer::start(connection, place.clone()),
+        let place = health::DatabaseFile::of(file)?;
+        let shared = StoreInner {
+            writer: writer::StoreWriter::start(connection, place.clone()),
             place,
             for_nodes: pool::Readers::of(file, usize::MAX),
-            for_pages: pool::Readers::of(file, PAGES_WAITING),
+            for_pages: pool::Readers::of(file, MAX_PAGES_WAITING),
         };
         Ok(Self { shared: Arc::new(shared), lane: Lane::Nodes })
     }

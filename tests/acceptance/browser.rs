@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::{self, Runtime};
 
-use harness::process::{self, Owned};
+use harness::process::{self, ChildGuard};
 use harness::{skip, wait};
 
 /// Arguments that make Chromium show a page and do nothing else.
@@ -67,7 +67,7 @@ pub enum ColorScheme {
 pub struct Browser {
     runtime: Runtime,
     client: Client,
-    _driver: Owned,
+    _driver: ChildGuard,
     // Kept open: the driver would be ended by its next line of output if nobody could read it.
     _driver_output: BufReader<ChildStdout>,
     _profile: TempDir,
@@ -183,7 +183,7 @@ impl Drop for Browser {
 }
 
 /// Starts the driver on a free port that it chooses and prints.
-fn start_driver() -> Result<(Owned, BufReader<ChildStdout>, u16), Error> {
+fn start_driver() -> Result<(ChildGuard, BufReader<ChildStdout>, u16), Error> {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "chromedriver", "--port=0"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());

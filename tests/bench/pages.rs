@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use harness::process::{self, Owned};
-use harness::server::Server;
+use harness::process::{self, ChildGuard};
+use harness::server::ServerPaths;
 use harness::{binaries, progress};
 use holdfast_server::Store;
 use jiff::Timestamp;
@@ -81,8 +81,8 @@ fn make(folder: &Path, runtime: &Runtime) -> Result<seed::Seeded> {
     })
 }
 
-fn server_in(folder: &Path) -> Result<Server> {
-    Ok(Server {
+fn server_in(folder: &Path) -> Result<ServerPaths> {
+    Ok(ServerPaths {
         repo: folder.join("control"),
         data_dir: folder.join("data"),
         log_file: folder.join("server.log"),
@@ -91,7 +91,7 @@ fn server_in(folder: &Path) -> Result<Server> {
     })
 }
 
-fn end(process: &mut Owned) -> Result<()> {
+fn end(process: &mut ChildGuard) -> Result<()> {
     let id = rustix::process::Pid::from_child(process.child());
     rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
     process.child().wait()?;
@@ -141,7 +141,7 @@ struct Person {
 }
 
 impl Person {
-    async fn logged_in(server: &Server) -> Result<Self> {
+    async fn logged_in(server: &ServerPaths) -> Result<Self> {
         // Only the first of several measurements in a process installs it.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = reqwest::Client::builder()

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use harness::process::{self, Owned};
-use harness::server::{SOON, Server};
+use harness::process::{self, ChildGuard};
+use harness::server::{SOON, ServerPaths};
 use harness::{binaries, synthetic, wait};
 use holdfast_agent::{Client, Identity, OnExisting, StateDir, enroll};
 use holdfast_catalog::catalog::CatalogId;
@@ -94,14 +94,14 @@ pub fn measure() -> Result<Vec<Figure>> {
 /// The process of the server, with its directories.
 struct Running {
     folder: TempDir,
-    server: Server,
-    process: Owned,
+    server: ServerPaths,
+    process: ChildGuard,
 }
 
 impl Running {
     fn start(folder: TempDir) -> Result<Self> {
         let at = |name: &str| folder.path().join(name);
-        let server = Server {
+        let server = ServerPaths {
             repo: at("control"),
             data_dir: at("data"),
             log_file: at("server.log"),
@@ -158,12 +158,12 @@ impl Running {
     }
 
     /// Adds all nodes and enrols them, each with its own directory.
-    fn enroll_all(&self, runtime: &Runtime) -> Result<Vec<Node>> {
+    fn enroll_all(&self, runtime: &Runtime) -> Result<Vec<BenchNode>> {
         let enrolled = |name: String| {
             let join = self.server.holdfast(&["node", "add", &name])?;
             let state = StateDir::open(&self.folder.path().join("agents").join(&name))?;
             let identity = runtime.block_on(enroll(&join.trim().parse()?, &state, OnExisting::Keep))?;
-            Ok(Node { client: identity.client(None)?, identity, have: None, sent: 0 })
+            Ok(BenchNode { client: identity.client(None)?, identity, have: None, sent: 0 })
         };
         fs::create_dir(self.folder.path().join("agents"))?;
         synthetic::names(NODES).map(enrolled).collect()
@@ -180,7 +180,7 @@ fn cpu_of(id: u32) -> Result<Duration> {
 }
 
 /// An agent.
-struct Node {
+struct BenchNode {
     identity: Identity,
     client: Client,
     have: Option<CatalogId>,
@@ -203,7 +203,7 @@ enum Ask {
 }
 
 /// Makes each node send one request, a few at a time.
-async fn each(fleet: &mut [Node], ask: Ask) -> Result<()> {
+async fn each(fleet: &mut [BenchNode], ask: Ask) -> Result<()> {
     const AT_ONCE: usize = 8;
     for some in fleet.chunks_mut(AT_ONCE) {
         let mut asked = JoinSet::new();

@@ -6,18 +6,18 @@ use std::ffi::OsStr;
 use std::process::{Command, Output};
 
 use harness::binaries;
-use holdfast_catalog::log::{self, Format};
+use holdfast_catalog::log::{self, LogFormat};
 
 use super::told::Told;
 
 /// One of the two programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Program {
+pub enum TestedProgram {
     Holdfast,
     Agent,
 }
 
-impl Program {
+impl TestedProgram {
     fn definition(self) -> clap::Command {
         match self {
             Self::Holdfast => holdfast_server::cli::command(),
@@ -26,7 +26,7 @@ impl Program {
     }
 
     /// The program, set to log everything in this format.
-    pub fn command(self, logs: Format) -> Command {
+    pub fn command(self, logs: LogFormat) -> Command {
         let programs = binaries();
         let mut command = Command::new(match self {
             Self::Holdfast => &programs.server,
@@ -36,8 +36,8 @@ impl Program {
         command.env(
             log::FORMAT,
             match logs {
-                Format::Text => "text",
-                Format::Json => "json",
+                LogFormat::Text => "text",
+                LogFormat::Json => "json",
             },
         );
         command
@@ -47,19 +47,19 @@ impl Program {
 /// The commands that were tried.
 #[derive(Debug, Default)]
 pub struct Tried {
-    commands: BTreeSet<(Program, String)>,
+    commands: BTreeSet<(TestedProgram, String)>,
     /// The format in which programs log meanwhile.
-    pub logs: Format,
+    pub logs: LogFormat,
 }
 
 impl Tried {
     /// Nothing tried yet, for programs that log in this format.
-    pub fn by(logs: Format) -> Self {
+    pub fn by(logs: LogFormat) -> Self {
         Self { logs, ..Self::default() }
     }
 
     /// Records that a command was run, such as `node add`.
-    pub fn note(&mut self, program: Program, words: &str) {
+    pub fn note(&mut self, program: TestedProgram, words: &str) {
         self.commands.insert((program, words.to_owned()));
     }
 
@@ -67,7 +67,7 @@ impl Tried {
     pub fn run<A: AsRef<OsStr>>(
         &mut self,
         told: &mut Told,
-        program: Program,
+        program: TestedProgram,
         words: &str,
         arguments: &[A],
         input: &str,
@@ -84,7 +84,10 @@ impl Tried {
             let what = format!("{command:?}");
             told.look(&format!("what {what} printed"), &output.stdout);
             told.look(&format!("what {what} said"), &output.stderr);
-            if self.logs == Format::Json && program == Program::Agent && ["run", "apply"].contains(&words) {
+            if self.logs == LogFormat::Json
+                && program == TestedProgram::Agent
+                && ["run", "apply"].contains(&words)
+            {
                 are_objects(&String::from_utf8_lossy(&output.stderr));
             }
             last = Some(output);
@@ -94,7 +97,7 @@ impl Tried {
 
     /// Checks that every command was run.
     pub fn is_all(&self) {
-        for program in [Program::Holdfast, Program::Agent] {
+        for program in [TestedProgram::Holdfast, TestedProgram::Agent] {
             let mut leaves = BTreeSet::new();
             find_leaves(&program.definition(), "", &mut leaves);
             let tried: BTreeSet<_> = self
@@ -127,7 +130,7 @@ fn find_leaves(command: &clap::Command, before: &str, leaves: &mut BTreeSet<Stri
 }
 
 /// The values of a command's `--format`; a single `None` if it has no such option.
-fn formats(program: Program, words: &str) -> Vec<Option<String>> {
+fn formats(program: TestedProgram, words: &str) -> Vec<Option<String>> {
     let mut definition = program.definition();
     definition.build();
     let mut command = &definition;

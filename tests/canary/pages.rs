@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use harness::process;
-use harness::server::Server;
+use harness::server::ServerPaths;
 use serde_json::Value;
 
 use super::told::Told;
@@ -17,13 +17,13 @@ const MOST: usize = 1000;
 /// A user who is logged in.
 pub struct Session<'a> {
     name: String,
-    server: &'a Server,
+    server: &'a ServerPaths,
     jar: String,
 }
 
 impl<'a> Session<'a> {
     /// Logs in with the token of a link.
-    pub fn by(server: &'a Server, name: &str, token: &str, folder: &Path) -> Self {
+    pub fn by(server: &'a ServerPaths, name: &str, token: &str, folder: &Path) -> Self {
         let link = format!("{}/login/{token}", address(server));
         let jar = folder.join(format!("{name}.cookies")).display().to_string();
         let origin = format!("Origin: {}", address(server));
@@ -95,7 +95,7 @@ impl<'a> Session<'a> {
     }
 }
 
-fn address(server: &Server) -> String {
+fn address(server: &ServerPaths) -> String {
     format!("https://{}", server.dashboard)
 }
 

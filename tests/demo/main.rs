@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use harness::lab::{self, Lab};
 use harness::progress;
-use harness::scene::{Machine, Scene};
+use harness::scene::{Scene, SceneMachine};
 use harness::server::SOON;
 use holdfast_catalog::report::{Cause, Event, Report};
 use serde_json::Value;
@@ -75,7 +75,7 @@ fn say(what: &str) {
 }
 
 /// Enrols the machines, and runs each until there is nothing to do.
-fn converge(scene: &Scene, machines: &[Machine], first_runs: &str) -> Result<()> {
+fn converge(scene: &Scene, machines: &[SceneMachine], first_runs: &str) -> Result<()> {
     progress::during("enrolling them", || machines.iter().try_for_each(|machine| scene.enroll(machine)))?;
     say(&format!("{} are enrolled, each by its own join string", NODES.join(", ")));
     say(&format!("their first runs {first_runs}"));
@@ -95,14 +95,14 @@ fn converge(scene: &Scene, machines: &[Machine], first_runs: &str) -> Result<()>
 }
 
 /// Runs the agent once; the run must change something and have no failures.
-fn changed(machine: &Machine) -> Result<Report> {
+fn changed(machine: &SceneMachine) -> Result<Report> {
     let run = progress::during(&format!("a run on {}", machine.certname()), || machine.run_once())?;
     ensure!(run.code == 2, "a run on {} should have changed something: {run:?}", machine.certname());
     run.report()
 }
 
 /// The only event of a run, which must have corrected a drift.
-fn corrected(machine: &Machine, resource: &str) -> Result<Event> {
+fn corrected(machine: &SceneMachine, resource: &str) -> Result<Event> {
     let events = changed(machine)?.events;
     let drifts =
         events.into_iter().filter(|event| event.cause == Some(Cause::Corrective)).collect::<Vec<_>>();
@@ -113,20 +113,20 @@ fn corrected(machine: &Machine, resource: &str) -> Result<Event> {
     }
 }
 
-fn nothing_to_do(machine: &Machine) -> Result<()> {
+fn nothing_to_do(machine: &SceneMachine) -> Result<()> {
     let run = progress::during(&format!("a run on {}", machine.certname()), || machine.run_once())?;
     ensure!(run.code == 0, "a run on {} should have had nothing to do: {run:?}", machine.certname());
     Ok(())
 }
 
 /// The counts of the newest report of a machine on the server.
-fn last_counts(scene: &Scene, machine: &Machine) -> Result<Value> {
+fn last_counts(scene: &Scene, machine: &SceneMachine) -> Result<Value> {
     let node = scene.holdfast(&["node", "show", machine.certname(), "--format", "json"])?;
     let node: Value = serde_json::from_str(&node)?;
     Ok(node["reports"][0]["counts"].clone())
 }
 
-fn see_page(machine: &Machine, site: &str, title: &str) -> Result<()> {
+fn see_page(machine: &SceneMachine, site: &str, title: &str) -> Result<()> {
     let host = machine.host().context("a booted host")?;
     let page = host.wait_for(&format!("{site} answers"), SOON, |host| {
         // From the machine itself: behind a balancer, it answers no one else.
@@ -138,7 +138,7 @@ fn see_page(machine: &Machine, site: &str, title: &str) -> Result<()> {
 }
 
 /// A commit to one customer's data changes only that customer's machines.
-fn commit(scene: &Scene, web: &Machine, database: &Machine, foreign: &Machine) -> Result<()> {
+fn commit(scene: &Scene, web: &SceneMachine, database: &SceneMachine, foreign: &SceneMachine) -> Result<()> {
     let file = "hieradata/customers/acme.toml";
     let to = "[profile.base]\ncontact = \"ropes@acme.example\"\n\n[profile.shop]";
     let (id, said) = scene.commit(file, "[profile.shop]", to, "Acme's machines say whom to ask")?;
@@ -157,7 +157,7 @@ fn commit(scene: &Scene, web: &Machine, database: &Machine, foreign: &Machine) -
     Ok(())
 }
 
-fn drift_of_a_file(scene: &Scene, web: &Machine) -> Result<()> {
+fn drift_of_a_file(scene: &Scene, web: &SceneMachine) -> Result<()> {
     let good = web.read("/etc/motd")?;
     web.write("/etc/motd", format!("{good}Somebody was here.\n").as_bytes())?;
     let diff = corrected(web, "file[/etc/motd]")?.diff.unwrap_or_default();
@@ -169,7 +169,7 @@ fn drift_of_a_file(scene: &Scene, web: &Machine) -> Result<()> {
     Ok(())
 }
 
-fn drift_of_a_service(scene: &Scene, web: &Machine) -> Result<()> {
+fn drift_of_a_service(scene: &Scene, web: &SceneMachine) -> Result<()> {
     let host = web.host().context("a booted host")?;
     host.sh("systemctl stop nginx")?;
     corrected(web, "service[nginx]")?;
@@ -182,7 +182,7 @@ fn drift_of_a_service(scene: &Scene, web: &Machine) -> Result<()> {
 
 /// Keeps the server and running agents for people to look at, until the lab's time is over or Ctrl-C is pressed.
 /// Directories have no running agent: they are run from here, so that none is late.
-fn stay(scene: &Scene, machines: &[Machine]) -> Result<()> {
+fn stay(scene: &Scene, machines: &[SceneMachine]) -> Result<()> {
     for machine in machines {
         if let Some(host) = machine.host() {
             host.sh(

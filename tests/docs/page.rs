@@ -13,7 +13,7 @@ pub struct Page {
 
 /// A block of code.
 #[derive(Clone)]
-pub struct Block {
+pub struct CodeBlock {
     /// The text after the opening fence: `toml,wrong`.
     info: String,
     /// The line number of the opening fence.
@@ -36,13 +36,17 @@ impl Page {
     }
 
     /// Its blocks, in order.
-    pub fn blocks(&self) -> Vec<Block> {
-        let mut blocks: Vec<Block> = Vec::new();
+    pub fn blocks(&self) -> Vec<CodeBlock> {
+        let mut blocks: Vec<CodeBlock> = Vec::new();
         let mut open = false;
         for (index, line) in self.text.split_inclusive('\n').enumerate() {
             match line.strip_prefix("```") {
                 Some(info) if !open => {
-                    blocks.push(Block { info: info.trim().to_owned(), line: index + 1, text: String::new() });
+                    blocks.push(CodeBlock {
+                        info: info.trim().to_owned(),
+                        line: index + 1,
+                        text: String::new(),
+                    });
                     open = true;
                 }
                 Some(_) => open = false,
@@ -54,7 +58,7 @@ impl Page {
     }
 
     /// Replaces the text of a block.
-    pub fn replace(&mut self, block: &Block, text: &str) {
+    pub fn replace(&mut self, block: &CodeBlock, text: &str) {
         let fenced = |text: &str| format!("```{}\n{text}```\n", block.info);
         self.changed = self.changed.replacen(&fenced(&block.text), &fenced(text), 1);
     }
@@ -70,7 +74,7 @@ impl Page {
     }
 }
 
-impl Block {
+impl CodeBlock {
     /// The first word after the opening fence.
     pub fn language(&self) -> &str {
         self.info.split(',').next().unwrap_or_default()

@@ -157,8 +157,8 @@ pub fn read_settings(path: &str, text: &str) -> Result<(), String> {
     std::fs::write(&file, text).unwrap();
     match path {
         "/etc/holdfast/server.toml" => {
-            let read = holdfast_server::Config::read(Some(&file));
-            read.and_then(holdfast_server::Config::checked).map(drop).map_err(|error| error.to_string())
+            let read = holdfast_server::ServerConfig::read(Some(&file));
+            read.and_then(holdfast_server::ServerConfig::checked).map(drop).map_err(|error| error.to_string())
         }
         "/etc/holdfast/agent.toml" => {
             let read = holdfast_agent::Installation::find(Path::new("/"), Some(&file), None);

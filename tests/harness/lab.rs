@@ -24,7 +24,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use crate::process::{self, Owned};
+use crate::process::{self, ChildGuard};
 use crate::{binaries, skip, wait};
 
 mod cache;
@@ -40,7 +40,7 @@ pub use host::{Host, HttpAnswer, Output};
 pub use network::MACHINE;
 pub use repository::MOUNTED_AT as SOURCE_AT;
 
-use cgroup::Group;
+use cgroup::Cgroup;
 use ledger::{Ledger, Watchdog};
 use network::Network;
 
@@ -122,21 +122,21 @@ pub fn time_to_live() -> Duration {
 /// A lab. It is taken down when it and all its hosts have been dropped.
 #[derive(Clone)]
 pub struct Lab {
-    site: Arc<Site>,
+    site: Arc<LabSite>,
 }
 
 /// What the hosts of a lab share.
-struct Site {
+struct LabSite {
     image: PathBuf,
     repository: PathBuf,
     programs: PathBuf,
     network: Network,
-    machine: Group,
+    machine: Cgroup,
     ledger: Ledger,
     _watchdog: Watchdog,
 }
 
-impl Site {
+impl LabSite {
     fn folder(&self) -> &Path {
         self.ledger.folder()
     }
@@ -156,9 +156,9 @@ impl Lab {
         let repository = repository::folder(&image)?;
         let (number, ledger, watchdog) = claim()?;
         let network = Network::make(number, &ledger)?;
-        let machine = Group::make(&format!("holdfast-{number}-machine"), &ledger)?;
+        let machine = Cgroup::make(&format!("holdfast-{number}-machine"), &ledger)?;
         Ok(Self {
-            site: Arc::new(Site {
+            site: Arc::new(LabSite {
                 image,
                 repository,
                 programs,
@@ -226,7 +226,7 @@ impl Lab {
 /// An address of the machine that is forwarded to one on the lab's network.
 pub struct Forward {
     address: SocketAddr,
-    _proxy: Owned,
+    _proxy: ChildGuard,
 }
 
 impl Forward {

@@ -10,14 +10,14 @@ use crate::binaries::workspace;
 
 /// A package that is a dependency.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Package {
+pub struct Component {
     pub name: String,
     pub version: String,
     /// The licence, as an SPDX expression.
     pub licence: String,
 }
 
-impl Package {
+impl Component {
     /// The package URL, by which other packages refer to it.
     fn purl(&self) -> String {
         format!("pkg:cargo/{}@{}", self.name, self.version)
@@ -28,7 +28,7 @@ impl Package {
 ///
 /// # Errors
 /// Returns the error of cargo.
-pub fn made_of(packages: &[&str], edges: &str) -> Result<BTreeMap<Package, BTreeSet<Package>>> {
+pub fn made_of(packages: &[&str], edges: &str) -> Result<BTreeMap<Component, BTreeSet<Component>>> {
     let mut tree = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     tree.args([
         "tree",
@@ -43,8 +43,8 @@ pub fn made_of(packages: &[&str], edges: &str) -> Result<BTreeMap<Package, BTree
     ]);
     let said = tree.args(packages).current_dir(workspace()).output().context("cargo cannot be started")?;
     ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    let mut made: BTreeMap<Package, BTreeSet<Package>> = BTreeMap::new();
-    let mut above: Vec<Package> = Vec::new();
+    let mut made: BTreeMap<Component, BTreeSet<Component>> = BTreeMap::new();
+    let mut above: Vec<Component> = Vec::new();
     for line in String::from_utf8(said.stdout)?.lines().filter(|line| !line.is_empty()) {
         // A package that was listed before is listed again with a star and without its dependencies.
         let mut parts = line.trim_end_matches(" (*)").split('\t');
@@ -54,7 +54,7 @@ pub fn made_of(packages: &[&str], edges: &str) -> Result<BTreeMap<Package, BTree
         let mut words = what.split_whitespace();
         let mut word = || words.next().with_context(|| format!("cargo tree: {line}"));
         let (name, version) = (word()?.to_owned(), word()?.trim_start_matches('v').to_owned());
-        let package = Package { name, version, licence };
+        let package = Component { name, version, licence };
         above.truncate(depth);
         if let Some(user) = above.last() {
             made.entry(user.clone()).or_default().insert(package.clone());
@@ -74,7 +74,7 @@ pub fn bill_of_materials(program: &str) -> Result<Value> {
     let made = made_of(&["--package", program], "normal,no-proc-macro")?;
     let checksums = checksums()?;
     let own = made.keys().find(|package| package.name == program).context("a program is made of itself")?;
-    let component = |package: &Package| {
+    let component = |package: &Component| {
         let purl = package.purl();
         let checksum = checksums.get(&(package.name.clone(), package.version.clone()));
         let hashes: Vec<_> =
@@ -89,7 +89,7 @@ pub fn bill_of_materials(program: &str) -> Result<Value> {
             "hashes": hashes,
         })
     };
-    let uses = |(package, uses): (&Package, &BTreeSet<Package>)| json!({ "ref": package.purl(), "dependsOn": uses.iter().map(Package::purl).collect::<Vec<_>>() });
+    let uses = |(package, uses): (&Component, &BTreeSet<Component>)| json!({ "ref": package.purl(), "dependsOn": uses.iter().map(Component::purl).collect::<Vec<_>>() });
     Ok(json!({
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",

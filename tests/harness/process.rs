@@ -56,8 +56,8 @@ pub fn run(command: &mut Command) -> Result<String, Error> {
 }
 
 /// Starts a program that ends at the latest when its owner is dropped.
-pub fn start(command: &mut Command) -> Result<Owned, Error> {
-    command.spawn().map(Owned).map_err(|source| Error::Start { program: name(command), source })
+pub fn start(command: &mut Command) -> Result<ChildGuard, Error> {
+    command.spawn().map(ChildGuard).map_err(|source| Error::Start { program: name(command), source })
 }
 
 /// A loopback address that a program can listen on: its port is free at the moment.
@@ -71,16 +71,16 @@ fn name(command: &Command) -> String {
 
 /// A running child, killed by its id when dropped.
 #[derive(Debug)]
-pub struct Owned(Child);
+pub struct ChildGuard(Child);
 
-impl Owned {
+impl ChildGuard {
     /// The child itself: its streams, its id, its exit status.
     pub fn child(&mut self) -> &mut Child {
         &mut self.0
     }
 }
 
-impl Drop for Owned {
+impl Drop for ChildGuard {
     fn drop(&mut self) {
         // Both fail only if the child has already ended and was waited for, which is all that they are for.
         let _ = self.0.kill();

@@ -11,16 +11,16 @@ use holdfast_catalog::report::Report;
 use tempfile::TempDir;
 
 use crate::lab::{Forward, Host, Lab, PROGRAMS_AT};
-use crate::process::{self, Owned};
-use crate::server::Server;
+use crate::process::{self, ChildGuard};
+use crate::server::ServerPaths;
 use crate::{binaries, estate};
 
 /// A server that follows a git remote, and its machines.
 pub struct Scene {
     folder: TempDir,
     lab: Option<Lab>,
-    server: Server,
-    process: Option<Owned>,
+    server: ServerPaths,
+    process: Option<ChildGuard>,
     forward: Option<Forward>,
 }
 
@@ -64,7 +64,7 @@ impl Scene {
             None => (process::free_address()?, process::free_address()?),
         };
         let at = |name: &str| folder.path().join(name);
-        let server = Server {
+        let server = ServerPaths {
             repo: at("control.git"),
             data_dir: at("data"),
             log_file: at("server.log"),
@@ -162,14 +162,14 @@ impl Scene {
     }
 
     /// Makes machines with these names: hosts if there is a lab, directories otherwise. They are not enrolled.
-    pub fn machines(&self, certnames: &[&str]) -> Result<Vec<Machine>> {
+    pub fn machines(&self, certnames: &[&str]) -> Result<Vec<SceneMachine>> {
         match &self.lab {
-            Some(lab) => Ok(lab.boot(certnames)?.into_iter().map(Machine::Host).collect()),
+            Some(lab) => Ok(lab.boot(certnames)?.into_iter().map(SceneMachine::Host).collect()),
             None => certnames.iter().map(|name| self.directory(name)).collect(),
         }
     }
 
-    fn directory(&self, certname: &str) -> Result<Machine> {
+    fn directory(&self, certname: &str) -> Result<SceneMachine> {
         let root = self.folder.path().join("machines").join(certname);
         for folder in FOLDERS {
             fs::create_dir_all(root.join(folder))?;
@@ -180,11 +180,11 @@ impl Scene {
         fs::copy("/etc/os-release", root.join("etc/os-release"))?;
         fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n")?;
         fs::write(root.join("etc/group"), "root:x:0:\n")?;
-        Ok(Machine::Directory { certname: certname.to_owned(), root })
+        Ok(SceneMachine::Directory { certname: certname.to_owned(), root })
     }
 
     /// Adds a machine as a node, and enrols it.
-    pub fn enroll(&self, machine: &Machine) -> Result<()> {
+    pub fn enroll(&self, machine: &SceneMachine) -> Result<()> {
         let join = self.holdfast(&["node", "add", machine.certname()])?;
         let run = machine.agent(&["enroll"], join.trim().as_bytes())?;
         ensure!(run.code == 0, "enrolling {}: {run:?}\n{}", machine.certname(), self.log());
@@ -193,7 +193,7 @@ impl Scene {
 }
 
 /// A machine with an agent.
-pub enum Machine {
+pub enum SceneMachine {
     /// A booted host of the lab.
     Host(Host),
     /// A directory that the agent uses as the root.
@@ -202,20 +202,20 @@ pub enum Machine {
 
 /// The result of a command of the agent.
 #[derive(Debug)]
-pub struct Run {
+pub struct CommandResult {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
-impl Run {
+impl CommandResult {
     /// The report that a run printed.
     pub fn report(&self) -> Result<Report> {
         serde_json::from_str(&self.stdout).with_context(|| format!("no report in {self:?}"))
     }
 }
 
-impl Machine {
+impl SceneMachine {
     /// The node's name.
     pub fn certname(&self) -> &str {
         match self {
@@ -230,14 +230,14 @@ impl Machine {
     }
 
     /// Runs a command of the agent with this standard input.
-    pub fn agent(&self, arguments: &[&str], input: &[u8]) -> Result<Run> {
+    pub fn agent(&self, arguments: &[&str], input: &[u8]) -> Result<CommandResult> {
         match self {
             Self::Host(host) => {
                 let program = format!("{PROGRAMS_AT}/holdfast-agent");
                 let all: Vec<&str> = [program.as_str()].iter().chain(arguments).copied().collect();
                 let output = host.exec_with_input(&all, input)?;
                 let code = output.status.code().unwrap_or(-1);
-                Ok(Run { code, stdout: output.stdout, stderr: output.stderr })
+                Ok(CommandResult { code, stdout: output.stdout, stderr: output.stderr })
             }
             Self::Directory { root, .. } => {
                 let mut command = Command::new(&binaries().agent);
@@ -248,7 +248,7 @@ impl Machine {
     }
 
     /// Runs the agent once. The exit code shows the result: 0 nothing to do, 2 changed, 4 failed, 6 both.
-    pub fn run_once(&self) -> Result<Run> {
+    pub fn run_once(&self) -> Result<CommandResult> {
         self.agent(&["run", "--once", "--detailed-exitcodes", "--format", "json"], b"")
     }
 
@@ -271,7 +271,7 @@ impl Machine {
     }
 }
 
-fn run_with_input(command: &mut Command, input: &[u8]) -> Result<Run> {
+fn run_with_input(command: &mut Command, input: &[u8]) -> Result<CommandResult> {
     use std::io::Write as _;
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     // Closed when dropped; it is not an error here if the program does not read it.
@@ -279,7 +279,7 @@ fn run_with_input(command: &mut Command, input: &[u8]) -> Result<Run> {
     let output = child.wait_with_output()?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let code = output.status.code().unwrap_or(-1);
-    Ok(Run { code, stdout: text(&output.stdout), stderr: text(&output.stderr) })
+    Ok(CommandResult { code, stdout: text(&output.stdout), stderr: text(&output.stderr) })
 }
 
 /// Runs git without this machine's own settings; returns its output.

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::process::{self, Owned};
+use crate::process::{self, ChildGuard};
 use crate::{binaries, wait};
 
 /// How long something that takes moments may take on a busy machine.
 pub const SOON: Duration = Duration::from_secs(60);
 
 /// The directories and addresses of a server.
-pub struct Server {
+pub struct ServerPaths {
     pub repo: PathBuf,
     /// The data directory.
     pub data_dir: PathBuf,
@@ -27,9 +27,9 @@ pub struct Server {
     pub dashboard: SocketAddr,
 }
 
-impl Server {
+impl ServerPaths {
     /// Starts the server, and waits until it answers. The command runs its program on the network that it is to use.
-    pub fn start(&self, mut command: Command, more: &[&str]) -> Result<Owned> {
+    pub fn start(&self, mut command: Command, more: &[&str]) -> Result<ChildGuard> {
         command.arg("server").arg("--repo").arg(&self.repo).arg("--data-dir").arg(&self.data_dir);
         command.arg("--listen").arg(self.listen.to_string());
         command.arg("--dashboard").arg(self.dashboard.to_string()).args(more);

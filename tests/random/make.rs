@@ -18,13 +18,13 @@ const KEYS: [&str; 2] = [
 ];
 
 /// The random choices that a seed determines.
-pub struct Random {
+pub struct SeededRandom {
     numbers: holdfast_catalog::random::Random,
     /// Whether there are conflicts and failures; without them, everything must converge.
     wild: bool,
 }
 
-impl Random {
+impl SeededRandom {
     pub fn new(seed: u64) -> Self {
         Self { numbers: holdfast_catalog::random::Random::new(seed), wild: seed % 2 == 1 }
     }
@@ -70,7 +70,7 @@ impl Wanted {
 }
 
 /// A catalog's resources and edges.
-pub fn catalog(random: &mut Random) -> (Vec<Wanted>, Value) {
+pub fn catalog(random: &mut SeededRandom) -> (Vec<Wanted>, Value) {
     let mut wanted: Vec<Wanted> = Vec::new();
     for _ in 0..6 + random.below(12) {
         let one = by_chance(random);
@@ -89,13 +89,13 @@ pub fn catalog(random: &mut Random) -> (Vec<Wanted>, Value) {
 }
 
 /// What someone does to the host between two runs.
-pub fn drift(random: &mut Random, wanted: &[Wanted]) -> String {
+pub fn drift(random: &mut SeededRandom, wanted: &[Wanted]) -> String {
     let all: Vec<&str> = wanted.iter().flat_map(|one| &one.drift).map(String::as_str).collect();
     let some: Vec<&str> = (0..random.below(4)).map(|_| random.of(&all)).collect();
     some.join("\n")
 }
 
-fn by_chance(random: &mut Random) -> Wanted {
+fn by_chance(random: &mut SeededRandom) -> Wanted {
     match random.below(16) {
         0 | 1 => file(random),
         2 => gone(random),
@@ -115,12 +115,12 @@ fn by_chance(random: &mut Random) -> Wanted {
 }
 
 /// A path: the resource's own, or one that others have too.
-fn path(random: &mut Random, own: &str) -> String {
+fn path(random: &mut SeededRandom, own: &str) -> String {
     let name = if random.wild() { random.of(&["a", "b", "lines", "no/such"]) } else { own };
     format!("/srv/r/{name}")
 }
 
-fn file(random: &mut Random) -> Wanted {
+fn file(random: &mut SeededRandom) -> Wanted {
     let (own, text) = (random.of(&["a", "b"]), random.of(&["1", "2"]));
     let path = path(random, own);
     let owner = if random.wild() { "rnd0" } else { random.of(&["root", "daemon"]) };
@@ -133,13 +133,13 @@ fn file(random: &mut Random) -> Wanted {
     Wanted::new(format!("file[{path}]"), attributes, look, &drift.map(String::as_str))
 }
 
-fn gone(random: &mut Random) -> Wanted {
+fn gone(random: &mut SeededRandom) -> Wanted {
     let path = path(random, "gone");
     let look = format!("! test -e {path} && ! test -L {path}");
     Wanted::new(format!("file[{path}]"), json!({ "ensure": "absent" }), look, &[&format!("touch {path}")])
 }
 
-fn user(random: &mut Random) -> Wanted {
+fn user(random: &mut SeededRandom) -> Wanted {
     let (name, comment) = (random.of(&["rnd0", "rnd1"]), random.of(&["One", "Two"]));
     let (attributes, look) = match random.one_in(3) {
         true => (json!({ "ensure": "absent" }), format!("! getent passwd {name}")),
@@ -152,7 +152,7 @@ fn user(random: &mut Random) -> Wanted {
     Wanted::new(format!("user[{name}]"), attributes, look, &drift.map(String::as_str))
 }
 
-fn group(random: &mut Random) -> Wanted {
+fn group(random: &mut SeededRandom) -> Wanted {
     let name = random.of(&["grnd0", "grnd1"]);
     let members = if random.wild() { ["rnd0", "rnd1"] } else { ["daemon", "bin"] };
     let member = random.of(&members);
@@ -172,7 +172,7 @@ fn group(random: &mut Random) -> Wanted {
     Wanted::new(format!("group[{name}]"), attributes, look, &drift.map(String::as_str))
 }
 
-fn unit(random: &mut Random) -> Wanted {
+fn unit(random: &mut SeededRandom) -> Wanted {
     let name = random.of(&["rnd0.service", "rnd1.service"]);
     let path = format!("/etc/systemd/system/{name}");
     if random.wild() {
@@ -191,7 +191,7 @@ fn unit(random: &mut Random) -> Wanted {
     Wanted::new(format!("systemd_unit[{name}]"), attributes, look, &drift.map(String::as_str))
 }
 
-fn service(random: &mut Random) -> Wanted {
+fn service(random: &mut SeededRandom) -> Wanted {
     let name = random.of(&["rnd0", "rnd1"]);
     let (ensure, look) = match random.one_in(3) {
         true => ("stopped", format!("! systemctl is-active {name}")),
@@ -201,7 +201,7 @@ fn service(random: &mut Random) -> Wanted {
     Wanted::new(format!("service[{name}]"), json!({ "ensure": ensure }), look, &drift.map(String::as_str))
 }
 
-fn cron(random: &mut Random) -> Wanted {
+fn cron(random: &mut SeededRandom) -> Wanted {
     let user = if random.wild() { "rnd0" } else { "root" };
     let number = random.of(&["1", "2"]);
     let (attributes, look) = match random.one_in(3) {
@@ -215,7 +215,7 @@ fn cron(random: &mut Random) -> Wanted {
     Wanted::new("cron[rnd]".to_owned(), attributes, look, &drift)
 }
 
-fn host(random: &mut Random) -> Wanted {
+fn host(random: &mut SeededRandom) -> Wanted {
     let address = random.of(&["192.0.2.1", "192.0.2.2"]);
     let is = "$(awk '!/^#/ { for (i = 2; i <= NF; i++) if ($i == \"rnd.example\") print $1 }' /etc/hosts)";
     let (attributes, look) = match random.one_in(3) {
@@ -226,7 +226,7 @@ fn host(random: &mut Random) -> Wanted {
     Wanted::new("host[rnd.example]".to_owned(), attributes, look, &drift)
 }
 
-fn sysctl(random: &mut Random) -> Wanted {
+fn sysctl(random: &mut SeededRandom) -> Wanted {
     const KEY: &str = "/proc/sys/net/ipv4/conf/lo/rp_filter";
     let value = random.of(&[1, 2]);
     let look =
@@ -235,7 +235,7 @@ fn sysctl(random: &mut Random) -> Wanted {
     Wanted::new("sysctl[net.ipv4.conf.lo.rp_filter]".to_owned(), json!({ "value": value }), look, &drift)
 }
 
-fn mount(random: &mut Random) -> Wanted {
+fn mount(random: &mut SeededRandom) -> Wanted {
     let (attributes, look) = match random.one_in(3) {
         true => {
             (json!({ "ensure": "absent" }), "! mountpoint /srv/m && ! grep -w /srv/m /etc/fstab".to_owned())
@@ -250,7 +250,7 @@ fn mount(random: &mut Random) -> Wanted {
     Wanted::new("mount[/srv/m]".to_owned(), attributes, look, &drift)
 }
 
-fn key(random: &mut Random) -> Wanted {
+fn key(random: &mut SeededRandom) -> Wanted {
     const FILE: &str = "/root/.ssh/authorized_keys";
     let key = random.of(&KEYS);
     let (ensure, look) = match random.one_in(3) {
@@ -266,7 +266,7 @@ fn key(random: &mut Random) -> Wanted {
     )
 }
 
-fn setting(random: &mut Random) -> Wanted {
+fn setting(random: &mut SeededRandom) -> Wanted {
     let (path, value) = (path(random, "ini"), random.of(&["1", "2"]));
     let look = format!("sed -n '/^\\[main\\]/,/^\\[other/p' {path} | grep -xE 'k *= *{value}'");
     let drift = [&format!("rm {path}"), &format!("sed -i 's/^k.*/k = 3/' {path}")];
@@ -274,7 +274,7 @@ fn setting(random: &mut Random) -> Wanted {
     Wanted::new("ini_setting[k]".to_owned(), attributes, look, &drift.map(String::as_str))
 }
 
-fn line(random: &mut Random) -> Wanted {
+fn line(random: &mut SeededRandom) -> Wanted {
     let (path, line) = (path(random, "lines"), random.of(&["one", "two"]));
     let look = format!("grep -xF {line} {path}");
     let drift = [&format!("sed -i /{line}/d {path}")];
@@ -287,7 +287,7 @@ fn line(random: &mut Random) -> Wanted {
 }
 
 /// Commands that do what they claim, fail, only claim it, or undo what others want.
-fn command(random: &mut Random) -> Wanted {
+fn command(random: &mut SeededRandom) -> Wanted {
     let path = path(random, "made");
     let command = match if random.wild() { 1 + random.below(5) } else { 0 } {
         0 => format!("touch {path}"),

@@ -11,10 +11,10 @@ use super::{assert_none, sources, without_tests};
 type Module = Vec<String>;
 
 /// The modules of a crate, each with its code.
-type Code = BTreeMap<Module, String>;
+type CrateCode = BTreeMap<Module, String>;
 
 /// The uses among the children of one module, each with a path that shows it.
-type Uses = BTreeMap<(String, String), String>;
+type ModuleUses = BTreeMap<(String, String), String>;
 
 #[test]
 fn no_modules_beside_each_other_use_each_other_in_a_circle() {
@@ -30,7 +30,7 @@ fn each_module_uses_only_those_above_it_in_lib_rs() {
 
 #[test]
 fn circles_and_arrows_up_are_found_and_children_may_use_their_parents() {
-    let code = |files: &[(&str, &str)]| -> Code {
+    let code = |files: &[(&str, &str)]| -> CrateCode {
         let module =
             |path: &str| path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
         files.iter().map(|(path, text)| (module(path), (*text).to_owned())).collect()
@@ -60,12 +60,12 @@ fn circles_and_arrows_up_are_found_and_children_may_use_their_parents() {
 }
 
 /// The crates of the workspace that others build on, without code for tests only.
-fn crates() -> Vec<(&'static str, Code)> {
+fn crates() -> Vec<(&'static str, CrateCode)> {
     let sources = sources();
     let of = |name: &'static str| {
         let folder = format!("{name}/src/");
         let files = sources.iter().filter_map(|(path, text)| Some((path.strip_prefix(&folder)?, text)));
-        let mut code: Code = files
+        let mut code: CrateCode = files
             .filter(|(path, _)| *path != "main.rs")
             .map(|(path, text)| (module_of(path), plain(without_tests(text))))
             .collect();
@@ -101,7 +101,7 @@ fn plain(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap_or(line)).collect::<Vec<_>>().join("\n")
 }
 
-fn circles(name: &str, code: &Code) -> Vec<String> {
+fn circles(name: &str, code: &CrateCode) -> Vec<String> {
     let mut found = Vec::new();
     for (parent, uses) in uses(code) {
         for ((from, to), shown) in &uses {
@@ -118,7 +118,7 @@ fn joined(parent: &[String], child: &str) -> String {
 }
 
 /// Whether uses lead from one module to another.
-fn leads(from: &str, to: &str, uses: &Uses) -> bool {
+fn leads(from: &str, to: &str, uses: &ModuleUses) -> bool {
     let mut seen = BTreeSet::new();
     let mut ahead = vec![from];
     while let Some(at) = ahead.pop() {
@@ -132,7 +132,7 @@ fn leads(from: &str, to: &str, uses: &Uses) -> bool {
     false
 }
 
-fn arrows_up(name: &str, code: &Code) -> Vec<String> {
+fn arrows_up(name: &str, code: &CrateCode) -> Vec<String> {
     let listed = code[&Module::new()].lines().filter_map(|line| {
         let name = line.trim_end().strip_suffix(';')?.rsplit_once("mod ")?.1;
         Some(name.to_owned())
@@ -145,8 +145,8 @@ fn arrows_up(name: &str, code: &Code) -> Vec<String> {
 }
 
 /// All uses, by the module whose children use each other.
-fn uses(code: &Code) -> BTreeMap<Module, Uses> {
-    let mut all: BTreeMap<Module, Uses> = BTreeMap::new();
+fn uses(code: &CrateCode) -> BTreeMap<Module, ModuleUses> {
+    let mut all: BTreeMap<Module, ModuleUses> = BTreeMap::new();
     for (module, text) in code {
         for path in paths(text) {
             let Some(used) = resolve(module, &path, code) else { continue };
@@ -162,7 +162,7 @@ fn uses(code: &Code) -> BTreeMap<Module, Uses> {
 }
 
 /// The module that a path leads into.
-fn resolve(module: &Module, path: &[String], code: &Code) -> Option<Module> {
+fn resolve(module: &Module, path: &[String], code: &CrateCode) -> Option<Module> {
     let ups = path.iter().take_while(|part| *part == "super").count();
     let (mut at, rest) = match path.first().map(String::as_str) {
         Some("crate") => (Module::new(), &path[1..]),

@@ -19,7 +19,7 @@ use crate::spool::{AsideCounts, Spool};
 use crate::state::StateDir;
 
 /// The most bytes of a join string and the text around it.
-const LIMIT: u64 = 16 * 1024;
+const MAX_BYTES: u64 = 16 * 1024;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -73,7 +73,7 @@ fn read_file(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
     crate::regular::given(path)
         .with_context(failed)?
-        .take(LIMIT)
+        .take(MAX_BYTES)
         .read_to_string(&mut text)
         .with_context(failed)?;
     Ok(text)
@@ -87,7 +87,7 @@ fn read_stdin() -> anyhow::Result<Zeroizing<String>> {
         let _ = write!(std::io::stderr(), "join string (from `holdfast node add`): ");
         stdin.read_line(&mut text)?;
     } else {
-        stdin.lock().take(LIMIT).read_to_string(&mut text).context("cannot read the join string")?;
+        stdin.lock().take(MAX_BYTES).read_to_string(&mut text).context("cannot read the join string")?;
     }
     Ok(text)
 }
@@ -108,7 +108,7 @@ fn end_what_was_before(identity: &Identity, state: &StateDir) -> Vec<String> {
 /// Warns if the host's own name differs from the node's: a join string works wherever it is pasted, so it may be
 /// another machine's.
 fn note_other_name(identity: &Identity, root: &Path) {
-    let Ok(name) = crate::regular::text(&root.join("etc/hostname"), LIMIT) else { return };
+    let Ok(name) = crate::regular::text(&root.join("etc/hostname"), MAX_BYTES) else { return };
     if let Some(words) = other_name(identity.certname.as_str(), name.trim()) {
         super::note(&words);
     }

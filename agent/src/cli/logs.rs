@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::Ordering;
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::log::{self, Format, Wanted};
+use holdfast_catalog::log::{self, LogFormat, LogOptions};
 use holdfast_catalog::report::Report;
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
@@ -27,10 +27,10 @@ pub(super) fn listen(common: &Common, is_run: bool) {
     // Whoever needs the settings reports what is wrong with them.
     let config = common.place().map(|place| place.config).unwrap_or_default();
     let environment = |name: &str| std::env::var(name).ok();
-    let wanted = Wanted::of(config.log.as_deref(), config.log_format, environment);
-    let Wanted { filter, format, refused } = wanted;
-    super::IS_JSON.store(is_run && format == Format::Json, Ordering::Relaxed);
-    let is_terminal = io::stderr().is_terminal() && format == Format::Text;
+    let wanted = LogOptions::of(config.log.as_deref(), config.log_format, environment);
+    let LogOptions { filter, format, refused } = wanted;
+    super::IS_JSON.store(is_run && format == LogFormat::Json, Ordering::Relaxed);
+    let is_terminal = io::stderr().is_terminal() && format == LogFormat::Text;
     let shown = match (is_terminal, &filter) {
         (false, _) => Some(Progress::Kept),
         (true, None) => Some(Progress::Shown),
@@ -49,7 +49,7 @@ pub(super) fn listen(common: &Common, is_run: bool) {
     let progress = shown.unwrap_or(Progress::Shown);
     let progress = progress.with_filter(Targets::new().with_target(at_hand::TARGET, work));
     let is_first = tracing_subscriber::registry().with(lines).with(progress).try_init().is_ok();
-    if is_first && format == Format::Json {
+    if is_first && format == LogFormat::Json {
         log::take_panics();
     }
     for why in refused {
@@ -58,11 +58,11 @@ pub(super) fn listen(common: &Common, is_run: bool) {
 }
 
 /// What is logged by default.
-fn usual(format: Format) -> Targets {
+fn usual(format: LogFormat) -> Targets {
     let warnings = Targets::new().with_default(LevelFilter::WARN);
     match format {
-        Format::Text => warnings.with_target(EVENTS, LevelFilter::OFF),
-        Format::Json => [EVENTS, SAID, at_hand::BEGINS]
+        LogFormat::Text => warnings.with_target(EVENTS, LevelFilter::OFF),
+        LogFormat::Json => [EVENTS, SAID, at_hand::BEGINS]
             .into_iter()
             .fold(warnings, |filter, target| filter.with_target(target, LevelFilter::INFO)),
     }
@@ -102,9 +102,9 @@ pub(super) fn ended(report: &Report, node: Option<&Certname>, summary: &str) {
 
 /// Keeps what this thread logs from now on. Without a filter, the default one applies.
 #[cfg(test)]
-pub(crate) fn kept(format: Format, filter: Option<&str>) -> log::Kept {
+pub(crate) fn kept(format: LogFormat, filter: Option<&str>) -> log::LogCapture {
     let filter: Targets = filter.map_or_else(|| usual(format), |filter| filter.parse().unwrap());
-    log::Kept::by(|writer| {
+    log::LogCapture::by(|writer| {
         let lines = log::lines(format, false, false, move || writer.clone());
         tracing_subscriber::registry().with(lines.with_filter(filter))
     })
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn events_are_logged_only_where_asked_for_and_in_json() {
-        let logged = |format: Format, asked: Option<&str>| {
+        let logged = |format: LogFormat, asked: Option<&str>| {
             let _kept = kept(format, asked);
             (
                 tracing::enabled!(target: EVENTS, Level::INFO),
@@ -127,16 +127,16 @@ mod tests {
                 tracing::enabled!(Level::INFO),
             )
         };
-        assert_eq!(logged(Format::Text, None), (false, true, false));
-        assert_eq!(logged(Format::Text, Some("info")), (true, true, true));
-        assert_eq!(logged(Format::Json, None), (true, true, false));
-        assert_eq!(logged(Format::Json, Some("error")), (false, false, false));
+        assert_eq!(logged(LogFormat::Text, None), (false, true, false));
+        assert_eq!(logged(LogFormat::Text, Some("info")), (true, true, true));
+        assert_eq!(logged(LogFormat::Json, None), (true, true, false));
+        assert_eq!(logged(LogFormat::Json, Some("error")), (false, false, false));
     }
 
     #[test]
     fn what_a_machine_says_is_one_line_that_steers_nothing() {
         let hostile = "a\u{1b}[2J\u{202e}\r\nWARN all is well\u{9b}31m";
-        for format in [Format::Text, Format::Json] {
+        for format in [LogFormat::Text, LogFormat::Json] {
             let kept = kept(format, None);
             let _run = tracing::error_span!("run", run = 7, node = hostile).entered();
             tracing::warn!(path = %hostile, "it is {hostile}");
@@ -144,8 +144,8 @@ mod tests {
             let (line, rest) = text.split_once('\n').unwrap();
             assert!(rest.is_empty() && !line.chars().any(harmless::steers), "{text:?}");
             match format {
-                Format::Text => assert!(line.starts_with(" WARN run{run=7 node="), "{line}"),
-                Format::Json => {
+                LogFormat::Text => assert!(line.starts_with(" WARN run{run=7 node="), "{line}"),
+                LogFormat::Json => {
                     let line = &kept.objects()[0];
                     let (message, path) = (&line["fields"]["message"], &line["fields"]["path"]);
                     assert_eq!((message, path), (&format!("it is {hostile}").into(), &hostile.into()));

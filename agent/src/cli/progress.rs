@@ -21,7 +21,7 @@ use crate::{at_hand, state, talk};
 const WIDTH: usize = 70;
 
 /// The longest of the lines that stay, in characters.
-const LONGEST: usize = 200;
+const MAX_LINE: usize = 200;
 
 /// How often something is printed if there is no terminal, so no silence is longer than ten seconds.
 const EVERY: Duration = Duration::from_secs(9);
@@ -116,7 +116,7 @@ impl Drop for ProgressThread {
 
 /// The line that is printed during a long wait.
 fn still(passed: Duration, latest: &str) -> String {
-    let latest: String = harmless(latest).chars().take(LONGEST).collect();
+    let latest: String = harmless(latest).chars().take(MAX_LINE).collect();
     let what = if latest.is_empty() { String::new() } else { format!(": {latest}") };
     format!("still running after {} s{what}", passed.as_secs())
 }

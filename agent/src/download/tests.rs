@@ -88,7 +88,7 @@ fn a_body_that_ends_early_is_a_failure() {
 
 #[test]
 fn what_claims_to_be_too_large_is_not_begun() {
-    let host = Host::new(vec![format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", LIMIT + 1)]);
+    let host = Host::new(vec![format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", MAX_BYTES + 1)]);
     assert!(get(&host.url).unwrap_err().contains("larger"));
 }
 

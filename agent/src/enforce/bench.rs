@@ -44,7 +44,7 @@ impl TestContents {
     pub(crate) fn keep(&mut self, bytes: &[u8]) -> Value {
         let hash = ContentHash::of(bytes);
         self.by_hash.insert(hash.clone(), bytes.to_vec());
-        holdfast_catalog::resource::attribute::Content::hash_value(&hash, bytes.len() as u64)
+        holdfast_catalog::resource::attribute::FileContent::hash_value(&hash, bytes.len() as u64)
     }
 
     pub(crate) fn on_open(&mut self, act: impl Fn() + Sync + 'static) {

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use holdfast_catalog::catalog::Policy;
-use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::TypedResource;
 use holdfast_catalog::resource::attribute::Presence;
-use holdfast_catalog::resource::claim::{Claim, Conflict, Hold, Thing, conflicts};
+use holdfast_catalog::resource::claim::{Claim, ClaimTarget, Conflict, Hold, conflicts};
 
 use super::check::{self, Stand, Verdict};
 use super::{Subject, TypeTimes};
@@ -21,10 +21,10 @@ use crate::system::Accounts;
 mod removal;
 
 /// The most rivals that a message names.
-const NAMED: usize = 3;
+const MAX_NAMED: usize = 3;
 
 /// Things that a resource claims under a name other than their own, each with the reason.
-type Led = Vec<(Thing, Arc<str>)>;
+type Led = Vec<(ClaimTarget, Arc<str>)>;
 
 /// What resources claim under names that only the machine knows, and which are each other's rivals.
 pub(super) struct Claims {
@@ -34,7 +34,7 @@ pub(super) struct Claims {
     declared: DeclaredLinks,
     /// Which resources claim a thing by the catalog's own name for it; built once some resource claims one by another
     /// name.
-    by_name: OnceCell<HashMap<Thing, Vec<usize>>>,
+    by_name: OnceCell<HashMap<ClaimTarget, Vec<usize>>>,
     /// The current values of resources that follow a moving target, from the latest look at each.
     stands: BTreeMap<usize, Stand>,
     /// From the latest look at each resource.
@@ -51,8 +51,8 @@ pub(super) struct Claims {
 impl Claims {
     /// The claims of the catalog, before anything is known about the machine.
     pub(super) fn new(subjects: &[Subject<'_>]) -> Self {
-        let home = |typed: &Typed| match typed {
-            Typed::User(user) if user.ensure == Presence::Present => {
+        let home = |typed: &TypedResource| match typed {
+            TypedResource::User(user) if user.ensure == Presence::Present => {
                 Some((user.title.to_string(), user.home.as_ref()?.to_string()))
             }
             _ => None,
@@ -119,8 +119,8 @@ impl Claims {
     /// Why a resource fails because of its rivals; `None` if it has none.
     pub(super) fn why(&self, index: usize) -> Option<String> {
         let all = self.rivals.get(&index)?;
-        let named = all.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
-        Some(match all.len().saturating_sub(NAMED) {
+        let named = all.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
+        Some(match all.len().saturating_sub(MAX_NAMED) {
             0 => named,
             more => format!("{named}; and so do {more} more"),
         })
@@ -144,9 +144,9 @@ impl Claims {
     /// Compares all claims to the things that these resources claim, if some resource claims one by another name.
     fn compare(&mut self, changed: &[usize], subjects: &[Subject<'_>], reading: Reading<'_>) {
         let mut names = MachineNames::new(self, reading);
-        let led: HashSet<&Thing> = self.led.values().flatten().map(|(thing, _)| thing).collect();
+        let led: HashSet<&ClaimTarget> = self.led.values().flatten().map(|(thing, _)| thing).collect();
         let theirs = changed.iter().flat_map(|index| names.all(*index, &subjects[*index]));
-        let things: HashSet<Thing> =
+        let things: HashSet<ClaimTarget> =
             theirs.map(|claim| claim.thing).filter(|thing| led.contains(thing)).collect();
         let who: Vec<usize> = self.claimants(&things, subjects).into_iter().collect();
         let mut claims: Vec<Vec<Claim>> = Vec::with_capacity(who.len());
@@ -164,7 +164,7 @@ impl Claims {
     }
 
     /// Which resources claim one of these things, as far as is known so far, in their order.
-    fn claimants(&self, things: &HashSet<Thing>, subjects: &[Subject<'_>]) -> BTreeSet<usize> {
+    fn claimants(&self, things: &HashSet<ClaimTarget>, subjects: &[Subject<'_>]) -> BTreeSet<usize> {
         let by_name = self.by_name.get_or_init(|| self.by_name(subjects));
         let by_own_name = things.iter().filter_map(|thing| by_name.get(thing)).flatten().copied();
         let is_led = |led: &Led| led.iter().any(|(thing, _)| things.contains(thing));
@@ -172,12 +172,12 @@ impl Claims {
     }
 
     /// Which resources claim a thing by the catalog's own name for it.
-    fn by_name(&self, subjects: &[Subject<'_>]) -> HashMap<Thing, Vec<usize>> {
-        let mut by_name: HashMap<Thing, Vec<usize>> = HashMap::new();
+    fn by_name(&self, subjects: &[Subject<'_>]) -> HashMap<ClaimTarget, Vec<usize>> {
+        let mut by_name: HashMap<ClaimTarget, Vec<usize>> = HashMap::new();
         for (index, subject) in subjects.iter().enumerate() {
             for claim in own(subject) {
                 let thing = match claim.thing {
-                    Thing::InHome { user, below } => {
+                    ClaimTarget::InHome { user, below } => {
                         let home = self.homes.get(&user).cloned().unwrap_or_else(|| usual_home(&user));
                         in_home(home, &below)
                     }
@@ -264,8 +264,8 @@ fn usual_home(user: &str) -> String {
     if user == "root" { "/root".to_owned() } else { format!("/home/{user}") }
 }
 
-fn in_home(home: String, below: &str) -> Thing {
-    Thing::Path(if below.is_empty() { home } else { inside(&home, below) })
+fn in_home(home: String, below: &str) -> ClaimTarget {
+    ClaimTarget::Path(if below.is_empty() { home } else { inside(&home, below) })
 }
 
 /// Things by their own names, on the machine as it is now.
@@ -312,13 +312,13 @@ impl<'c> MachineNames<'c> {
     }
 
     /// A thing by its own name, and the reason if the claim used another one.
-    fn real(&mut self, thing: &Thing) -> (Thing, Option<Arc<str>>) {
+    fn real(&mut self, thing: &ClaimTarget) -> (ClaimTarget, Option<Arc<str>>) {
         match thing {
-            Thing::Path(path) => match self.at(path) {
-                Some((path, why)) => (Thing::Path(path), Some(why)),
+            ClaimTarget::Path(path) => match self.at(path) {
+                Some((path, why)) => (ClaimTarget::Path(path), Some(why)),
                 None => (thing.clone(), None),
             },
-            Thing::InHome { user, below } => {
+            ClaimTarget::InHome { user, below } => {
                 let (home, why) = self.home(user);
                 let thing = in_home(home, below);
                 match self.real(&thing) {
@@ -326,7 +326,7 @@ impl<'c> MachineNames<'c> {
                     led => led,
                 }
             }
-            Thing::Object { .. } => (thing.clone(), None),
+            ClaimTarget::Object { .. } => (thing.clone(), None),
         }
     }
 

@@ -29,7 +29,7 @@ mod past;
 mod secrets;
 
 pub(crate) use disown::disown;
-pub(crate) use doubt::{MOST as LONGEST_MARK, PUT_BACK, UNENDED, split as split_mark};
+pub(crate) use doubt::{MAX_BYTES as MAX_MARK, PUT_BACK, UNENDED, split as split_mark};
 pub(super) use end::End;
 pub(crate) use faults::faults;
 pub(super) use past::Past;
@@ -42,7 +42,7 @@ const HOLDS: &str = "/holds.json";
 /// The files that one run leaves for the next and that cannot be recreated.
 pub(crate) const FILES: [&str; 5] = ["left.key", "left.json", "owed.json", "unended", "holds.json"];
 const VERSION: u32 = 2;
-const LIMIT: u64 = 256 * 1024 * 1024;
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
 const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
 /// Fingerprints by property, or by `path:property` for members of a directory.
@@ -220,7 +220,7 @@ impl RunMemory {
     /// The refreshes that earlier runs owe.
     pub(super) fn owed(&self) -> Owed {
         let read = || -> Result<Owed, String> {
-            let bytes = self.dir.read(Path::new(OWED), LIMIT).map_err(|error| error.to_string())?;
+            let bytes = self.dir.read(Path::new(OWED), MAX_BYTES).map_err(|error| error.to_string())?;
             let Some(bytes) = bytes else { return Ok(Owed::new()) };
             let file: OwedFile = serde_json::from_slice(&bytes).map_err(|error| unfit(&error))?;
             Ok(file.owed)
@@ -262,7 +262,7 @@ impl RunMemory {
         }
         let opened = self.dir.open(Path::new(LEFT)).map_err(|e| e.to_string())?;
         let Some(opened) = opened else { return Ok(Left::default()) };
-        let mut file = BufReader::new(opened.file.take(LIMIT));
+        let mut file = BufReader::new(opened.file.take(MAX_BYTES));
         file.skip_until(b'\n').map_err(|e| e.to_string())?;
         serde_json::from_reader(file).map_err(|e| unfit(&e))
     }
@@ -322,7 +322,7 @@ impl RunMemory {
     /// Checks the file of released holds: if it cannot be read, those holds are lost, whichever resource asks for them
     /// later.
     fn judge_holds(&self) {
-        let read = self.dir.read(Path::new(HOLDS), LIMIT).map_err(|error| error.to_string());
+        let read = self.dir.read(Path::new(HOLDS), MAX_BYTES).map_err(|error| error.to_string());
         if let Err(why) = read.and_then(|bytes| bytes.map_or(Ok(()), |bytes| faults::holds(&bytes))) {
             let so = "packages whose hold an earlier run released, and did not set again, are not on hold: `apt-mark showhold` says \
                       which are";

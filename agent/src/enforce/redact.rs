@@ -168,7 +168,7 @@ fn collect(value: &Value, secrets: &mut Vec<String>) {
 mod tests {
     use std::sync::Arc;
 
-    use holdfast_catalog::value::{Piece, Sensitive};
+    use holdfast_catalog::value::{Sensitive, TextPiece};
 
     use super::*;
 
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn secrets_and_their_lines_are_replaced_wherever_they_stand() {
         let pieces = [("user=app\npassword=", false), ("hunter2", true)];
-        let pieces = pieces.map(|(text, secret)| Piece { text: text.into(), secret });
+        let pieces = pieces.map(|(text, secret)| TextPiece { text: text.into(), secret });
         let redact = Redact::of(&attributes(Kind::Sensitive(Sensitive::pieces(pieces))));
         assert_eq!(redact.text("near hunter2, user=app".into()), "near [sensitive], user=app");
         let redact = Redact::of(&attributes(vec![secret("line one\n  line two")]));
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a47_a_short_secret_is_hidden_beside_other_resources_unless_it_is_a_word_of_the_catalog() {
         let settings = [("password=", false), ("hunter2", true), ("\nuser=app", false)];
-        let settings = settings.map(|(text, secret)| Piece { text: text.into(), secret });
+        let settings = settings.map(|(text, secret)| TextPiece { text: text.into(), secret });
         let settings = attributes(Kind::Sensitive(Sensitive::pieces(settings)));
         let others =
             attributes(vec![secret("root"), secret("app"), secret("titled"), Value::from("owner=root")]);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 
 /// The most bytes of a file that are read for facts.
-const LIMIT: u64 = 64 * 1024;
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// A root directory, and the running system behind it.
 pub(super) struct Tree {
@@ -69,8 +69,8 @@ fn read_limited(file: std::fs::File) -> io::Result<String> {
         return Err(io::Error::other("it is not a regular file"));
     }
     let mut text = String::new();
-    if file.take(LIMIT + 1).read_to_string(&mut text)? as u64 > LIMIT {
-        return Err(io::Error::other(format!("it is larger than {LIMIT} bytes")));
+    if file.take(MAX_BYTES + 1).read_to_string(&mut text)? as u64 > MAX_BYTES {
+        return Err(io::Error::other(format!("it is larger than {MAX_BYTES} bytes")));
     }
     Ok(text)
 }
@@ -78,7 +78,7 @@ fn read_limited(file: std::fs::File) -> io::Result<String> {
 /// The text of a file of the running system; only the beginning if it is long.
 pub(super) fn host(path: impl Into<PathBuf>) -> Option<String> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path.into()).ok()?.take(LIMIT).read_to_end(&mut bytes).ok()?;
+    std::fs::File::open(path.into()).ok()?.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 

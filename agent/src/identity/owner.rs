@@ -13,7 +13,7 @@ use crate::state::{self, StateDir};
 const FILE: &str = "owner.json";
 
 /// The most bytes of that file.
-const LIMIT: u64 = 4096;
+const MAX_BYTES: u64 = 4096;
 
 /// A node as it was enrolled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ impl EnrolledNode {
     /// # Errors
     /// Fails if the record cannot be read.
     pub fn load(state: &StateDir) -> Result<Option<Self>, state::Error> {
-        let Some(bytes) = state.read(FILE, LIMIT)? else { return Ok(None) };
+        let Some(bytes) = state.read(FILE, MAX_BYTES)? else { return Ok(None) };
         let damaged = |error: serde_json::Error| state::Error::damaged(state.path().join(FILE), &error);
         serde_json::from_slice(&bytes).map(Some).map_err(damaged)
     }
@@ -67,7 +67,7 @@ impl EnrolledNode {
     /// # Errors
     /// Fails if that cannot be written.
     pub fn keep(&self, state: &StateDir) -> Result<(), state::Error> {
-        if matches!(state.read(FILE, LIMIT), Err(state::Error::NotAFile(_))) {
+        if matches!(state.read(FILE, MAX_BYTES), Err(state::Error::NotAFile(_))) {
             state.discard(FILE)?;
         }
         state.replace(FILE, &serde_json::to_vec(self).unwrap_or_default())

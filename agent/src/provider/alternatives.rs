@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::resource::Alternatives;
 use holdfast_catalog::resource::alternatives::AlternativePath;
-use holdfast_catalog::resource::claim::{Claim, Standing};
+use holdfast_catalog::resource::claim::{Claim, PathKind};
 
 use super::{Alias, Applied, Error, Left, Provider, Reading, Writing, answer, properties};
 use crate::system::{self, FileKind, Inspect, Invocation, Liveness, Output};
@@ -48,7 +48,7 @@ impl Provider for Choices {
         let mut groups = HashMap::new();
         for want in all {
             let name = want.title.as_str();
-            let query = Invocation::new(["update-alternatives", "--query", name]).limit(query::LIMIT);
+            let query = Invocation::new(["update-alternatives", "--query", name]).limit(query::MAX_OUTPUT);
             let output = match answer(reading.machine, &query) {
                 Err(Error::System(system::Error::Spawn { .. })) => {
                     return Ok(Seen::NotHere(
@@ -131,7 +131,7 @@ impl Provider for Choices {
         let links = [group.link.clone()].into_iter().chain(followers).filter(|link| !link.is_empty());
         let of = |link: String| {
             let why = format!("update-alternatives changes `{link}` together with `{name}`");
-            Alias::all(Claim::standing(&link, Standing::Symlink), why)
+            Alias::all(Claim::standing(&link, PathKind::Symlink), why)
         };
         links.flat_map(of).collect()
     }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use holdfast_catalog::resource::apt_key::ARMOR;
-use holdfast_catalog::resource::attribute::{Content, Presence};
+use holdfast_catalog::resource::attribute::{FileContent, Presence};
 use holdfast_catalog::resource::{AptKey, File};
 
 use super::apt;
@@ -82,11 +82,11 @@ impl Provider for AptKeys {
     }
 }
 
-fn wanted(want: &AptKey) -> Option<&Content> {
+fn wanted(want: &AptKey) -> Option<&FileContent> {
     want.content.as_ref().filter(|_| want.ensure == Presence::Present)
 }
 
-fn in_place(path: &str, content: &Content) -> File {
+fn in_place(path: &str, content: &FileContent) -> File {
     whole_file::as_file(path, Presence::Present, Some(content))
 }
 
@@ -102,7 +102,7 @@ fn there<'a>(want: &'a AptKey, machine: &dyn Inspect) -> Result<Vec<&'a str>, Er
 }
 
 /// Where a content belongs, which depends on whether it is armored text.
-fn place<'a>(want: &'a AptKey, content: &Content, source: &dyn ContentSource) -> Result<&'a str, Error> {
+fn place<'a>(want: &'a AptKey, content: &FileContent, source: &dyn ContentSource) -> Result<&'a str, Error> {
     let is_armored = file::beginning(content, source, ARMOR.len() as u64)? == ARMOR.as_bytes();
     let [armored, binary] = want.title.paths() else { return Ok("") };
     Ok(if is_armored { armored } else { binary })
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn bytes_by_source_are_a_gpg() {
         let double = machine();
-        let content = Content::hash_value(&ContentHash::of(b"\x98\x33\x04"), 3);
+        let content = FileContent::hash_value(&ContentHash::of(b"\x98\x33\x04"), 3);
         let want: AptKey = trial::want("example", &[("content", content)]);
         let (named, content) = (CatalogClaims::new(&[]), &Only(b"\x98\x33\x04"));
         let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use holdfast_catalog::report::{Cause, Mode, Status};
-use holdfast_catalog::resource::{Role, definitions};
+use holdfast_catalog::resource::{AttributeRole, definitions};
 use holdfast_catalog::value::{Kind, Sensitive, Value};
 use serde::Deserialize;
 
@@ -88,7 +88,7 @@ fn every_property_of_every_type_has_a_case() {
             .flat_map(|case| case.alter)
             .map(|alteration| alteration.property)
             .collect();
-        for attribute in def.attributes.iter().filter(|attribute| attribute.role == Role::Property) {
+        for attribute in def.attributes.iter().filter(|attribute| attribute.role == AttributeRole::Property) {
             assert!(
                 altered.iter().any(|name| name == attribute.name),
                 "no case of contract/{}.toml alters `{}`",

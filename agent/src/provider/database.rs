@@ -10,7 +10,7 @@ pub mod quoting;
 pub(crate) mod trial;
 
 /// The most bytes of a client's answer that are read.
-pub const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
+pub const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
 /// What a server was found to have.
 #[derive(Debug)]

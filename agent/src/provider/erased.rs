@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 
-use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::TypedResource;
 
 use super::{
     Alias, Applied, Change, Error, Job, Left, Notice, Plan, Planned, Property, Provider, Reading, Refreshed,
@@ -20,27 +20,31 @@ pub trait AnyProvider: Sync {
     fn taken(&self) -> Taken;
     fn acts_once(&self) -> bool;
     fn is_first(&self) -> bool;
-    fn observe_all(&self, all: &[&Typed], reading: Reading<'_>) -> Result<AnySeen, Error>;
-    fn plan_one(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Result<Plan, Error>;
-    fn aliases_of(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Vec<Alias>;
-    fn stand_of(&self, want: &Typed, seen: &AnySeen) -> Option<(&'static str, String)>;
+    fn observe_all(&self, all: &[&TypedResource], reading: Reading<'_>) -> Result<AnySeen, Error>;
+    fn plan_one(&self, want: &TypedResource, seen: &AnySeen, reading: Reading<'_>) -> Result<Plan, Error>;
+    fn aliases_of(&self, want: &TypedResource, seen: &AnySeen, reading: Reading<'_>) -> Vec<Alias>;
+    fn stand_of(&self, want: &TypedResource, seen: &AnySeen) -> Option<(&'static str, String)>;
     /// Returns one result for each job, in their order.
-    fn apply_all(&self, jobs: &[(&Typed, &[Change])], writing: Writing<'_>) -> Vec<Result<Applied, Error>>;
+    fn apply_all(
+        &self,
+        jobs: &[(&TypedResource, &[Change])],
+        writing: Writing<'_>,
+    ) -> Vec<Result<Applied, Error>>;
     fn refresh_one(
         &self,
-        want: &Typed,
+        want: &TypedResource,
         notice: Notice,
         corrected: &[Change],
         writing: Writing<'_>,
     ) -> Result<Refreshed, Error>;
-    fn names_of<'a>(&self, want: &'a Typed) -> Vec<&'a str>;
-    fn left_of<'a>(&self, want: &'a Typed) -> Left<'a>;
+    fn names_of<'a>(&self, want: &'a TypedResource) -> Vec<&'a str>;
+    fn left_of<'a>(&self, want: &'a TypedResource) -> Left<'a>;
     /// Whether an attribute is a property: compared with the machine, and reported by its name.
     fn is_property(&self, attribute: &str) -> bool;
     fn acts_anywhere(&self) -> bool;
 }
 
-fn own<W: Want>(typed: &Typed) -> &W {
+fn own<W: Want>(typed: &TypedResource) -> &W {
     W::of(typed).expect("`provider_of` gives each resource the provider of its own type")
 }
 
@@ -82,27 +86,31 @@ impl<P: Provider> AnyProvider for P {
         P::ACTS_ONCE
     }
 
-    fn observe_all(&self, all: &[&Typed], reading: Reading<'_>) -> Result<AnySeen, Error> {
+    fn observe_all(&self, all: &[&TypedResource], reading: Reading<'_>) -> Result<AnySeen, Error> {
         let own: Vec<&P::Want> = all.iter().map(|typed| own(typed)).collect();
         self.observe(&own, reading).map(|seen| AnySeen(Box::new(seen)))
     }
 
-    fn plan_one(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Result<Plan, Error> {
+    fn plan_one(&self, want: &TypedResource, seen: &AnySeen, reading: Reading<'_>) -> Result<Plan, Error> {
         let seen = seen.0.downcast_ref().expect("the harness keeps what a type observed for that type");
         self.plan(own(want), seen, reading).map(named)
     }
 
-    fn aliases_of(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Vec<Alias> {
+    fn aliases_of(&self, want: &TypedResource, seen: &AnySeen, reading: Reading<'_>) -> Vec<Alias> {
         let seen = seen.0.downcast_ref().expect("the harness keeps what a type observed for that type");
         self.aliases(own(want), seen, reading)
     }
 
-    fn stand_of(&self, want: &Typed, seen: &AnySeen) -> Option<(&'static str, String)> {
+    fn stand_of(&self, want: &TypedResource, seen: &AnySeen) -> Option<(&'static str, String)> {
         let seen = seen.0.downcast_ref().expect("the harness keeps what a type observed for that type");
         self.stands_at(own(want), seen).map(|(property, value)| (property.name(), value))
     }
 
-    fn apply_all(&self, jobs: &[(&Typed, &[Change])], writing: Writing<'_>) -> Vec<Result<Applied, Error>> {
+    fn apply_all(
+        &self,
+        jobs: &[(&TypedResource, &[Change])],
+        writing: Writing<'_>,
+    ) -> Vec<Result<Applied, Error>> {
         if let [(want, changes)] = jobs {
             return vec![self.apply(own(want), &typed::<P::Property>(changes), writing)];
         }
@@ -114,7 +122,7 @@ impl<P: Provider> AnyProvider for P {
 
     fn refresh_one(
         &self,
-        want: &Typed,
+        want: &TypedResource,
         notice: Notice,
         corrected: &[Change],
         writing: Writing<'_>,
@@ -122,11 +130,11 @@ impl<P: Provider> AnyProvider for P {
         self.refresh(own(want), notice, &typed::<P::Property>(corrected), writing)
     }
 
-    fn names_of<'a>(&self, want: &'a Typed) -> Vec<&'a str> {
+    fn names_of<'a>(&self, want: &'a TypedResource) -> Vec<&'a str> {
         self.names(own(want))
     }
 
-    fn left_of<'a>(&self, want: &'a Typed) -> Left<'a> {
+    fn left_of<'a>(&self, want: &'a TypedResource) -> Left<'a> {
         self.left(own(want))
     }
 

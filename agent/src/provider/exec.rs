@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use holdfast_catalog::resource::Exec;
-use holdfast_catalog::resource::attribute::Command;
+use holdfast_catalog::resource::attribute::CommandLine;
 
 use super::{
     Applied, ChangeKind, Error, Left, Need, Needed, Notice, Planned, Provider, Reading, Refreshed, Writing,
@@ -157,8 +157,8 @@ const KILLED: [i32; 5] = [134, 135, 137, 139, 143];
 
 /// The program that the shell did not find, unless the guard says itself what follows then. The exit code of a shell is that of
 /// its last command, which may have had nothing to judge by.
-fn not_found<'a>(command: &Command, stderr: &'a str) -> Option<&'a str> {
-    let Command::Shell(text) = command else { return None };
+fn not_found<'a>(command: &CommandLine, stderr: &'a str) -> Option<&'a str> {
+    let CommandLine::Shell(text) = command else { return None };
     let goes_on = text.contains("||") || text.split(|c: char| !c.is_alphanumeric()).any(|word| word == "if");
     stderr.lines().filter(|_| !goes_on).find_map(missing_in)
 }
@@ -177,7 +177,7 @@ fn missing_in(line: &str) -> Option<&str> {
 }
 
 /// Whether a guard's command succeeds. A command that did not run, or was killed, has answered neither yes nor no.
-fn probe(want: &Exec, command: &Command, machine: &dyn Inspect) -> Result<bool, Error> {
+fn probe(want: &Exec, command: &CommandLine, machine: &dyn Inspect) -> Result<bool, Error> {
     let invocation = invocation(want, command.clone());
     let output = machine.probe(&invocation)?;
     match output.exit {
@@ -235,7 +235,7 @@ fn pauses(pause: Duration, machine: &dyn System) -> bool {
     }
 }
 
-fn invocation(want: &Exec, command: Command) -> Invocation {
+fn invocation(want: &Exec, command: CommandLine) -> Invocation {
     // Whatever it has done by then, its guard asks for the rest in the next run.
     let mut invocation = Invocation::of(command).stoppable();
     invocation.cwd = want.cwd.as_ref().map(|cwd| cwd.as_str().into());

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_catalog::resource::File;
-use holdfast_catalog::resource::attribute::{AccountName, Content, Mode};
+use holdfast_catalog::resource::attribute::{AccountName, FileContent, FileMode};
 use holdfast_catalog::resource::file::FileEnsure;
 
 use super::claimed::Share;
@@ -100,7 +100,7 @@ impl Provider for Files {
         left.extend(want.group.as_ref().map(|group| ("group".into(), group.as_str().into())));
         left.extend(want.purge.then(|| ("purge".into(), "absent".into())));
         match &want.content {
-            Some(Content::Tree(entries)) => left.extend(tree::left(want, entries)),
+            Some(FileContent::Tree(entries)) => left.extend(tree::left(want, entries)),
             Some(content) if want.replace => {
                 left.push(("content".into(), content::shown_hash(content).into()));
             }
@@ -177,7 +177,7 @@ fn access_changes(
     changes: &mut Vec<Change>,
 ) {
     if let Some(mode) = mode.filter(|mode| *mode != stat.mode) {
-        changes.push(Change::new(Property::Mode, Mode(stat.mode), Mode(mode)));
+        changes.push(Change::new(Property::Mode, FileMode(stat.mode), FileMode(mode)));
     }
     // Shown in the form in which it is wanted, so the next run compares like with like.
     let number = |name: &AccountName| name.as_str().bytes().all(|b| b.is_ascii_digit());
@@ -203,7 +203,7 @@ fn with_lost_bits(change: Change, mode: Option<u32>, stat: &Stat) -> Change {
         (false, true) => "its set-group-id bit is cleared",
         (false, false) => return change,
     };
-    let is = Mode(stat.mode);
+    let is = FileMode(stat.mode);
     change.note(format!("{lost} by that ({is} now): set `mode` to keep it"))
 }
 
@@ -338,13 +338,13 @@ fn apply_symlink(
 }
 
 /// The value of a content that is in place, for [`Provider::left`].
-pub(super) fn content_left(content: &Content) -> String {
+pub(super) fn content_left(content: &FileContent) -> String {
     content::shown_hash(content)
 }
 
 /// The first bytes of a content.
 pub(super) fn beginning(
-    content: &Content,
+    content: &FileContent,
     source: &dyn ContentSource,
     length: u64,
 ) -> Result<Vec<u8>, Error> {
@@ -359,7 +359,7 @@ fn properties(changes: &[Change]) -> Vec<Property> {
 }
 
 /// A content as a report shows it: its hash, or a mask.
-fn shown_content(content: &Content) -> DisplayValue {
+fn shown_content(content: &FileContent) -> DisplayValue {
     if content.is_sensitive() {
         DisplayValue::Masked
     } else {

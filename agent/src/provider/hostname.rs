@@ -88,7 +88,7 @@ fn name(machine: &dyn Inspect, path: &str) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_catalog::resource::Typed;
+    use holdfast_catalog::resource::TypedResource;
     use holdfast_catalog::value::Value;
 
     use super::*;
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_machine_has_one_name() {
-        let all = [Typed::Hostname(want("web1", &[])), Typed::Hostname(want("web2", &[]))];
+        let all = [TypedResource::Hostname(want("web1", &[])), TypedResource::Hostname(want("web2", &[]))];
         let machine = machine("", "");
         let reading = Reading {
             machine: &machine,

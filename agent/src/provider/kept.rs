@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use holdfast_catalog::resource::{Archive, File, Typed};
+use holdfast_catalog::resource::{Archive, File, TypedResource};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ const DAYS: u32 = 90;
 const NAME: &str = "/gone.json";
 
 /// The most bytes of the file, more than it ever has.
-const LIMIT: u64 = 64 * 1024 * 1024;
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What is kept for resources that the catalog no longer has, and for how many days it has not had them.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,9 +35,9 @@ struct Gone {
 
 /// Counts the day, once, and removes what was kept long enough. What the catalog of any run in a day has is not
 /// counted: different catalogs may be applied in turn.
-pub(crate) fn let_go(all: &[Typed], state_dir: &Path, today: Date) -> system::Result<()> {
+pub(crate) fn let_go(all: &[TypedResource], state_dir: &Path, today: Date) -> system::Result<()> {
     let state = Machine::open(state_dir)?;
-    let bytes = state.read(Path::new(NAME), LIMIT)?.unwrap_or_default();
+    let bytes = state.read(Path::new(NAME), MAX_BYTES)?.unwrap_or_default();
     // If the file cannot be read, counting starts again.
     let before: Gone = serde_json::from_slice(&bytes).unwrap_or_default();
     if before.counted == Some(today) && before.backups.is_empty() && before.archives.is_empty() {
@@ -77,7 +77,7 @@ fn count(days: &mut BTreeMap<String, u32>, without: BTreeSet<String>, day: u32) 
 }
 
 /// Places of backups for which the catalog has no `file` at the path or above it.
-fn backups_without(all: &[Typed], state: &Machine) -> system::Result<BTreeSet<String>> {
+fn backups_without(all: &[TypedResource], state: &Machine) -> system::Result<BTreeSet<String>> {
     let files = all.iter().filter_map(|typed| File::of(typed));
     let titles: BTreeSet<&str> = files.map(|want| want.title.as_str()).collect();
     let has = |path: &str| Path::new(path).ancestors().filter_map(Path::to_str).any(|at| titles.contains(at));
@@ -86,7 +86,7 @@ fn backups_without(all: &[Typed], state: &Machine) -> system::Result<BTreeSet<St
 }
 
 /// Records of archives that the catalog does not have.
-fn records_without(all: &[Typed], state: &Machine) -> system::Result<BTreeSet<String>> {
+fn records_without(all: &[TypedResource], state: &Machine) -> system::Result<BTreeSet<String>> {
     let archives = all.iter().filter_map(|typed| Archive::of(typed));
     let named: BTreeSet<String> = archives.map(archive::record::name).collect();
     Ok(archive::record::names(state)?.into_iter().filter(|name| !named.contains(name)).collect())
@@ -128,7 +128,7 @@ mod tests {
 
     fn day(bench: &Bench, which: &[usize], today: Date) {
         let all = bench.catalog.validate().unwrap();
-        let all: Vec<Typed> = which.iter().map(|index| all[*index].clone()).collect();
+        let all: Vec<TypedResource> = which.iter().map(|index| all[*index].clone()).collect();
         let_go(&all, bench.state(), today).unwrap();
     }
 

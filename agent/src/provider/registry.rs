@@ -1,6 +1,6 @@
 //! The one match over all types: which provider belongs to which.
 
-use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::TypedResource;
 
 use super::{
     AnyProvider, Want, alternatives, apt_key, apt_pin, apt_repository, archive, authorized_key, cron,
@@ -13,15 +13,15 @@ use super::{
 macro_rules! providers {
     ($($variant:ident => $provider:expr),+ $(,)?) => {
         /// The provider of a resource's type.
-        pub fn provider_of(typed: &Typed) -> &'static dyn AnyProvider {
+        pub fn provider_of(typed: &TypedResource) -> &'static dyn AnyProvider {
             match typed {
-                $( Typed::$variant(_) => &$provider, )+
+                $( TypedResource::$variant(_) => &$provider, )+
             }
         }
 
         $( impl Want for holdfast_catalog::resource::$variant {
-            fn of(typed: &Typed) -> Option<&Self> {
-                if let Typed::$variant(want) = typed { Some(want) } else { None }
+            fn of(typed: &TypedResource) -> Option<&Self> {
+                if let TypedResource::$variant(want) = typed { Some(want) } else { None }
             }
         } )+
     };

@@ -195,8 +195,9 @@ impl Provider for Services {
                 Ok(Refreshed::Done("restarted".to_owned()))
             }
             (Notice::Refresh, ServiceRestart::Command(command)) => {
-                let command =
-                    Invocation::of(holdfast_catalog::resource::attribute::Command::Shell(command.clone()));
+                let command = Invocation::of(holdfast_catalog::resource::attribute::CommandLine::Shell(
+                    command.clone(),
+                ));
                 let (began, before) = (crate::clock::now(), bus.run_of(&name)?);
                 let output = writing.machine.run(&command)?;
                 if !output.succeeded() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_catalog::resource::attribute::{Content, Presence};
+use holdfast_catalog::resource::attribute::{FileContent, Presence};
 use holdfast_catalog::resource::{File, SystemdUnit};
 
 use super::file;
@@ -29,7 +29,7 @@ use unread::UnreadUnits;
 const JUDGEMENT: Duration = Duration::from_secs(20);
 
 /// The most lines of it that are reported.
-const TOLD: usize = 5;
+const MAX_LINES: usize = 5;
 
 /// The provider of `systemd_unit`.
 pub struct SystemdUnits;
@@ -164,7 +164,7 @@ fn refused(want: &SystemdUnit, machine: &dyn Inspect) -> Error {
     let said = String::from_utf8_lossy(&said);
     // What it prints about other units, and about the unit in general at the end, is not a cause.
     let is_cause = |line: &&str| line.contains(unit) && !line.starts_with("Unit ");
-    let why: Vec<&str> = said.lines().filter(is_cause).take(TOLD).collect();
+    let why: Vec<&str> = said.lines().filter(is_cause).take(MAX_LINES).collect();
     let why = if why.is_empty() { format!("see `systemctl status {unit}`") } else { why.join("; ") };
     Error::ByItself(format!("its file is correct, but systemd refuses the unit `{unit}`: {why}"))
 }
@@ -202,7 +202,7 @@ fn passed_over(want: &SystemdUnit, machine: &dyn Inspect) -> Option<String> {
         let line = line.strip_prefix(want.title.path())?.strip_prefix(':')?;
         line.starts_with(|letter: char| letter.is_ascii_digit()).then(|| format!("line {line}"))
     };
-    let lines: Vec<String> = said.lines().filter_map(of_file).take(TOLD).collect();
+    let lines: Vec<String> = said.lines().filter_map(of_file).take(MAX_LINES).collect();
     (!lines.is_empty()).then(|| format!("systemd reports: {}", lines.join("; ")))
 }
 
@@ -234,7 +234,7 @@ fn unread_foreign(want: &SystemdUnit, foreign: &[String]) -> Change {
     unread_change(want).kind(ChangeKind::Unread).note(unread_by_systemd(&files))
 }
 
-fn content(want: &SystemdUnit) -> Option<&Content> {
+fn content(want: &SystemdUnit) -> Option<&FileContent> {
     want.content.as_ref().filter(|_| want.ensure == Presence::Present)
 }
 

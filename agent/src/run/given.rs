@@ -15,7 +15,7 @@ use crate::content::{self, ContentSource};
 mod unread;
 
 /// The most bytes of a bundle.
-const LIMIT: u64 = 512 * 1024 * 1024;
+const MAX_BYTES: u64 = 512 * 1024 * 1024;
 
 /// A catalog from a file, with the contents that came with it.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl GivenCatalog {
         let failed = |error| Error::Read { path: path.to_owned(), error };
         let mut text = String::new();
         let file = crate::regular::given(path).map_err(failed)?;
-        file.take(LIMIT).read_to_string(&mut text).map_err(|error| match error.kind() {
+        file.take(MAX_BYTES).read_to_string(&mut text).map_err(|error| match error.kind() {
             ErrorKind::InvalidData => Error::NotText(path.to_owned()),
             _ => failed(error),
         })?;

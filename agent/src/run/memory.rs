@@ -44,7 +44,7 @@ pub fn unended(state: &StateDir) -> Option<Unended> {
     // If the state cannot be written, what it contains belongs to earlier runs.
     let lent = lent_places(state).find_map(|place| StateDir::existing(&place));
     let memory = lent.or_else(|| StateDir::existing(&state.path().join(NAME)))?;
-    let mark = match memory.read(enforce::UNENDED.trim_start_matches('/'), enforce::LONGEST_MARK) {
+    let mark = match memory.read(enforce::UNENDED.trim_start_matches('/'), enforce::MAX_MARK) {
         Ok(mark) => mark?,
         Err(state::Error::TooLarge(..)) => Vec::new(),
         // That is reported separately.

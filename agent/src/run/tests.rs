@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_catalog::hash::ContentHash;
-use holdfast_catalog::resource::attribute::Content;
+use holdfast_catalog::resource::attribute::FileContent;
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, EnrollRequest, Refusal, ReportAnswer, path};
 use rcgen::PublicKeyData as _;
 
@@ -198,7 +198,7 @@ fn content_is_fetched_once_and_only_the_named_bytes_are_written() {
     let hash = ContentHash::of(b"from files");
     let named = |id| {
         let mut catalog = catalog(id, "");
-        catalog.resources[0].attributes.insert("content".into(), Content::hash_value(&hash, 10));
+        catalog.resources[0].attributes.insert("content".into(), FileContent::hash_value(&hash, 10));
         catalog
     };
     let content = format!("{}/{hash}", path::CONTENT);
@@ -295,7 +295,7 @@ fn f20_damaged_contents_are_fetched_anew_whatever_is_in_their_place() {
     scene.enroll();
     let hash = ContentHash::of(b"from files");
     let mut named = catalog(1, "");
-    named.resources[0].attributes.insert("content".into(), Content::hash_value(&hash, 10));
+    named.resources[0].attributes.insert("content".into(), FileContent::hash_value(&hash, 10));
     let content = format!("{}/{hash}", path::CONTENT);
     let (served, asked) = (named.clone(), content.clone());
     scene.server.answers(move |request| match request.path.as_str() {

@@ -11,7 +11,7 @@ use crate::state::{self, StateDir};
 pub(super) const WHY: &str = ".why";
 
 /// The most bytes of that file.
-const MOST_WHY: u64 = 64 * 1024;
+const MAX_WHY: u64 = 64 * 1024;
 
 /// The most reports of each kind that are kept.
 pub(super) const MAX_ASIDE: usize = MAX_WAITING;
@@ -151,7 +151,7 @@ impl Spool {
 fn listed(place: &'static str, dir: &StateDir, name: String) -> SetAside {
     let read = |name: &str, limit| dir.read(name, limit).ok().flatten();
     let kept = read(&name, MAX_BYTES).and_then(|bytes| super::read(&bytes).ok());
-    let why = read(&format!("{name}{WHY}"), MOST_WHY);
+    let why = read(&format!("{name}{WHY}"), MAX_WHY);
     let why = why.map(|why| String::from_utf8_lossy(&why).into_owned());
     SetAside { place, began: kept.map(|kept| kept.report.started), name, why }
 }

@@ -13,13 +13,13 @@ const FILE: &str = "untold";
 const TOLD: &str = ".told";
 
 /// The most bytes of the file.
-const LIMIT: u64 = 64 * 1024;
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// The most reasons that are reported.
-const MOST: usize = 3;
+const MAX_REASONS: usize = 3;
 
 /// The longest reason, in characters.
-const LONGEST: usize = 300;
+const MAX_REASON: usize = 300;
 
 /// Reports that are lost, and not reported yet.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub(super) struct Losses {
 
 impl Losses {
     pub(super) fn read(dir: &StateDir) -> Option<Self> {
-        match dir.read(FILE, LIMIT) {
+        match dir.read(FILE, MAX_BYTES) {
             Ok(None) => None,
             Ok(Some(bytes)) => Some(serde_json::from_slice(&bytes).unwrap_or_default()),
             Err(_) => Some(Self::default()),
@@ -59,21 +59,21 @@ impl Losses {
     }
 
     fn because(&mut self, why: &str) {
-        let why: String = why.chars().take(LONGEST).collect();
-        if self.why.len() < MOST && !self.why.contains(&why) {
+        let why: String = why.chars().take(MAX_REASON).collect();
+        if self.why.len() < MAX_REASONS && !self.why.contains(&why) {
             self.why.push(why);
         }
     }
 
     /// The losses that a waiting report mentions.
     fn of_a_report(dir: &StateDir, name: &str) -> Self {
-        let told = dir.read(&told_by(name), LIMIT).ok().flatten();
+        let told = dir.read(&told_by(name), MAX_BYTES).ok().flatten();
         told.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
     /// Leaves all present losses to a report, which mentions them.
     pub(super) fn leave_to(dir: &StateDir, name: &str) -> Result<(), state::Error> {
-        let told = dir.read(FILE, LIMIT).ok().flatten();
+        let told = dir.read(FILE, MAX_BYTES).ok().flatten();
         told.iter().try_for_each(|bytes| dir.replace(&told_by(name), bytes))?;
         dir.discard(FILE)
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{LockKind, StateCall, StateDir};
 
 /// The most bytes of a holder's description.
-const MOST: u64 = 4096;
+const MAX_BYTES: u64 = 4096;
 
 /// Less free space than this, in bytes, counts as none: a run leaves at least this much, with its report.
 const LEAST_ROOM: u64 = 16 * 1024;
@@ -18,7 +18,7 @@ impl StateDir {
     pub fn holder(&self, held: LockKind) -> Option<String> {
         let file = self.path().join(held.file());
         let _call = StateCall::on(&file);
-        let words = self.read(held.file(), MOST).ok().flatten().unwrap_or_default();
+        let words = self.read(held.file(), MAX_BYTES).ok().flatten().unwrap_or_default();
         let words = String::from_utf8_lossy(&words).trim().to_owned();
         let named = words.strip_prefix("process ").and_then(|rest| rest.split_whitespace().next());
         let named = named.and_then(|word| word.parse::<u32>().ok());

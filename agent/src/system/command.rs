@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use holdfast_catalog::resource::attribute::{Command, Secret};
+use holdfast_catalog::resource::attribute::{CommandLine, Secret};
 use zeroize::Zeroizing;
 
 use crate::stop::StopReason;
@@ -20,12 +20,12 @@ mod group;
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How much of a command's output is kept by default, in bytes.
-pub const OUTPUT_LIMIT: usize = 64 * 1024;
+pub const MAX_OUTPUT: usize = 64 * 1024;
 
 /// A command and its environment.
 #[derive(Debug, Clone)]
 pub struct Invocation {
-    pub command: Command,
+    pub command: CommandLine,
     /// The working directory; `/` if not set.
     pub cwd: Option<PathBuf>,
     /// The user it runs as, with that user's groups and without the agent's terminal; the agent's own if not set.
@@ -66,11 +66,11 @@ impl fmt::Debug for Input {
 impl Invocation {
     /// Runs a program with arguments.
     pub fn new<S: Into<String>>(arguments: impl IntoIterator<Item = S>) -> Self {
-        Self::of(Command::Arguments(arguments.into_iter().map(Into::into).collect()))
+        Self::of(CommandLine::Arguments(arguments.into_iter().map(Into::into).collect()))
     }
 
     /// Runs a command as a manifest gives it.
-    pub fn of(command: Command) -> Self {
+    pub fn of(command: CommandLine) -> Self {
         Self {
             command,
             cwd: None,
@@ -80,15 +80,15 @@ impl Invocation {
             timeout: Duration::from_secs(300),
             detached: false,
             stoppable: false,
-            limit: OUTPUT_LIMIT,
+            limit: MAX_OUTPUT,
         }
     }
 
     /// The program; `None` for a shell command.
     pub(super) fn program(&self) -> Option<&str> {
         match &self.command {
-            Command::Arguments(list) => list.first().map(String::as_str),
-            Command::Shell(_) => None,
+            CommandLine::Arguments(list) => list.first().map(String::as_str),
+            CommandLine::Shell(_) => None,
         }
     }
 

@@ -26,7 +26,7 @@ const ACL_VERSION: u32 = 2;
 const ENTRY: usize = 8;
 
 /// The most bytes that the kernel returns.
-const MOST: usize = 64 * 1024;
+const MAX_BYTES: usize = 64 * 1024;
 
 /// Attributes that belong to the old content: a hash or signature of it, and rights that the kernel itself removes when
 /// a file is written to, as it does with set-id bits.
@@ -122,7 +122,7 @@ pub(super) fn has_capabilities(file: impl AsFd) -> bool {
 
 /// The names of all attributes; empty if the file system does not support them.
 fn names(file: impl AsFd) -> rustix::io::Result<Vec<CString>> {
-    let mut buffer = vec![0; MOST];
+    let mut buffer = vec![0; MAX_BYTES];
     let length = match rustix::fs::flistxattr(file, &mut buffer) {
         Ok(length) => length,
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => 0,
@@ -134,7 +134,7 @@ fn names(file: impl AsFd) -> rustix::io::Result<Vec<CString>> {
 
 /// One attribute; `None` if it was removed in the meantime, or this process may not read it.
 fn value(file: impl AsFd, name: &CStr) -> rustix::io::Result<Option<Vec<u8>>> {
-    let mut buffer = vec![0; MOST];
+    let mut buffer = vec![0; MAX_BYTES];
     match rustix::fs::fgetxattr(file, name, &mut buffer) {
         Ok(length) => {
             buffer.truncate(length);
@@ -190,7 +190,7 @@ pub(crate) fn acl_for(uid: u32) -> Vec<u8> {
 /// An attribute of a file, for tests.
 #[cfg(test)]
 pub(crate) fn read_attribute(path: &Path, name: &str) -> Option<Vec<u8>> {
-    let mut buffer = vec![0; MOST];
+    let mut buffer = vec![0; MAX_BYTES];
     let length = rustix::fs::getxattr(path, name, &mut buffer).ok()?;
     buffer.truncate(length);
     Some(buffer)

@@ -18,7 +18,7 @@ const MAX_DEPTH: usize = 200;
 
 /// The most directories that are moved to the top of a tree while it is removed, so nobody can keep the removal busy by
 /// making new ones.
-const MOST_LIFTED: usize = 10_000;
+const MAX_LIFTED: usize = 10_000;
 
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -178,7 +178,7 @@ struct Lift<'a> {
 
 impl Lift<'_> {
     fn lift(&mut self, dir: &OwnedFd, name: &OsStr, shown: &Path) -> Result<()> {
-        while *self.count < MOST_LIFTED {
+        while *self.count < MAX_LIFTED {
             let new = format!(".lifted-{}", self.count);
             *self.count += 1;
             match rustix::fs::renameat(dir, name, self.top, new) {

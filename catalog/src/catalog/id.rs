@@ -179,7 +179,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::value::Piece;
+    use crate::value::TextPiece;
 
     fn values() -> impl Strategy<Value = Value> {
         let scalar = prop_oneof![
@@ -189,7 +189,7 @@ mod tests {
             (0..3u8).prop_map(|float| Value::from(f64::from(float))),
             "[ab]{0,2}".prop_map(|text| Value::from(text.as_str())),
             ("[ab]{0,2}", any::<bool>()).prop_map(|(text, secret)| {
-                Kind::Sensitive(Sensitive::pieces([Piece { text: text.into(), secret }])).into()
+                Kind::Sensitive(Sensitive::pieces([TextPiece { text: text.into(), secret }])).into()
             }),
         ];
         scalar.prop_recursive(3, 12, 3, |inner| {

@@ -9,11 +9,11 @@ use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::{Format, json_line, write_field};
+use super::{LogFormat, json_line, write_field};
 
 /// Writes each line of the log at once. A text line has its time and target only if `is_dated`.
 pub fn lines<S, W>(
-    format: Format,
+    format: LogFormat,
     colours: bool,
     is_dated: bool,
     writer: impl Fn() -> W + Send + Sync + 'static,
@@ -25,13 +25,13 @@ where
     let lines = fmt::layer().with_ansi(colours);
     let fields = || debug_fn(|out, field, value| write_field(out, field.name(), value)).delimited(" ");
     match format {
-        Format::Text if is_dated => lines.with_writer(writer).fmt_fields(fields()).boxed(),
-        Format::Text => {
+        LogFormat::Text if is_dated => lines.with_writer(writer).fmt_fields(fields()).boxed(),
+        LogFormat::Text => {
             let lines = lines.with_target(false).without_time();
             lines.with_writer(writer).fmt_fields(fields()).boxed()
         }
         // The list of spans includes the current one.
-        Format::Json => lines.json().with_current_span(false).with_writer(move || Json(writer())).boxed(),
+        LogFormat::Json => lines.json().with_current_span(false).with_writer(move || Json(writer())).boxed(),
     }
 }
 

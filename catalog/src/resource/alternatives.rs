@@ -1,7 +1,7 @@
 //! `alternatives`: which of several programs a common name stands for.
 
 use super::attribute::{AbsolutePath, SystemName};
-use super::claim::{Claim, Standing};
+use super::claim::{Claim, PathKind};
 use super::define::resource_type;
 use super::{Attribute, AttributeKind, Implied, Mismatch, Rules};
 use crate::value::Value;
@@ -53,7 +53,7 @@ impl Rules for Alternatives {
 
     fn claims(&self) -> Vec<Claim> {
         let link = format!("/etc/alternatives/{}", self.title);
-        Claim::standing(&link, Standing::Symlink)
+        Claim::standing(&link, PathKind::Symlink)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `apt_key`: a key that signs apt repositories.
 
-use super::attribute::{AptFiles, AptName, Content, Presence};
+use super::attribute::{AptFiles, AptName, FileContent, Presence};
 use super::claim::{Claim, Hold};
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
@@ -32,7 +32,7 @@ resource_type! {
         /// Whether it is there.
         property ensure: Presence = Presence::Present,
         /// The key: armored text inline, or either form by `source`.
-        property content: Option<Content> => "required, unless absent",
+        property content: Option<FileContent> => "required, unless absent",
     }
 }
 
@@ -43,8 +43,8 @@ impl Rules for AptKey {
             None if self.ensure == Presence::Present => {
                 refuse("a key needs a `content`", "give `content` or `source`, or use ensure = \"absent\"")
             }
-            Some(Content::Tree(_)) => refuse("the source is a directory", "name one file of it"),
-            Some(Content::Inline(text)) => {
+            Some(FileContent::Tree(_)) => refuse("the source is a directory", "name one file of it"),
+            Some(FileContent::Inline(text)) => {
                 if text.is_sensitive() {
                     refuse("the key is sensitive", "apt needs only the public key, which is not secret")
                 } else if !text.expose().starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----") {
@@ -54,7 +54,7 @@ impl Rules for AptKey {
                     Vec::new()
                 }
             }
-            None | Some(Content::Hash { .. }) => Vec::new(),
+            None | Some(FileContent::Hash { .. }) => Vec::new(),
         }
     }
 
@@ -63,7 +63,7 @@ impl Rules for AptKey {
     }
 
     fn claims(&self) -> Vec<Claim> {
-        let armored = matches!(self.content, Some(Content::Inline(_)));
+        let armored = matches!(self.content, Some(FileContent::Inline(_)));
         let file = |(at, path): (usize, &String)| match (self.ensure, at) {
             (Presence::Absent, _) => Claim::whole_file(path, Presence::Absent),
             // It exists in only one form: armored text is in the first.

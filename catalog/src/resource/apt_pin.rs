@@ -17,15 +17,15 @@ impl AptFiles for PreferenceFiles {
 
 /// Which versions a pin applies to: `version 1.2*`, `release a=stable`, `origin deb.example.com`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pin(String);
+pub struct PinTarget(String);
 
-impl std::fmt::Display for Pin {
+impl std::fmt::Display for PinTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl Attribute for Pin {
+impl Attribute for PinTarget {
     const KIND: AttributeKind = AttributeKind::Text;
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let text = value.as_str().ok_or(Mismatch::KIND)?;
@@ -50,7 +50,7 @@ resource_type! {
         /// The packages: names, patterns such as `nginx*` or `/^linux-/`, `src:NAME`, or `*` for all.
         property packages: Vec<AptWord> => "required, unless absent",
         /// Which versions of them: `version 1.2*`, `release a=stable, l=Debian`, or `origin deb.example.com`.
-        property pin: Option<Pin> => "required, unless absent",
+        property pin: Option<PinTarget> => "required, unless absent",
         /// How much they are preferred: below 0 never, from 1000 on even where that is a downgrade. 0 means nothing to apt.
         property priority: Option<Bounded<-32_768, 32_767>> => "required, unless absent",
     }
@@ -101,10 +101,10 @@ mod tests {
     #[test]
     fn a_pin_says_which_versions_in_one_line() {
         for good in ["version 1.2*", "release a=stable, l=Debian", "origin \"\"", "origin deb.example.com"] {
-            assert!(Pin::read(&good.into()).is_ok(), "{good}");
+            assert!(PinTarget::read(&good.into()).is_ok(), "{good}");
         }
         for bad in ["1.2", "version ", "version", "release a\nPin-Priority: 1", "codename x", "version  1"] {
-            assert!(Pin::read(&bad.into()).is_err(), "{bad:?}");
+            assert!(PinTarget::read(&bad.into()).is_err(), "{bad:?}");
         }
     }
 

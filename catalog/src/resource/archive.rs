@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::attribute::{
-    AbsolutePath, AccountName, Format, Mode, Presence, RelativePath, Seconds, Secret, Source, header_error,
+    AbsolutePath, AccountName, ArchiveFormat, FileMode, FileSource, Presence, RelativePath, Seconds, Secret,
+    header_error,
 };
-use super::claim::{Claim, Hold, Standing};
+use super::claim::{Claim, Hold, PathKind};
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
 use crate::hash::ContentHash;
@@ -19,7 +20,7 @@ resource_type! {
         /// Whether it is there. With `absent`, only what this resource made is removed, unless `force` says more.
         property ensure: Presence = Presence::Present,
         /// Where the archive is: `https://`, `http://`, `file:///` or an absolute path of the machine. TLS trusts the machine's own certificate authorities. Up to five redirects are followed, never from https to http. Credentials have no place in it: see `headers`.
-        parameter source: Option<Source> => "required, unless absent",
+        parameter source: Option<FileSource> => "required, unless absent",
         /// The SHA-256 of the archive in hex. It is checked before anything is unpacked, and another one is how a new version is asked for.
         property sha256: Option<ContentHash> => "required, unless absent",
         /// Whether it is unpacked. Without it, what ends in `.tar`, `.tar.gz`, `.tgz`, `.tar.xz`, `.tar.zst`, `.tar.bz2` or `.zip` is, and anything else is put there as the file that it is.
@@ -31,7 +32,7 @@ resource_type! {
         /// The group of it and of all that is in it, what was added too; where none is declared, root of all that was unpacked.
         property group: Option<AccountName> => "`\"root\"`",
         /// Permission bits of the directory itself, or of the file. What is in the directory has the archive's, without set-id bits and without write for others.
-        property mode: Option<Mode> => "`\"0755\"` for a new directory, `\"0644\"` for a new file",
+        property mode: Option<FileMode> => "`\"0755\"` for a new directory, `\"0644\"` for a new file",
         /// A path below the directory that the archive must hold, such as `bin/app`: where it is missing, it is fetched again.
         property creates: Option<RelativePath> => "none",
         /// Replaces or removes what is at the path though this resource did not make it, with all that it holds. A directory in which another resource has something stays, and both fail.
@@ -47,11 +48,11 @@ resource_type! {
 
 impl Archive {
     /// How it is unpacked; `None` if it is one file.
-    pub fn format(&self) -> Option<Format> {
-        let by_name = self.source.as_ref().and_then(Source::format);
+    pub fn format(&self) -> Option<ArchiveFormat> {
+        let by_name = self.source.as_ref().and_then(FileSource::format);
         match self.extract {
             Some(false) => None,
-            Some(true) => by_name.or(Some(Format::Tar)),
+            Some(true) => by_name.or(Some(ArchiveFormat::Tar)),
             None => by_name,
         }
     }
@@ -59,11 +60,11 @@ impl Archive {
 
 /// Checks a source and its headers, wherever they are attributes.
 pub(super) fn source_errors(
-    source: Option<&Source>,
+    source: Option<&FileSource>,
     headers: &BTreeMap<String, Secret>,
     strip: u32,
 ) -> Vec<AttributeError> {
-    let url = source.and_then(|source| if let Source::Url(url) = source { Some(&**url) } else { None });
+    let url = source.and_then(|source| if let FileSource::Url(url) = source { Some(&**url) } else { None });
     let mut errors: Vec<_> = header_error(headers, url).into_iter().collect();
     if strip > MAX_STRIP {
         let error = AttributeError::new("strip", format!("`strip` is {strip}, more than {MAX_STRIP}"));
@@ -74,12 +75,12 @@ pub(super) fn source_errors(
 
 /// What comes before something that is unpacked: the programs for it, the certificate authorities for TLS, and the
 /// archive if it is a file.
-pub(super) fn source_implied(source: &Source, format: Option<Format>) -> Vec<Implied> {
-    let packages = format.map(Format::packages).unwrap_or_default();
+pub(super) fn source_implied(source: &FileSource, format: Option<ArchiveFormat>) -> Vec<Implied> {
+    let packages = format.map(ArchiveFormat::packages).unwrap_or_default();
     let mut implied: Vec<_> = packages.iter().map(|name| Implied::on("package", *name)).collect();
     match source {
-        Source::Url(_) => implied.push(Implied::after("package", "ca-certificates")),
-        Source::Path(path) => implied.push(Implied::on_path(path.as_str())),
+        FileSource::Url(_) => implied.push(Implied::after("package", "ca-certificates")),
+        FileSource::Path(path) => implied.push(Implied::on_path(path.as_str())),
     }
     implied
 }
@@ -124,11 +125,11 @@ impl Rules for Archive {
     fn claims(&self) -> Vec<Claim> {
         let path = self.title.as_str();
         if self.ensure == Presence::Absent {
-            return Claim::standing(path, Standing::Nothing);
+            return Claim::standing(path, PathKind::Nothing);
         }
         let mut claims = match self.format() {
             Some(_) => Claim::whole_tree(path),
-            None => Claim::standing(path, Standing::File),
+            None => Claim::standing(path, PathKind::File),
         };
         let sides = [Some("owner"), Some("group"), self.mode.map(|_| "mode")];
         claims.extend(sides.into_iter().flatten().map(|side| Claim::path(path, Hold::Side(side))));
@@ -164,9 +165,9 @@ mod tests {
             attributes.extend_from_slice(more);
             read("/opt/app", &attributes).unwrap().format()
         };
-        assert_eq!(format("https://h/a.tar.xz", &[]), Some(Format::TarXz));
+        assert_eq!(format("https://h/a.tar.xz", &[]), Some(ArchiveFormat::TarXz));
         assert_eq!(format("https://h/tool", &[]), None);
-        assert_eq!(format("https://h/tool", &[("extract", true.into())]), Some(Format::Tar));
+        assert_eq!(format("https://h/tool", &[("extract", true.into())]), Some(ArchiveFormat::Tar));
         assert_eq!(format("https://h/a.zip", &[("extract", false.into())]), None);
     }
 

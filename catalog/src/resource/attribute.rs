@@ -36,27 +36,27 @@ mod written;
 
 pub use apt::{AptFiles, AptName, AptUri, AptWord};
 pub use bounded::Bounded;
-pub use bytes::Bytes;
+pub use bytes::ByteCount;
 pub use cidr::Cidr;
-pub use command::Command;
-pub use content::{Content, Secret, TreeEntry};
+pub use command::CommandLine;
+pub use content::{FileContent, Secret, TreeEntry};
 pub use cron_schedule::CronSchedule;
 pub use git::{GitRemote, GitRevision};
 pub use host_name::HostName;
 pub use inline::InlineContent;
 pub(crate) use keywords::keywords;
-pub use order::Order;
+pub use order::OrderNumber;
 pub use password_hash::PasswordHash;
-pub use pattern::Pattern;
+pub use pattern::LinePattern;
 pub use ports::Ports;
 pub use presence::Presence;
 pub use relative::RelativePath;
-pub use scalar::{AbsolutePath, AccountName, Mode, Seconds, SystemName};
-pub use setting::Setting;
-pub use source::{Format, Source, header_error};
-pub use ssh_key::{KeyOption, KeyType, PublicKey};
+pub use scalar::{AbsolutePath, AccountName, FileMode, Seconds, SystemName};
+pub use setting::SettingValue;
+pub use source::{ArchiveFormat, FileSource, header_error};
+pub use ssh_key::{KeyOption, KeyType, SshPublicKey};
 pub use sysctl_key::SysctlKey;
-pub use written::Written;
+pub use written::ToToml;
 pub(crate) use written::quoted;
 
 /// What values an attribute takes.
@@ -200,12 +200,12 @@ pub trait Attribute: Sized {
 }
 
 /// Reads attributes one by one, so every error is found.
-pub struct Reader<'a> {
+pub struct AttributeReader<'a> {
     attributes: &'a Attributes,
     errors: Vec<AttributeError>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> AttributeReader<'a> {
     /// A reader of these attributes.
     pub fn new(attributes: &'a Attributes) -> Self {
         Self { attributes, errors: Vec::new() }

@@ -1,7 +1,7 @@
 //! `authorized_key`: a key that opens an account over SSH.
 
-use super::attribute::{AbsolutePath, AccountName, KeyOption, KeyType, Presence, PublicKey};
-use super::claim::{Claim, Hold, Piece};
+use super::attribute::{AbsolutePath, AccountName, KeyOption, KeyType, Presence, SshPublicKey};
+use super::claim::{Claim, FilePiece, Hold};
 use super::define::resource_type;
 use super::{AttributeError, Bond, Implied, ResourceRef, Rules};
 
@@ -17,7 +17,7 @@ resource_type! {
         /// The key's type, where it is to be that.
         property r#type: Option<KeyType> => "as the key says",
         /// The public key: its base64, or the whole line of the `.pub` file.
-        property key: PublicKey,
+        property key: SshPublicKey,
         /// Exactly the options of the key, in order, such as `"no-pty"` or `'from="192.0.2.0/24"'`.
         property options: Vec<KeyOption>,
         /// The file that sshd reads.
@@ -75,7 +75,7 @@ impl Rules for AuthorizedKey {
 
     fn claims(&self) -> Vec<Claim> {
         let piece = |name: &str| {
-            let piece = Piece::Entry { of: Self::ENTRY, name: name.to_owned() };
+            let piece = FilePiece::Entry { of: Self::ENTRY, name: name.to_owned() };
             let hold = Hold::Piece(piece, self.ensure);
             match &self.target {
                 Some(target) => Claim::path(target.as_str(), hold),

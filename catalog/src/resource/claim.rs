@@ -1,6 +1,6 @@
 //! What resources claim: the things of a machine that they manage, in the parts that they manage.
 //!
-//! A claim is a [`Thing`] and how it is held. Two resources that hold one thing would undo each other in every run, so
+//! A claim is a [`ClaimTarget`] and how it is held. Two resources that hold one thing would undo each other in every run, so
 //! the compiler refuses them. Where only the machine knows (an alias of a unit, a link on the way to a path), the agent
 //! finds out what each really claims there and compares again: both fail before anything is done to either. A type
 //! lists its claims in its own file ([`crate::resource::Rules::claims`]). What a resource claims is also what a purge
@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::attribute::{Pattern, Presence, Secret};
+use super::attribute::{LinePattern, Presence, Secret};
 
 mod clash;
 mod conflict;
@@ -23,7 +23,7 @@ pub const MEMBER: &str = "member";
 
 /// Something of a machine that can be managed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Thing {
+pub enum ClaimTarget {
     Path(String),
     /// A path below a user's home directory, which the machine knows; the home directory itself if `below` is empty.
     InHome {
@@ -40,7 +40,7 @@ pub enum Thing {
     },
 }
 
-impl fmt::Display for Thing {
+impl fmt::Display for ClaimTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(path) => write!(f, "`{path}`"),
@@ -54,14 +54,14 @@ impl fmt::Display for Thing {
 
 /// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum PathKind {
     File,
     Directory,
     Symlink,
     Nothing,
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for PathKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::File => "a file",
@@ -74,7 +74,7 @@ impl fmt::Display for Standing {
 
 /// A part of a text file whose other parts belong to others.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Piece {
+pub enum FilePiece {
     /// An entry that is identified by a name: the entry for the host `web1`.
     Entry {
         /// The kind, as in "the host".
@@ -94,7 +94,7 @@ pub enum Piece {
         /// The line, if one is given.
         text: Option<Secret>,
         /// The pattern for the line that it replaces or removes.
-        finds: Option<Pattern>,
+        finds: Option<LinePattern>,
     },
 }
 
@@ -113,7 +113,7 @@ pub enum Hold {
     /// Like [`Hold::Said`], for a part of the object: two of these are compatible.
     SaidOfPart(String),
     /// What is at a path.
-    Standing(Standing),
+    Standing(PathKind),
     /// Something is at a path, whatever it is.
     Something,
     /// The whole content of a file, a link or a directory.
@@ -121,7 +121,7 @@ pub enum Hold {
     /// The content of a file when it is made; later content is left to others.
     Seed,
     /// A part of a text file, and whether it should be there.
-    Piece(Piece, Presence),
+    Piece(FilePiece, Presence),
     /// All pieces of a kind. Those that no resource claims are removed, and nothing else may manage the file.
     Rest(&'static str),
     /// A member of a list that others may also manage.
@@ -143,7 +143,7 @@ impl Hold {
     /// Whether it means that something should be at the path.
     pub fn is_wanted(&self) -> bool {
         match self {
-            Self::Standing(standing) => *standing != Standing::Nothing,
+            Self::Standing(standing) => *standing != PathKind::Nothing,
             Self::Piece(_, there) => *there == Presence::Present,
             Self::Content | Self::Seed | Self::Something | Self::Side(_) | Self::Home(_) | Self::Tree => true,
             _ => false,
@@ -154,7 +154,7 @@ impl Hold {
 /// A thing that a resource manages, or a part of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
-    pub thing: Thing,
+    pub thing: ClaimTarget,
     /// How it is held.
     pub hold: Hold,
 }
@@ -162,17 +162,17 @@ pub struct Claim {
 impl Claim {
     /// A claim on a path.
     pub fn path(path: impl Into<String>, hold: Hold) -> Self {
-        Self { thing: Thing::Path(path.into()), hold }
+        Self { thing: ClaimTarget::Path(path.into()), hold }
     }
 
     /// A claim on a path below a user's home directory.
     pub fn in_home(user: &str, below: &str, hold: Hold) -> Self {
-        Self { thing: Thing::InHome { user: user.to_owned(), below: below.to_owned() }, hold }
+        Self { thing: ClaimTarget::InHome { user: user.to_owned(), below: below.to_owned() }, hold }
     }
 
     /// A claim on an object.
     pub fn object(kind: &'static str, name: impl Into<String>, hold: Hold) -> Self {
-        Self { thing: Thing::Object { kind, name: name.into() }, hold }
+        Self { thing: ClaimTarget::Object { kind, name: name.into() }, hold }
     }
 
     /// A claim on a whole object.
@@ -182,27 +182,27 @@ impl Claim {
 
     /// A claim on an entry of a text file.
     pub fn entry(path: &str, of: &'static str, name: impl Into<String>, there: Presence) -> Self {
-        Self::path(path, Hold::Piece(Piece::Entry { of, name: name.into() }, there))
+        Self::path(path, Hold::Piece(FilePiece::Entry { of, name: name.into() }, there))
     }
 
     /// Claims on what is at a path, and on its content.
-    pub fn standing(path: &str, standing: Standing) -> Vec<Self> {
-        let content = (standing != Standing::Nothing).then(|| Self::path(path, Hold::Content));
+    pub fn standing(path: &str, standing: PathKind) -> Vec<Self> {
+        let content = (standing != PathKind::Nothing).then(|| Self::path(path, Hold::Content));
         std::iter::once(Self::path(path, Hold::Standing(standing))).chain(content).collect()
     }
 
     /// Claims on a file that a resource writes as a whole, including its owner and mode; or on its absence.
     pub fn whole_file(path: &str, there: Presence) -> Vec<Self> {
         if there == Presence::Absent {
-            return Self::standing(path, Standing::Nothing);
+            return Self::standing(path, PathKind::Nothing);
         }
         let sides = ["mode", "owner", "group"].map(|side| Self::path(path, Hold::Side(side)));
-        Self::standing(path, Standing::File).into_iter().chain(sides).collect()
+        Self::standing(path, PathKind::File).into_iter().chain(sides).collect()
     }
 
     /// Claims on a directory that a resource makes with everything in it.
     pub fn whole_tree(path: &str) -> Vec<Self> {
         let tree = Self::path(path, Hold::Tree);
-        Self::standing(path, Standing::Directory).into_iter().chain([tree]).collect()
+        Self::standing(path, PathKind::Directory).into_iter().chain([tree]).collect()
     }
 }

@@ -13,7 +13,7 @@ use crate::value::Value;
 const FOLDER: &str = "/etc/cron.d/";
 
 /// The longest command or variable; cron cuts or drops longer ones.
-const LONGEST: usize = 998;
+const MAX_LINE: usize = 998;
 
 /// The name of a file that cron reads: letters, digits, `-` and `_`, without a dot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,7 +141,7 @@ fn wrong_command(command: &str) -> Option<(&'static str, &'static str)> {
         Some(("contains a line break or another control character, which a crontab cannot", script))
     } else if command.trim() != command {
         Some(("begins or ends with white space", "leave that out"))
-    } else if command.len() > LONGEST {
+    } else if command.len() > MAX_LINE {
         Some(("is longer than 998 bytes, which cron does not read", script))
     } else if command.contains("\\\\") {
         Some(("has two backslashes in a row, and some crons remove one", script))
@@ -158,7 +158,7 @@ fn wrong_variable(name: &str, value: &str) -> Option<(&'static str, &'static str
         Some(("which is not a valid variable name", "use letters, digits and `_`"))
     } else if value.contains(|c: char| c.is_control() && c != '\t') {
         Some(("whose value contains a line break or another control character", "give it by a file"))
-    } else if value.len() + name.len() > LONGEST {
+    } else if value.len() + name.len() > MAX_LINE {
         Some(("whose value is longer than cron reads", "give it by a file"))
     } else if quoted(value).is_none() {
         Some((

@@ -37,7 +37,7 @@ macro_rules! resource_type {
                 reloads: <Self as $crate::resource::Rules>::RELOADS,
                 check: |title, attributes| {
                     use $crate::resource::Rules;
-                    let known = |typed: Self| $crate::resource::Known {
+                    let known = |typed: Self| $crate::resource::ResourceSummary {
                         implied: typed.implied(),
                         claims: typed.claims(),
                     };
@@ -54,7 +54,7 @@ macro_rules! resource_type {
                 title: &str,
                 attributes: &$crate::resource::Attributes,
             ) -> Result<Self, Vec<$crate::resource::AttributeError>> {
-                let mut reader = $crate::resource::attribute::Reader::new(attributes);
+                let mut reader = $crate::resource::attribute::AttributeReader::new(attributes);
                 let title = reader.title(title);
                 $( let $attr: Option<$ty> = reader.attribute(
                     $crate::resource::define::plain(stringify!($attr)),
@@ -72,12 +72,12 @@ macro_rules! resource_type {
             }
         }
     };
-    (@role property) => { $crate::resource::Role::Property };
-    (@role parameter) => { $crate::resource::Role::Parameter };
+    (@role property) => { $crate::resource::AttributeRole::Property };
+    (@role parameter) => { $crate::resource::AttributeRole::Parameter };
     (@left_out $role:ident $ty:ty; $default:expr; ) => {
         $crate::resource::LeftOut::Value(|| {
             let default: $ty = $default;
-            $crate::resource::attribute::Written::written(&default)
+            $crate::resource::attribute::ToToml::written(&default)
         })
     };
     (@left_out $role:ident $ty:ty; ; $words:literal) => { $crate::resource::LeftOut::Words($words) };
@@ -105,11 +105,11 @@ macro_rules! registry {
     ($($name:ident),+ $(,)?) => {
         /// A resource of any type, in its typed form.
         #[derive(Debug, Clone, PartialEq)]
-        pub enum Typed {
+        pub enum TypedResource {
             $( #[doc = concat!("A `", stringify!($name), "`.")] $name($name), )+
         }
 
-        impl Typed {
+        impl TypedResource {
             /// Reads a resource of the type `type_name`; `None` if there is no such type.
             pub fn read(
                 type_name: &str,

@@ -5,10 +5,10 @@ use std::fmt;
 
 use super::archive::{source_errors, source_implied};
 use super::attribute::{
-    AbsolutePath, AccountName, Attribute, AttributeKind, Command, Format, GitRemote, GitRevision, Mismatch,
-    RelativePath, Seconds, Secret, Source,
+    AbsolutePath, AccountName, ArchiveFormat, Attribute, AttributeKind, CommandLine, FileSource, GitRemote,
+    GitRevision, Mismatch, RelativePath, Seconds, Secret,
 };
-use super::claim::{Claim, Hold, Standing};
+use super::claim::{Claim, Hold, PathKind};
 use super::define::resource_type;
 use super::git_checkout::{remote_errors, remote_implied};
 use super::{AttributeError, Implied, Rules};
@@ -53,7 +53,7 @@ resource_type! {
         /// The name of the release that is to be live, such as `1.4.2`. What a name stands for is built once: other content needs another name. What is changed later in a release that was built is not looked for: an `archive` compares its files.
         property version: ReleaseName,
         /// Where the release's archive is: see `archive`. Give this, or `remote`.
-        parameter source: Option<Source> => "this or `remote` is required",
+        parameter source: Option<FileSource> => "this or `remote` is required",
         /// The SHA-256 of the archive in hex, checked before anything is unpacked.
         parameter sha256: Option<ContentHash> => "required with `source`",
         /// So many leading directories of the archive are left out; what is beside them is dropped.
@@ -71,13 +71,13 @@ resource_type! {
         /// The group of the releases.
         parameter group: Option<AccountName> => "the user's own",
         /// A command that is run as `user` in the new release before it goes live, such as `["bundle", "install"]`.
-        parameter build: Option<Command>,
+        parameter build: Option<CommandLine>,
         /// Variables of the environment of `build`, `activate` and `health`; they may be secret.
         parameter environment: BTreeMap<String, Secret>,
         /// A command that makes the new release the running one, such as `["systemctl", "restart", "shop"]`. It is run as root, in `/`, after the link was switched, and again when it is switched back.
-        parameter activate: Option<Command>,
+        parameter activate: Option<CommandLine>,
         /// A command, run as `user` in the live release, that succeeds where it works, such as `["curl", "-fsS", "http://localhost:3000/health"]`. It is tried again a second after it has failed, and once more when `health_timeout` is over; a single try may last until then.
-        parameter health: Option<Command>,
+        parameter health: Option<CommandLine>,
         /// How long the release may take to become healthy.
         parameter health_timeout: Seconds = Seconds(30),
         /// How many finished releases are kept; the live one and the one before it always are.
@@ -93,11 +93,11 @@ resource_type! {
 
 impl Deployment {
     /// How the archive is unpacked.
-    pub fn format(&self) -> Format {
-        self.source.as_ref().and_then(Source::format).unwrap_or(Format::Tar)
+    pub fn format(&self) -> ArchiveFormat {
+        self.source.as_ref().and_then(FileSource::format).unwrap_or(ArchiveFormat::Tar)
     }
 
-    fn commands(&self) -> impl Iterator<Item = &Command> {
+    fn commands(&self) -> impl Iterator<Item = &CommandLine> {
         [&self.build, &self.activate, &self.health].into_iter().flatten()
     }
 }
@@ -161,7 +161,7 @@ impl Rules for Deployment {
         implied.extend(self.shared.iter().map(|path| Implied::on_path(&format!("{root}/shared/{path}"))));
         implied.extend(self.user.iter().map(|user| Implied::on("user", user.as_str())));
         implied.extend(self.group.iter().map(|group| Implied::on_group(group.as_str())));
-        implied.extend(self.commands().filter_map(Command::program_path).map(Implied::on_file));
+        implied.extend(self.commands().filter_map(CommandLine::program_path).map(Implied::on_file));
         implied.extend(self.source.iter().flat_map(|source| source_implied(source, Some(self.format()))));
         implied.extend(self.remote.iter().flat_map(|remote| remote_implied(remote, self.identity.as_ref())));
         implied
@@ -170,9 +170,9 @@ impl Rules for Deployment {
     fn claims(&self) -> Vec<Claim> {
         let root = self.title.as_str();
         let mut claims = Claim::whole_tree(root);
-        claims.extend(Claim::standing(&format!("{root}/current"), Standing::Symlink));
+        claims.extend(Claim::standing(&format!("{root}/current"), PathKind::Symlink));
         for directory in ["releases", "shared"] {
-            claims.push(Claim::path(format!("{root}/{directory}"), Hold::Standing(Standing::Directory)));
+            claims.push(Claim::path(format!("{root}/{directory}"), Hold::Standing(PathKind::Directory)));
         }
         claims
     }

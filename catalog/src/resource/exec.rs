@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::attribute::{AbsolutePath, AccountName, Command, Seconds, Secret};
+use super::attribute::{AbsolutePath, AccountName, CommandLine, Seconds, Secret};
 use super::claim::Claim;
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
@@ -11,15 +11,15 @@ resource_type! {
     /// A command. It needs a guard (`creates`, `unless`, `only_if`, `refresh_only`), or `always = true`, which is reported as its own class and never as drift.
     Exec("exec"), titled String {
         /// What is run: a list without a shell, or a text by `/bin/sh -c`. Without it, the title is a text for the shell.
-        parameter command: Option<Command> => "the title",
+        parameter command: Option<CommandLine> => "the title",
         /// A path that the command makes: where it is, nothing is run.
         property creates: Option<AbsolutePath> => "none",
         /// A command: where it succeeds, nothing is run. One that is not there, or cannot be run (exit code 126 or 127), is an error, and
         /// so is a program that the shell does not find, unless the text says what follows then, with `||` or `if`. The result of a
         /// pipeline is that of its last command: `sh` has no `pipefail`.
-        property unless: Option<Command> => "none",
+        property unless: Option<CommandLine> => "none",
         /// A command: only where it succeeds, something is run. One that is not there is an error, as with `unless`.
-        property only_if: Option<Command> => "none",
+        property only_if: Option<CommandLine> => "none",
         /// Runs only when something notifies it.
         parameter refresh_only: bool = false,
         /// Runs in every run; shown as such, never as drift.
@@ -43,8 +43,8 @@ resource_type! {
 
 impl Exec {
     /// The command that runs.
-    pub fn invocation(&self) -> Command {
-        self.command.clone().unwrap_or_else(|| Command::Shell(self.title.clone()))
+    pub fn invocation(&self) -> CommandLine {
+        self.command.clone().unwrap_or_else(|| CommandLine::Shell(self.title.clone()))
     }
 }
 

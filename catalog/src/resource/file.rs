@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::attribute::{AbsolutePath, AccountName, Command, Content, Mode, TreeEntry, keywords};
-use super::claim::{self, Claim, Hold, Standing};
+use super::attribute::{AbsolutePath, AccountName, CommandLine, FileContent, FileMode, TreeEntry, keywords};
+use super::claim::{self, Claim, Hold, PathKind};
 use super::define::resource_type;
 use super::unit_text;
 use super::{AttributeError, Fragment, Implied, Rules};
@@ -28,13 +28,13 @@ resource_type! {
         /// What is at the path.
         property ensure: Option<FileEnsure> => "`\"symlink\"` with a `target`, else `\"file\"`",
         /// What the file holds: inline, by `template` or by `source`.
-        property content: Option<Content> => "left alone; a new file is empty",
+        property content: Option<FileContent> => "left alone; a new file is empty",
         /// Whether the file holds the `fragment`s of the catalog that have it as their `target`, by their `order`, then by title: so that several classes contribute to one file. Everything else about the file is said here. Cannot be beside `content`.
         parameter fragments: bool = false,
         /// What a symbolic link points to; may be relative to the link.
         property target: Option<String> => "none",
         /// Permission bits. With `recurse`, files get it without the execute bits that no reader has; directories can be searched. A file with an access control list keeps it, also when its content is replaced; the bits for the group are then the list's mask.
-        property mode: Option<Mode> => "left alone; of what is new `\"0644\"`, of directories `\"0755\"`; where the content is secret, `\"0600\"`, also of a file that is there",
+        property mode: Option<FileMode> => "left alone; of what is new `\"0644\"`, of directories `\"0755\"`; where the content is secret, `\"0600\"`, also of a file that is there",
         /// The owner's name or numeric id; a name may come from another source than /etc/passwd, such as LDAP. What is taken from a user other than root keeps no access control list, and a file is replaced with a copy: its former owner may have it open.
         property owner: Option<AccountName> => "left alone; of what is new `\"root\"`",
         /// The group's name or numeric id; a name may come from another source than /etc/group, such as LDAP.
@@ -44,7 +44,7 @@ resource_type! {
         /// Keeps what is replaced or removed, links and whole directories too, beside the agent's state, so that it can be brought back. It lies there in the clear, so nothing is kept of what is secret, or was so by an earlier catalog. What is kept goes 90 days after the catalog no longer has the file.
         parameter backup: bool = false,
         /// A command that must succeed before new content takes its place; `%` is the new file or, where others than root can write to it or to its directory, a copy of it that only root can read. Its name is another one, with the same extension; the validator must leave it where it is.
-        parameter validate: Option<Command>,
+        parameter validate: Option<CommandLine>,
         /// Whether the report shows a diff; never for sensitive content.
         parameter show_diff: bool = true,
         /// Manages a whole directory: with `source`, everything in it, empty folders, links that stay in it and the execute bits of programs too: what is not a program in the source gets none; otherwise owner, group and mode of what is there, FIFOs, sockets and devices too, but for what another resource says of all below a directory in it. In an archive or a checkout, these are left to it.
@@ -63,7 +63,7 @@ impl File {
     pub const MEMBER: &'static str = claim::MEMBER;
 
     /// The mode of a file with secret content, unless one is set.
-    pub const SECRET_MODE: Mode = Mode(0o600);
+    pub const SECRET_MODE: FileMode = FileMode(0o600);
 
     /// What should be at the path, with the default resolved.
     pub fn ensured(&self) -> FileEnsure {
@@ -72,8 +72,8 @@ impl File {
 
     /// The mode that is managed. Only its owner may access secret content, unless something else is set. A file that is
     /// only written if it is missing is left to others later.
-    pub fn managed_mode(&self) -> Option<Mode> {
-        let is_secret = self.replace && self.content.as_ref().is_some_and(Content::is_sensitive);
+    pub fn managed_mode(&self) -> Option<FileMode> {
+        let is_secret = self.replace && self.content.as_ref().is_some_and(FileContent::is_sensitive);
         self.mode.or_else(|| is_secret.then_some(Self::SECRET_MODE))
     }
 
@@ -94,25 +94,25 @@ impl File {
 
     /// Claims on everything in a directory's source, and on the directories that contain it.
     fn claims_of_source(&self, top: &str, entries: &BTreeMap<String, TreeEntry>) -> Vec<Claim> {
-        let mut standing: BTreeMap<&str, Standing> = BTreeMap::new();
+        let mut standing: BTreeMap<&str, PathKind> = BTreeMap::new();
         for (below, entry) in entries {
             for (end, _) in below.match_indices('/') {
-                standing.insert(&below[..end], Standing::Directory);
+                standing.insert(&below[..end], PathKind::Directory);
             }
             let stands = match entry {
-                TreeEntry::File { .. } => Standing::File,
-                TreeEntry::Link(_) => Standing::Symlink,
-                TreeEntry::Folder => Standing::Directory,
+                TreeEntry::File { .. } => PathKind::File,
+                TreeEntry::Link(_) => PathKind::Symlink,
+                TreeEntry::Folder => PathKind::Directory,
             };
             standing.insert(below.as_str(), stands);
         }
         let holds = standing.into_iter().flat_map(|(below, stands)| {
             let content = match stands {
-                Standing::File => Some(self.held_content()),
-                Standing::Symlink => Some(Hold::Content),
-                Standing::Directory | Standing::Nothing => None,
+                PathKind::File => Some(self.held_content()),
+                PathKind::Symlink => Some(Hold::Content),
+                PathKind::Directory | PathKind::Nothing => None,
             };
-            let has_mode = stands != Standing::Symlink;
+            let has_mode = stands != PathKind::Symlink;
             let sides = self.sides().filter(move |side| has_mode || *side != "mode").map(Hold::Side);
             let path = format!("{top}/{below}");
             std::iter::once(Hold::Standing(stands))
@@ -143,7 +143,7 @@ impl Rules for File {
                 "use ensure = \"symlink\", or leave `ensure` out",
             );
         }
-        let tree = matches!(self.content, Some(Content::Tree(_)));
+        let tree = matches!(self.content, Some(FileContent::Tree(_)));
         if self.content.is_some() && !tree && ensure != FileEnsure::File {
             refuse(
                 "content",
@@ -165,7 +165,7 @@ impl Rules for File {
         if self.validate.is_some() && ensure != FileEnsure::File {
             refuse("validate", "only a file's content can be validated", "leave `validate` out");
         }
-        if let Some(Content::Inline(text)) =
+        if let Some(FileContent::Inline(text)) =
             self.content.as_ref().filter(|_| unit_text::is_unit(self.title.as_str()))
         {
             errors.extend(unit_text::refused("content", text));
@@ -184,20 +184,20 @@ impl Rules for File {
     fn claims(&self) -> Vec<Claim> {
         let path = self.title.as_str();
         let standing = match self.ensured() {
-            FileEnsure::File => Standing::File,
-            FileEnsure::Directory => Standing::Directory,
-            FileEnsure::Symlink => Standing::Symlink,
-            FileEnsure::Absent => return Claim::standing(path, Standing::Nothing),
+            FileEnsure::File => PathKind::File,
+            FileEnsure::Directory => PathKind::Directory,
+            FileEnsure::Symlink => PathKind::Symlink,
+            FileEnsure::Absent => return Claim::standing(path, PathKind::Nothing),
         };
         let mut claims = vec![Claim::path(path, Hold::Standing(standing))];
         claims.extend(self.sides().map(|side| Claim::path(path, Hold::Side(side))));
         match &self.content {
-            Some(Content::Tree(entries)) => {
+            Some(FileContent::Tree(entries)) => {
                 claims.push(Claim::path(path, Hold::Content));
                 claims.extend(self.claims_of_source(path, entries));
             }
             Some(_) => claims.push(Claim::path(path, self.held_content())),
-            None if standing == Standing::Symlink => claims.push(Claim::path(path, Hold::Content)),
+            None if standing == PathKind::Symlink => claims.push(Claim::path(path, Hold::Content)),
             None if self.recurse => {
                 claims.extend(self.sides().map(|side| Claim::path(path, Hold::SideBelow(side))));
             }

@@ -1,7 +1,7 @@
 //! `file_line`: one line of a file that others own.
 
-use super::attribute::{AbsolutePath, Pattern, Presence, Secret};
-use super::claim::{Claim, Hold, Piece};
+use super::attribute::{AbsolutePath, LinePattern, Presence, Secret};
+use super::claim::{Claim, FilePiece, Hold};
 use super::define::resource_type;
 use super::unit_text;
 use super::{AttributeError, Implied, Rules};
@@ -16,9 +16,9 @@ resource_type! {
         /// The line, without a line end. Where it is secret and every user can read the file, the report says so: give the file a mode by a `file`. May be left out only with `ensure = "absent"` and `match`.
         property line: Option<Secret> => "required, unless absent with `match`",
         /// A regular expression that finds the line that `line` replaces. It must find `line` too. Where it finds none, `line` is added.
-        parameter r#match: Option<Pattern>,
+        parameter r#match: Option<LinePattern>,
         /// A regular expression: a new line is put after the line that it finds, and at the end where it finds none.
-        parameter after: Option<Pattern>,
+        parameter after: Option<LinePattern>,
         /// Whether `match` and `after` may find several lines: all that `match` finds become `line`, a new line is put after each that `after` finds. Otherwise several are an error.
         parameter multiple: bool = false,
         /// Whether `line` is added where `match` finds nothing.
@@ -68,7 +68,7 @@ impl Rules for FileLine {
     }
 
     fn claims(&self) -> Vec<Claim> {
-        let piece = Piece::Line { text: self.line.clone(), finds: self.r#match.clone() };
+        let piece = FilePiece::Line { text: self.line.clone(), finds: self.r#match.clone() };
         vec![Claim::path(self.path.as_str(), Hold::Piece(piece, self.ensure))]
     }
 }

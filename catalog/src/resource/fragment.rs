@@ -1,6 +1,6 @@
 //! `fragment`: a part of a file to which several classes contribute.
 
-use super::attribute::{AbsolutePath, InlineContent, Order};
+use super::attribute::{AbsolutePath, InlineContent, OrderNumber};
 use super::claim::Claim;
 use super::define::resource_type;
 use super::unit_text;
@@ -12,7 +12,7 @@ resource_type! {
         /// The path of the file that it is a part of.
         parameter target: AbsolutePath,
         /// Its place in the file: smaller numbers come first, equal ones by title.
-        parameter order: Order = Order(10),
+        parameter order: OrderNumber = OrderNumber(10),
         /// Its text: inline, by `template` or by `source`.
         parameter content: InlineContent,
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::attribute::{
     AbsolutePath, AccountName, GitRemote, GitRevision, Presence, Seconds, Secret, header_error,
 };
-use super::claim::{Claim, Standing};
+use super::claim::{Claim, PathKind};
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
 
@@ -98,7 +98,7 @@ impl Rules for GitCheckout {
     fn claims(&self) -> Vec<Claim> {
         match self.ensure {
             Presence::Present => Claim::whole_tree(self.title.as_str()),
-            Presence::Absent => Claim::standing(self.title.as_str(), Standing::Nothing),
+            Presence::Absent => Claim::standing(self.title.as_str(), PathKind::Nothing),
         }
     }
 }

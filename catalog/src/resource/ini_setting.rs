@@ -1,7 +1,7 @@
 //! `ini_setting`: one setting in a file of sections, keys and values.
 
-use super::attribute::{AbsolutePath, Presence, Secret, Setting};
-use super::claim::{Claim, Hold, Piece};
+use super::attribute::{AbsolutePath, Presence, Secret, SettingValue};
+use super::claim::{Claim, FilePiece, Hold};
 use super::define::resource_type;
 use super::unit_text;
 use super::{AttributeError, Implied, Rules};
@@ -19,7 +19,7 @@ resource_type! {
         /// Whether the setting is there.
         property ensure: Presence = Presence::Present,
         /// Its value: a string, a number or a boolean. Where it is secret it is shown nowhere, and a file that is made is for its owner alone; a file that is there keeps its mode, and where every user can read it the report says so: give it a mode by a `file`.
-        property value: Option<Setting> => "required, unless absent",
+        property value: Option<SettingValue> => "required, unless absent",
         /// Whether the key may be set several times, all of which get the value. Without it, a key that is set more than once is refused with the lines: it may be a list, such as `Environment=` of a unit, of which each line counts.
         parameter multiple: bool = false,
         /// What is between key and value of a new setting. A setting that is there keeps its spaces.
@@ -86,12 +86,12 @@ impl Rules for IniSetting {
     }
 
     fn claims(&self) -> Vec<Claim> {
-        let line = |value: &Setting| {
+        let line = |value: &SettingValue| {
             let line = format!("{}{}{}", self.key, self.separator, value.secret().expose());
             let is_secret = value.secret().is_sensitive();
             if is_secret { Sensitive::text(line).into() } else { Secret::from(&*line) }
         };
-        let piece = Piece::Setting {
+        let piece = FilePiece::Setting {
             section: self.section.clone(),
             key: self.key.clone(),
             line: self.value.as_ref().map(line),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::attribute::{Presence, Secret};
-use super::claim::{Claim, Hold, Piece};
+use super::claim::{Claim, FilePiece, Hold};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
 use crate::value::Value;
@@ -109,7 +109,7 @@ impl Rules for Locale {
             // Debian's file, and systemd's.
             for path in ["/etc/default/locale", "/etc/locale.conf"] {
                 let (section, key) = (String::new(), "LANG".to_owned());
-                let piece = Piece::Setting { section, key, line: Some(line()) };
+                let piece = FilePiece::Setting { section, key, line: Some(line()) };
                 claims.push(Claim::path(path, Hold::Piece(piece, Presence::Present)));
             }
         }

@@ -1,7 +1,7 @@
 //! `mount`: a file system in the machine's tree, through its line in /etc/fstab and the kernel's table.
 
 use super::attribute::{AbsolutePath, Presence, keywords};
-use super::claim::{Claim, Hold, Standing};
+use super::claim::{Claim, Hold, PathKind};
 use super::define::resource_type;
 use super::implied::ancestors;
 use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, Rules};
@@ -208,7 +208,7 @@ impl Rules for Mount {
         // systemd generates both from the line, unless they are defined elsewhere.
         for unit in self.units() {
             claims
-                .push(Claim::path(format!("/etc/systemd/system/{unit}"), Hold::Standing(Standing::Nothing)));
+                .push(Claim::path(format!("/etc/systemd/system/{unit}"), Hold::Standing(PathKind::Nothing)));
             claims.push(Claim::whole("unit", unit));
         }
         if there == Presence::Present {

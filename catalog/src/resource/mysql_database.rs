@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::attribute::database::is_name;
-use super::attribute::{Presence, Written, quoted};
+use super::attribute::{Presence, ToToml, quoted};
 use super::claim::Claim;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules, mysql_user};
@@ -61,7 +61,7 @@ impl fmt::Display for Charset {
     }
 }
 
-impl Written for Charset {
+impl ToToml for Charset {
     fn written(&self) -> String {
         quoted(self)
     }

@@ -12,13 +12,13 @@ use crate::value::Value;
 
 /// What privileges apply to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum GrantLevel {
     Global,
     Database(MysqlName),
     Table(MysqlName, MysqlName),
 }
 
-impl Level {
+impl GrantLevel {
     /// The database of the level, if it has one.
     pub fn database(&self) -> Option<&MysqlName> {
         match self {
@@ -28,7 +28,7 @@ impl Level {
     }
 }
 
-impl fmt::Display for Level {
+impl fmt::Display for GrantLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Global => f.write_str("*.*"),
@@ -38,7 +38,7 @@ impl fmt::Display for Level {
     }
 }
 
-impl Attribute for Level {
+impl Attribute for GrantLevel {
     const KIND: AttributeKind = AttributeKind::Text;
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let text = value.as_str().ok_or(Mismatch::KIND)?;
@@ -122,18 +122,18 @@ impl MysqlPrivilege {
     }
 
     /// The privileges that exist at a level.
-    pub fn at(level: &Level) -> impl Iterator<Item = Self> {
+    pub fn at(level: &GrantLevel) -> impl Iterator<Item = Self> {
         let (databases, all): (&[&str], &[&str]) = match level {
-            Level::Global => (&ON_DATABASES, &ON_ALL),
-            Level::Database(_) => (&ON_DATABASES, &[]),
-            Level::Table(..) => (&[], &[]),
+            GrantLevel::Global => (&ON_DATABASES, &ON_ALL),
+            GrantLevel::Database(_) => (&ON_DATABASES, &[]),
+            GrantLevel::Table(..) => (&[], &[]),
         };
         ON_TABLES.iter().chain(databases).chain(all).map(|word| Self(word))
     }
 
     /// A privilege, by a name that the server lists.
     pub fn named(word: &str) -> Option<Self> {
-        Self::at(&Level::Global).find(|one| one.0 == word)
+        Self::at(&GrantLevel::Global).find(|one| one.0 == word)
     }
 }
 
@@ -157,7 +157,7 @@ impl Attribute for MysqlPrivilege {
                 "USAGE" => why.help("USAGE means no privileges: leave it out"),
                 "GRANT OPTION" => why.help("use grant_option = true"),
                 upper => {
-                    let all = Self::at(&Level::Global).map(Self::as_str).chain(["ALL"]);
+                    let all = Self::at(&GrantLevel::Global).map(Self::as_str).chain(["ALL"]);
                     match crate::spelling::did_you_mean(upper, all) {
                         Some(help) => why.help(help),
                         None => why.help("write it as SHOW PRIVILEGES does, in capitals, or ALL"),
@@ -180,7 +180,7 @@ resource_type! {
         /// The account, as `user@host`.
         parameter user: MysqlAccount,
         /// What they are on: `*.*`, `database.*` or `database.table`.
-        parameter on: Level,
+        parameter on: GrantLevel,
         /// The privileges; `"ALL"` is all that there are at that level.
         property privileges: Vec<MysqlPrivilege> => "required",
         /// Whether the account may grant what it has there to others: all of it, whichever resource gave it; left alone

@@ -1,6 +1,6 @@
 //! `package`: software from the distribution's package manager.
 
-use super::attribute::{SystemName, Written, keywords, quoted};
+use super::attribute::{SystemName, ToToml, keywords, quoted};
 use super::claim::Claim;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
@@ -38,7 +38,7 @@ impl std::fmt::Display for PackageEnsure {
     }
 }
 
-impl Written for PackageEnsure {
+impl ToToml for PackageEnsure {
     fn written(&self) -> String {
         quoted(self)
     }

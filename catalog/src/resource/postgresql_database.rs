@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::attribute::cluster::Cluster;
 use super::attribute::database::{ConnectionLimit, Port, SqlName, is_name};
-use super::attribute::{AccountName, Presence, Written, quoted};
+use super::attribute::{AccountName, Presence, ToToml, quoted};
 use super::claim::Claim;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
@@ -32,7 +32,7 @@ impl fmt::Display for ServerWord {
     }
 }
 
-impl Written for ServerWord {
+impl ToToml for ServerWord {
     fn written(&self) -> String {
         quoted(self)
     }

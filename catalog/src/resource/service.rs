@@ -1,7 +1,7 @@
 //! `service`: a unit of the init system.
 
-use super::attribute::{SystemName, Written, keywords, quoted};
-use super::claim::{Claim, Hold, Standing};
+use super::attribute::{SystemName, ToToml, keywords, quoted};
+use super::claim::{Claim, Hold, PathKind};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, ResourceRef, Rules};
 use crate::value::Value;
@@ -57,7 +57,7 @@ pub enum ServiceRestart {
     Command(String),
 }
 
-impl Written for ServiceRestart {
+impl ToToml for ServiceRestart {
     fn written(&self) -> String {
         quoted(match self {
             Self::Restart => "restart",
@@ -162,7 +162,7 @@ impl Service {
         let mut claims: Vec<_> = side(self.ensure.is_some() || masked, "state").into_iter().collect();
         claims.extend(side(self.enable.is_some(), "start at boot"));
         if masked {
-            claims.extend(Claim::standing(&format!("/etc/systemd/system/{unit}"), Standing::Symlink));
+            claims.extend(Claim::standing(&format!("/etc/systemd/system/{unit}"), PathKind::Symlink));
         }
         if self.enable != Some(ServiceEnable::Disabled) {
             claims.push(Claim::object("unit", unit, Hold::Links));

@@ -1,6 +1,6 @@
 //! `systemd_unit`: a unit's definition, or a drop-in that changes one.
 
-use super::attribute::{Content, Presence};
+use super::attribute::{FileContent, Presence};
 use super::claim::Claim;
 use super::define::resource_type;
 use super::unit_text;
@@ -108,7 +108,7 @@ resource_type! {
         /// Whether it is there. Before it goes, its service is stopped, if that is managed so.
         property ensure: Presence = Presence::Present,
         /// What it holds: inline, by `template` or by `source`. A secret in a directive is an error, since systemd shows to every user what a unit says: write it into a `file`, and name that with `EnvironmentFile=` or `LoadCredential=`. With one in a comment, only root can read the file.
-        property content: Option<Content> => "required, unless absent",
+        property content: Option<FileContent> => "required, unless absent",
     }
 }
 
@@ -131,7 +131,8 @@ impl SystemdUnit {
     /// The accounts that it runs as, if its text is known here: they exist before it can be started, and are removed
     /// after it.
     fn accounts(&self) -> Vec<Implied> {
-        let Some(Content::Inline(text)) = self.content.as_ref().filter(|_| self.ensure == Presence::Present)
+        let Some(FileContent::Inline(text)) =
+            self.content.as_ref().filter(|_| self.ensure == Presence::Present)
         else {
             return Vec::new();
         };
@@ -156,11 +157,11 @@ impl Rules for SystemdUnit {
                 let error = AttributeError::new("content", "a unit needs a `content`");
                 vec![error.help("give `content`, `template` or `source`, or use ensure = \"absent\"")]
             }
-            (Some(Content::Tree(_)), _) => {
+            (Some(FileContent::Tree(_)), _) => {
                 let error = AttributeError::new("content", "the source is a directory");
                 vec![error.help("name one file of it")]
             }
-            (Some(Content::Inline(text)), _) => unit_text::refused("content", text).into_iter().collect(),
+            (Some(FileContent::Inline(text)), _) => unit_text::refused("content", text).into_iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -181,7 +182,7 @@ impl Rules for SystemdUnit {
 mod tests {
     use super::*;
     use crate::resource::{Attributes, ResourceType};
-    use crate::value::{Kind, Piece, Sensitive};
+    use crate::value::{Kind, Sensitive, TextPiece};
 
     fn unit(title: &str) -> SystemdUnit {
         let attributes: Attributes = [("content".into(), "[Unit]\n".into())].into();
@@ -237,7 +238,7 @@ mod tests {
     }
 
     fn secret(pieces: &[(&str, bool)]) -> Value {
-        let piece = |(text, secret): &(&str, bool)| Piece { text: (*text).into(), secret: *secret };
+        let piece = |(text, secret): &(&str, bool)| TextPiece { text: (*text).into(), secret: *secret };
         Kind::Sensitive(Sensitive::pieces(pieces.iter().map(piece))).into()
     }
 
@@ -267,7 +268,7 @@ mod tests {
         let value = || secret(&[("P=", false), ("hunter2", true)]);
         let refused = |type_name: &str, title: &str, attributes: &[(&str, Value)]| {
             let all: Attributes = attributes.iter().map(|(k, v)| ((*k).into(), v.clone())).collect();
-            let read = crate::resource::Typed::read(type_name, title, &all).unwrap();
+            let read = crate::resource::TypedResource::read(type_name, title, &all).unwrap();
             read.is_err_and(|errors| errors[0].message.contains("shows to every user"))
         };
         let unit = "/etc/systemd/system/a.service";

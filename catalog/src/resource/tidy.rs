@@ -1,6 +1,6 @@
 //! `tidy`: removes what has grown old or large below a directory.
 
-use super::attribute::{AbsolutePath, Bytes, Seconds, Written, keywords};
+use super::attribute::{AbsolutePath, ByteCount, Seconds, ToToml, keywords};
 use super::claim::Claim;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
@@ -36,7 +36,7 @@ impl Recurse {
     }
 }
 
-impl Written for Recurse {
+impl ToToml for Recurse {
     fn written(&self) -> String {
         match self {
             Self::Levels(levels) => levels.to_string(),
@@ -67,7 +67,7 @@ resource_type! {
         /// Files at least this old: seconds, or a string such as `"14d"`. With `size`, both must hold. If the clock of the machine is ahead of the server's, ages go by the server's, also while the server does not answer. If by the machine's clock the server's certificate has expired, and the server has not answered since the boot, nothing is removed by its age.
         parameter age: Option<Seconds> => "any",
         /// Files of at least this size: bytes, or a string such as `"10M"`.
-        parameter size: Option<Bytes> => "any",
+        parameter size: Option<ByteCount> => "any",
         /// Only files with such a name; `*` and `?` as in the shell. Without it, every name.
         parameter matches: Vec<String> => "any name",
         /// Whether directories below are looked into too, or how many levels: 1 is the directory's own files.

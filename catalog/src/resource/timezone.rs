@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::attribute::keywords;
-use super::claim::{Claim, Hold, Standing};
+use super::claim::{Claim, Hold, PathKind};
 use super::define::resource_type;
 use super::{Attribute, AttributeKind, Implied, Mismatch, Rules};
 use crate::value::Value;
@@ -64,7 +64,7 @@ impl Rules for Timezone {
 
     fn claims(&self) -> Vec<Claim> {
         let mut claims = vec![Claim::whole("time zone", "")];
-        claims.extend(Claim::standing("/etc/localtime", Standing::Symlink));
+        claims.extend(Claim::standing("/etc/localtime", PathKind::Symlink));
         claims.push(Claim::path("/etc/timezone", Hold::Content));
         claims
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::attribute::{AbsolutePath, AccountName, PasswordHash, Presence, keywords};
-use super::claim::{Claim, Hold, Standing};
+use super::claim::{Claim, Hold, PathKind};
 use super::define::resource_type;
 use super::implied::ancestors;
 use super::{AttributeError, AuthorizedKey, Bond, Implied, Rules};
@@ -50,15 +50,15 @@ resource_type! {
 
 /// Checks a name: no longer than `LONGEST`, and without characters that have a meaning in the account files.
 pub(super) fn name_error(name: &AccountName) -> Option<AttributeError> {
-    const LONGEST: usize = 32;
+    const MAX_NAME: usize = 32;
     let name = name.as_str();
     if name.contains(':') {
         let message = format!("`{name}` contains a colon, which an account's name cannot");
         return Some(AttributeError::new("title", message).help("write it without"));
     }
-    (name.len() > LONGEST).then(|| {
+    (name.len() > MAX_NAME).then(|| {
         let message = format!("`{name}` has {} bytes", name.len());
-        AttributeError::new("title", message).help(format!("a name has at most {LONGEST}"))
+        AttributeError::new("title", message).help(format!("a name has at most {MAX_NAME}"))
     })
 }
 
@@ -131,11 +131,11 @@ impl Rules for User {
             None => Claim::in_home(name, "", hold),
         };
         if self.ensure == Presence::Absent {
-            claims.extend(self.manage_home.then(|| of_home(Hold::Standing(Standing::Nothing))));
+            claims.extend(self.manage_home.then(|| of_home(Hold::Standing(PathKind::Nothing))));
             return claims;
         }
         claims.push(of_home(Hold::Home(name.to_owned())));
-        claims.extend(self.manage_home.then(|| of_home(Hold::Standing(Standing::Directory))));
+        claims.extend(self.manage_home.then(|| of_home(Hold::Standing(PathKind::Directory))));
         claims.extend(self.uid.map(|uid| Claim::whole("id of a user", uid.to_string())));
         if self.password.is_some() {
             claims.push(Claim::entry("/etc/shadow", "account", name, Presence::Present));

@@ -5,20 +5,20 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    CHANGE_SHOWS, DRIFT_SHOWS, IN_ORDER, Judgement, KeptBack, Known, LastRun, Standing, State, span,
+    CHANGE_SHOWS, DRIFT_SHOWS, IN_ORDER, Judgement, KeptBack, LastRun, Membership, NodeRecord, State, span,
 };
 use crate::count::counted;
 use crate::report::{Counts, Source};
 
 /// The longest text from outside in a reason, in characters.
-const MOST_WORDS: usize = 240;
+const MAX_WORDS: usize = 240;
 
 /// The state of a machine at `now`, if polls are `interval` apart.
-pub fn judge(known: &Known, now: Timestamp, interval: Duration) -> Judgement {
+pub fn judge(known: &NodeRecord, now: Timestamp, interval: Duration) -> Judgement {
     let mut found: Vec<(State, String)> = match known.standing {
-        Standing::NotAdded => vec![(State::NotAdded, State::NotAdded.meaning().to_owned())],
-        Standing::Revoked => vec![(State::Revoked, State::Revoked.meaning().to_owned())],
-        Standing::Added => [
+        Membership::NotAdded => vec![(State::NotAdded, State::NotAdded.meaning().to_owned())],
+        Membership::Revoked => vec![(State::Revoked, State::Revoked.meaning().to_owned())],
+        Membership::Added => [
             late(known, now, interval),
             known.last.as_ref().filter(|last| last.took_place || !known.is_excused()).and_then(failed),
             kept_back(known),
@@ -49,7 +49,7 @@ pub fn judge(known: &Known, now: Timestamp, interval: Duration) -> Judgement {
 }
 
 /// What is overdue: a poll from a machine that polled before, or a report from one that polls.
-fn late(known: &Known, now: Timestamp, interval: Duration) -> Option<(State, String)> {
+fn late(known: &NodeRecord, now: Timestamp, interval: Duration) -> Option<(State, String)> {
     let allowed = SignedDuration::try_from(2 * interval).unwrap_or(SignedDuration::MAX);
     let over = |at: Timestamp| Some(now.duration_since(at)).filter(|passed| *passed > allowed);
     let words = match (over(known.heard?), known.last.as_ref().and_then(|last| over(last.at))) {
@@ -87,7 +87,7 @@ fn failed(last: &LastRun) -> Option<(State, String)> {
     Some((State::Failed, words))
 }
 
-fn kept_back(known: &Known) -> Option<(State, String)> {
+fn kept_back(known: &NodeRecord) -> Option<(State, String)> {
     if let Some(KeptBack { broken, why }) = &known.kept_back {
         let state = if *broken { State::Broken } else { State::KeptBack };
         return Some((state, cut(why)));
@@ -129,14 +129,14 @@ fn off_by_policy(counts: &Counts) -> String {
 }
 
 /// What a run that took place reports besides its resources, if no other state includes it.
-fn trouble(known: &Known, last: &LastRun) -> Option<(State, String)> {
+fn trouble(known: &NodeRecord, last: &LastRun) -> Option<(State, String)> {
     let is_by_another = !last.took_place || (last.source == Source::Cache && known.kept_back.is_none());
     let is_told = is_by_another && !known.is_excused();
     let error = last.error.as_deref().filter(|_| !is_told)?;
     Some((State::Trouble, format!("the last run said: {}", words_of_node(error))))
 }
 
-fn unreported(known: &Known) -> Option<(State, String)> {
+fn unreported(known: &NodeRecord) -> Option<(State, String)> {
     let state = match (known.heard, &known.last) {
         (_, Some(_)) => return None,
         (None, None) => State::NeverSeen,
@@ -163,7 +163,7 @@ fn lately(
     Some((state, words))
 }
 
-fn in_order(known: &Known) -> String {
+fn in_order(known: &NodeRecord) -> String {
     if known.last.as_ref().is_some_and(|last| last.counts.total == 0) {
         return "the catalog of the last run manages nothing".to_owned();
     }
@@ -184,7 +184,7 @@ fn words_of_node(words: &str) -> String {
 
 fn cut(words: &str) -> String {
     let first = words.lines().next().unwrap_or_default();
-    match first.char_indices().nth(MOST_WORDS) {
+    match first.char_indices().nth(MAX_WORDS) {
         Some((end, _)) => format!("{}…", &first[..end]),
         None => first.to_owned(),
     }

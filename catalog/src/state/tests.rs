@@ -23,9 +23,9 @@ fn good() -> Counts {
     Counts { total: 64, unchanged: 64, ..Counts::default() }
 }
 
-fn known() -> Known {
-    Known {
-        standing: Standing::Added,
+fn known() -> NodeRecord {
+    NodeRecord {
+        standing: Membership::Added,
         heard: Some(ago(5)),
         kept_back: None,
         corrected: None,
@@ -35,14 +35,14 @@ fn known() -> Known {
     }
 }
 
-fn judged(known: &Known) -> (State, String) {
+fn judged(known: &NodeRecord) -> (State, String) {
     let Judgement { state, reason } = judge(known, NOW, INTERVAL);
     (state, reason)
 }
 
 #[test]
 fn each_state_has_what_makes_it_and_a_reason() {
-    let with = |counts| Known { last: Some(ran(counts)), ..known() };
+    let with = |counts| NodeRecord { last: Some(ran(counts)), ..known() };
     let error = |error: &str| Some(error.to_owned());
     let cases = [
         (known(), State::InOrder, "the last run found everything"),
@@ -58,7 +58,10 @@ fn each_state_has_what_makes_it_and_a_reason() {
             "64 of 64 resources are switched off by policy: nothing was checked",
         ),
         (
-            Known { last: Some(LastRun { error: error("no new certificate"), ..ran(good()) }), ..known() },
+            NodeRecord {
+                last: Some(LastRun { error: error("no new certificate"), ..ran(good()) }),
+                ..known()
+            },
             State::Trouble,
             "the last run said: no new certificate",
         ),
@@ -81,13 +84,13 @@ fn each_state_has_what_makes_it_and_a_reason() {
             "1 of 1 resource differs and is left alone",
         ),
         (
-            Known { last: Some(LastRun { error: error("no catalog"), ..no_run() }), ..known() },
+            NodeRecord { last: Some(LastRun { error: error("no catalog"), ..no_run() }), ..known() },
             State::Failed,
             "did not take place: no catalog",
         ),
-        (Known { last: Some(no_run()), ..known() }, State::Failed, "did not take place"),
+        (NodeRecord { last: Some(no_run()), ..known() }, State::Failed, "did not take place"),
         (
-            Known {
+            NodeRecord {
                 last: Some(LastRun { error: error("an old clock"), ..ran(Counts::default()) }),
                 ..known()
             },
@@ -100,23 +103,23 @@ fn each_state_has_what_makes_it_and_a_reason() {
             "1 of 64 resources does not apply",
         ),
         (with(Counts { would_change: 5, ..good() }), State::Pending, "5 of 64 resources differ"),
-        (Known { heard: Some(ago(61)), ..known() }, State::Late, "nothing was heard for 61 min"),
+        (NodeRecord { heard: Some(ago(61)), ..known() }, State::Late, "nothing was heard for 61 min"),
         (
-            Known { last: Some(LastRun { at: ago(300), ..ran(good()) }), ..known() },
+            NodeRecord { last: Some(LastRun { at: ago(300), ..ran(good()) }), ..known() },
             State::Late,
             "its last report is 5 h old",
         ),
-        (Known { last: None, ..known() }, State::NoRun, "no run has been reported"),
-        (Known { heard: None, last: None, ..known() }, State::NeverSeen, "never heard from"),
-        (Known { standing: Standing::NotAdded, ..known() }, State::NotAdded, "but not added"),
-        (Known { standing: Standing::Revoked, ..known() }, State::Revoked, "refused"),
-        (Known { drifted: Some(ago(90)), ..known() }, State::Drifted, "corrected 90 min ago"),
+        (NodeRecord { last: None, ..known() }, State::NoRun, "no run has been reported"),
+        (NodeRecord { heard: None, last: None, ..known() }, State::NeverSeen, "never heard from"),
+        (NodeRecord { standing: Membership::NotAdded, ..known() }, State::NotAdded, "but not added"),
+        (NodeRecord { standing: Membership::Revoked, ..known() }, State::Revoked, "refused"),
+        (NodeRecord { drifted: Some(ago(90)), ..known() }, State::Drifted, "corrected 90 min ago"),
         (
-            Known { changed: Some(ago(30)), ..known() },
+            NodeRecord { changed: Some(ago(30)), ..known() },
             State::Changed,
             "changed 30 min ago, and that was not drift",
         ),
-        (Known { changed: Some(ago(90)), ..known() }, State::InOrder, ""),
+        (NodeRecord { changed: Some(ago(90)), ..known() }, State::InOrder, ""),
     ];
     for (known, state, reason) in cases {
         let (found, words) = judged(&known);
@@ -129,12 +132,12 @@ fn each_state_has_what_makes_it_and_a_reason() {
 fn an_older_catalog_is_never_in_order() {
     let why = |broken| Some(KeptBack { broken, why: "commit abc: no role".into() });
     assert_eq!(
-        judged(&Known { kept_back: why(true), ..known() }),
+        judged(&NodeRecord { kept_back: why(true), ..known() }),
         (State::Broken, "commit abc: no role".into())
     );
-    assert_eq!(judged(&Known { kept_back: why(false), ..known() }).0, State::KeptBack);
+    assert_eq!(judged(&NodeRecord { kept_back: why(false), ..known() }).0, State::KeptBack);
     let cached = LastRun { source: Source::Cache, error: Some("refused whole".into()), ..ran(good()) };
-    let (state, reason) = judged(&Known { last: Some(cached), ..known() });
+    let (state, reason) = judged(&NodeRecord { last: Some(cached), ..known() });
     assert_eq!(state, State::KeptBack);
     assert!(reason.contains("refused whole"), "{reason}");
 }
@@ -142,31 +145,39 @@ fn an_older_catalog_is_never_in_order() {
 #[test]
 fn what_is_corrected_is_pending_until_the_poll_and_excuses_the_run_that_lacked_a_catalog() {
     let words = "corrected by commit abc; its next poll is due in 5 min";
-    let corrected = |explains_last| Some(Corrected { words: words.to_owned(), explains_last });
+    let corrected = |explains_last| Some(ResolvedFault { words: words.to_owned(), explains_last });
     let cached = LastRun { source: Source::Cache, ..ran(good()) };
     // What a node says never looks like a reason of the server's.
     let late = LastRun { error: Some("the clock is 9 min off; revoked by ana".into()), ..no_run() };
     let cases = [
-        (Known { corrected: corrected(true), last: Some(no_run()), ..known() }, State::Pending, words),
-        (Known { corrected: corrected(true), last: Some(cached.clone()), ..known() }, State::Pending, words),
+        (NodeRecord { corrected: corrected(true), last: Some(no_run()), ..known() }, State::Pending, words),
         (
-            Known { corrected: corrected(true), last: Some(late.clone()), ..known() },
+            NodeRecord { corrected: corrected(true), last: Some(cached.clone()), ..known() },
+            State::Pending,
+            words,
+        ),
+        (
+            NodeRecord { corrected: corrected(true), last: Some(late.clone()), ..known() },
             State::Pending,
             "due in 5 min; the last run said: the clock is 9 min off, revoked by ana",
         ),
         (
-            Known { corrected: corrected(false), last: Some(late), ..known() },
+            NodeRecord { corrected: corrected(false), last: Some(late), ..known() },
             State::Failed,
             "the last run did not take place: the clock is 9 min off, revoked by ana; corrected by commit abc",
         ),
-        (Known { corrected: corrected(false), last: Some(cached), ..known() }, State::KeptBack, words),
+        (NodeRecord { corrected: corrected(false), last: Some(cached), ..known() }, State::KeptBack, words),
         (
-            Known { corrected: corrected(true), last: Some(ran(Counts { failed: 2, ..good() })), ..known() },
+            NodeRecord {
+                corrected: corrected(true),
+                last: Some(ran(Counts { failed: 2, ..good() })),
+                ..known()
+            },
             State::Failed,
             "2 of 64 resources failed in the last run; corrected by",
         ),
         (
-            Known { corrected: corrected(true), standing: Standing::Revoked, ..known() },
+            NodeRecord { corrected: corrected(true), standing: Membership::Revoked, ..known() },
             State::Revoked,
             State::Revoked.meaning(),
         ),
@@ -181,7 +192,7 @@ fn what_is_corrected_is_pending_until_the_poll_and_excuses_the_run_that_lacked_a
 #[test]
 fn whatever_is_wrong_besides_stands_in_the_reason() {
     let failed = Some(ran(Counts { failed: 1, would_change: 2, ..good() }));
-    let both = Known { heard: Some(ago(600)), last: failed, drifted: Some(ago(700)), ..known() };
+    let both = NodeRecord { heard: Some(ago(600)), last: failed, drifted: Some(ago(700)), ..known() };
     let (state, reason) = judged(&both);
     assert_eq!(state, State::Late);
     for words in
@@ -194,7 +205,7 @@ fn whatever_is_wrong_besides_stands_in_the_reason() {
 #[test]
 fn words_of_others_are_cut_to_a_line() {
     let error = Some(format!("{}\nsecond", "é".repeat(1_000)));
-    let known = Known { last: Some(LastRun { error, ..no_run() }), ..known() };
+    let known = NodeRecord { last: Some(LastRun { error, ..no_run() }), ..known() };
     let (_, reason) = judged(&known);
     assert!(reason.chars().count() < 300 && !reason.contains('\n'), "{reason}");
 }

@@ -1,11 +1,11 @@
 //! cron's five fields, if someone gives each of them in a word of its own.
 
-use super::Part;
+use super::SchedulePart;
 use crate::resource::Attribute as _;
 use crate::resource::attribute::CronSchedule;
 
 /// The schedule that these parts make, each as the manifest has it. A part that is not plainly valid is not shown.
-pub fn schedule(parts: &[(Part, &str)]) -> String {
+pub fn schedule(parts: &[(SchedulePart, &str)]) -> String {
     let form = "minute, hour, day of the month, month, day of the week";
     let Some(written) = joined(parts) else {
         return format!(
@@ -18,12 +18,12 @@ pub fn schedule(parts: &[(Part, &str)]) -> String {
     format!("write schedule = \"{written}\"{form}{}", once.unwrap_or_default())
 }
 
-fn joined(parts: &[(Part, &str)]) -> Option<String> {
+fn joined(parts: &[(SchedulePart, &str)]) -> Option<String> {
     let mut fields = ["*"; 5].map(str::to_owned);
     for (part, written) in parts {
         match part {
-            Part::Field(at) => *fields.get_mut(*at)? = field(written)?,
-            Part::Word => return word(written),
+            SchedulePart::Field(at) => *fields.get_mut(*at)? = field(written)?,
+            SchedulePart::Word => return word(written),
         }
     }
     let schedule = fields.join(" ");
@@ -72,30 +72,30 @@ mod tests {
 
     #[test]
     fn fields_are_joined_as_they_are_given() {
-        let (minute, hour, day) = (Part::Field(0), Part::Field(1), Part::Field(4));
-        let written = |parts: &[(Part, &str)]| joined(parts);
+        let (minute, hour, day) = (SchedulePart::Field(0), SchedulePart::Field(1), SchedulePart::Field(4));
+        let written = |parts: &[(SchedulePart, &str)]| joined(parts);
         assert_eq!(written(&[(hour, "4"), (minute, "30")]).as_deref(), Some("30 4 * * *"));
         assert_eq!(written(&[(minute, "[0, 30]"), (day, "'Monday'")]).as_deref(), Some("0,30 * * * mon"));
         assert_eq!(written(&[(minute, "\"*/5\""), (hour, "'absent'")]).as_deref(), Some("*/5 * * * *"));
         assert_eq!(written(&[(minute, "\"${minute}\"")]).as_deref(), Some("${minute} * * * *"));
-        assert_eq!(written(&[(Part::Word, "'daily'")]).as_deref(), Some("@daily"));
+        assert_eq!(written(&[(SchedulePart::Word, "'daily'")]).as_deref(), Some("@daily"));
     }
 
     #[test]
     fn what_is_no_field_is_not_repeated() {
         for odd in ["70", "\"hunter2-hunter2\"", "[]", "\"${lookup('key')}\"", "{ a = 1 }", "\"a b\""] {
-            let help = schedule(&[(Part::Field(1), odd)]);
+            let help = schedule(&[(SchedulePart::Field(1), odd)]);
             assert!(help.starts_with("give all five fields in one"), "{odd}: {help}");
         }
     }
 
     #[test]
     fn an_hour_without_a_minute_is_said_to_be_sixty_times() {
-        let help = schedule(&[(Part::Field(1), "4")]);
+        let help = schedule(&[(SchedulePart::Field(1), "4")]);
         assert!(
             help.contains("schedule = \"* 4 * * *\"") && help.contains("\"0 4 * * *\" is once"),
             "{help}"
         );
-        assert!(!schedule(&[(Part::Field(0), "4")]).contains("once"));
+        assert!(!schedule(&[(SchedulePart::Field(0), "4")]).contains("once"));
     }
 }

@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde::ser::{Error as _, SerializeMap, SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Map, Piece, Sensitive, Value};
+use super::{Kind, Map, Sensitive, TextPiece, Value};
 
 /// How deep lists and maps may be nested when read from outside.
 pub const MAX_DEPTH: usize = 32;
@@ -227,7 +227,7 @@ fn sensitive(value: &Value) -> Result<Sensitive, &'static str> {
     };
     let piece = |item: &Value| {
         let [text, secret] = item.as_list()? else { return None };
-        Some(Piece { text: text.as_str()?.into(), secret: secret.as_bool()? })
+        Some(TextPiece { text: text.as_str()?.into(), secret: secret.as_bool()? })
     };
     let pieces: Option<Vec<_>> = list.iter().map(piece).collect();
     pieces.map(Sensitive::pieces).ok_or("a stretch of a sensitive text is [text, secret]")
@@ -253,8 +253,8 @@ mod tests {
     #[test]
     fn every_kind_survives_the_wire() {
         let secret = Sensitive::pieces([
-            Piece { text: "a".into(), secret: false },
-            Piece { text: "b".into(), secret: true },
+            TextPiece { text: "a".into(), secret: false },
+            TextPiece { text: "b".into(), secret: true },
         ]);
         let value: Value = [
             ("null", Value::NULL),

@@ -10,7 +10,7 @@ pub const MASK: &str = "[sensitive]";
 
 /// A piece of a text.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Piece {
+pub struct TextPiece {
     pub text: Arc<str>,
     /// Whether the piece is secret.
     pub secret: bool,
@@ -18,23 +18,23 @@ pub struct Piece {
 
 /// A scalar that must not be shown anywhere but in its target: a text with secret pieces, or another secret scalar.
 #[derive(Clone, PartialEq, Hash)]
-pub struct Sensitive(Inner);
+pub struct Sensitive(SensitiveScalar);
 
 #[derive(Clone, PartialEq, Hash)]
-enum Inner {
-    Text(Arc<Vec<Piece>>),
+enum SensitiveScalar {
+    Text(Arc<Vec<TextPiece>>),
     Scalar(Arc<Kind>),
 }
 
 impl Sensitive {
     /// A text that is completely secret.
     pub fn text(text: impl Into<Arc<str>>) -> Self {
-        Self(Inner::Text(Arc::new(vec![Piece { text: text.into(), secret: true }])))
+        Self(SensitiveScalar::Text(Arc::new(vec![TextPiece { text: text.into(), secret: true }])))
     }
 
     /// A text made of pieces; adjacent ones of the same kind are joined.
-    pub fn pieces(pieces: impl IntoIterator<Item = Piece>) -> Self {
-        let mut joined: Vec<Piece> = Vec::new();
+    pub fn pieces(pieces: impl IntoIterator<Item = TextPiece>) -> Self {
+        let mut joined: Vec<TextPiece> = Vec::new();
         for piece in pieces {
             match joined.last_mut() {
                 Some(last) if last.secret == piece.secret => {
@@ -43,7 +43,7 @@ impl Sensitive {
                 _ => joined.push(piece),
             }
         }
-        Self(Inner::Text(Arc::new(joined)))
+        Self(SensitiveScalar::Text(Arc::new(joined)))
     }
 
     /// A scalar that was computed from a secret, such as a boolean or a number.
@@ -51,30 +51,32 @@ impl Sensitive {
         match kind {
             Kind::String(text) => Self::text(text),
             Kind::Sensitive(already) => already,
-            other => Self(Inner::Scalar(Arc::new(other))),
+            other => Self(SensitiveScalar::Scalar(Arc::new(other))),
         }
     }
 
     /// The pieces, if it is a text.
-    pub fn as_pieces(&self) -> Option<&[Piece]> {
-        if let Inner::Text(pieces) = &self.0 { Some(pieces) } else { None }
+    pub fn as_pieces(&self) -> Option<&[TextPiece]> {
+        if let SensitiveScalar::Text(pieces) = &self.0 { Some(pieces) } else { None }
     }
 
     /// The secret itself. Only for evaluation, for the connection to the agent and for the target.
     pub fn expose(&self) -> Value {
         match &self.0 {
-            Inner::Text(pieces) => {
+            SensitiveScalar::Text(pieces) => {
                 Kind::String(pieces.iter().map(|p| &*p.text).collect::<String>().into()).into()
             }
-            Inner::Scalar(kind) => Kind::clone(kind).into(),
+            SensitiveScalar::Scalar(kind) => Kind::clone(kind).into(),
         }
     }
 
     /// The text with each secret piece replaced with [`MASK`].
     pub fn masked(&self) -> String {
         match &self.0 {
-            Inner::Text(pieces) => pieces.iter().map(|p| if p.secret { MASK } else { &*p.text }).collect(),
-            Inner::Scalar(_) => MASK.to_owned(),
+            SensitiveScalar::Text(pieces) => {
+                pieces.iter().map(|p| if p.secret { MASK } else { &*p.text }).collect()
+            }
+            SensitiveScalar::Scalar(_) => MASK.to_owned(),
         }
     }
 }
@@ -89,8 +91,8 @@ impl fmt::Debug for Sensitive {
 mod tests {
     use super::*;
 
-    fn piece(text: &str, secret: bool) -> Piece {
-        Piece { text: text.into(), secret }
+    fn piece(text: &str, secret: bool) -> TextPiece {
+        TextPiece { text: text.into(), secret }
     }
 
     #[test]

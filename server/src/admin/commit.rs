@@ -2,26 +2,26 @@
 
 use holdfast_catalog::harmless;
 
-use super::{Context, Refused};
+use super::{AdminContext, RequestError};
 
 /// The length of a commit's id.
 const DIGITS: usize = 40;
 
 /// The id of the commit that was meant.
-pub(super) async fn meant(context: &Context, typed: &str) -> Result<String, Refused> {
-    let live = &context.live;
+pub(super) async fn meant(context: &AdminContext, typed: &str) -> Result<String, RequestError> {
+    let control = &context.control;
     let shown = || harmless::line(typed).chars().take(80).collect::<String>();
     let lower = typed.to_ascii_lowercase();
     let hex = lower.strip_prefix("dir-").unwrap_or(&lower);
     let is_hex = !hex.is_empty() && hex.len() <= DIGITS && hex.bytes().all(|digit| digit.is_ascii_hexdigit());
-    if live.follows_a_directory() && !(is_hex && lower.starts_with("dir-")) {
-        return Err(Refused::NoCommits);
+    if control.follows_a_directory() && !(is_hex && lower.starts_with("dir-")) {
+        return Err(RequestError::NoCommits);
     }
     if !is_hex {
-        return Err(Refused::NoId(shown()));
+        return Err(RequestError::NoId(shown()));
     }
     if hex.len() == DIGITS {
         return Ok(lower);
     }
-    live.whole_id(&lower).await?.ok_or_else(|| Refused::Short(shown()))
+    control.whole_id(&lower).await?.ok_or_else(|| RequestError::Short(shown()))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
-use super::{Answer, Context, Request, answer};
+use super::{AdminContext, Answer, Request, answer};
 
 /// The longest request, in bytes.
 const MAX_REQUEST: u64 = 64 * 1024;
@@ -32,7 +32,7 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Answers requests for as long as the server runs.
-pub async fn serve(listener: UnixListener, context: Context) {
+pub async fn serve(listener: UnixListener, context: AdminContext) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -51,7 +51,7 @@ pub async fn serve(listener: UnixListener, context: Context) {
     }
 }
 
-async fn converse(mut stream: UnixStream, context: &Context) -> io::Result<()> {
+async fn converse(mut stream: UnixStream, context: &AdminContext) -> io::Result<()> {
     let uid = stream.peer_cred()?.uid();
     let answer = if uid == 0 || uid == rustix::process::geteuid().as_raw() {
         match tokio::time::timeout(PATIENCE, read(&mut stream)).await {

@@ -7,11 +7,11 @@ use holdfast_catalog::state::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Verdict;
+use super::CommitVerdict;
 use crate::store;
-use crate::store::audit::{AuditRow, Checked};
-use crate::store::node::Place;
-use crate::store::user::{Role, Scope};
+use crate::store::audit::{AuditRow, ChainCheck};
+use crate::store::node::Tenancy;
+use crate::store::user::{UserRole, UserScope};
 
 /// What an operator asks for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,9 +46,9 @@ pub enum Request {
     UserAdd {
         /// The name to log in with.
         name: String,
-        role: Role,
+        role: UserRole,
         /// Which nodes the user sees.
-        scope: Scope,
+        scope: UserScope,
     },
     /// Make another link for a user who cannot log in.
     UserLink {
@@ -105,7 +105,7 @@ pub enum Answer {
     Nodes(Vec<NodeView>),
     Node(Box<NodeDetail>),
     /// A user's one-time login link.
-    Link(Link),
+    Link(LoginLink),
     Users(Vec<UserView>),
     Ca {
         instance: String,
@@ -119,14 +119,14 @@ pub enum Answer {
     /// The result of a check of the audit log.
     AuditChecked(AuditCheck),
     /// What became of a commit.
-    Judged(Box<Verdict>),
+    Judged(Box<CommitVerdict>),
     Done(String),
     Refused(String),
 }
 
 /// A user's one-time login link.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Link {
+pub struct LoginLink {
     pub user: String,
     /// The address to open.
     pub url: String,
@@ -138,7 +138,7 @@ pub struct Link {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NodeView {
     pub certname: Certname,
-    pub place: Place,
+    pub place: Tenancy,
     /// Its role, if it is in the inventory.
     pub role: Option<String>,
     /// Its generation; `None` if it was never added.
@@ -252,8 +252,8 @@ pub struct AuditCheck {
 
 impl AuditCheck {
     /// Makes the result of a check, and of the search for a hash.
-    pub fn of(checked: Checked, sought: Option<String>) -> Self {
-        let Checked { head, broken_at, found } = checked;
+    pub fn of(checked: ChainCheck, sought: Option<String>) -> Self {
+        let ChainCheck { head, broken_at, found } = checked;
         Self {
             entries: head.as_ref().map_or(0, |head| head.seq),
             head: head.map(|head| head.hash),
@@ -300,7 +300,7 @@ pub struct UserView {
     /// The name to log in with.
     pub name: String,
     /// What the user may do.
-    pub role: Role,
+    pub role: UserRole,
     /// Which nodes the user sees.
     pub scope: String,
     /// Whether a password is set.

@@ -4,43 +4,45 @@ use holdfast_catalog::certname::Certname;
 use holdfast_catalog::spelling::nearest;
 use jiff::Timestamp;
 
-use super::named::Names;
-use super::{Answer, CertificateView, Context, NodeDetail, NodeFilter, NodeView, Refused, ReportView};
-use crate::fleet::{self, Inventory as _, Look, Member};
+use super::names::FleetNames;
+use super::{
+    AdminContext, Answer, CertificateView, NodeDetail, NodeFilter, NodeView, ReportView, RequestError,
+};
+use crate::fleet::{self, FleetQuery, InventoryView as _, Member};
 use crate::store;
 use crate::store::certificate::CertificateRow;
 use crate::store::report::ReportRow;
-use crate::store::user::Scope;
+use crate::store::user::UserScope;
 
 /// The most names to suggest.
-const SUGGESTED: usize = 3;
+const MAX_SUGGESTED: usize = 3;
 
 /// The most reports of a machine to show, newest first.
-const REPORTS: u32 = 20;
+const MAX_REPORTS: u32 = 20;
 
 /// All machines, those that need attention first.
-pub(super) async fn members(context: &Context) -> store::Result<Vec<Member>> {
-    let look = Look {
-        scope: Scope::Everything,
+pub(super) async fn members(context: &AdminContext) -> store::Result<Vec<Member>> {
+    let look = FleetQuery {
+        scope: UserScope::Everything,
         only: None,
         now: Timestamp::now(),
-        interval: context.live.interval(),
+        interval: context.control.interval(),
     };
-    let mut members = fleet::members(&context.store, &*context.live, look).await?;
+    let mut members = fleet::members(&context.store, &*context.control, look).await?;
     members.sort_by_key(Member::state);
     Ok(members)
 }
 
 /// The machines that match a filter.
-pub(super) async fn list(context: &Context, filter: &NodeFilter) -> Result<Answer, Refused> {
+pub(super) async fn list(context: &AdminContext, filter: &NodeFilter) -> Result<Answer, RequestError> {
     let members = members(context).await?;
-    Names::of(context, &members).check_filter(filter)?;
+    FleetNames::of(context, &members).check_filter(filter)?;
     let fit = members.iter().filter(|member| filter.takes(member));
     Ok(Answer::Nodes(fit.map(view).collect()))
 }
 
 /// One machine with its certificates and last reports.
-pub(super) async fn show(context: &Context, certname: Certname) -> Result<Answer, Refused> {
+pub(super) async fn show(context: &AdminContext, certname: Certname) -> Result<Answer, RequestError> {
     let members = members(context).await?;
     let Some(member) = members.iter().find(|member| member.certname == certname) else {
         return Err(unknown(context, certname).await);
@@ -49,15 +51,15 @@ pub(super) async fn show(context: &Context, certname: Certname) -> Result<Answer
         Some(row) => {
             let store = &context.store;
             // One more than is shown, to tell whether there are older ones.
-            (store.certificates(row.node.id).await?, store.reports_of(row.node.id, REPORTS + 1).await?)
+            (store.certificates(row.node.id).await?, store.reports_of(row.node.id, MAX_REPORTS + 1).await?)
         }
         None => (Vec::new(), Vec::new()),
     };
     Ok(Answer::Node(Box::new(NodeDetail {
         node: view(member),
         certificates: certificates.into_iter().map(CertificateView::from).collect(),
-        has_older_reports: reports.len() > REPORTS as usize,
-        reports: reports.into_iter().take(REPORTS as usize).map(ReportView::from).collect(),
+        has_older_reports: reports.len() > MAX_REPORTS as usize,
+        reports: reports.into_iter().take(MAX_REPORTS as usize).map(ReportView::from).collect(),
     })))
 }
 
@@ -66,7 +68,7 @@ pub(super) fn view(member: &Member) -> NodeView {
     let node = member.row.as_ref().map(|row| &row.node);
     NodeView {
         certname: member.certname.clone(),
-        place: member.place.clone(),
+        place: member.tenancy.clone(),
         role: member.role().map(str::to_owned),
         generation: node.map(|node| node.generation),
         enrolment: node.map(|node| node.state),
@@ -81,10 +83,11 @@ pub(super) fn view(member: &Member) -> NodeView {
 impl NodeFilter {
     fn takes(&self, member: &Member) -> bool {
         let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|wanted| wanted == value);
-        let customer =
-            |wanted: &String| wanted == member.place.customer.as_str() || *wanted == member.place.to_string();
+        let customer = |wanted: &String| {
+            wanted == member.tenancy.customer.as_str() || *wanted == member.tenancy.to_string()
+        };
         (self.states.is_empty() || self.states.contains(&member.state()))
-            && is(&self.reseller, member.place.reseller.as_str())
+            && is(&self.reseller, member.tenancy.reseller.as_str())
             && self.customer.as_ref().is_none_or(customer)
             && is(&self.role, member.role().unwrap_or_default())
     }
@@ -112,26 +115,26 @@ impl From<ReportRow> for ReportView {
 }
 
 /// The refusal for an unknown node, with similar names suggested.
-pub(super) async fn unknown(context: &Context, certname: Certname) -> Refused {
+pub(super) async fn unknown(context: &AdminContext, certname: Certname) -> RequestError {
     match members(context).await {
         Ok(members) => {
             let names = members.iter().map(|member| member.certname.as_str());
-            Refused::Unknown(certname.clone(), meant(certname.as_str(), names))
+            RequestError::Unknown(certname.clone(), meant(certname.as_str(), names))
         }
         Err(error) => error.into(),
     }
 }
 
 /// Whether a machine is in the inventory in force.
-pub(super) fn is_in_inventory(context: &Context, certname: &Certname) -> bool {
-    context.live.machines().iter().any(|(machine, _)| machine == certname)
+pub(super) fn is_in_inventory(context: &AdminContext, certname: &Certname) -> bool {
+    context.control.machines().iter().any(|(machine, _)| machine == certname)
 }
 
 /// The refusal for a machine that is not in the inventory, with similar names suggested.
-pub(super) fn not_in_inventory(context: &Context, certname: Certname) -> Refused {
-    let machines = context.live.machines();
+pub(super) fn not_in_inventory(context: &AdminContext, certname: Certname) -> RequestError {
+    let machines = context.control.machines();
     let meant = meant(certname.as_str(), machines.iter().map(|(certname, _)| certname.as_str()));
-    Refused::NotInInventory(certname, meant)
+    RequestError::NotInInventory(certname, meant)
 }
 
 /// `did you mean …? ` with the names of which this is the first label, or else with the most similar one.
@@ -146,8 +149,8 @@ fn meant<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
     if meant.is_empty() {
         meant.extend(nearest(name, names.iter().copied()));
     }
-    let (count, rest) = (meant.len(), meant.len().saturating_sub(SUGGESTED));
-    meant.truncate(SUGGESTED);
+    let (count, rest) = (meant.len(), meant.len().saturating_sub(MAX_SUGGESTED));
+    meant.truncate(MAX_SUGGESTED);
     match count {
         0 => String::new(),
         _ if rest > 0 => format!("did you mean `{}` or one of {rest} more? ", meant.join("`, `")),

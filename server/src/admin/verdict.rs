@@ -4,12 +4,12 @@ use holdfast_catalog::certname::Certname;
 use holdfast_catalog::harmless;
 use serde::{Deserialize, Serialize};
 
-use super::Context;
+use super::AdminContext;
 use crate::check;
 use crate::diagnose;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::fleet::Inventory as _;
-use crate::inventory::Leaving;
+use crate::fleet::InventoryView as _;
+use crate::inventory::Departures;
 use crate::repo;
 use crate::store;
 use crate::store::commit::{CommitRow, CommitStatus};
@@ -17,16 +17,16 @@ use crate::store::node::NodeState;
 
 /// What became of a commit.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct CommitVerdict {
     pub commit: String,
     /// Whether it is in force.
-    pub outcome: Outcome,
+    pub outcome: VerdictOutcome,
     /// Whether any commit is in force now: this one or the last good one.
     pub stands: bool,
     /// The nodes that it does not reach.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<KeptBackNode>,
     /// The machines that it removes from the inventory or gives to another customer, if it is in force.
-    pub leaving: Leaving,
+    pub leaving: Departures,
     /// All errors and warnings.
     pub problems: Vec<Diagnostic>,
     /// The problems as text, with the lines that they are about.
@@ -36,7 +36,7 @@ pub struct Verdict {
 /// Whether a commit is in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum VerdictOutcome {
     /// It is in force, and nothing is wrong with it.
     InForce,
     /// It is in force, but some nodes keep what they have: because of errors in tenants' data, or because the inventory
@@ -48,7 +48,7 @@ pub enum Outcome {
 
 /// A node that a commit does not reach: its data has an error, or the inventory no longer has it where it was added.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Kept {
+pub struct KeptBackNode {
     pub certname: Certname,
     /// The commit of the catalog that it keeps; `None` if it never had one.
     pub commit: Option<String>,
@@ -59,26 +59,38 @@ pub struct Kept {
 ///
 /// # Errors
 /// Returns an error if the store fails.
-pub(super) async fn of(context: &Context, judged: CommitRow, shown: String) -> store::Result<Verdict> {
+pub(super) async fn of(
+    context: &AdminContext,
+    judged: CommitRow,
+    shown: String,
+) -> store::Result<CommitVerdict> {
     let kept = match judged.status {
         CommitStatus::Good => kept(context, &judged.id).await?,
         CommitStatus::Broken => Vec::new(),
     };
     let has_errors = judged.diagnostics.iter().any(|problem| problem.severity == Severity::Error);
     let outcome = match judged.status {
-        CommitStatus::Broken => Outcome::Refused,
-        CommitStatus::Good if has_errors || !kept.is_empty() => Outcome::InForceWithFaults,
-        CommitStatus::Good => Outcome::InForce,
+        CommitStatus::Broken => VerdictOutcome::Refused,
+        CommitStatus::Good if has_errors || !kept.is_empty() => VerdictOutcome::InForceWithFaults,
+        CommitStatus::Good => VerdictOutcome::InForce,
     };
-    let now = context.live.in_force();
+    let now = context.control.in_force();
     let stands = now.is_some();
     let in_force = now.filter(|in_force| in_force.commit() == judged.id);
     let leaving = in_force.map(|in_force| in_force.leaving().clone()).unwrap_or_default();
-    Ok(Verdict { commit: judged.id, outcome, stands, kept, leaving, problems: judged.diagnostics, shown })
+    Ok(CommitVerdict {
+        commit: judged.id,
+        outcome,
+        stands,
+        kept,
+        leaving,
+        problems: judged.diagnostics,
+        shown,
+    })
 }
 
-async fn kept(context: &Context, commit: &str) -> store::Result<Vec<Kept>> {
-    let in_force = context.live.in_force().filter(|in_force| in_force.commit() == commit);
+async fn kept(context: &AdminContext, commit: &str) -> store::Result<Vec<KeptBackNode>> {
+    let in_force = context.control.in_force().filter(|in_force| in_force.commit() == commit);
     let Some(in_force) = in_force else { return Ok(Vec::new()) };
     // If it is not known yet, as after a restart, it is computed now, which takes time with many nodes.
     let program = in_force.clone();
@@ -86,7 +98,7 @@ async fn kept(context: &Context, commit: &str) -> store::Result<Vec<Kept>> {
     let mut nodes = tokio::task::spawn_blocking(find).await.unwrap_or_default();
     for member in super::nodes::members(context).await? {
         if let Some(row) = member.row.filter(|row| row.node.state != NodeState::Revoked)
-            && let Some((_, problems)) = context.live.problems_of(&row.node).filter(|(at, _)| at == commit)
+            && let Some((_, problems)) = context.control.problems_of(&row.node).filter(|(at, _)| at == commit)
         {
             nodes.entry(member.certname).or_insert(problems);
         }
@@ -101,21 +113,21 @@ async fn kept(context: &Context, commit: &str) -> store::Result<Vec<Kept>> {
         let commit = served.into_iter().next().map(|catalog| catalog.commit);
         let at_tenants = |problem| check::at_tenants(program.program(), problem);
         let problems = problems.into_iter().map(at_tenants).collect();
-        kept.push(Kept { certname, commit, problems });
+        kept.push(KeptBackNode { certname, commit, problems });
     }
     Ok(kept)
 }
 
-impl Verdict {
+impl CommitVerdict {
     /// The verdict in words.
     pub fn text(&self) -> String {
         let commit = &self.commit;
         let first = match (self.outcome, &self.kept[..]) {
-            (Outcome::Refused, _) if self.stands => {
+            (VerdictOutcome::Refused, _) if self.stands => {
                 format!("commit {commit} is broken, and the last good one stays in force")
             }
-            (Outcome::Refused, _) => format!("commit {commit} is broken, and no commit is in force"),
-            (_, []) if self.outcome == Outcome::InForce => format!("{commit} is in force"),
+            (VerdictOutcome::Refused, _) => format!("commit {commit} is broken, and no commit is in force"),
+            (_, []) if self.outcome == VerdictOutcome::InForce => format!("{commit} is in force"),
             (_, []) => format!("{commit} is in force, with errors in tenants' data"),
             (_, [one]) => format!("{commit} is in force; {}", one.text()),
             (_, several) => {
@@ -134,7 +146,7 @@ impl Verdict {
     }
 }
 
-impl Kept {
+impl KeptBackNode {
     fn text(&self) -> String {
         let keeps = match &self.commit {
             Some(commit) => format!("keeps commit {}", repo::short(commit)),
@@ -156,7 +168,7 @@ mod tests {
     #[test]
     fn what_a_tenant_calls_a_key_is_one_line_about_one_node() {
         let key = "x` is not a key\n  web1.birch.example keeps commit 0000000000: y\u{1b}[2J\u{202e}";
-        let kept = Kept {
+        let kept = KeptBackNode {
             certname: "web1.acme.example".parse().unwrap(),
             commit: None,
             problems: vec![Diagnostic::error(Code::UnknownKey, format!("`{key}` is not a key"), None)],

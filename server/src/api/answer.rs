@@ -4,7 +4,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::refused::Refused;
+use super::rejection::Rejection;
 use crate::store;
 
 /// Answers smaller than this, in bytes, are not compressed.
@@ -14,8 +14,8 @@ const WORTH_IT: usize = 512;
 ///
 /// # Errors
 /// Returns an error if the value cannot be encoded.
-pub fn json<T: Serialize>(request: &HttpRequest, value: &T) -> Result<HttpResponse, Refused> {
-    let failed = |error: std::io::Error| Refused::from(store::Error::Database(Box::new(error)));
+pub fn json<T: Serialize>(request: &HttpRequest, value: &T) -> Result<HttpResponse, Rejection> {
+    let failed = |error: std::io::Error| Rejection::from(store::Error::Database(Box::new(error)));
     let plain = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;
     let mut response = HttpResponse::Ok();
     response.content_type("application/json");

@@ -15,10 +15,10 @@ use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, web};
 use serde::de::DeserializeOwned;
 
-use super::State;
+use super::ApiState;
 use super::caller::admitted;
-use super::limits::{Held, Kind, Who};
-use super::refused::Refused;
+use super::limits::{LargeBody, RequestKind, Requester};
+use super::rejection::Rejection;
 
 /// How long a body may take to arrive, and then to get its turn.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,17 +40,17 @@ enum Encoding {
 }
 
 /// How a body is read, and who is charged for it.
-pub struct Body {
+pub struct BodyReader {
     /// What the routes need.
-    pub state: Data<State>,
-    pub who: Who,
+    pub state: Data<ApiState>,
+    pub who: Requester,
     /// What the request asks for.
-    pub kind: Kind,
+    pub kind: RequestKind,
     /// The most bytes of the body, compressed or not.
     pub limit: usize,
 }
 
-impl Body {
+impl BodyReader {
     /// Reads the body. The second value marks that a large body is in work; keep it as long as the first one.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Body {
         self,
         request: &HttpRequest,
         payload: Payload,
-    ) -> Result<(T, Option<Held>), Refused> {
+    ) -> Result<(T, Option<LargeBody>), Rejection> {
         let encoding = encoding(request)?;
         let announced = announced(request);
         if announced.is_some_and(|length| length > self.limit) {
@@ -68,10 +68,10 @@ impl Body {
         let may_be_large = self.limit > SMALL && announced.is_none_or(|length| length > SMALL);
         let held = if may_be_large { Some(self.hold()?) } else { None };
         let late =
-            || Refused::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body took more than a minute");
+            || Rejection::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body took more than a minute");
         let collected = tokio::time::timeout(PATIENCE, collect(payload, self.limit)).await;
         let bytes = collected.map_err(|_| late())??;
-        let is_node = matches!(self.who, Who::Node(_));
+        let is_node = matches!(self.who, Requester::Node(_));
         let read = match small(&bytes, encoding) {
             Some(plain) => (self.parse(&plain)?, held),
             None if self.limit <= SMALL => (self.decode(&bytes, encoding)?, held),
@@ -88,8 +88,8 @@ impl Body {
         self,
         bytes: Bytes,
         encoding: Encoding,
-        held: Option<Held>,
-    ) -> Result<(T, Option<Held>), Refused> {
+        held: Option<LargeBody>,
+    ) -> Result<(T, Option<LargeBody>), Rejection> {
         let held = match held {
             Some(held) => held,
             None => self.hold()?,
@@ -97,7 +97,7 @@ impl Body {
         let permit = self.state.limits.decoder(PATIENCE).await?;
         // If the server stops before the body had its turn, nothing is wrong with the body, and it should be sent again.
         let stopped = |_| {
-            Refused::new(
+            Rejection::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "server-stopping",
                 "the server is stopping: try again later",
@@ -112,11 +112,11 @@ impl Body {
         web::block(decode).await.map_err(stopped)?
     }
 
-    fn hold(&self) -> Result<Held, Refused> {
+    fn hold(&self) -> Result<LargeBody, Rejection> {
         self.state.limits.hold(self.who.clone(), self.kind)
     }
 
-    fn decode<T: DeserializeOwned>(&self, bytes: &[u8], encoding: Encoding) -> Result<T, Refused> {
+    fn decode<T: DeserializeOwned>(&self, bytes: &[u8], encoding: Encoding) -> Result<T, Rejection> {
         let plain = match encoding {
             Encoding::Plain => Cow::Borrowed(bytes),
             Encoding::Zstd => {
@@ -133,7 +133,7 @@ impl Body {
         self.parse(&plain)
     }
 
-    fn parse<T: DeserializeOwned>(&self, plain: &[u8]) -> Result<T, Refused> {
+    fn parse<T: DeserializeOwned>(&self, plain: &[u8]) -> Result<T, Rejection> {
         self.pay(plain.len());
         parse(plain)
     }
@@ -145,8 +145,8 @@ impl Body {
 
 /// The decoded value. A body that makes the decoder panic is refused, since its sender would otherwise send it again
 /// and again.
-fn contained<T>(decode: impl FnOnce() -> Result<T, Refused>) -> Result<T, Refused> {
-    let unreadable = |_| Err(Refused::bad_request("bad-body", "the body cannot be read"));
+fn contained<T>(decode: impl FnOnce() -> Result<T, Rejection>) -> Result<T, Rejection> {
+    let unreadable = |_| Err(Rejection::bad_request("bad-body", "the body cannot be read"));
     std::panic::catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(unreadable)
 }
 
@@ -169,11 +169,11 @@ fn announced(request: &HttpRequest) -> Option<usize> {
     length.to_str().ok()?.parse().ok()
 }
 
-fn encoding(request: &HttpRequest) -> Result<Encoding, Refused> {
+fn encoding(request: &HttpRequest) -> Result<Encoding, Rejection> {
     match request.headers().get(header::CONTENT_ENCODING).map(|value| value.as_bytes()) {
         None | Some(b"identity") => Ok(Encoding::Plain),
         Some(b"zstd") => Ok(Encoding::Zstd),
-        Some(_) => Err(Refused::new(
+        Some(_) => Err(Rejection::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "bad-encoding",
             "a body is plain or compressed with zstd",
@@ -181,31 +181,31 @@ fn encoding(request: &HttpRequest) -> Result<Encoding, Refused> {
     }
 }
 
-async fn collect(payload: Payload, limit: usize) -> Result<Bytes, Refused> {
-    let broken = |_| Refused::bad_request("bad-body", "the body is incomplete");
+async fn collect(payload: Payload, limit: usize) -> Result<Bytes, Rejection> {
+    let broken = |_| Rejection::bad_request("bad-body", "the body is incomplete");
     payload.to_bytes_limited(limit).await.map_err(|_| too_large(limit))?.map_err(broken)
 }
 
 /// Decompresses at most `limit` bytes into `plain`, and stops at the first byte beyond that.
-fn decompress(bytes: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Refused> {
-    let bad = |_| Refused::bad_request("bad-body", "the body is not zstd");
+fn decompress(bytes: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Rejection> {
+    let bad = |_| Rejection::bad_request("bad-body", "the body is not zstd");
     let mut decoder = zstd::Decoder::with_buffer(bytes).map_err(bad)?;
     decoder.window_log_max(WINDOW_LOG).map_err(bad)?;
     decoder.take(limit as u64 + 1).read_to_end(plain).map_err(bad)?;
     if plain.len() > limit { Err(too_large(limit)) } else { Ok(()) }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Rejection> {
     serde_json::from_slice(bytes).map_err(|error| {
         // The text may repeat what the caller wrote, so it is shown only to the caller, and shortened.
         let reason: String = error.to_string().chars().take(200).flat_map(char::escape_default).collect();
-        Refused::bad_request("bad-body", format!("the body is not what this route takes: {reason}"))
+        Rejection::bad_request("bad-body", format!("the body is not what this route takes: {reason}"))
     })
 }
 
-fn too_large(limit: usize) -> Refused {
+fn too_large(limit: usize) -> Rejection {
     let message = format!("the body is larger than {limit} bytes");
-    Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", message)
+    Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", message)
 }
 
 #[cfg(test)]

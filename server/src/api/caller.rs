@@ -9,10 +9,10 @@ use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest, web};
 use jiff::Timestamp;
 
-use super::State;
-use super::refused::Refused;
+use super::ApiState;
+use super::rejection::Rejection;
 use crate::identity::{Caller, Peer, tls};
-use crate::network::door::Place;
+use crate::network::limiter::ConnectionSlot;
 use crate::network::port::Connection;
 use crate::request::is_of_node;
 
@@ -20,7 +20,7 @@ use crate::request::is_of_node;
 /// request.
 pub fn remember_peer(connection: &Connection, extensions: &mut Extensions) {
     let (stream, session) = connection.get_ref();
-    extensions.insert(stream.place().clone());
+    extensions.insert(stream.slot().clone());
     let Some(certificate) = session.peer_certificates().and_then(|chain| chain.first()) else { return };
     let address =
         stream.socket().peer_addr().map_or_else(|_| String::new(), |address| address.ip().to_string());
@@ -33,18 +33,18 @@ pub fn remember_peer(connection: &Connection, extensions: &mut Extensions) {
 pub struct AgentIdentity(pub Caller);
 
 impl FromRequest for AgentIdentity {
-    type Error = Refused;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Refused>>>>;
+    type Error = Rejection;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Rejection>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        let place = request.conn_data::<Arc<Place>>().cloned();
+        let slot = request.conn_data::<Arc<ConnectionSlot>>().cloned();
         let name = request.conn_data::<Peer>().map(|peer| peer.name.certname.clone());
         Box::pin(async move {
             name.iter().for_each(is_of_node);
             let caller = admitted(&request).await?;
-            if let Some(place) = place {
-                place.belongs_to(caller.node.number());
+            if let Some(slot) = slot {
+                slot.belongs_to(caller.node.number());
             }
             Ok(Self(caller))
         })
@@ -55,17 +55,17 @@ impl FromRequest for AgentIdentity {
 ///
 /// # Errors
 /// Returns an error if there is no certificate, or if it is refused.
-pub async fn admitted(request: &HttpRequest) -> Result<Caller, Refused> {
+pub async fn admitted(request: &HttpRequest) -> Result<Caller, Rejection> {
     let (peer, state) = (peer_of(request)?, state_of(request)?);
     Ok(state.identity.admit(&peer, Timestamp::now()).await?)
 }
 
 /// The certificate of a connection, for renewal: it may have expired, and the renewal itself checks whether it is in force.
-pub struct Presented(pub Peer);
+pub struct PresentedCertificate(pub Peer);
 
-impl FromRequest for Presented {
-    type Error = Refused;
-    type Future = std::future::Ready<Result<Self, Refused>>;
+impl FromRequest for PresentedCertificate {
+    type Error = Rejection;
+    type Future = std::future::Ready<Result<Self, Rejection>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let peer = peer_of(request);
@@ -75,16 +75,16 @@ impl FromRequest for Presented {
 }
 
 /// The state, which every server of these routes has.
-pub fn state_of(request: &HttpRequest) -> Result<web::Data<State>, Refused> {
+pub fn state_of(request: &HttpRequest) -> Result<web::Data<ApiState>, Rejection> {
     let missing =
-        || Refused::new(StatusCode::SERVICE_UNAVAILABLE, "server-failed", "the server is not ready");
-    request.app_data::<web::Data<State>>().cloned().ok_or_else(missing)
+        || Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "server-failed", "the server is not ready");
+    request.app_data::<web::Data<ApiState>>().cloned().ok_or_else(missing)
 }
 
-fn peer_of(request: &HttpRequest) -> Result<Peer, Refused> {
+fn peer_of(request: &HttpRequest) -> Result<Peer, Rejection> {
     let missing = || {
         let message = "this needs a node's certificate: first enrol with `holdfast-agent enroll`";
-        Refused::new(StatusCode::UNAUTHORIZED, "certificate-needed", message)
+        Rejection::new(StatusCode::UNAUTHORIZED, "certificate-needed", message)
     };
     request.conn_data::<Peer>().cloned().ok_or_else(missing)
 }

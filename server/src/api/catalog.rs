@@ -6,14 +6,14 @@ use holdfast_catalog::facts;
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::wire::CatalogRequest;
 
-use super::body::Body;
+use super::body::BodyReader;
 use super::caller::AgentIdentity;
-use super::limits::{Kind, Who};
-use super::refused::Refused;
-use super::{State, answer};
+use super::limits::{RequestKind, Requester};
+use super::rejection::Rejection;
+use super::{ApiState, answer};
 
 /// The largest request, in bytes: facts and a little more.
-const LIMIT: usize = facts::MAX_BYTES + 4 * 1024;
+const MAX_BYTES: usize = facts::MAX_BYTES + 4 * 1024;
 
 /// The longest version of an agent, in bytes.
 const MAX_VERSION: usize = 128;
@@ -22,15 +22,15 @@ const MAX_VERSION: usize = 128;
 pub async fn poll(
     request: HttpRequest,
     AgentIdentity(caller): AgentIdentity,
-    state: Data<State>,
+    state: Data<ApiState>,
     payload: Payload,
-) -> Result<HttpResponse, Refused> {
-    let who = Who::Node(caller.node);
-    state.limits.take(who.clone(), Kind::Poll)?;
-    let body = Body { state: state.clone(), who, kind: Kind::Poll, limit: LIMIT };
+) -> Result<HttpResponse, Rejection> {
+    let who = Requester::Node(caller.node);
+    state.limits.take(who.clone(), RequestKind::Poll)?;
+    let body = BodyReader { state: state.clone(), who, kind: RequestKind::Poll, limit: MAX_BYTES };
     let (asked, _held) = body.read::<CatalogRequest>(&request, payload).await?;
     if ContentHash::parse(&asked.facts_hash).is_none() || asked.agent.len() > MAX_VERSION {
-        return Err(Refused::bad_request("bad-body", "`facts_hash` is SHA-256 in lower-case hex"));
+        return Err(Rejection::bad_request("bad-body", "`facts_hash` is SHA-256 in lower-case hex"));
     }
-    answer::json(&request, &state.live.poll(&caller, asked).await?)
+    answer::json(&request, &state.control.poll(&caller, asked).await?)
 }

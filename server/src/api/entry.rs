@@ -7,14 +7,14 @@ use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use holdfast_catalog::wire::path;
 
-use super::limits::{Kind, Who};
-use super::refused::Refused;
-use super::{State, caller};
+use super::limits::{RequestKind, Requester};
+use super::rejection::Rejection;
+use super::{ApiState, caller};
 use crate::identity::Peer;
-use crate::measure::Side;
+use crate::metrics::Side;
 use crate::{network, request};
 
-/// How many tokens of [`Kind::Nothing`] a refusal costs the certificate with which the request was made: a caller
+/// How many tokens of [`RequestKind::Nothing`] a refusal costs the certificate with which the request was made: a caller
 /// without rights has no reason to ask again.
 fn cost(status: StatusCode) -> usize {
     match status {
@@ -32,26 +32,30 @@ pub async fn count(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let measures = caller::state_of(request.request())?.live.measures().clone();
-    request::answered(Side::Nodes, Some(measures), next.call(request)).await
+    let metrics = caller::state_of(request.request())?.control.metrics().clone();
+    request::answered(Side::Nodes, Some(metrics), next.call(request)).await
 }
 
 /// Whether the route of a request may answer it.
-fn has_place(request: &ServiceRequest, state: &State, certificate: Option<&Who>) -> Result<(), Refused> {
+fn has_place(
+    request: &ServiceRequest,
+    state: &ApiState,
+    certificate: Option<&Requester>,
+) -> Result<(), Rejection> {
     match certificate {
-        Some(certificate) => state.limits.look(certificate.clone(), Kind::Nothing)?,
+        Some(certificate) => state.limits.look(certificate.clone(), RequestKind::Nothing)?,
         // Enrolment has an allowance of its own.
         None if request.path() == path::ENROLL => {}
         None => {
             let from = request.peer_addr().map(|address| network::of(address.ip()));
-            state.limits.take(Who::Network(from), Kind::Nothing)?;
+            state.limits.take(Requester::Network(from), RequestKind::Nothing)?;
         }
     }
     if request.uri().query().is_some() {
         if let Some(certificate) = certificate {
-            state.limits.pay(certificate.clone(), Kind::Nothing, cost(StatusCode::BAD_REQUEST));
+            state.limits.pay(certificate.clone(), RequestKind::Nothing, cost(StatusCode::BAD_REQUEST));
         }
-        return Err(Refused::bad_request("bad-query", "no route takes query parameters"));
+        return Err(Rejection::bad_request("bad-query", "no route takes query parameters"));
     }
     Ok(())
 }
@@ -68,14 +72,14 @@ pub async fn enter(
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let state = caller::state_of(request.request())?;
     let shown = request.request().conn_data::<Peer>().map(|peer| peer.certificate.serial.clone());
-    let certificate = shown.map(Who::Certificate);
+    let certificate = shown.map(Requester::Certificate);
     if let Err(refused) = has_place(&request, &state, certificate.as_ref()) {
         return Ok(request.into_response(refused.error_response()).map_into_right_body());
     }
     let mut response = next.call(request).await?.map_into_left_body();
     match certificate {
         // This request has its answer; the next one waits.
-        Some(certificate) => state.limits.pay(certificate, Kind::Nothing, cost(response.status())),
+        Some(certificate) => state.limits.pay(certificate, RequestKind::Nothing, cost(response.status())),
         None => response.response_mut().head_mut().set_connection_type(ConnectionType::Close),
     }
     Ok(response)

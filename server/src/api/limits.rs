@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use holdfast_catalog::certname::Certname;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::refused::Refused;
-use crate::network::allowance::{Allowance, Buckets};
+use super::rejection::Rejection;
+use crate::network::rate_limit::{Buckets, RateLimit};
 use crate::store::node::NodeId;
 
 /// The kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum RequestKind {
     Poll,
     /// Reports: after an outage a node delivers many.
     Report,
@@ -27,8 +27,8 @@ pub enum Kind {
     Nothing,
 }
 
-impl Kind {
-    fn allowance(self) -> Allowance {
+impl RequestKind {
+    fn allowance(self) -> RateLimit {
         let (rate, burst) = match self {
             Self::Poll => (2.0, 60.0),
             Self::Report => (10.0, 200.0),
@@ -38,13 +38,13 @@ impl Kind {
             Self::Renew => (0.1, 10.0),
             Self::Nothing => (20.0, 200.0),
         };
-        Allowance { rate, burst }
+        RateLimit { rate, burst }
     }
 }
 
 /// Who is charged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Who {
+pub enum Requester {
     Node(NodeId),
     /// Anyone with a certificate of this name, whether or not it is in force. Strangers behind the same address do not
     /// use up its tokens.
@@ -56,29 +56,29 @@ pub enum Who {
 }
 
 /// How many large bodies are decompressed and read at once: each takes tens of megabytes until it has been read.
-const DECODERS: usize = 2;
+const MAX_DECODERS: usize = 2;
 
 /// All buckets, and the large bodies in work.
 pub struct Limits {
-    buckets: Buckets<(Who, Kind)>,
-    large: Arc<Mutex<HashSet<(Who, Kind)>>>,
+    buckets: Buckets<(Requester, RequestKind)>,
+    large: Arc<Mutex<HashSet<(Requester, RequestKind)>>>,
     decoders: Arc<Semaphore>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        let decoders = Arc::new(Semaphore::new(DECODERS));
+        let decoders = Arc::new(Semaphore::new(MAX_DECODERS));
         Self { buckets: Buckets::default(), large: Arc::default(), decoders }
     }
 }
 
 /// Marks that a large body of a caller and kind is in work, until this is dropped.
-pub struct Held {
-    large: Arc<Mutex<HashSet<(Who, Kind)>>>,
-    of: (Who, Kind),
+pub struct LargeBody {
+    large: Arc<Mutex<HashSet<(Requester, RequestKind)>>>,
+    of: (Requester, RequestKind),
 }
 
-impl Drop for Held {
+impl Drop for LargeBody {
     fn drop(&mut self) {
         self.large.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.of);
     }
@@ -89,26 +89,26 @@ impl Limits {
     ///
     /// # Errors
     /// Returns the time to wait if there is no token.
-    pub fn take(&self, who: Who, kind: Kind) -> Result<(), Refused> {
-        self.buckets.take((who, kind), kind.allowance(), Instant::now()).map_err(Refused::too_many)
+    pub fn take(&self, who: Requester, kind: RequestKind) -> Result<(), Rejection> {
+        self.buckets.take((who, kind), kind.allowance(), Instant::now()).map_err(Rejection::too_many)
     }
 
     /// Checks whether there is a token, without taking it.
     ///
     /// # Errors
     /// Returns the time to wait if there is no token.
-    pub fn look(&self, who: Who, kind: Kind) -> Result<(), Refused> {
-        self.buckets.look(&(who, kind), Instant::now()).map_err(Refused::too_many)
+    pub fn look(&self, who: Requester, kind: RequestKind) -> Result<(), Rejection> {
+        self.buckets.look(&(who, kind), Instant::now()).map_err(Rejection::too_many)
     }
 
     /// Takes more tokens for a request that turned out to be large. The bucket may go below zero; then the caller waits
     /// until it is filled again.
-    pub fn charge(&self, who: Who, kind: Kind, tokens: usize) {
+    pub fn charge(&self, who: Requester, kind: RequestKind, tokens: usize) {
         self.buckets.charge(&(who, kind), tokens);
     }
 
     /// Like [`Limits::charge`], but also charges callers that never took a token.
-    pub fn pay(&self, who: Who, kind: Kind, tokens: usize) {
+    pub fn pay(&self, who: Requester, kind: RequestKind, tokens: usize) {
         // The work is charged for whether or not there is a token.
         if tokens > 0 && self.take(who.clone(), kind).is_ok() {
             self.charge(who, kind, tokens - 1);
@@ -119,22 +119,22 @@ impl Limits {
     ///
     /// # Errors
     /// Returns an error if another one is in work.
-    pub fn hold(&self, who: Who, kind: Kind) -> Result<Held, Refused> {
+    pub fn hold(&self, who: Requester, kind: RequestKind) -> Result<LargeBody, Rejection> {
         let of = (who, kind);
         let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
         if !large.insert(of.clone()) {
-            return Err(Refused::too_many(1));
+            return Err(Rejection::too_many(1));
         }
-        Ok(Held { large: self.large.clone(), of })
+        Ok(LargeBody { large: self.large.clone(), of })
     }
 
     /// Waits for a while until a large body may be decompressed.
     ///
     /// # Errors
     /// Returns an error if others take all that time.
-    pub async fn decoder(&self, patience: Duration) -> Result<OwnedSemaphorePermit, Refused> {
+    pub async fn decoder(&self, patience: Duration) -> Result<OwnedSemaphorePermit, Rejection> {
         let permit = tokio::time::timeout(patience, self.decoders.clone().acquire_owned()).await;
-        permit.ok().and_then(Result::ok).ok_or_else(|| Refused::too_many(patience.as_secs()))
+        permit.ok().and_then(Result::ok).ok_or_else(|| Rejection::too_many(patience.as_secs()))
     }
 }
 
@@ -145,19 +145,22 @@ mod tests {
     #[test]
     fn a28_of_large_bodies_each_has_one_of_a_kind_in_work() {
         let limits = Limits::default();
-        let who = |at: u8| Who::Network(Some(IpAddr::from([192, 0, 2, at])));
-        let held = limits.hold(who(1), Kind::Report).ok();
-        assert!(held.is_some() && limits.hold(who(1), Kind::Report).is_err());
-        assert!(limits.hold(who(1), Kind::Poll).is_ok() && limits.hold(who(2), Kind::Report).is_ok());
+        let who = |at: u8| Requester::Network(Some(IpAddr::from([192, 0, 2, at])));
+        let held = limits.hold(who(1), RequestKind::Report).ok();
+        assert!(held.is_some() && limits.hold(who(1), RequestKind::Report).is_err());
+        assert!(
+            limits.hold(who(1), RequestKind::Poll).is_ok()
+                && limits.hold(who(2), RequestKind::Report).is_ok()
+        );
         drop(held);
-        assert!(limits.hold(who(1), Kind::Report).is_ok());
+        assert!(limits.hold(who(1), RequestKind::Report).is_ok());
     }
 
     #[actix_web::test]
     async fn a28_large_bodies_of_all_are_unpacked_a_few_at_once() {
         let (limits, soon) = (Limits::default(), Duration::from_millis(1));
         let mut permits = Vec::new();
-        for _ in 0..DECODERS {
+        for _ in 0..MAX_DECODERS {
             permits.push(limits.decoder(soon).await.ok().unwrap());
         }
         assert!(limits.decoder(soon).await.is_err());

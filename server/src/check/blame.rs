@@ -12,21 +12,21 @@ use std::sync::{Arc, OnceLock};
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::origin::Origin;
 
-use super::Before;
+use super::Baseline;
 use super::nodes::problems_in;
 use crate::compile::Program;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::Node;
-use crate::lookup::hierarchy::{Location, Writer};
+use crate::lookup::hierarchy::{LevelWriter, Location};
 use crate::repo::{CommitId, Snapshot};
 
 /// The most earlier states to keep in memory at a time.
-const MOST: usize = 8;
+const MAX_EARLIER: usize = 8;
 
 /// Decides for the problems of one commit.
 pub(super) struct Court<'a> {
     program: &'a Program,
-    before: Option<Before<'a>>,
+    before: Option<Baseline<'a>>,
     /// The repository as if tenants had written nothing.
     alone: OnceLock<Program>,
     /// The same, with samples of the values that are then missing.
@@ -34,16 +34,16 @@ pub(super) struct Court<'a> {
     /// The repository with the tenants' data of earlier commits, by the ids of these commits.
     earlier: HashMap<CommitId, Arc<Program>>,
     /// Problems that were found to be the operators' fault, for other nodes that have them.
-    operators: HashSet<Place>,
+    operators: HashSet<ProblemKey>,
     /// Problems in tenants' files that were found to be the tenants' fault.
-    tenants: HashSet<Place>,
+    tenants: HashSet<ProblemKey>,
 }
 
 /// The place and the kind of a problem.
-type Place = (Code, Option<Origin>);
+type ProblemKey = (Code, Option<Origin>);
 
 impl<'a> Court<'a> {
-    pub(super) fn new(program: &'a Program, before: Option<Before<'a>>) -> Self {
+    pub(super) fn new(program: &'a Program, before: Option<Baseline<'a>>) -> Self {
         let (earlier, operators, tenants) = Default::default();
         let (alone, sampled) = Default::default();
         Self { program, before, alone, sampled, earlier, operators, tenants }
@@ -171,7 +171,7 @@ impl<'a> Court<'a> {
             Arc::new(Program::new(&program.snapshot().with(is_operators, Some(then)), Some(program)))
         };
         // Each is as large as the repository, so only few are kept, even if nodes broke at many commits.
-        if self.earlier.len() >= MOST && !self.earlier.contains_key(then.commit()) {
+        if self.earlier.len() >= MAX_EARLIER && !self.earlier.contains_key(then.commit()) {
             self.earlier.clear();
         }
         self.earlier.entry(then.commit().clone()).or_insert_with(make).clone()
@@ -183,7 +183,7 @@ fn is_hidden(problem: &Diagnostic) -> bool {
     problem.code == Code::UnknownReference
 }
 
-fn place(problem: &Diagnostic) -> Place {
+fn place(problem: &Diagnostic) -> ProblemKey {
     (problem.code, problem.origin.clone())
 }
 
@@ -218,17 +218,17 @@ pub(crate) fn at_tenants(program: &Program, mut problem: Diagnostic) -> Diagnost
 fn is_tenants(program: &Program, origin: &Origin) -> bool {
     let Some(name) = &origin.level else { return false };
     let levels = &program.data().settings().levels;
-    levels.iter().find(|level| level.name == *name).is_some_and(|level| level.writer == Writer::Tenants)
+    levels.iter().find(|level| level.name == *name).is_some_and(|level| level.writer == LevelWriter::Tenants)
 }
 
 /// Whether a file belongs to a level that tenants write.
 pub(super) fn is_tenants_file(program: &Program, path: &str) -> bool {
-    program.data().level_of(path).is_some_and(|level| level.writer == Writer::Tenants)
+    program.data().level_of(path).is_some_and(|level| level.writer == LevelWriter::Tenants)
 }
 
 /// The files that a node's tenants have written for it, by path and content.
 fn tenants_files(program: &Program, snapshot: &Snapshot, node: &Node, facts: &Facts) -> Vec<String> {
-    let levels = program.data().settings().levels.iter().filter(|level| level.writer == Writer::Tenants);
+    let levels = program.data().settings().levels.iter().filter(|level| level.writer == LevelWriter::Tenants);
     let profiles = program.profiles(&node.role, None);
     let mut files = Vec::new();
     for pattern in levels.flat_map(|level| &level.paths) {

@@ -14,10 +14,10 @@ use crate::compile::Program;
 use crate::inventory::Node;
 use crate::lookup::hierarchy::{Location, PathPattern};
 use crate::repo::limits::part;
-use crate::repo::{File, Snapshot};
+use crate::repo::{Snapshot, SnapshotFile};
 
 /// What changed between two commits.
-pub(super) struct Change<'a> {
+pub(super) struct CommitDiff<'a> {
     before: &'a Program,
     program: &'a Program,
     /// Whether manifests, templates, files of modules, the hierarchy or declared keys changed: then any result can differ.
@@ -30,7 +30,7 @@ pub(super) struct Change<'a> {
     patterns: Vec<&'a PathPattern>,
 }
 
-impl<'a> Change<'a> {
+impl<'a> CommitDiff<'a> {
     /// What `program` changes, compared with `before`.
     pub(super) fn new(before: &'a Program, program: &'a Program) -> Self {
         let (old, new) = (before.snapshot(), program.snapshot());
@@ -91,7 +91,7 @@ fn differing_parts<'a>(old: &'a Snapshot, new: &'a Snapshot) -> HashSet<&'a str>
 
 /// The files outside modules that differ.
 fn differing(old: &Snapshot, new: &Snapshot) -> HashSet<Arc<str>> {
-    let differ = |(path, file): &(&Arc<str>, &File), other: &Snapshot| {
+    let differ = |(path, file): &(&Arc<str>, &SnapshotFile), other: &Snapshot| {
         other.get(path).is_none_or(|other| other.hash() != file.hash())
     };
     let is_data = |path: &Arc<str>| !path.starts_with("modules/");

@@ -76,22 +76,22 @@ pub(super) fn missing(program: &Program) -> Vec<Diagnostic> {
 }
 
 /// The facts in a file, or why they cannot be read.
-type Read = Result<Arc<Facts>, Diagnostic>;
+type FactsResult = Result<Arc<Facts>, Diagnostic>;
 
 /// The facts of many nodes; a file that many of them share is read only once.
-pub(super) struct Shelf<'a> {
+pub(super) struct FactsCache<'a> {
     snapshot: &'a Snapshot,
-    read: Mutex<HashMap<Arc<str>, Read>>,
+    read: Mutex<HashMap<Arc<str>, FactsResult>>,
     none: Arc<Facts>,
 }
 
-impl<'a> Shelf<'a> {
+impl<'a> FactsCache<'a> {
     pub(super) fn new(snapshot: &'a Snapshot) -> Self {
         Self { snapshot, read: Mutex::default(), none: Arc::new(Facts::none()) }
     }
 
     /// A node's facts; empty if the repository has none for it.
-    pub(super) fn of(&self, certname: &Certname) -> Read {
+    pub(super) fn of(&self, certname: &Certname) -> FactsResult {
         let Some(path) = file_of(self.snapshot, certname) else { return Ok(self.none.clone()) };
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = read.get(&path) {

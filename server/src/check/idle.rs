@@ -7,7 +7,7 @@ use std::sync::Arc;
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::origin::Origin;
 
-use super::facts::Shelf;
+use super::facts::FactsCache;
 use crate::compile::{NOT_HERE, Program};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::Node;
@@ -22,7 +22,7 @@ type ByNode = BTreeMap<Certname, Vec<Diagnostic>>;
 /// The warnings of all nodes, without policies for what at least one node that reads them has.
 pub(super) fn of_all(
     program: &Program,
-    shelf: &Shelf<'_>,
+    shelf: &FactsCache<'_>,
     failed: &ByNode,
     warnings: &ByNode,
 ) -> Vec<Diagnostic> {
@@ -50,7 +50,7 @@ pub(super) fn of_all(
 }
 
 /// The number of nodes that compile and read a file of the data.
-fn readers_of(program: &Program, shelf: &Shelf<'_>, failed: &ByNode, file: &str) -> usize {
+fn readers_of(program: &Program, shelf: &FactsCache<'_>, failed: &ByNode, file: &str) -> usize {
     let Some(level) = program.data().level_of(file) else { return 0 };
     let reads = |node: &&Arc<Node>| {
         let Ok(facts) = shelf.of(&node.certname) else { return false };

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use holdfast_catalog::origin::Origin;
 
 use super::ENVIRONMENT;
-use super::facts::Shelf;
+use super::facts::FactsCache;
 use crate::compile::Program;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::language::expression::Called;
+use crate::language::expression::CallUse;
 use crate::lookup::{Lookup, LookupError};
 
 /// The problems and warnings about declared keys.
-pub(super) fn check(program: &Program, shelf: &Shelf<'_>, lookups: &Lookups) -> Vec<Diagnostic> {
+pub(super) fn check(program: &Program, shelf: &FactsCache<'_>, lookups: &LookupKeys) -> Vec<Diagnostic> {
     let (given, unread) = (program.data().keys_with_data(program.snapshot()), unread(program, lookups));
     let mut problems = Vec::new();
     for (name, key) in program.data().keys() {
@@ -38,7 +38,7 @@ pub(super) fn check(program: &Program, shelf: &Shelf<'_>, lookups: &Lookups) -> 
     problems
 }
 
-fn looked_up(program: &Program, shelf: &Shelf<'_>, keys: &[&Arc<str>]) -> Vec<Diagnostic> {
+fn looked_up(program: &Program, shelf: &FactsCache<'_>, keys: &[&Arc<str>]) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for node in program.inventory().nodes() {
         let Ok(facts) = shelf.of(&node.certname) else { continue };
@@ -58,25 +58,25 @@ fn looked_up(program: &Program, shelf: &Shelf<'_>, keys: &[&Arc<str>]) -> Vec<Di
 }
 
 /// The declared keys that are named nowhere; empty if some key is known only when it is looked up.
-fn unread(program: &Program, lookups: &Lookups) -> BTreeSet<Arc<str>> {
+fn unread(program: &Program, lookups: &LookupKeys) -> BTreeSet<Arc<str>> {
     let keys = program.data().keys().map(|(name, _)| name);
     keys.filter(|key| !lookups.names_key(key)).cloned().collect()
 }
 
 /// The keys that manifests and data look up by name.
-pub(crate) struct Lookups {
+pub(crate) struct LookupKeys {
     /// The keys that are written as literals.
     keys: BTreeSet<Arc<str>>,
     /// Whether some key is known only when it is looked up, or something that looks up keys cannot be read.
     is_computed: bool,
 }
 
-impl Lookups {
+impl LookupKeys {
     /// The look-ups of a repository.
     pub(crate) fn of(program: &Program) -> Self {
         let manifests = || program.modules().manifests();
         let of_manifests = manifests().flat_map(|manifest| manifest.formulas());
-        let mut calls: Vec<Called> = of_manifests.flat_map(|formula| formula.calls("lookup")).collect();
+        let mut calls: Vec<CallUse> = of_manifests.flat_map(|formula| formula.calls("lookup")).collect();
         let of_data = program.data().calls(program.snapshot(), "lookup");
         let is_whole = of_data.is_some() && manifests().all(|manifest| manifest.complete);
         calls.extend(of_data.unwrap_or_default());

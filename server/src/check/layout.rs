@@ -76,7 +76,7 @@ const OF_OTHERS: [(&[&str], &str); 3] = [
 ];
 
 /// A warning about an entry of a module: its path, and what to do.
-type Told = (Arc<str>, String);
+type LayoutRemark = (Arc<str>, String);
 
 /// The warnings about files that are never read.
 pub(super) fn find(program: &Program) -> Vec<Diagnostic> {
@@ -88,13 +88,13 @@ pub(super) fn find(program: &Program) -> Vec<Diagnostic> {
 
 fn of_modules(program: &Program) -> Vec<Diagnostic> {
     // for a folder that is never read, only the first file
-    let mut told: BTreeMap<&str, Told> = BTreeMap::new();
+    let mut told: BTreeMap<&str, LayoutRemark> = BTreeMap::new();
     for (path, _) in program.snapshot().under(modules::FOLDER) {
         if let Some((unread, help)) = unread(program, path) {
             told.entry(unread).or_insert_with(|| (path.clone(), help));
         }
     }
-    let problem = |(unread, (path, help)): (&str, Told)| nobody_reads(unread, &path).help(help);
+    let problem = |(unread, (path, help)): (&str, LayoutRemark)| nobody_reads(unread, &path).help(help);
     told.into_iter().map(problem).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Links in modules' files that are not copied to machines.
 
-use holdfast_catalog::resource::attribute::Content;
+use holdfast_catalog::resource::attribute::FileContent;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::repo::Snapshot;
@@ -11,7 +11,7 @@ pub(super) fn that_lead_out(snapshot: &Snapshot) -> Vec<Diagnostic> {
     let leads_out = |(path, target): &(&str, &str)| {
         // Below modules/NAME/files.
         let inner = path.splitn(4, '/').last().unwrap_or_default();
-        !Content::stays_inside(inner, target)
+        !FileContent::stays_inside(inner, target)
     };
     let warning = |(path, target): (&str, &str)| {
         let message = format!("{path} is a link to `{}`, and is ignored", target.escape_debug());

@@ -8,17 +8,17 @@ use std::thread;
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::facts::Facts;
 
-use super::change::Change;
-use super::facts::Shelf;
-use super::steps::Steps;
-use super::{Before, ENVIRONMENT, Stopped};
+use super::change::CommitDiff;
+use super::facts::FactsCache;
+use super::steps::StepShares;
+use super::{Baseline, ENVIRONMENT, StopCheck};
 use crate::compile::{Program, compile, compile_within};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::inventory::Node;
 
 /// The results of the compiles of all nodes.
 #[derive(Debug, Default)]
-pub(super) struct Outcomes {
+pub(super) struct NodeOutcomes {
     /// Errors in files of facts.
     pub(super) facts: Vec<Diagnostic>,
     /// The errors of nodes that do not compile.
@@ -27,7 +27,7 @@ pub(super) struct Outcomes {
     pub(super) warnings: BTreeMap<Certname, Vec<Diagnostic>>,
 }
 
-enum Outcome {
+enum NodeOutcome {
     Same,
     NoFacts(Diagnostic),
     Compiled(Vec<Diagnostic>),
@@ -37,13 +37,13 @@ enum Outcome {
 /// Compiles every node of the inventory whose result can differ from before; `None` if it was stopped.
 pub(super) fn compile_all(
     program: &Program,
-    shelf: &Shelf<'_>,
-    before: Option<Before<'_>>,
-    stopped: Stopped<'_>,
-) -> Option<Outcomes> {
+    shelf: &FactsCache<'_>,
+    before: Option<Baseline<'_>>,
+    stopped: StopCheck<'_>,
+) -> Option<NodeOutcomes> {
     let nodes: Vec<&Arc<Node>> = program.inventory().nodes().collect();
-    let change = before.map(|before| (before, Change::new(before.program, program)));
-    let (next, steps) = (AtomicUsize::new(0), Steps::default());
+    let change = before.map(|before| (before, CommitDiff::new(before.program, program)));
+    let (next, steps) = (AtomicUsize::new(0), StepShares::default());
     let span = tracing::Span::current();
     let work = || {
         let _within = span.enter();
@@ -71,20 +71,20 @@ pub(super) fn compile_all(
 
 fn outcome(
     program: &Program,
-    (shelf, steps): (&Shelf<'_>, &Steps),
-    change: Option<&(Before<'_>, Change<'_>)>,
+    (shelf, steps): (&FactsCache<'_>, &StepShares),
+    change: Option<&(Baseline<'_>, CommitDiff<'_>)>,
     node: &Node,
-) -> Outcome {
+) -> NodeOutcome {
     let facts = match shelf.of(&node.certname) {
         Ok(facts) => facts,
-        Err(problem) => return Outcome::NoFacts(problem),
+        Err(problem) => return NodeOutcome::NoFacts(problem),
     };
     if let Some((before, change)) = change
         && !ran_short(before.checked.nodes.get(&node.certname))
         && !(before.checked.tells_of(&node.certname) && change.moves(node))
         && !change.concerns(node, &facts)
     {
-        return Outcome::Same;
+        return NodeOutcome::Same;
     }
     let allowance = steps.allowance(&node.customer);
     let span = tracing::error_span!("compile", node = %node.certname);
@@ -94,9 +94,9 @@ fn outcome(
     match compiled {
         Ok(compiled) => {
             let is_warning = |problem: &Diagnostic| problem.severity == Severity::Warning;
-            Outcome::Compiled(compiled.warnings.into_iter().filter(is_warning).collect())
+            NodeOutcome::Compiled(compiled.warnings.into_iter().filter(is_warning).collect())
         }
-        Err(problems) => Outcome::Failed(problems),
+        Err(problems) => NodeOutcome::Failed(problems),
     }
 }
 
@@ -105,16 +105,16 @@ fn ran_short(problems: Option<&Vec<Diagnostic>>) -> bool {
     problems.is_some_and(|problems| problems.iter().any(|problem| problem.code == Code::Limit))
 }
 
-fn gather(done: Vec<(Certname, Outcome)>, before: Option<Before<'_>>) -> Outcomes {
-    let mut outcomes = Outcomes::default();
+fn gather(done: Vec<(Certname, NodeOutcome)>, before: Option<Baseline<'_>>) -> NodeOutcomes {
+    let mut outcomes = NodeOutcomes::default();
     for (certname, outcome) in done {
         match outcome {
-            Outcome::NoFacts(problem) => outcomes.facts.push(problem),
-            Outcome::Failed(problems) => drop(outcomes.failed.insert(certname, problems)),
-            Outcome::Compiled(warnings) if warnings.is_empty() => {}
-            Outcome::Compiled(warnings) => drop(outcomes.warnings.insert(certname, warnings)),
-            Outcome::Same => {
-                let Some(Before { checked, .. }) = before else { continue };
+            NodeOutcome::NoFacts(problem) => outcomes.facts.push(problem),
+            NodeOutcome::Failed(problems) => drop(outcomes.failed.insert(certname, problems)),
+            NodeOutcome::Compiled(warnings) if warnings.is_empty() => {}
+            NodeOutcome::Compiled(warnings) => drop(outcomes.warnings.insert(certname, warnings)),
+            NodeOutcome::Same => {
+                let Some(Baseline { checked, .. }) = before else { continue };
                 if let Some(warnings) = checked.of_nodes.get(&certname) {
                     outcomes.warnings.insert(certname.clone(), warnings.clone());
                 }

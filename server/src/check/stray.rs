@@ -12,14 +12,14 @@ use crate::compile::Program;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::{self, Stage};
 use crate::lookup::KEYS_FILE;
-use crate::lookup::hierarchy::{self, Level, Reading};
+use crate::lookup::hierarchy::{self, Level, PathReading};
 
 /// The warnings about data files that lead nowhere.
-pub(super) fn find(program: &Program, known: &Known) -> Vec<Diagnostic> {
+pub(super) fn find(program: &Program, known: &KnownNames) -> Vec<Diagnostic> {
     let files = program.snapshot().under(hierarchy::FOLDER).filter(|(path, _)| &***path != KEYS_FILE);
     let (mut found, mut looked) = (Vec::new(), 0);
     for (path, _) in files {
-        let problem = known.stray(program, path, looked < COMPARED);
+        let problem = known.stray(program, path, looked < MAX_COMPARED);
         looked += usize::from(problem.is_some());
         found.extend(problem);
     }
@@ -28,12 +28,12 @@ pub(super) fn find(program: &Program, known: &Known) -> Vec<Diagnostic> {
 
 /// The most files for which a similar name is searched. The search goes through all names, and if there are more files,
 /// they are hardly a mistake.
-const COMPARED: usize = 100;
+const MAX_COMPARED: usize = 100;
 
 /// The values that each name in a path can have, as far as the repository shows.
-pub(super) struct Known(BTreeMap<String, BTreeSet<String>>);
+pub(super) struct KnownNames(BTreeMap<String, BTreeSet<String>>);
 
-impl Known {
+impl KnownNames {
     pub(super) fn of(program: &Program) -> Self {
         let mut known = BTreeMap::<String, BTreeSet<String>>::new();
         let mut add = |name: &str, value: &str| {
@@ -79,7 +79,7 @@ impl Known {
     }
 
     /// The ways of reading a path in which some machine reads it.
-    pub(super) fn readings(&self, program: &Program, path: &str) -> Vec<Reading> {
+    pub(super) fn readings(&self, program: &Program, path: &str) -> Vec<PathReading> {
         let patterns = program.data().settings().levels.iter().flat_map(|level| &level.paths);
         let readings = patterns.flat_map(|pattern| pattern.readings(path));
         readings.filter(|reading| reading.iter().all(|(name, value)| self.has(name, value))).collect()
@@ -125,7 +125,7 @@ impl Known {
         &'a self,
         level: &Level,
         path: &str,
-        reading: &'a Reading,
+        reading: &'a PathReading,
         near: &dyn Fn(&str, &str) -> Option<&'a str>,
     ) -> Diagnostic {
         let wrong: Vec<_> = reading.iter().filter(|(name, value)| !self.has(name, value)).collect();

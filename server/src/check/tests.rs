@@ -35,7 +35,7 @@ fn repository(overlay: &[(&str, &str)]) -> Program {
     Program::new(&Snapshot::of_files(files), None)
 }
 
-fn check_after(program: &Program, before: Before<'_>) -> Checked {
+fn check_after(program: &Program, before: Baseline<'_>) -> CheckFindings {
     judge(program, Some(before), &|| false).unwrap()
 }
 
@@ -53,11 +53,11 @@ fn a_check_that_is_stopped_compiles_no_further_node() {
 /// Checks commits one after another, as they come into force. For each, returns whether it does, and which nodes do not
 /// follow it.
 fn in_turn(commits: &[&[(&str, &str)]]) -> Vec<(bool, Vec<String>)> {
-    let mut in_force: Option<(Program, Checked)> = None;
+    let mut in_force: Option<(Program, CheckFindings)> = None;
     let mut results = Vec::new();
     for overlay in commits {
         let program = repository(overlay);
-        let before = in_force.as_ref().map(|(program, checked)| Before { program, checked });
+        let before = in_force.as_ref().map(|(program, checked)| Baseline { program, checked });
         let checked = before.map_or_else(|| check(&program), |before| check_after(&program, before));
         let nodes = checked.nodes.keys().map(|name| name.as_str().to_owned()).collect();
         results.push((checked.is_usable(), nodes));
@@ -112,12 +112,12 @@ fn of_the_commit_at_which_a_node_broke_what_tenants_wrote_is_kept() {
     let good = repository(&[]);
     let checked = check(&good);
     let broken = repository(&[(ACME, "[profile.web]\nname = 5\n")]);
-    let mut found = check_after(&broken, Before { program: &good, checked: &checked });
+    let mut found = check_after(&broken, Baseline { program: &good, checked: &checked });
     for _ in 0..2 {
         let kept: Vec<_> = found.last_good.values().collect();
         assert_eq!(kept.len(), 1);
         assert!(kept[0].get(ACME).is_some() && kept[0].get(WEB).is_none(), "{:?}", kept[0]);
-        found = check_after(&broken, Before { program: &broken, checked: &found });
+        found = check_after(&broken, Baseline { program: &broken, checked: &found });
     }
 }
 
@@ -188,7 +188,7 @@ fn what_comes_with_a_tenants_data_as_it_was_is_the_operators_wherever_it_stands(
 fn steps_that_another_node_of_the_tenant_took_are_never_the_operators() {
     let (before, program) = (repository(&[]), repository(&[("README.md", "x")]));
     let checked = check(&before);
-    let mut court = Court::new(&program, Some(Before { program: &before, checked: &checked }));
+    let mut court = Court::new(&program, Some(Baseline { program: &before, checked: &checked }));
     let node = program.inventory().get(&"web1.acme.example".parse().unwrap()).unwrap();
     let of_share = Diagnostic::error(Code::Limit, "all nodes took too much", None);
     let of_code = Diagnostic::error(Code::Cycle, "of the operators", None);
@@ -204,7 +204,7 @@ fn a_tree_without_an_inventory_is_refused_and_an_empty_one_is_told() {
         Program::new(&Snapshot::of_files(files), None)
     };
     let base = repository(&[]);
-    let before = Before { program: &base, checked: &check(&base) };
+    let before = Baseline { program: &base, checked: &check(&base) };
     let renamed: Vec<_> =
         BASE.iter().map(|(path, text)| (path.replace("inventory/", "inventroy/"), *text)).collect();
     let renamed: Vec<_> = renamed.iter().map(|(path, text)| (&**path, *text)).collect();
@@ -251,12 +251,12 @@ fn a_commit_compiles_what_it_concerns_and_finds_the_same_as_a_check_of_all() {
     for overlay in changes {
         let program = repository(overlay);
         let (new, full) =
-            (check_after(&program, Before { program: &before, checked: &checked }), check(&program));
+            (check_after(&program, Baseline { program: &before, checked: &checked }), check(&program));
         assert_eq!(new.nodes, full.nodes, "{overlay:?}");
         assert_eq!(new.warnings, full.warnings, "{overlay:?}");
     }
     let program = repository(&[idle, (ACME, bad)]);
-    let change = change::Change::new(&before, &program);
+    let change = change::CommitDiff::new(&before, &program);
     let facts = holdfast_catalog::facts::Facts::none();
     let concerned: Vec<_> = program
         .inventory()
@@ -278,7 +278,7 @@ fn a_node_that_fails_is_compiled_again_only_where_the_commit_concerns_it() {
     let failed = checked.nodes.len();
     assert!(failed > 0);
     let after = |overlay: &[(&str, &str)]| {
-        check_after(&repository(overlay), Before { program: &before, checked: &checked }).nodes
+        check_after(&repository(overlay), Baseline { program: &before, checked: &checked }).nodes
     };
     let elsewhere =
         after(&[(ACME, bad), ("hieradata/customers/birch.toml", "[profile.web]\nname = \"B\"\n")]);
@@ -288,7 +288,7 @@ fn a_node_that_fails_is_compiled_again_only_where_the_commit_concerns_it() {
     // A node that ran out of steps may have had fewer because of other nodes.
     checked.nodes.values_mut().flatten().for_each(|problem| problem.code = Code::Limit);
     let program = repository(&[(ACME, bad), ("README.md", "x")]);
-    let again = check_after(&program, Before { program: &before, checked: &checked }).nodes;
+    let again = check_after(&program, Baseline { program: &before, checked: &checked }).nodes;
     assert!(again.values().flatten().all(|problem| problem.code != Code::Limit));
 }
 
@@ -301,7 +301,7 @@ fn what_is_still_said_of_a_node_names_its_place_in_this_commit() {
     let base = BASE.iter().find(|(path, _)| *path == INVENTORY).unwrap().1;
     let before = repository(&unmet);
     let checked = check(&before);
-    let places = |checked: &Checked| {
+    let places = |checked: &CheckFindings| {
         let of_acme = checked.nodes.get(&ACMES[0].parse().unwrap()).unwrap();
         let places = of_acme.iter().flat_map(|problem| &problem.related).map(|(place, _)| place.to_string());
         places.filter(|place| place.starts_with(INVENTORY)).collect::<Vec<_>>()
@@ -310,7 +310,7 @@ fn what_is_still_said_of_a_node_names_its_place_in_this_commit() {
     let lines = format!("# two lines\n# more\n{base}");
     let shifted: Vec<_> = unmet.into_iter().chain([(INVENTORY, &*lines)]).collect();
     let shifted = repository(&shifted);
-    let after = check_after(&shifted, Before { program: &before, checked: &checked });
+    let after = check_after(&shifted, Baseline { program: &before, checked: &checked });
     assert_eq!(
         (after.nodes.clone(), after.warnings.clone()),
         (check(&shifted).nodes, check(&shifted).warnings)
@@ -327,7 +327,7 @@ fn facts_for_all_that_are_taken_away_concern_all() {
     let checked = check(&before);
     assert!(checked.is_usable(), "{:?}", checked.all());
     let program = repository(&plain);
-    let after = check_after(&program, Before { program: &before, checked: &checked });
+    let after = check_after(&program, Baseline { program: &before, checked: &checked });
     assert_eq!(after.nodes.len(), 2, "{:?}", after.all());
     assert_eq!((after.is_usable(), &after.nodes), (false, &check(&program).nodes));
 }

@@ -10,18 +10,18 @@ use std::sync::Arc;
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::origin::Origin;
 
-use super::keys::Lookups;
-use super::stray::Known;
+use super::keys::LookupKeys;
+use super::stray::KnownNames;
 use crate::compile::Program;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::lookup::hierarchy::{self, Reading};
+use crate::lookup::hierarchy::{self, PathReading};
 
 /// The most profiles that lead to a class to name.
-const NAMED: usize = 3;
+const MAX_NAMED: usize = 3;
 
 /// The warnings about such values. Problems of manifests come first, since with them it is unknown what they lead to.
-pub(super) fn find(program: &Program, known: &Known, lookups: &Lookups) -> Vec<Diagnostic> {
-    let mut search = Search { program, lookups, led_to: BTreeMap::new() };
+pub(super) fn find(program: &Program, known: &KnownNames, lookups: &LookupKeys) -> Vec<Diagnostic> {
+    let mut search = UnreachedSearch { program, lookups, led_to: BTreeMap::new() };
     let files = program.snapshot().under(hierarchy::FOLDER);
     let found = files.flat_map(|(path, content)| {
         let readings = known.readings(program, path);
@@ -33,16 +33,16 @@ pub(super) fn find(program: &Program, known: &Known, lookups: &Lookups) -> Vec<D
     found.collect()
 }
 
-struct Search<'a> {
+struct UnreachedSearch<'a> {
     program: &'a Program,
-    lookups: &'a Lookups,
+    lookups: &'a LookupKeys,
     /// The classes that a manifest leads to, by the manifest's name.
     led_to: BTreeMap<String, BTreeSet<&'a str>>,
 }
 
-impl Search<'_> {
+impl UnreachedSearch<'_> {
     /// The warning if no reading of a file's path leads to a class.
-    fn problem(&mut self, readings: &[Reading], class: &str, origin: &Arc<Origin>) -> Option<Diagnostic> {
+    fn problem(&mut self, readings: &[PathReading], class: &str, origin: &Arc<Origin>) -> Option<Diagnostic> {
         let why: Option<Vec<String>> = readings.iter().map(|reading| self.why_not(reading, class)).collect();
         let message = format!("no machine reads `{class}` here: {}", why?.into_iter().next()?);
         let problem = Diagnostic::warning(Code::LeadsNowhere, message, Origin::clone(origin));
@@ -50,7 +50,7 @@ impl Search<'_> {
     }
 
     /// Why the machines that read a file by this reading never use this class in it; `None` if one may.
-    fn why_not(&mut self, reading: &Reading, class: &str) -> Option<String> {
+    fn why_not(&mut self, reading: &PathReading, class: &str) -> Option<String> {
         let value = |wanted: &str| reading.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
         if let Some(profile) = value("profile") {
             let profile = format!("profile::{}", profile.replace('/', "::"));
@@ -86,7 +86,7 @@ impl Search<'_> {
         let by: Vec<_> = profiles
             .filter(|name| self.leads(name, class))
             .map(|name| format!("`{name}`"))
-            .take(NAMED)
+            .take(MAX_NAMED)
             .collect();
         match by[..] {
             [] => format!("no profile includes `{class}`: include it, or remove these values"),

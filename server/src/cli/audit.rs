@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 
-use super::{Failed, Format, Socket, print, print_json, print_table, time};
+use super::{CommandError, OutputFormat, Socket, print, print_json, print_table, time};
 use crate::admin::{Answer, AuditEntry, Request};
 use crate::repo;
 
@@ -13,7 +13,7 @@ use crate::repo;
                   `journalctl -u holdfast-server -g 'the audit log'`. With --head, one of these hashes must be in the \
                   log, which detects that its end was cut off. Exit codes: 0 done; 1 the log is broken, or could not be read."
 )]
-pub(super) struct Arguments {
+pub(super) struct AuditArguments {
     /// Only entries from this time on: `2026-11-30`, `2026-11-30T08:00:00Z`, or how long ago, such as `90m`, `12h` or `7d`
     #[arg(long, value_name = "TIME", value_parser = since, conflicts_with = "verify")]
     since: Option<Timestamp>,
@@ -59,31 +59,31 @@ fn hash(text: &str) -> Result<String, String> {
 }
 
 /// Prints the log, or the result of a check of it.
-pub fn run(arguments: &Arguments) -> Result<(), Failed> {
-    let Arguments { since, verify, head, socket } = arguments;
+pub fn run(arguments: &AuditArguments) -> Result<(), CommandError> {
+    let AuditArguments { since, verify, head, socket } = arguments;
     if *verify {
         return check(socket, head.clone());
     }
     let entries = entries(socket, *since)?;
     match socket.format {
-        Format::Json => print_json(&entries)?,
-        Format::Text if entries.is_empty() => say!("no entry of the audit log is from then on"),
-        Format::Text => show(&entries),
+        OutputFormat::Json => print_json(&entries)?,
+        OutputFormat::Text if entries.is_empty() => say!("no entry of the audit log is from then on"),
+        OutputFormat::Text => show(&entries),
     }
     Ok(())
 }
 
-fn check(socket: &Socket, head: Option<String>) -> Result<(), Failed> {
+fn check(socket: &Socket, head: Option<String>) -> Result<(), CommandError> {
     let Answer::AuditChecked(checked) = socket.ask(&Request::AuditCheck { head })? else {
         return Err("the server answered something else".into());
     };
-    if socket.format == Format::Json {
+    if socket.format == OutputFormat::Json {
         print_json(&checked)?;
     }
     match checked.fault() {
         Some(fault) => Err(fault.into()),
         None => {
-            if socket.format == Format::Text {
+            if socket.format == OutputFormat::Text {
                 print(checked.words());
             }
             Ok(())
@@ -92,7 +92,7 @@ fn check(socket: &Socket, head: Option<String>) -> Result<(), Failed> {
 }
 
 /// All entries: the server sends a part at a time.
-fn entries(socket: &Socket, since: Option<Timestamp>) -> Result<Vec<AuditEntry>, Failed> {
+fn entries(socket: &Socket, since: Option<Timestamp>) -> Result<Vec<AuditEntry>, CommandError> {
     let mut all: Vec<AuditEntry> = Vec::new();
     loop {
         let after = all.last().map_or(0, |entry| entry.seq);

@@ -4,19 +4,19 @@ use std::path::PathBuf;
 
 use holdfast_catalog::count::counted;
 
-use crate::check::{Checked, check, judge};
+use crate::check::{CheckFindings, check, judge};
 use crate::compile::Program;
 use crate::diagnose;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::inventory::Leaving;
+use crate::inventory::Departures;
 
-use super::{Ended, Format, repository};
+use super::{CommandOutcome, OutputFormat, repository};
 
-mod beside; // what the server has in force
+mod baseline; // what the server has in force
 
 /// Checks a control repository and shows every problem with its place.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct CheckArguments {
     /// The control repository.
     #[arg(value_name = "DIR", default_value = ".")]
     directory: PathBuf,
@@ -31,23 +31,23 @@ pub(super) struct Args {
     strict: bool,
     /// How to print problems.
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: OutputFormat,
 }
 
 /// Runs the command.
-pub(super) fn run(args: &Args) -> Ended {
+pub(super) fn run(args: &CheckArguments) -> CommandOutcome {
     let directory = args.repo.as_deref().unwrap_or(&args.directory);
     let snapshot = match repository::open(directory, args.rev.as_deref()) {
         Ok(snapshot) => snapshot,
         Err(why) => {
             say!("error: {why}");
-            return Ended::Badly;
+            return CommandOutcome::Badly;
         }
     };
     let program = Program::new(&snapshot, None);
     let mut checked = check(&program);
     let depends = checked.depends_on_the_one_before();
-    let in_force = depends.then(|| beside::find(directory, args.rev.as_deref(), &snapshot)).flatten();
+    let in_force = depends.then(|| baseline::find(directory, args.rev.as_deref(), &snapshot)).flatten();
     let judged = in_force.as_ref().and_then(|now| judge(&program, Some(now.before()), &|| false));
     checked = judged.unwrap_or(checked);
     let mut problems = checked.all();
@@ -61,24 +61,28 @@ pub(super) fn run(args: &Args) -> Ended {
         None => say!("nothing wrong: {}", counted(nodes, "node compiles", "nodes compile")),
     }
     if !has_inventory_wrong(&checked) && snapshot.refusal().is_none() {
-        let leaving = beside::leaving(directory, args.rev.as_deref(), &program);
+        let leaving = baseline::leaving(directory, args.rev.as_deref(), &program);
         leaving.iter().flat_map(left).for_each(|line| say!("{line}"));
     }
     if !checked.is_clean() {
         let beside = match &in_force {
-            Some(in_force) => Beside::Commit(&in_force.name),
-            None if depends => Beside::Unknown,
-            None => Beside::Whatever,
+            Some(in_force) => BaselineName::Commit(&in_force.name),
+            None if depends => BaselineName::Unknown,
+            None => BaselineName::Whatever,
         };
         say!("{}", verdict(&checked, beside));
     }
     let has_warnings = !checked.warnings.is_empty();
-    if checked.is_clean() && !(args.strict && has_warnings) { Ended::Well } else { Ended::Badly }
+    if checked.is_clean() && !(args.strict && has_warnings) {
+        CommandOutcome::Well
+    } else {
+        CommandOutcome::Badly
+    }
 }
 
 /// What the commit was judged against.
 #[derive(Debug, Clone, Copy)]
-enum Beside<'a> {
+enum BaselineName<'a> {
     /// A commit that is presumably in force.
     Commit(&'a str),
     /// Nothing: the commit in force is unknown here, and the verdict depends on it.
@@ -88,20 +92,20 @@ enum Beside<'a> {
 }
 
 /// What the server would do with this commit.
-fn verdict(checked: &Checked, beside: Beside<'_>) -> String {
+fn verdict(checked: &CheckFindings, beside: BaselineName<'_>) -> String {
     let (refused, kept) = (!checked.is_usable(), checked.nodes.len());
     let first = match beside {
-        Beside::Unknown => "as a first commit, ".to_owned(),
-        Beside::Commit(name) => format!("with {name} in force, "),
-        Beside::Whatever => String::new(),
+        BaselineName::Unknown => "as a first commit, ".to_owned(),
+        BaselineName::Commit(name) => format!("with {name} in force, "),
+        BaselineName::Whatever => String::new(),
     };
     let what = match (refused, beside, kept) {
-        (true, Beside::Unknown, _) => "refuses this".to_owned(),
+        (true, BaselineName::Unknown, _) => "refuses this".to_owned(),
         (true, ..) => "refuses this as a commit: the last good one stays in force for all nodes".to_owned(),
-        (false, Beside::Unknown, 1) => {
+        (false, BaselineName::Unknown, 1) => {
             "accepts this: the node that does not compile gets no catalog".to_owned()
         }
-        (false, Beside::Unknown, many) => {
+        (false, BaselineName::Unknown, many) => {
             format!("accepts this: the {many} nodes that do not compile get no catalog")
         }
         (false, _, 0) => "accepts this as a commit: the problems affect no node".to_owned(),
@@ -113,16 +117,16 @@ fn verdict(checked: &Checked, beside: Beside<'_>) -> String {
         }
     };
     let more = match beside {
-        Beside::Unknown => {
+        BaselineName::Unknown => {
             "; after another commit the result depends on that commit, which only a git repository with its history shows"
         }
-        Beside::Commit(_) | Beside::Whatever => "",
+        BaselineName::Commit(_) | BaselineName::Whatever => "",
     };
     format!("{first}the server {what}{more}")
 }
 
 /// How many nodes compile.
-fn compiled(checked: &Checked, nodes: usize) -> String {
+fn compiled(checked: &CheckFindings, nodes: usize) -> String {
     match checked.compiled {
         Some(compiled) => format!("{compiled} of {}", counted(nodes, "node compiles", "nodes compile")),
         None => "no node was compiled".to_owned(),
@@ -130,14 +134,14 @@ fn compiled(checked: &Checked, nodes: usize) -> String {
 }
 
 /// It is unknown which machine an invalid entry of the inventory is about.
-fn uncounted(checked: &Checked) -> &'static str {
+fn uncounted(checked: &CheckFindings) -> &'static str {
     match has_inventory_wrong(checked) {
         true => "; nodes with errors in the inventory are not counted",
         false => "",
     }
 }
 
-fn has_inventory_wrong(checked: &Checked) -> bool {
+fn has_inventory_wrong(checked: &CheckFindings) -> bool {
     let is_of_inventory = |problem: &Diagnostic| {
         problem.origin.as_ref().is_some_and(|origin| origin.file.starts_with("inventory/"))
     };
@@ -147,7 +151,7 @@ fn has_inventory_wrong(checked: &Checked) -> bool {
 }
 
 /// What the operator must see about a commit even if nothing is wrong with it: the machines that it removes.
-fn left((leaving, name): &(Leaving, String)) -> Vec<String> {
+fn left((leaving, name): &(Departures, String)) -> Vec<String> {
     leaving.lines().into_iter().map(|line| format!("beside {name}: {line}")).collect()
 }
 

@@ -11,12 +11,12 @@ use crate::compile::{Compiled, compile};
 use crate::diagnose;
 use crate::regular;
 
-use super::repository::{Asked, Question, show_on_stderr};
-use super::{Ended, print};
+use super::repository::{CompileInput, Question, show_on_stderr};
+use super::{CommandOutcome, print};
 
 /// Compiles the catalog of one machine, and prints it as JSON with its secrets masked.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct CompileArguments {
     #[command(flatten)]
     question: Question,
     /// Writes catalog and file contents to one file, for `holdfast-agent apply`.
@@ -27,25 +27,25 @@ pub(super) struct Args {
     with_secrets: bool,
     /// How the JSON is written: indented for `text`, on one line for `json`.
     #[arg(long, value_enum, default_value = "json")]
-    format: super::Format,
+    format: super::OutputFormat,
 }
 
 /// Runs the command.
-pub(super) fn run(args: &Args) -> Ended {
+pub(super) fn run(args: &CompileArguments) -> CommandOutcome {
     let asked = match args.question.ask() {
         Ok(asked) => asked,
         Err(refused) => {
             refused.tell();
-            return Ended::Badly;
+            return CommandOutcome::Badly;
         }
     };
-    let Asked { program, node, facts, environment } = &asked;
+    let CompileInput { program, node, facts, environment } = &asked;
     let compiled = match compile(program, node, facts, environment, b"") {
         Ok(compiled) => compiled,
         Err(problems) => {
             show_on_stderr(program.snapshot(), &problems);
             say!("{}", diagnose::summary(&problems).unwrap_or_default());
-            return Ended::Badly;
+            return CommandOutcome::Badly;
         }
     };
     show_on_stderr(program.snapshot(), &compiled.warnings);
@@ -53,19 +53,19 @@ pub(super) fn run(args: &Args) -> Ended {
         None => {
             let catalog = compiled.catalog.to_json_masked();
             match args.format {
-                super::Format::Json => print(harmless::json(&catalog.to_string())),
-                super::Format::Text => print(harmless::json(&format!("{catalog:#}"))),
+                super::OutputFormat::Json => print(harmless::json(&catalog.to_string())),
+                super::OutputFormat::Text => print(harmless::json(&format!("{catalog:#}"))),
             }
-            Ended::Well
+            CommandOutcome::Well
         }
         Some(path) => match write_bundle(path, &compiled, args.with_secrets) {
             Ok(()) => {
                 say!("{}", written(path, &compiled, args.with_secrets));
-                Ended::Well
+                CommandOutcome::Well
             }
             Err(error) => {
                 say!("error: cannot write {}: {error}", path.display());
-                Ended::Badly
+                CommandOutcome::Badly
             }
         },
     }

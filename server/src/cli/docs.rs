@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::docs::module::{FILE, readmes};
 use crate::modules::{self, Modules};
 
-use super::{Ended, print, repository};
+use super::{CommandOutcome, print, repository};
 
 /// Write the README.md of each module from its manifests
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct DocsArguments {
     /// The control repository
     #[arg(value_name = "DIR", default_value = ".")]
     directory: PathBuf,
@@ -20,12 +20,12 @@ pub(super) struct Args {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &Args) -> Ended {
+pub(super) fn run(args: &DocsArguments) -> CommandOutcome {
     let snapshot = match repository::open(&args.directory, None) {
         Ok(snapshot) => snapshot,
         Err(why) => {
             say!("error: {why}");
-            return Ended::Badly;
+            return CommandOutcome::Badly;
         }
     };
     let modules = Modules::read(&snapshot, None);
@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args) -> Ended {
     if !problems.is_empty() {
         repository::show_on_stderr(&snapshot, &problems);
         say!("error: nothing is written until all manifests can be read");
-        return Ended::Badly;
+        return CommandOutcome::Badly;
     }
     let mut differing = Vec::new();
     for (module, text) in readmes(&modules) {
@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args) -> Ended {
         if !is_current {
             let what =
                 if snapshot.get(&path).is_some() { "differs from its manifests" } else { "is missing" };
-            differing.push(Stale { path, text, what });
+            differing.push(StaleReadme { path, text, what });
         }
     }
     let whole = std::path::absolute(&args.directory).unwrap_or_else(|_| args.directory.clone());
@@ -51,35 +51,35 @@ pub(super) fn run(args: &Args) -> Ended {
 }
 
 /// A README that differs from what the manifests yield.
-struct Stale {
+struct StaleReadme {
     path: String,
     text: String,
     what: &'static str,
 }
 
-fn tell(differing: &[Stale]) -> Ended {
-    for Stale { path, what, .. } in differing {
+fn tell(differing: &[StaleReadme]) -> CommandOutcome {
+    for StaleReadme { path, what, .. } in differing {
         print(format!("{path} {what}; `holdfast docs` writes it"));
     }
     if !differing.is_empty() {
-        return Ended::Badly;
+        return CommandOutcome::Badly;
     }
     say!("every README matches its manifests");
-    Ended::Well
+    CommandOutcome::Well
 }
 
-fn write(directory: &Path, differing: &[Stale]) -> Ended {
-    for Stale { path, text, .. } in differing {
+fn write(directory: &Path, differing: &[StaleReadme]) -> CommandOutcome {
+    for StaleReadme { path, text, .. } in differing {
         if let Err(error) = replace(&directory.join(path), text) {
             say!("error: cannot write {path}: {error}");
-            return Ended::Badly;
+            return CommandOutcome::Badly;
         }
         print(path);
     }
     if differing.is_empty() {
         say!("every README matches its manifests");
     }
-    Ended::Well
+    CommandOutcome::Well
 }
 
 /// Replaces a file as a whole, or not at all.
@@ -102,16 +102,16 @@ mod tests {
         std::fs::create_dir_all(&manifests).unwrap();
         let manifest = manifests.join("init.toml");
         std::fs::write(&manifest, "doc = \"A greeting.\"\n").unwrap();
-        let docs = |check| run(&Args { directory: manifests.clone(), check });
-        assert_eq!(docs(true), Ended::Badly);
-        assert_eq!(docs(false), Ended::Well);
-        assert_eq!(docs(true), Ended::Well);
+        let docs = |check| run(&DocsArguments { directory: manifests.clone(), check });
+        assert_eq!(docs(true), CommandOutcome::Badly);
+        assert_eq!(docs(false), CommandOutcome::Well);
+        assert_eq!(docs(true), CommandOutcome::Well);
         let readme = std::fs::read_to_string(directory.path().join("modules/motd/README.md")).unwrap();
         assert!(readme.contains("A greeting."), "{readme}");
         std::fs::write(&manifest, "doc = \"Another.\"\n").unwrap();
-        assert_eq!(docs(true), Ended::Badly);
+        assert_eq!(docs(true), CommandOutcome::Badly);
         std::fs::write(&manifest, "dco = \"Another.\"\n").unwrap();
-        assert_eq!(docs(false), Ended::Badly);
+        assert_eq!(docs(false), CommandOutcome::Badly);
         assert!(readme == std::fs::read_to_string(directory.path().join("modules/motd/README.md")).unwrap());
     }
 }

@@ -12,14 +12,14 @@ use crate::docs::codes;
 
 /// What to explain.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct HelpArguments {
     /// A command, such as `node add`, or a code; without it, this program
     #[arg(value_name = "COMMAND|CODE")]
     topic: Vec<String>,
 }
 
 /// Runs the command.
-pub(super) fn run(args: &Args) -> ExitCode {
+pub(super) fn run(args: &HelpArguments) -> ExitCode {
     match explained(&args.topic) {
         Ok(text) => {
             print(text.trim_end());

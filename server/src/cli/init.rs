@@ -8,11 +8,11 @@ use crate::docs::module::{FILE as README, readmes};
 use crate::modules::{self, Modules};
 use crate::repo::Directory;
 
-use super::Ended;
+use super::CommandOutcome;
 
 /// Makes a control repository to start from.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct InitArguments {
     /// The directory to create it in: it must be empty, or not exist yet.
     #[arg(value_name = "DIR")]
     directory: PathBuf,
@@ -41,16 +41,16 @@ const FILES: &[(&str, &str)] = files![
 const STANDARD: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/standard_modules.rs"));
 
 /// Runs the command.
-pub(super) fn run(args: &Args) -> Ended {
+pub(super) fn run(args: &InitArguments) -> CommandOutcome {
     match write(&args.directory) {
         Ok(()) => {
             let directory = args.directory.display();
             say!("created {directory}: read {directory}/README.md, then run `holdfast check {directory}`");
-            Ended::Well
+            CommandOutcome::Well
         }
         Err(error) => {
             say!("error: cannot create {}: {error}", args.directory.display());
-            Ended::Badly
+            CommandOutcome::Badly
         }
     }
 }

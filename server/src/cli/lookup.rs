@@ -3,15 +3,15 @@
 use holdfast_catalog::harmless;
 use holdfast_catalog::value::Value;
 
-use crate::compile::{Standing, parameter as parameter_of};
+use crate::compile::{ClassStatus, parameter as parameter_of};
 use crate::diagnostic::Diagnostic;
 use crate::excerpt::Excerpts;
-use crate::explain::{Absent, Explanation};
+use crate::explain::{Explanation, FallbackValue};
 use crate::language::merge::Merge;
 use crate::lookup::{KEYS_FILE, Lookup, LookupError, hierarchy};
 
-use super::repository::{Asked, Question, Refused, show_on_stderr};
-use super::{Ended, Format, print};
+use super::repository::{CompileInput, InputError, Question, show_on_stderr};
+use super::{CommandOutcome, OutputFormat, print};
 
 mod note; // notes beside the answer
 
@@ -20,7 +20,7 @@ mod note; // notes beside the answer
 #[command(
     after_help = "Exit codes: 0 the key has a value; 1 it has no value, or is not declared; 2 the data has errors."
 )]
-pub(super) struct Args {
+pub(super) struct LookupArguments {
     /// `CLASS::PARAMETER`, or a key that hieradata/keys.toml declares.
     key: String,
     #[command(flatten)]
@@ -33,7 +33,7 @@ pub(super) struct Args {
     explain: bool,
     /// How to print the value.
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: OutputFormat,
 }
 
 /// How values of several levels become one.
@@ -57,17 +57,17 @@ impl Strategy {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &Args) -> Ended {
+pub(super) fn run(args: &LookupArguments) -> CommandOutcome {
     match args.question.ask() {
         Ok(asked) => answer(args, &asked),
         Err(refused) => {
             refused.tell();
-            Ended::Badly
+            CommandOutcome::Badly
         }
     }
 }
 
-fn answer(args: &Args, asked: &Asked) -> Ended {
+fn answer(args: &LookupArguments, asked: &CompileInput) -> CommandOutcome {
     let snapshot = asked.program.snapshot();
     let reader = snapshot.reader();
     let profiles = |class: Option<&str>| asked.program.profiles(&asked.node.role, class);
@@ -76,14 +76,14 @@ fn answer(args: &Args, asked: &Asked) -> Ended {
         Ok(lookup) => lookup,
         Err(problems) => {
             show_on_stderr(snapshot, &problems);
-            return Ended::Wrongly;
+            return CommandOutcome::Wrongly;
         }
     };
     let broken = broken_declarations(asked, &args.key);
     if !broken.is_empty() {
         show_on_stderr(snapshot, &broken);
         say!("cannot look up `{}`: its declaration has errors", args.key);
-        return Ended::Wrongly;
+        return CommandOutcome::Wrongly;
     }
     let merge = args.merge.map(Strategy::merge);
     let found = lookup.get_merged(&args.key, merge.as_ref());
@@ -93,18 +93,18 @@ fn answer(args: &Args, asked: &Asked) -> Ended {
     // For a key that is not declared there is nothing else to explain, and programs must be able to read that too.
     let is_declared = !matches!(found, Err(LookupError::Undeclared { .. }));
     let standing = if is_declared { note::standing(asked, &args.key) } else { None };
-    if args.explain && (is_declared || args.format == Format::Json) {
+    if args.explain && (is_declared || args.format == OutputFormat::Json) {
         explain(args, asked, &lookup, absent.clone(), standing.as_ref());
     }
     told(args, asked, &found, absent.as_ref(), standing.as_ref())
 }
 
 fn explain(
-    args: &Args,
-    asked: &Asked,
+    args: &LookupArguments,
+    asked: &CompileInput,
     lookup: &Lookup<'_>,
-    absent: Option<Absent>,
-    standing: Option<&Standing>,
+    absent: Option<FallbackValue>,
+    standing: Option<&ClassStatus>,
 ) {
     let excerpts = Excerpts::new(asked.program.snapshot(), Some(asked.program.modules()));
     let givers = note::givers(asked, &args.key, standing);
@@ -113,46 +113,46 @@ fn explain(
         .or(absent, &excerpts)
         .on(givers, note::is_included(asked, &args.key, standing));
     match args.format {
-        Format::Text => print(harmless::block(explanation.text().trim_end_matches('\n'))),
-        Format::Json => print(harmless::json(&explanation.json().to_string())),
+        OutputFormat::Text => print(harmless::block(explanation.text().trim_end_matches('\n'))),
+        OutputFormat::Json => print(harmless::json(&explanation.json().to_string())),
     }
 }
 
 /// Reports the result, and the value itself if no explanation was asked for.
 fn told(
-    args: &Args,
-    asked: &Asked,
+    args: &LookupArguments,
+    asked: &CompileInput,
     found: &Result<Option<Value>, LookupError>,
-    absent: Option<&Absent>,
-    standing: Option<&Standing>,
-) -> Ended {
+    absent: Option<&FallbackValue>,
+    standing: Option<&ClassStatus>,
+) -> CommandOutcome {
     if !matches!(found, Err(LookupError::Undeclared { .. })) {
         note::all(asked, &args.key, standing).iter().for_each(|note| say!("note: {note}"));
     }
     let snapshot = asked.program.snapshot();
     match found {
         Err(LookupError::Data(problems)) => {
-            Refused::Problems(snapshot.clone(), problems.clone()).tell();
-            Ended::Wrongly
+            InputError::Problems(snapshot.clone(), problems.clone()).tell();
+            CommandOutcome::Wrongly
         }
         Err(LookupError::Undeclared { message, help }) => {
             let help = help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
             say!("not found: {message}{help}");
-            Ended::Badly
+            CommandOutcome::Badly
         }
         Ok(found) => match (absent, found) {
             (Some(absent), null) => without_data(args, asked, null.as_ref(), absent),
             (None, Some(found)) if !args.explain => {
                 show_value(found, args.format);
-                Ended::Well
+                CommandOutcome::Well
             }
-            (None, _) => Ended::Well,
+            (None, _) => CommandOutcome::Well,
         },
     }
 }
 
 /// Errors in the declaration of a key or in the levels: the answer might differ from what is declared.
-fn broken_declarations(asked: &Asked, key: &str) -> Vec<Diagnostic> {
+fn broken_declarations(asked: &CompileInput, key: &str) -> Vec<Diagnostic> {
     let declared = match key
         .rsplit_once("::")
         .and_then(|(class, name)| Some((asked.program.modules().get(class)?, name)))
@@ -180,49 +180,54 @@ fn broken_declarations(asked: &Asked, key: &str) -> Vec<Diagnostic> {
 }
 
 /// What applies if no level has the key, or the most specific one has null.
-fn absent(asked: &Asked, key: &str, has_null: bool) -> Absent {
+fn absent(asked: &CompileInput, key: &str, has_null: bool) -> FallbackValue {
     let program = &asked.program;
     let declared = key
         .rsplit_once("::")
         .and_then(|(class, name)| Some(((class, name), program.modules().class(class)?.parameter(name)?)));
     let Some((wanted, parameter)) = declared else {
         let is_optional = program.data().key(key).is_some_and(|key| key.of.takes_null());
-        return if is_optional || has_null { Absent::Null } else { Absent::Nothing };
+        return if is_optional || has_null { FallbackValue::Null } else { FallbackValue::Nothing };
     };
     if parameter.is_required() {
-        return Absent::Required;
+        return FallbackValue::Required;
     }
     match parameter_of(program, &asked.node, &asked.facts, &asked.environment, wanted) {
         Ok(value) => {
-            Absent::Default { value: value.unwrap_or(Value::NULL), origin: parameter.origin.clone() }
+            FallbackValue::Default { value: value.unwrap_or(Value::NULL), origin: parameter.origin.clone() }
         }
-        Err(problems) => Absent::Wrong(problems),
+        Err(problems) => FallbackValue::Wrong(problems),
     }
 }
 
 /// Reports what applies instead of a value from the data.
-fn without_data(args: &Args, asked: &Asked, null: Option<&Value>, absent: &Absent) -> Ended {
+fn without_data(
+    args: &LookupArguments,
+    asked: &CompileInput,
+    null: Option<&Value>,
+    absent: &FallbackValue,
+) -> CommandOutcome {
     let place = null.and_then(|found| found.origin.as_ref());
     let why = place.map_or_else(
         || format!("no level has `{}`", args.key),
         |origin| format!("{}:{} says null", origin.file, origin.line),
     );
     let (value, note) = match absent {
-        Absent::Default { value, origin } => {
+        FallbackValue::Default { value, origin } => {
             (value, format!("{why}, so the default applies: {}:{}", origin.file, origin.line))
         }
-        Absent::Null => (&Value::NULL, why),
-        Absent::Nothing => {
+        FallbackValue::Null => (&Value::NULL, why),
+        FallbackValue::Nothing => {
             say!("not found: {why} for {}", asked.node.certname);
-            return Ended::Badly;
+            return CommandOutcome::Badly;
         }
-        Absent::Required => {
+        FallbackValue::Required => {
             say!("not found: {why} for {}, and the parameter has no default", asked.node.certname);
-            return Ended::Badly;
+            return CommandOutcome::Badly;
         }
-        Absent::Wrong(problems) => {
-            Refused::Problems(asked.program.snapshot().clone(), problems.clone()).tell();
-            return Ended::Wrongly;
+        FallbackValue::Wrong(problems) => {
+            InputError::Problems(asked.program.snapshot().clone(), problems.clone()).tell();
+            return CommandOutcome::Wrongly;
         }
     };
     // the explanation contains it already
@@ -230,14 +235,14 @@ fn without_data(args: &Args, asked: &Asked, null: Option<&Value>, absent: &Absen
         say!("note: {note}");
         show_value(value, args.format);
     }
-    Ended::Well
+    CommandOutcome::Well
 }
 
-fn show_value(value: &Value, format: Format) {
+fn show_value(value: &Value, format: OutputFormat) {
     match (format, value.as_str()) {
-        (Format::Text, Some(text)) => print(harmless::block(text)),
-        (Format::Text, None) => print(harmless::block(&format!("{:#}", value.to_json_masked()))),
-        (Format::Json, _) => print(harmless::json(&value.to_json_masked().to_string())),
+        (OutputFormat::Text, Some(text)) => print(harmless::block(text)),
+        (OutputFormat::Text, None) => print(harmless::block(&format!("{:#}", value.to_json_masked()))),
+        (OutputFormat::Json, _) => print(harmless::json(&value.to_json_masked().to_string())),
     }
 }
 
@@ -257,7 +262,7 @@ mod tests {
         let files = files.into_iter().map(|(path, text)| (path, text.as_bytes()));
         let program = Program::new(&Snapshot::of_files(files), None);
         let node = program.inventory().nodes().next().unwrap().clone();
-        let asked = Asked { program, node, facts: Facts::none(), environment: "main".into() };
+        let asked = CompileInput { program, node, facts: Facts::none(), environment: "main".into() };
         broken_declarations(&asked, "app::password").len()
     }
 

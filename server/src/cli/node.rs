@@ -7,30 +7,32 @@ use holdfast_catalog::harmless;
 use holdfast_catalog::report::{Mode, Source};
 use holdfast_catalog::state::{IN_ORDER, State};
 
-use super::{Failed, Format, Socket, one_cell, print, print_json, print_table, print_wrapped, time};
+use super::{
+    CommandError, OutputFormat, Socket, one_cell, print, print_json, print_table, print_wrapped, time,
+};
 use crate::admin::{Answer, NodeDetail, NodeFilter, NodeView, ReportView, Request};
 use crate::repo;
 
 /// What to do with nodes.
 #[derive(Subcommand)]
-pub enum Command {
+pub enum NodeCommand {
     /// Add a node from the inventory, and print the join string that it enrols with
-    Add(Invite),
+    Add(InviteArguments),
     /// List nodes, and machines that were not added, each with its state and reason; those that need attention first
-    List(List),
+    List(ListArguments),
     /// Show one node: its state and reason, its certificates and last reports
-    Show(One),
+    Show(NodeArguments),
     /// Add a node again at its present place in the inventory: after a rebuild, or for another customer
-    Move(Invite),
+    Move(InviteArguments),
     /// Refuse a node from now on
-    Revoke(One),
+    Revoke(NodeArguments),
     /// Remove a node; its name may be used again
-    Remove(One),
+    Remove(NodeArguments),
 }
 
 /// A node that is to join.
 #[derive(clap::Args)]
-pub struct Invite {
+pub struct InviteArguments {
     /// The node's name
     certname: Certname,
     /// How long the join string works, such as `15m` or `2h`; at most a day
@@ -42,7 +44,7 @@ pub struct Invite {
 
 /// One node.
 #[derive(clap::Args)]
-pub struct One {
+pub struct NodeArguments {
     /// The node's name
     certname: Certname,
     #[command(flatten)]
@@ -51,7 +53,7 @@ pub struct One {
 
 /// Which nodes.
 #[derive(clap::Args)]
-pub struct List {
+pub struct ListArguments {
     /// Only nodes of this state, such as `failed`; may be given several times, or several with commas
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state())]
     state: Vec<State>,
@@ -81,27 +83,27 @@ fn seconds(text: &str) -> Result<u64, String> {
     }
 }
 
-impl Command {
+impl NodeCommand {
     /// Runs the command.
-    pub fn run(self) -> Result<(), Failed> {
+    pub fn run(self) -> Result<(), CommandError> {
         let (socket, request) = match self {
-            Self::Add(Invite { certname, ttl, socket }) => {
+            Self::Add(InviteArguments { certname, ttl, socket }) => {
                 (socket, Request::NodeAdd { certname, lifetime: ttl })
             }
-            Self::Move(Invite { certname, ttl, socket }) => {
+            Self::Move(InviteArguments { certname, ttl, socket }) => {
                 (socket, Request::NodeMove { certname, lifetime: ttl })
             }
-            Self::List(List { state, reseller, customer, role, socket }) => {
+            Self::List(ListArguments { state, reseller, customer, role, socket }) => {
                 let filter = NodeFilter { states: state, reseller, customer, role };
                 (socket, Request::NodeList { filter })
             }
-            Self::Show(One { certname, socket }) => (socket, Request::NodeShow { certname }),
-            Self::Revoke(One { certname, socket }) => (socket, Request::NodeRevoke { certname }),
-            Self::Remove(One { certname, socket }) => (socket, Request::NodeRemove { certname }),
+            Self::Show(NodeArguments { certname, socket }) => (socket, Request::NodeShow { certname }),
+            Self::Revoke(NodeArguments { certname, socket }) => (socket, Request::NodeRevoke { certname }),
+            Self::Remove(NodeArguments { certname, socket }) => (socket, Request::NodeRemove { certname }),
         };
         let answer = socket.ask(&request)?;
         match (socket.format, &answer) {
-            (Format::Text, Answer::Invited { node, join, expires_at }) => {
+            (OutputFormat::Text, Answer::Invited { node, join, expires_at }) => {
                 say!(
                     "{} of {} may join until {}; on the machine, run `holdfast-agent enroll` and paste:",
                     node.certname,
@@ -110,11 +112,11 @@ impl Command {
                 );
                 print(join);
             }
-            (Format::Text, Answer::Nodes(nodes)) => print_nodes(nodes, &request),
-            (Format::Text, Answer::Node(node)) => print_node(node),
-            (Format::Text, Answer::Done(said)) => say!("{said}"),
-            (Format::Json, Answer::Nodes(nodes)) => print_json(nodes)?,
-            (Format::Json, Answer::Node(node)) => print_json(node)?,
+            (OutputFormat::Text, Answer::Nodes(nodes)) => print_nodes(nodes, &request),
+            (OutputFormat::Text, Answer::Node(node)) => print_node(node),
+            (OutputFormat::Text, Answer::Done(said)) => say!("{said}"),
+            (OutputFormat::Json, Answer::Nodes(nodes)) => print_json(nodes)?,
+            (OutputFormat::Json, Answer::Node(node)) => print_json(node)?,
             _ => print_json(&answer)?,
         }
         Ok(())

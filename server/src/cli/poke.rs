@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::{Failed, Format, Socket, print_json};
-use crate::admin::{Answer, Outcome, Request};
+use super::{CommandError, OutputFormat, Socket, print_json};
+use crate::admin::{Answer, Request, VerdictOutcome};
 
 /// The exit code if a commit is in force and a fault in a tenant's data keeps some of its nodes back.
 const WITH_FAULTS: u8 = 2;
@@ -16,7 +16,7 @@ const WITH_FAULTS: u8 = 2;
                         are faults in tenants' data, or nodes that the inventory no longer lists where they were added. \
                         Without it: 1 if the repository cannot be read."
 )]
-pub(super) struct Arguments {
+pub(super) struct PokeArguments {
     /// Wait until this commit is in force; if it has errors, print them and fail. Its id, or as many of its
     /// first digits as identify it
     #[arg(long, value_name = "COMMIT")]
@@ -26,19 +26,19 @@ pub(super) struct Arguments {
 }
 
 /// Asks the server to look at the repository.
-pub fn run(Arguments { commit, socket }: &Arguments) -> Result<ExitCode, Failed> {
+pub fn run(PokeArguments { commit, socket }: &PokeArguments) -> Result<ExitCode, CommandError> {
     let answer = socket.ask(&Request::Poke { commit: commit.clone() })?;
     let code = match &answer {
         Answer::Judged(verdict) => match verdict.outcome {
-            Outcome::InForce => ExitCode::SUCCESS,
-            Outcome::InForceWithFaults => ExitCode::from(WITH_FAULTS),
-            Outcome::Refused => ExitCode::FAILURE,
+            VerdictOutcome::InForce => ExitCode::SUCCESS,
+            VerdictOutcome::InForceWithFaults => ExitCode::from(WITH_FAULTS),
+            VerdictOutcome::Refused => ExitCode::FAILURE,
         },
         _ => ExitCode::SUCCESS,
     };
     match (answer, socket.format) {
-        (Answer::Judged(verdict), Format::Text) => say!("{}", verdict.text()),
-        (Answer::Done(said), Format::Text) => say!("{said}"),
+        (Answer::Judged(verdict), OutputFormat::Text) => say!("{}", verdict.text()),
+        (Answer::Done(said), OutputFormat::Text) => say!("{said}"),
         (answer, _) => print_json(&answer)?,
     }
     Ok(code)

@@ -17,10 +17,10 @@ use crate::excerpt::Excerpts;
 use crate::inventory::Node;
 use crate::repo::{Directory, GitRepository, Snapshot};
 
-use super::{Format, print_bytes};
+use super::{OutputFormat, print_bytes};
 
 /// The most names to suggest.
-const SUGGESTED: usize = 5;
+const MAX_SUGGESTED: usize = 5;
 
 /// Which node of which repository.
 #[derive(Debug, Clone, clap::Args)]
@@ -40,7 +40,7 @@ pub(super) struct Question {
 }
 
 /// A node with everything that is needed to answer questions about it.
-pub(super) struct Asked {
+pub(super) struct CompileInput {
     pub(super) program: Program,
     pub(super) node: Arc<Node>,
     pub(super) facts: Facts,
@@ -49,14 +49,14 @@ pub(super) struct Asked {
 }
 
 /// Why a question cannot be answered.
-pub(super) enum Refused {
+pub(super) enum InputError {
     /// For a reason that fits on one line.
     Because(String),
     /// For problems that have places.
     Problems(Snapshot, Vec<Diagnostic>),
 }
 
-impl Refused {
+impl InputError {
     /// Prints it on standard error.
     pub(super) fn tell(&self) {
         match self {
@@ -68,18 +68,18 @@ impl Refused {
 
 impl Question {
     /// Opens the repository and finds the node in it.
-    pub(super) fn ask(&self) -> Result<Asked, Refused> {
-        let snapshot = open(&self.repo, self.rev.as_deref()).map_err(Refused::Because)?;
+    pub(super) fn ask(&self) -> Result<CompileInput, InputError> {
+        let snapshot = open(&self.repo, self.rev.as_deref()).map_err(InputError::Because)?;
         let program = Program::new(&snapshot, None);
-        let certname = Certname::parse(&self.node).map_err(|error| Refused::Because(error.to_string()))?;
+        let certname = Certname::parse(&self.node).map_err(|error| InputError::Because(error.to_string()))?;
         let node = self.find(&program, &certname)?;
         let facts = self.facts(&snapshot, &certname)?;
         snapshot.remarks().iter().for_each(|remark| say!("note: {}", remark.message));
         let environment = self.rev.clone().unwrap_or_else(|| ENVIRONMENT.to_owned());
-        Ok(Asked { program, node, facts, environment })
+        Ok(CompileInput { program, node, facts, environment })
     }
 
-    fn find(&self, program: &Program, certname: &Certname) -> Result<Arc<Node>, Refused> {
+    fn find(&self, program: &Program, certname: &Certname) -> Result<Arc<Node>, InputError> {
         if let Some(node) = program.inventory().get(certname) {
             return Ok(node.clone());
         }
@@ -88,7 +88,7 @@ impl Question {
         };
         let problems: Vec<_> = program.problems().into_iter().filter(in_inventory).collect();
         if !problems.is_empty() {
-            return Err(Refused::Problems(program.snapshot().clone(), problems));
+            return Err(InputError::Problems(program.snapshot().clone(), problems));
         }
         let names: Vec<_> = program.inventory().nodes().map(|node| node.certname.as_str()).collect();
         let short = format!("{certname}.");
@@ -96,24 +96,24 @@ impl Question {
         let near = match (&of_host[..], nearest(certname.as_str(), names.iter().copied())) {
             ([], near) => near.map(|near| format!("; did you mean `{near}`?")),
             ([one], _) => Some(format!("; did you mean `{one}`?")),
-            (several, _) => match several.len().checked_sub(SUGGESTED).filter(|more| *more > 0) {
+            (several, _) => match several.len().checked_sub(MAX_SUGGESTED).filter(|more| *more > 0) {
                 None => Some(format!("; did you mean one of {}?", several.join(", "))),
                 Some(more) => {
-                    let some = several[..SUGGESTED].join(", ");
+                    let some = several[..MAX_SUGGESTED].join(", ");
                     Some(format!("; did you mean one of {some} or of {more} more?"))
                 }
             },
         };
         let why = format!("`{certname}` is not in the inventory{}", near.unwrap_or_default());
-        Err(Refused::Because(why))
+        Err(InputError::Because(why))
     }
 
-    fn facts(&self, snapshot: &Snapshot, certname: &Certname) -> Result<Facts, Refused> {
-        let refused = |problem| Refused::Problems(snapshot.clone(), vec![problem]);
+    fn facts(&self, snapshot: &Snapshot, certname: &Certname) -> Result<Facts, InputError> {
+        let refused = |problem| InputError::Problems(snapshot.clone(), vec![problem]);
         if let Some(path) = &self.facts {
             let shown = path.display().to_string();
             let bytes =
-                std::fs::read(path).map_err(|e| Refused::Because(format!("cannot read {shown}: {e}")))?;
+                std::fs::read(path).map_err(|e| InputError::Because(format!("cannot read {shown}: {e}")))?;
             return read_facts(&shown, &bytes).map_err(refused);
         }
         Ok(facts_of(snapshot, certname).map_err(refused)?.unwrap_or_else(|| {
@@ -183,19 +183,21 @@ fn is_bare(directory: &Path) -> bool {
 }
 
 /// Prints problems as data: on standard output, in the requested format.
-pub(super) fn show(snapshot: &Snapshot, problems: &[Diagnostic], format: Format) {
+pub(super) fn show(snapshot: &Snapshot, problems: &[Diagnostic], format: OutputFormat) {
     let mut out = Vec::new();
     let written = match format {
-        Format::Json => {
+        OutputFormat::Json => {
             let excerpts = Excerpts::new(snapshot, None);
             let problems: Vec<_> =
                 problems.iter().map(|problem| excerpts.redacted(problem.clone())).collect();
             diagnose::json_lines(&problems, &mut out)
         }
-        Format::Text => out.write_all(text(snapshot, problems, std::io::stdout().is_terminal()).as_bytes()),
+        OutputFormat::Text => {
+            out.write_all(text(snapshot, problems, std::io::stdout().is_terminal()).as_bytes())
+        }
     };
     print_bytes(written.map(|()| out));
-    if format == Format::Text {
+    if format == OutputFormat::Text {
         diagnose::hint(problems).into_iter().for_each(|hint| say!("{hint}"));
     }
 }

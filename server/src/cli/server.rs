@@ -6,18 +6,18 @@ use std::process::ExitCode;
 
 use holdfast_catalog::{harmless, log};
 
-use super::{Failed, Format, print, print_json, time};
-use crate::config::Config;
+use super::{CommandError, OutputFormat, print, print_json, time};
+use crate::config::ServerConfig;
 use crate::logs;
 use crate::serve::{self, Server, hook, ready};
 
 mod signals;
 
-use signals::{Signals, Wish};
+use signals::{SignalAction, Signals};
 
 /// What the server is told; the rest is in its file.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct ServerArguments {
     /// The settings; without it, /etc/holdfast/server.toml if that file exists
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -50,7 +50,7 @@ pub struct Arguments {
     install_hook: bool,
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: OutputFormat,
 }
 
 /// Parses an address. `:8140` means every address of the machine.
@@ -63,21 +63,25 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// Runs the server. If the log is in JSON, the error that ends it is in the log.
-pub fn run(arguments: Arguments) -> Result<ExitCode, Failed> {
+pub fn run(arguments: ServerArguments) -> Result<ExitCode, CommandError> {
     let (format, install_hook) = (arguments.format, arguments.install_hook);
     let config = arguments.config()?;
     let logged = logs::listen(&config);
     match (begin(config, (format, logged), install_hook), logged) {
         (Ok(()), _) => Ok(ExitCode::SUCCESS),
-        (Err(error), log::Format::Text) => Err(error),
-        (Err(error), log::Format::Json) => {
+        (Err(error), log::LogFormat::Text) => Err(error),
+        (Err(error), log::LogFormat::Json) => {
             tracing::error!("{error}");
             Ok(ExitCode::FAILURE)
         }
     }
 }
 
-fn begin(config: Config, formats: (Format, log::Format), install_hook: bool) -> Result<(), Failed> {
+fn begin(
+    config: ServerConfig,
+    formats: (OutputFormat, log::LogFormat),
+    install_hook: bool,
+) -> Result<(), CommandError> {
     if install_hook {
         let hook = hook::install(Path::new(&config.repo), &config.data_dir, &config.branch)?;
         say!(
@@ -92,10 +96,10 @@ fn begin(config: Config, formats: (Format, log::Format), install_hook: bool) -> 
     actix_web::rt::System::new().block_on(serve(config, formats))
 }
 
-impl Arguments {
+impl ServerArguments {
     /// The configuration: the file, overridden by the command line.
-    fn config(self) -> Result<Config, Failed> {
-        let mut config = Config::read(self.config.as_deref())?;
+    fn config(self) -> Result<ServerConfig, CommandError> {
+        let mut config = ServerConfig::read(self.config.as_deref())?;
         config.repo = self.repo.unwrap_or(config.repo);
         config.branch = self.branch.unwrap_or(config.branch);
         // Absolute, since a hook runs in another directory.
@@ -109,16 +113,16 @@ impl Arguments {
     }
 }
 
-async fn serve(config: Config, formats: (Format, log::Format)) -> Result<(), Failed> {
+async fn serve(config: ServerConfig, formats: (OutputFormat, log::LogFormat)) -> Result<(), CommandError> {
     let mut signals = Signals::listen()?;
     let server = Server::start(config).await?;
     greet(&server, formats).await?;
     if let Err(error) = ready::tell() {
         tracing::warn!(%error, "cannot tell systemd that the server is ready");
     }
-    while let Wish::Look(signal) = signals.next().await {
+    while let SignalAction::Look(signal) = signals.next().await {
         tracing::info!("{signal}: reading the repository now; settings are read only at the start");
-        server.live.poke();
+        server.control.poke();
     }
     tracing::info!("stopping: finishing the current requests first");
     server.stop().await;
@@ -126,7 +130,7 @@ async fn serve(config: Config, formats: (Format, log::Format)) -> Result<(), Fai
 }
 
 /// Prints the addresses, and on the first start the link for the first login.
-async fn greet(server: &Server, formats: (Format, log::Format)) -> Result<(), Failed> {
+async fn greet(server: &Server, formats: (OutputFormat, log::LogFormat)) -> Result<(), CommandError> {
     let greeting = serve::Greeting {
         nodes: server.nodes_address(),
         dashboard: server.dashboard_url().to_owned(),
@@ -134,13 +138,13 @@ async fn greet(server: &Server, formats: (Format, log::Format)) -> Result<(), Fa
         login: server.first_login().await?,
     };
     match formats {
-        (Format::Json, _) => return print_json(&greeting),
+        (OutputFormat::Json, _) => return print_json(&greeting),
         // It goes to the same journal as the log, each of whose lines is for programs.
-        (Format::Text, log::Format::Json) => {
+        (OutputFormat::Text, log::LogFormat::Json) => {
             print(harmless::json(&serde_json::to_string(&greeting)?));
             return Ok(());
         }
-        (Format::Text, log::Format::Text) => {}
+        (OutputFormat::Text, log::LogFormat::Text) => {}
     }
     print(format!("nodes      {}", greeting.nodes));
     print(format!("dashboard  {}", greeting.dashboard));

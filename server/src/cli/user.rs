@@ -2,20 +2,20 @@
 
 use clap::Subcommand;
 
-use super::{Failed, Format, Socket, print, print_json, print_table, time};
-use crate::admin::{Answer, Link, Request, UserView};
-use crate::store::user::{Role, Scope};
+use super::{CommandError, OutputFormat, Socket, print, print_json, print_table, time};
+use crate::admin::{Answer, LoginLink, Request, UserView};
+use crate::store::user::{UserRole, UserScope};
 
 /// What to do with users.
 #[derive(Subcommand)]
-pub enum Command {
+pub enum UserCommand {
     /// Add a user, and print a link for the first login
     Add {
         /// The name to log in with
         name: String,
         /// Which nodes the user sees: `everything`, RESELLER, or RESELLER/CUSTOMER
         #[arg(long, default_value = "everything")]
-        scope: Scope,
+        scope: UserScope,
         /// The user can see everything in the scope, but change nothing
         #[arg(long)]
         viewer: bool,
@@ -23,43 +23,43 @@ pub enum Command {
         socket: Socket,
     },
     /// Make another login link for a user who cannot log in
-    Link(One),
+    Link(UserArguments),
     /// List all users
     List(Socket),
     /// Remove a user, and end all sessions
-    Remove(One),
+    Remove(UserArguments),
 }
 
 /// One user.
 #[derive(clap::Args)]
-pub struct One {
+pub struct UserArguments {
     /// The user's name
     name: String,
     #[command(flatten)]
     socket: Socket,
 }
 
-impl Command {
+impl UserCommand {
     /// Runs the command.
-    pub fn run(self) -> Result<(), Failed> {
+    pub fn run(self) -> Result<(), CommandError> {
         let (socket, request) = match self {
             Self::Add { name, scope, viewer, socket } => {
-                let role = if viewer { Role::Viewer } else { Role::Operator };
+                let role = if viewer { UserRole::Viewer } else { UserRole::Operator };
                 (socket, Request::UserAdd { name, role, scope })
             }
-            Self::Link(One { name, socket }) => (socket, Request::UserLink { name }),
+            Self::Link(UserArguments { name, socket }) => (socket, Request::UserLink { name }),
             Self::List(socket) => (socket, Request::UserList),
-            Self::Remove(One { name, socket }) => (socket, Request::UserRemove { name }),
+            Self::Remove(UserArguments { name, socket }) => (socket, Request::UserRemove { name }),
         };
         let answer = socket.ask(&request)?;
         match (socket.format, &answer) {
-            (Format::Text, Answer::Link(Link { user, url, expires_at })) => {
+            (OutputFormat::Text, Answer::Link(LoginLink { user, url, expires_at })) => {
                 say!("{user} can log in once with this link, until {}:", time(*expires_at));
                 print(url);
             }
-            (Format::Text, Answer::Users(users)) => print_users(users),
-            (Format::Text, Answer::Done(said)) => say!("{said}"),
-            (Format::Json, Answer::Users(users)) => print_json(users)?,
+            (OutputFormat::Text, Answer::Users(users)) => print_users(users),
+            (OutputFormat::Text, Answer::Done(said)) => say!("{said}"),
+            (OutputFormat::Json, Answer::Users(users)) => print_json(users)?,
             _ => print_json(&answer)?,
         }
         Ok(())
@@ -72,7 +72,7 @@ fn print_users(users: &[UserView]) {
         return;
     }
     let row = |user: &UserView| {
-        let role = if user.role == Role::Operator { "operator" } else { "viewer" };
+        let role = if user.role == UserRole::Operator { "operator" } else { "viewer" };
         let password = if user.password { "set" } else { "not set" };
         vec![user.name.clone(), role.into(), user.scope.clone(), password.into()]
     };

@@ -8,21 +8,21 @@ use holdfast_catalog::origin::Origin;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::Node;
-use crate::lookup::{Inherited, Policies, Subject};
+use crate::lookup::{InheritedPolicies, Policies, PolicySubject};
 
-use super::declared::Declared;
+use super::declared::Declarations;
 use super::pass::Pass;
 
 /// Makes the catalog of a node; its id is computed with the node's key.
 pub(super) fn assemble(
-    declared: Declared<'_>,
+    declared: Declarations<'_>,
     edges: Vec<Edge>,
     policies: &Policies,
     pass: &Pass<'_>,
     (node, environment, key): (&Node, &str, &[u8]),
 ) -> Catalog {
     let all_policies = policies_of_all(policies, &declared);
-    let resource = |(resource, policy): (super::declared::Resource, _)| Resource {
+    let resource = |(resource, policy): (super::declared::DeclaredResource, _)| Resource {
         reference: resource.reference,
         attributes: resource.attributes,
         policy,
@@ -47,18 +47,18 @@ pub(super) fn assemble(
 }
 
 /// The policy of each resource. If classes lead to a resource on several ways, the policy that does most applies.
-fn policies_of_all(policies: &Policies, declared: &Declared<'_>) -> Vec<Policy> {
+fn policies_of_all(policies: &Policies, declared: &Declarations<'_>) -> Vec<Policy> {
     if policies.is_empty() {
         return vec![Policy::Enforce; declared.resources.len()];
     }
-    let mut inside = vec![Inherited::default(); declared.containers.len()];
+    let mut inside = vec![InheritedPolicies::default(); declared.containers.len()];
     for index in &declared.outer_first {
         let container = &declared.containers[*index as usize];
         let around = container.declarers.iter().map(|by| &inside[by.container as usize]);
         let class = container.is_class().then_some(&*container.reference.title);
         inside[*index as usize] = policies.inside(class, around);
     }
-    let of = |resource: &super::declared::Resource| {
+    let of = |resource: &super::declared::DeclaredResource| {
         policies.of(&resource.reference, resource.declarers.iter().map(|by| &inside[by.container as usize]))
     };
     declared.resources.iter().map(of).collect()
@@ -68,12 +68,12 @@ fn policies_of_all(policies: &Policies, declared: &Declared<'_>) -> Vec<Policy> 
 pub const NOT_HERE: &str = "which this node does not have";
 
 /// Warnings about policies for something that the catalog does not contain.
-pub(super) fn idle_policies(policies: &Policies, declared: &Declared<'_>) -> Vec<Diagnostic> {
-    let idle = |subject: &Subject| match subject {
-        Subject::Resource(reference) => declared.find(reference).is_none().then_some(reference.clone()),
-        Subject::Class(_) | Subject::Everything => None,
+pub(super) fn idle_policies(policies: &Policies, declared: &Declarations<'_>) -> Vec<Diagnostic> {
+    let idle = |subject: &PolicySubject| match subject {
+        PolicySubject::Resource(reference) => declared.find(reference).is_none().then_some(reference.clone()),
+        PolicySubject::Class(_) | PolicySubject::Everything => None,
     };
-    let warning = |(subject, _, origin): (&Subject, Policy, &Arc<Origin>)| {
+    let warning = |(subject, _, origin): (&PolicySubject, Policy, &Arc<Origin>)| {
         let reference = idle(subject)?;
         let message = format!("a policy names `{reference}`, {NOT_HERE}");
         let of_type = declared.references().filter(|other| other.type_name == reference.type_name);

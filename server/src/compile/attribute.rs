@@ -10,29 +10,29 @@ use holdfast_catalog::value::Kind;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::language::manifest::{Binding, Block};
 
-use super::program::Sort;
+use super::attribute_form::{AttributeForm, way};
+use super::program::BlockType;
 use super::scope::{Frame, data_places};
-use super::unit::Traced;
-use super::way::{Way, way};
+use super::unit::TracedValue;
 
 /// An attribute, written out or given by a map.
-pub(super) struct Written {
+pub(super) struct WrittenValue {
     /// Its value; `None` if evaluating it failed, which has been reported.
-    pub(super) traced: Option<Traced>,
+    pub(super) traced: Option<TracedValue>,
     /// Where its name is.
     pub(super) key_origin: Arc<Origin>,
     /// Where its value is in the manifest.
     pub(super) origin: Arc<Origin>,
 }
 
-type Layer = BTreeMap<Arc<str>, Written>;
+type WrittenValues = BTreeMap<Arc<str>, WrittenValue>;
 
 /// All attributes of a block, by name.
-pub(super) fn layered(frame: &Frame<'_, '_>, block: &Block, sort: Sort<'_>) -> Layer {
+pub(super) fn layered(frame: &Frame<'_, '_>, block: &Block, sort: BlockType<'_>) -> WrittenValues {
     let defaults =
         frame.unit.manifest.defaults.iter().filter(|defaults| defaults.type_name == block.type_name);
     let defaults = defaults.flat_map(|defaults| &defaults.attributes).map(|binding| written(frame, binding));
-    let mut all: Layer = defaults.collect();
+    let mut all: WrittenValues = defaults.collect();
     if let Some(splat) = &block.splat {
         cover(&mut all, spread(frame, splat), sort);
     }
@@ -40,8 +40,8 @@ pub(super) fn layered(frame: &Frame<'_, '_>, block: &Block, sort: Sort<'_>) -> L
     all
 }
 
-fn written(frame: &Frame<'_, '_>, binding: &Binding) -> (Arc<str>, Written) {
-    let written = Written {
+fn written(frame: &Frame<'_, '_>, binding: &Binding) -> (Arc<str>, WrittenValue) {
+    let written = WrittenValue {
         traced: frame.evaluate(&binding.value),
         key_origin: binding.key_origin.clone(),
         origin: binding.origin.clone(),
@@ -51,11 +51,11 @@ fn written(frame: &Frame<'_, '_>, binding: &Binding) -> (Arc<str>, Written) {
 
 /// Puts a layer over another. Content counts as one attribute, however it is given: if a layer gives it in one way, it
 /// replaces all ways in which the layers below give it.
-fn cover(below: &mut Layer, above: Layer, sort: Sort<'_>) {
-    if let Sort::Type(def) = sort {
+fn cover(below: &mut WrittenValues, above: WrittenValues, sort: BlockType<'_>) {
+    if let BlockType::Type(def) = sort {
         let gives_content = |name: &str| {
             way(def, name).is_some_and(|(attribute, given)| {
-                given != Way::Plain
+                given != AttributeForm::Plain
                     || def.content_attribute().is_some_and(|content| content.name == attribute)
             })
         };
@@ -67,18 +67,18 @@ fn cover(below: &mut Layer, above: Layer, sort: Sort<'_>) {
 }
 
 /// The attributes from `"*"`.
-fn spread(frame: &Frame<'_, '_>, splat: &Binding) -> Layer {
-    let Some(traced) = frame.evaluate(&splat.value) else { return Layer::new() };
+fn spread(frame: &Frame<'_, '_>, splat: &Binding) -> WrittenValues {
+    let Some(traced) = frame.evaluate(&splat.value) else { return WrittenValues::new() };
     let map = match &traced.value.kind {
-        Kind::Null => return Layer::new(),
+        Kind::Null => return WrittenValues::new(),
         Kind::Map(map) => map,
         _ => {
             let message = format!("`\"*\"` is {}, not a map of attributes", traced.value.noun());
             frame.pass.report(Diagnostic::error(Code::WrongType, message, Origin::clone(&splat.origin)));
-            return Layer::new();
+            return WrittenValues::new();
         }
     };
-    let mut layer = Layer::new();
+    let mut layer = WrittenValues::new();
     for (name, value) in map.iter() {
         let place = value.origin.as_ref().unwrap_or(&splat.origin);
         if METAPARAMETERS.contains(&&**name) {
@@ -93,9 +93,9 @@ fn spread(frame: &Frame<'_, '_>, splat: &Binding) -> Layer {
         if sources.is_empty() {
             sources.clone_from(&traced.sources);
         }
-        let traced = Traced { value: value.clone(), sources };
+        let traced = TracedValue { value: value.clone(), sources };
         let written =
-            Written { traced: Some(traced), key_origin: place.clone(), origin: splat.origin.clone() };
+            WrittenValue { traced: Some(traced), key_origin: place.clone(), origin: splat.origin.clone() };
         layer.insert(name.clone(), written);
     }
     layer

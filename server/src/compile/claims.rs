@@ -6,11 +6,11 @@ use holdfast_catalog::resource::claim::{Conflict, conflicts};
 
 use crate::diagnostic::{Code, Diagnostic};
 
-use super::declared::Declared;
+use super::declared::Declarations;
 use super::pass::Pass;
 
 /// Reports each pair of resources that claim the same thing.
-pub(super) fn check(declared: &mut Declared<'_>, pass: &Pass<'_>) {
+pub(super) fn check(declared: &mut Declarations<'_>, pass: &Pass<'_>) {
     let claims: Vec<_> = declared.resources.iter_mut().map(|one| std::mem::take(&mut one.claims)).collect();
     for Conflict { first, second, what, help, .. } in conflicts(&claims) {
         let (first, second) = (&declared.resources[first], &declared.resources[second]);

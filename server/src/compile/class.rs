@@ -14,45 +14,45 @@ use holdfast_catalog::resource::ResourceRef;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::language::manifest::{Binding, Inclusion, Manifest};
 
-use super::declared::{Container, Declared, Declarer};
+use super::declared::{Declarations, DeclaredContainer, Declarer};
 use super::pass::Pass;
 use super::scope::Frame;
-use super::unit::{Given, Traced, Unit};
+use super::unit::{ManifestInstance, PassedArgument, TracedValue};
 use super::whence::{Decides, Whence};
 
 /// Parameters that were given to classes so late that something had been computed without them, by class and parameter.
-pub(super) type Seeds = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Given>>;
+pub(super) type LateArguments = BTreeMap<Arc<str>, BTreeMap<Arc<str>, PassedArgument>>;
 
 /// A walk through the manifests of one node.
-pub(super) struct Walk<'p, 'a> {
+pub(super) struct ManifestWalk<'p, 'a> {
     pub(super) pass: &'p Pass<'a>,
-    pub(super) declared: Declared<'a>,
-    classes: BTreeMap<Arc<str>, Rc<Unit<'a>>>,
+    pub(super) declared: Declarations<'a>,
+    classes: BTreeMap<Arc<str>, Rc<ManifestInstance<'a>>>,
     /// Classes whose inclusions have not been read.
     closed: BTreeSet<Arc<str>>,
     /// Classes that are open, but whose blocks have not been declared.
     empty: BTreeSet<Arc<str>>,
     /// Instances of defines, by container.
-    pub(super) instances: BTreeMap<u32, Rc<Unit<'a>>>,
-    seeds: &'p Seeds,
+    pub(super) instances: BTreeMap<u32, Rc<ManifestInstance<'a>>>,
+    seeds: &'p LateArguments,
     /// Whether a class was given a parameter too late, so that another walk must know it from the start.
     pub(super) late: bool,
-    given: Seeds,
+    given: LateArguments,
 }
 
-impl<'p, 'a> Walk<'p, 'a> {
+impl<'p, 'a> ManifestWalk<'p, 'a> {
     /// A new walk, which knows what an earlier one found too late.
-    pub(super) fn new(pass: &'p Pass<'a>, seeds: &'p Seeds) -> Self {
+    pub(super) fn new(pass: &'p Pass<'a>, seeds: &'p LateArguments) -> Self {
         Self {
             pass,
-            declared: Declared::default(),
+            declared: Declarations::default(),
             classes: BTreeMap::new(),
             closed: BTreeSet::new(),
             empty: BTreeSet::new(),
             instances: BTreeMap::new(),
             seeds,
             late: false,
-            given: Seeds::new(),
+            given: LateArguments::new(),
         }
     }
 
@@ -72,18 +72,18 @@ impl<'p, 'a> Walk<'p, 'a> {
     }
 
     /// The parameters that classes were given, for the next walk if this one found some of them too late.
-    pub(super) fn into_seeds(self) -> Seeds {
+    pub(super) fn into_seeds(self) -> LateArguments {
         self.given
     }
 
     /// What was declared, and the parameters that classes were given.
-    pub(super) fn into_declared(self) -> (Declared<'a>, Seeds) {
+    pub(super) fn into_declared(self) -> (Declarations<'a>, LateArguments) {
         (self.declared, self.given)
     }
 
     /// What is known before classes are filled: the parameters that they were given so far, and those that an earlier
     /// walk found.
-    pub(super) fn into_more_seeds(self) -> Seeds {
+    pub(super) fn into_more_seeds(self) -> LateArguments {
         let mut seeds = self.seeds.clone();
         for (class, given) in self.given {
             seeds.entry(class).or_default().extend(given);
@@ -104,9 +104,9 @@ impl<'p, 'a> Walk<'p, 'a> {
         &mut self,
         name: &Arc<str>,
         origin: &Arc<Origin>,
-        by: Option<&Unit<'a>>,
+        by: Option<&ManifestInstance<'a>>,
         whence: Whence,
-    ) -> Option<Rc<Unit<'a>>> {
+    ) -> Option<Rc<ManifestInstance<'a>>> {
         let by = by.map(|by| Declarer { container: by.container, origin: origin.clone() });
         if let Some(unit) = self.classes.get(name) {
             self.declared.join(unit.container, by);
@@ -119,7 +119,8 @@ impl<'p, 'a> Walk<'p, 'a> {
         };
         let reference = ResourceRef::new("class", name.clone());
         let container = self.contain(reference, origin, by, &whence)?;
-        let unit = Rc::new(Unit::new(manifest, container, None, origin.clone(), 0).decided(whence));
+        let unit =
+            Rc::new(ManifestInstance::new(manifest, container, None, origin.clone(), 0).decided(whence));
         if let Some(seeds) = self.seeds.get(name) {
             unit.given.borrow_mut().clone_from(seeds);
         }
@@ -139,7 +140,7 @@ impl<'p, 'a> Walk<'p, 'a> {
         if self.declared.is_full(self.pass, origin, whence) {
             return None;
         }
-        Some(self.declared.contain(Container::new(reference, origin.clone(), by)))
+        Some(self.declared.contain(DeclaredContainer::new(reference, origin.clone(), by)))
     }
 
     fn open_classes(&mut self) {
@@ -151,7 +152,7 @@ impl<'p, 'a> Walk<'p, 'a> {
     }
 
     /// Declares the classes that a unit includes, and reports the problems of its manifest.
-    pub(super) fn open(&mut self, unit: &Rc<Unit<'a>>) {
+    pub(super) fn open(&mut self, unit: &Rc<ManifestInstance<'a>>) {
         for problem in self.pass.program.problems_of(unit.manifest) {
             self.pass.report(problem.clone());
         }
@@ -163,7 +164,7 @@ impl<'p, 'a> Walk<'p, 'a> {
         }
     }
 
-    fn include(&mut self, unit: &Rc<Unit<'a>>, inclusion: &'a Inclusion) {
+    fn include(&mut self, unit: &Rc<ManifestInstance<'a>>, inclusion: &'a Inclusion) {
         let frame = Frame::new(self.pass, unit, None);
         match inclusion.when.as_ref().map_or(Some((true, Vec::new())), |when| frame.condition(when)) {
             None => self.declared.incomplete = true,
@@ -186,16 +187,16 @@ impl<'p, 'a> Walk<'p, 'a> {
         }
     }
 
-    fn give(&mut self, frame: &Frame<'_, 'a>, class: &Unit<'a>, binding: &'a Binding) {
+    fn give(&mut self, frame: &Frame<'_, 'a>, class: &ManifestInstance<'a>, binding: &'a Binding) {
         let Some(parameter) = class.manifest.parameter(&binding.name) else {
             return; // the problems of the program include it
         };
         let traced = frame.evaluate(&binding.value).map(|traced| {
             let value = parameter.of.sealed(&traced.value, &self.pass.program.modules);
-            Traced { value, ..traced }
+            TracedValue { value, ..traced }
         });
         self.declared.incomplete |= traced.is_none();
-        let given = Given { traced, origin: binding.origin.clone() };
+        let given = PassedArgument { traced, origin: binding.origin.clone() };
         let of_class = self.given.entry(class.manifest.name.shared().clone()).or_default();
         if let Some(first) = of_class.get(&binding.name) {
             if first.value() != given.value() {
@@ -212,7 +213,7 @@ impl<'p, 'a> Walk<'p, 'a> {
     }
 
     /// Declares everything in a unit, in the order written.
-    pub(super) fn fill(&mut self, unit: &Rc<Unit<'a>>) {
+    pub(super) fn fill(&mut self, unit: &Rc<ManifestInstance<'a>>) {
         self.pass.settle_parameters(unit);
         let manifest: &'a Manifest = unit.manifest;
         self.declared.incomplete |= !manifest.complete;
@@ -222,9 +223,14 @@ impl<'p, 'a> Walk<'p, 'a> {
     }
 }
 
-fn two_values(class: &Unit<'_>, binding: &Binding, first: &Given, given: &Given) -> Diagnostic {
+fn two_values(
+    class: &ManifestInstance<'_>,
+    binding: &Binding,
+    first: &PassedArgument,
+    given: &PassedArgument,
+) -> Diagnostic {
     let message = format!("parameter `{}` of `{}` has two values", binding.name, class.manifest.name);
-    let words = |given: &Given| match given.value() {
+    let words = |given: &PassedArgument| match given.value() {
         Some(value) if value.shown().chars().count() <= 60 => format!("{} here", value.shown()),
         _ => "given here".to_owned(),
     };

@@ -7,18 +7,18 @@
 
 use std::collections::BTreeSet;
 
-use super::declared::{Declared, Declarer, Target};
+use super::declared::{Declarations, Declarer, ReferenceTarget};
 
 /// The index of the role, which is declared first.
 const ROLE: u32 = 0;
 
-impl Declared<'_> {
+impl Declarations<'_> {
     /// Gives everything its container, its position in the catalog, and its tags.
     pub(super) fn settle(&mut self) {
         if self.containers.is_empty() {
             return;
         }
-        let ways = Ways::of(self);
+        let ways = DeclarationPaths::of(self);
         for index in &ways.outer_first {
             let parent = ways.parent(*index);
             let container = &mut self.containers[*index as usize];
@@ -41,11 +41,11 @@ impl Declared<'_> {
 
     /// Puts everything in the order of the catalog.
     fn renumber(&mut self) {
-        let order = Order::of(self);
+        let order = Renumbering::of(self);
         let container = |index: &mut u32| *index = order.container[*index as usize];
-        let target = |target: &mut Target| match target {
-            Target::Resource(index) => *index = order.resource[*index as usize],
-            Target::Container(index) => container(index),
+        let target = |target: &mut ReferenceTarget| match target {
+            ReferenceTarget::Resource(index) => *index = order.resource[*index as usize],
+            ReferenceTarget::Container(index) => container(index),
         };
         self.containers = arranged(std::mem::take(&mut self.containers), &order.container);
         self.resources = arranged(std::mem::take(&mut self.resources), &order.resource);
@@ -81,34 +81,36 @@ impl Declared<'_> {
 
 /// The new indices of containers and resources: in each container first its classes by name, then what its blocks
 /// declare, in the order written.
-struct Order {
+struct Renumbering {
     container: Vec<u32>,
     resource: Vec<u32>,
 }
 
 const NOWHERE: u32 = u32::MAX;
 
-impl Order {
-    fn of(declared: &Declared<'_>) -> Self {
+impl Renumbering {
+    fn of(declared: &Declarations<'_>) -> Self {
         let [container, resource] =
             [declared.containers.len(), declared.resources.len()].map(|count| vec![NOWHERE; count]);
         let mut order = Self { container, resource };
         let (mut containers, mut resources) = (0, 0);
         let classes = classes_within(declared);
-        let mut todo = vec![Target::Container(ROLE)];
+        let mut todo = vec![ReferenceTarget::Container(ROLE)];
         while let Some(target) = todo.pop() {
             let (slot, next) = match target {
-                Target::Container(index) => (&mut order.container[index as usize], &mut containers),
-                Target::Resource(index) => (&mut order.resource[index as usize], &mut resources),
+                ReferenceTarget::Container(index) => (&mut order.container[index as usize], &mut containers),
+                ReferenceTarget::Resource(index) => (&mut order.resource[index as usize], &mut resources),
             };
             if *slot != NOWHERE {
                 continue;
             }
             *slot = *next;
             *next += 1;
-            if let Target::Container(index) = target {
+            if let ReferenceTarget::Container(index) = target {
                 todo.extend(declared.containers[index as usize].members.iter().rev());
-                todo.extend(classes[index as usize].iter().rev().map(|class| Target::Container(*class)));
+                todo.extend(
+                    classes[index as usize].iter().rev().map(|class| ReferenceTarget::Container(*class)),
+                );
             }
         }
         order
@@ -116,7 +118,7 @@ impl Order {
 }
 
 /// The classes in each container, by name.
-fn classes_within(declared: &Declared<'_>) -> Vec<Vec<u32>> {
+fn classes_within(declared: &Declarations<'_>) -> Vec<Vec<u32>> {
     let mut within = vec![Vec::new(); declared.containers.len()];
     for (index, class) in (0..).zip(&declared.containers).filter(|(_, inner)| inner.is_class()) {
         if let Some(parent) = class.parent {
@@ -136,7 +138,7 @@ fn arranged<T>(things: Vec<T>, places: &[u32]) -> Vec<T> {
 }
 
 /// The ways on which declarations lead from the role to each container.
-struct Ways {
+struct DeclarationPaths {
     /// All containers, each after the one that all its ways lead through, and after all that lead to it except in a circle.
     outer_first: Vec<u32>,
     /// The position of each container in that order.
@@ -147,9 +149,9 @@ struct Ways {
     circle: Vec<u32>,
 }
 
-impl Ways {
+impl DeclarationPaths {
     /// Follows Cooper, Harvey and Kennedy, "A simple, fast dominance algorithm" (2001).
-    fn of(declared: &Declared<'_>) -> Self {
+    fn of(declared: &Declarations<'_>) -> Self {
         let count = declared.containers.len();
         let outer_first = outer_first(declared);
         let mut place = vec![0; count];
@@ -202,7 +204,7 @@ impl Ways {
 }
 
 /// The containers in reverse postorder from the role.
-fn outer_first(declared: &Declared<'_>) -> Vec<u32> {
+fn outer_first(declared: &Declarations<'_>) -> Vec<u32> {
     let mut inner = vec![Vec::new(); declared.containers.len()];
     for (index, container) in (0..).zip(&declared.containers) {
         container.declarers.iter().for_each(|by| inner[by.container as usize].push(index));
@@ -231,7 +233,7 @@ fn outer_first(declared: &Declared<'_>) -> Vec<u32> {
 
 /// Which containers lead to each other. Uses Kosaraju's algorithm: walks back from each container, in the order of the
 /// ways from the role.
-fn circles(declared: &Declared<'_>, outer_first: &[u32]) -> Vec<u32> {
+fn circles(declared: &Declarations<'_>, outer_first: &[u32]) -> Vec<u32> {
     let mut circle = vec![NOWHERE; declared.containers.len()];
     for start in outer_first {
         let mut todo = vec![*start];

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_catalog::origin::Origin;
-use holdfast_catalog::resource::attribute::Content;
+use holdfast_catalog::resource::attribute::FileContent;
 use holdfast_catalog::resource::{AttributeKind, TypeDef};
 use holdfast_catalog::value::Value;
 
@@ -15,11 +15,11 @@ use crate::language::problems::placed;
 use crate::language::{Fault, Partials, Template};
 use crate::repo::ModulePath;
 
+use super::attribute_form::AttributeForm;
 use super::pass::Pass;
 use super::program::Program;
 use super::scope::Frame;
-use super::unit::Traced;
-use super::way::Way;
+use super::unit::TracedValue;
 
 /// Whether a path cannot leave the folder that it is relative to.
 fn is_relative_and_normal(path: &str) -> bool {
@@ -31,20 +31,20 @@ impl Frame<'_, '_> {
     pub(super) fn content(
         &self,
         def: &TypeDef,
-        way: Way,
+        way: AttributeForm,
         value: &Value,
         origin: &Arc<Origin>,
-    ) -> Option<Traced> {
-        let word = if way == Way::Template { "template" } else { "source" };
+    ) -> Option<TracedValue> {
+        let word = if way == AttributeForm::Template { "template" } else { "source" };
         let Some(name) = value.as_str() else {
             let message = format!("`{word}` is {}, not a name", value.noun());
             self.pass.report(Diagnostic::error(Code::WrongType, message, Origin::clone(origin)));
             return None;
         };
-        if way == Way::Template {
+        if way == AttributeForm::Template {
             let inner = Frame::new(self.pass, self.unit, self.each);
             return match self.pass.render_all(&inner, name) {
-                Ok(value) => Some(Traced { value, sources: inner.into_sources() }),
+                Ok(value) => Some(TracedValue { value, sources: inner.into_sources() }),
                 Err(problems) => {
                     for problem in problems {
                         self.pass.report(placed(problem, origin));
@@ -56,7 +56,7 @@ impl Frame<'_, '_> {
         let module = self.unit.manifest.name.module();
         let inline = def.content_attribute().is_some_and(|a| a.kind == AttributeKind::InlineContent);
         match if inline { self.pass.text(module, name) } else { self.pass.source(module, name) } {
-            Ok(value) => Some(Traced { value, sources: Vec::new() }),
+            Ok(value) => Some(TracedValue { value, sources: Vec::new() }),
             Err(problem) => {
                 self.pass.report(placed(*problem, origin));
                 None
@@ -91,7 +91,7 @@ impl Pass<'_> {
             return Err(vec![Diagnostic::error(Code::Limit, message, None)]);
         }
         self.rendering.set(self.rendering.get() + 1);
-        let text = template.render(frame, &Opened(self));
+        let text = template.render(frame, &RecordedPartials(self));
         self.rendering.set(self.rendering.get() - 1);
         text
     }
@@ -120,7 +120,7 @@ impl Pass<'_> {
                 None => missing.did_you_mean(name, names),
             }));
         }
-        Ok(Content::tree_value(entries))
+        Ok(FileContent::tree_value(entries))
     }
 
     /// Everything in a folder of a module's files, by relative path. Links that lead out of the folder are left out,
@@ -132,14 +132,15 @@ impl Pass<'_> {
         for (path, file) in snapshot.under(folder) {
             self.reader.open(path);
             let value = self.named(path, file);
-            let value = if snapshot.is_program(path) { Content::program_value(value) } else { value };
+            let value = if snapshot.is_program(path) { FileContent::program_value(value) } else { value };
             entries.insert(relative(path), value);
         }
-        entries.extend(snapshot.empty_under(folder).map(|path| (relative(path), Content::folder_value())));
+        entries
+            .extend(snapshot.empty_under(folder).map(|path| (relative(path), FileContent::folder_value())));
         for (path, target) in snapshot.links_under(folder) {
             let inner: Arc<str> = relative(path);
-            if Content::stays_inside(&inner, target) {
-                entries.insert(inner, Content::link_value(target));
+            if FileContent::stays_inside(&inner, target) {
+                entries.insert(inner, FileContent::link_value(target));
             } else {
                 let message = format!(
                     "{path} is a link to `{}`, which is outside {folder}, and is left out",
@@ -169,9 +170,9 @@ impl Pass<'_> {
         Err(Box::new(Diagnostic::error(Code::BadSource, format!("{path} {why}"), None).help(help)))
     }
 
-    fn named(&self, path: &str, file: &crate::repo::File) -> Value {
+    fn named(&self, path: &str, file: &crate::repo::SnapshotFile) -> Value {
         self.contents.borrow_mut().entry(file.hash().clone()).or_insert_with(|| (path.into(), file.clone()));
-        Content::hash_value(file.hash(), file.bytes().len() as u64)
+        FileContent::hash_value(file.hash(), file.bytes().len() as u64)
     }
 }
 
@@ -239,9 +240,9 @@ impl Program {
 }
 
 /// The partials of a program; each one that is used is recorded as opened.
-struct Opened<'p, 'a>(&'p Pass<'a>);
+struct RecordedPartials<'p, 'a>(&'p Pass<'a>);
 
-impl Partials for Opened<'_, '_> {
+impl Partials for RecordedPartials<'_, '_> {
     fn find(&self, name: &str, from: &str) -> Result<Option<Arc<Template>>, Diagnostic> {
         let Some(ModulePath { module, .. }) = ModulePath::of(from) else { return Ok(None) };
         let path = match name.rsplit_once('/') {

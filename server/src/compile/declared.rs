@@ -21,7 +21,7 @@ const MAX_BYTES: usize = 48 * 1024 * 1024;
 
 /// What a reference refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum ReferenceTarget {
     /// A resource, by its index.
     Resource(u32),
     /// A class or an instance of a define, by its index.
@@ -37,7 +37,7 @@ pub(super) struct Declarer {
 }
 
 /// A class or an instance of a define.
-pub(super) struct Container {
+pub(super) struct DeclaredContainer {
     pub(super) reference: ResourceRef,
     /// The places that declare it; none for the role.
     pub(super) declarers: Vec<Declarer>,
@@ -48,10 +48,10 @@ pub(super) struct Container {
     /// Its own tags; once everything is declared, also those of all containers that declare it.
     pub(super) tags: BTreeSet<Arc<str>>,
     /// What its blocks declare, in the order written; used until everything has its container.
-    pub(super) members: Vec<Target>,
+    pub(super) members: Vec<ReferenceTarget>,
 }
 
-impl Container {
+impl DeclaredContainer {
     /// A container that is empty so far.
     pub(super) fn new(reference: ResourceRef, origin: Arc<Origin>, by: Option<Declarer>) -> Self {
         Self {
@@ -71,7 +71,7 @@ impl Container {
 }
 
 /// A resource.
-pub(super) struct Resource {
+pub(super) struct DeclaredResource {
     pub(super) reference: ResourceRef,
     pub(super) origin: Arc<Origin>,
     /// The places that declare it, the first one first.
@@ -89,8 +89,8 @@ pub(super) struct Resource {
 }
 
 /// An edge that is requested by a metaparameter.
-pub(super) struct Relation {
-    pub(super) from: Target,
+pub(super) struct RequestedEdge {
+    pub(super) from: ReferenceTarget,
     pub(super) word: RelationWord,
     pub(super) to: Reference,
     pub(super) origin: Arc<Origin>,
@@ -100,13 +100,13 @@ pub(super) struct Relation {
 
 /// Everything declared so far.
 #[derive(Default)]
-pub(super) struct Declared<'a> {
-    pub(super) containers: Vec<Container>,
-    pub(super) resources: Vec<Resource>,
-    pub(super) relations: Vec<Relation>,
+pub(super) struct Declarations<'a> {
+    pub(super) containers: Vec<DeclaredContainer>,
+    pub(super) resources: Vec<DeclaredResource>,
+    pub(super) relations: Vec<RequestedEdge>,
     /// All containers, each after those that declare it; set once everything is declared.
     pub(super) outer_first: Vec<u32>,
-    pub(super) index: HashMap<ResourceRef, Target>,
+    pub(super) index: HashMap<ResourceRef, ReferenceTarget>,
     off: HashSet<ResourceRef>,
     /// Manifests of classes and defines that are switched off, and with them everything that they would have declared.
     off_manifests: Vec<&'a Manifest>,
@@ -116,9 +116,9 @@ pub(super) struct Declared<'a> {
     full: bool,
 }
 
-impl<'a> Declared<'a> {
+impl<'a> Declarations<'a> {
     /// Finds what a reference refers to; `None` if nothing of that name is declared.
-    pub(super) fn find(&self, reference: &ResourceRef) -> Option<Target> {
+    pub(super) fn find(&self, reference: &ResourceRef) -> Option<ReferenceTarget> {
         self.index.get(reference).copied()
     }
 
@@ -137,9 +137,9 @@ impl<'a> Declared<'a> {
     }
 
     /// Adds a container, and returns its index.
-    pub(super) fn contain(&mut self, container: Container) -> u32 {
+    pub(super) fn contain(&mut self, container: DeclaredContainer) -> u32 {
         let index = u32::try_from(self.containers.len()).unwrap_or(u32::MAX);
-        self.index.insert(container.reference.clone(), Target::Container(index));
+        self.index.insert(container.reference.clone(), ReferenceTarget::Container(index));
         self.containers.push(container);
         index
     }
@@ -150,7 +150,7 @@ impl<'a> Declared<'a> {
     }
 
     /// The instance with this index and the instances around it, from the inside out, up to the class that contains them.
-    pub(super) fn instances_around(&self, container: u32) -> impl Iterator<Item = &Container> {
+    pub(super) fn instances_around(&self, container: u32) -> impl Iterator<Item = &DeclaredContainer> {
         let instance =
             |index: u32| self.containers.get(index as usize).filter(|container| !container.is_class());
         std::iter::successors(instance(container), move |inner| {
@@ -159,8 +159,13 @@ impl<'a> Declared<'a> {
     }
 
     /// Adds a resource, or joins it with an equal one.
-    pub(super) fn declare(&mut self, pass: &Pass<'_>, def: &TypeDef, resource: Resource) -> Target {
-        if let Some(Target::Resource(index)) = self.find(&resource.reference) {
+    pub(super) fn declare(
+        &mut self,
+        pass: &Pass<'_>,
+        def: &TypeDef,
+        resource: DeclaredResource,
+    ) -> ReferenceTarget {
+        if let Some(ReferenceTarget::Resource(index)) = self.find(&resource.reference) {
             let first = &mut self.resources[index as usize];
             first.declarers.extend_from_slice(&resource.declarers);
             let different = differences(def, first, &resource);
@@ -170,10 +175,10 @@ impl<'a> Declared<'a> {
                 different.into_iter().for_each(|problem| pass.report(problem));
                 first.tags.extend(resource.tags);
             }
-            return Target::Resource(index);
+            return ReferenceTarget::Resource(index);
         }
         self.bytes += resource.attributes.values().map(text_bytes).sum::<usize>();
-        let target = Target::Resource(u32::try_from(self.resources.len()).unwrap_or(u32::MAX));
+        let target = ReferenceTarget::Resource(u32::try_from(self.resources.len()).unwrap_or(u32::MAX));
         self.index.insert(resource.reference.clone(), target);
         self.resources.push(resource);
         target
@@ -247,7 +252,7 @@ impl<'a> Declared<'a> {
     }
 }
 
-impl Resource {
+impl DeclaredResource {
     /// Joins another declaration with equal values. What either writes out is written out. If one value is written in
     /// two ways, the one whose text sorts first is kept, so the order of the declarations has no effect.
     fn join(&mut self, other: Self) {
@@ -267,20 +272,20 @@ impl Resource {
 }
 
 /// The differences between two declarations of one resource. They may be joined only if there are none.
-fn differences(def: &TypeDef, first: &Resource, second: &Resource) -> Vec<Diagnostic> {
+fn differences(def: &TypeDef, first: &DeclaredResource, second: &DeclaredResource) -> Vec<Diagnostic> {
     let names: BTreeSet<_> = first.attributes.keys().chain(second.attributes.keys()).collect();
     let (here, there) = (&first.attributes, &second.attributes);
     let differs = |name: &&&Arc<str>| {
         here.get(**name) != there.get(**name) && !def.says_the_same(&first.reference.title, name, here, there)
     };
-    let place = |of: &Resource, name: &Arc<str>| {
+    let place = |of: &DeclaredResource, name: &Arc<str>| {
         of.sources
             .get(name)
             .and_then(|places| places.first())
             .cloned()
             .unwrap_or_else(|| Origin::clone(&of.origin))
     };
-    let words = |of: &Resource, name: &Arc<str>| match of.attributes.get(name) {
+    let words = |of: &DeclaredResource, name: &Arc<str>| match of.attributes.get(name) {
         Some(value) if value.shown().chars().count() <= 60 => format!("`{name}` is {} here", value.shown()),
         Some(_) => format!("another `{name}` here"),
         None => format!("no `{name}` here"),

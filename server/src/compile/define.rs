@@ -11,19 +11,19 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::language::Formula;
 use crate::language::manifest::{Block, Manifest};
 
-use super::attribute::Written;
-use super::class::Walk;
-use super::declared::{Declarer, Target};
+use super::attribute::WrittenValue;
+use super::class::ManifestWalk;
+use super::declared::{Declarer, ReferenceTarget};
 use super::resource::Titled;
 use super::scope::Frame;
-use super::unit::{Given, Unit};
+use super::unit::{ManifestInstance, PassedArgument};
 use super::unknown::unknown_parameter;
 use super::whence::Whence;
 
 /// How deeply instances of defines may be nested.
 const MAX_DEPTH: usize = 64;
 
-impl<'a> Walk<'_, 'a> {
+impl<'a> ManifestWalk<'_, 'a> {
     /// Declares an instance of a define, and everything in it.
     pub(super) fn define(
         &mut self,
@@ -31,14 +31,14 @@ impl<'a> Walk<'_, 'a> {
         block: &'a Block,
         manifest: &'a Arc<Manifest>,
         Titled { title, tags, whence }: Titled,
-        written: BTreeMap<Arc<str>, Written>,
-    ) -> Option<Target> {
+        written: BTreeMap<Arc<str>, WrittenValue>,
+    ) -> Option<ReferenceTarget> {
         let given = self.arguments(manifest, written);
         let reference = ResourceRef::new(block.type_name.clone(), title.clone());
         let by = Declarer { container: frame.unit.container, origin: block.origin.clone() };
         if let Some(target) = self.declared.find(&reference) {
             self.again(block, manifest, target, &reference, (&given, &whence));
-            if let Target::Container(index) = target {
+            if let ReferenceTarget::Container(index) = target {
                 self.declared.join(index, Some(by));
                 self.declared.containers[index as usize].tags.extend(tags);
             }
@@ -52,20 +52,22 @@ impl<'a> Walk<'_, 'a> {
         let container = self.contain(reference, &block.origin, Some(by), &whence)?;
         self.declared.containers[container as usize].tags = tags;
         let depth = frame.unit.depth + 1;
-        let unit =
-            Rc::new(Unit::new(manifest, container, Some(title), block.origin.clone(), depth).decided(whence));
+        let unit = Rc::new(
+            ManifestInstance::new(manifest, container, Some(title), block.origin.clone(), depth)
+                .decided(whence),
+        );
         *unit.given.borrow_mut() = given;
         self.instances.insert(container, unit.clone());
         self.open(&unit);
         self.fill(&unit);
-        Some(Target::Container(container))
+        Some(ReferenceTarget::Container(container))
     }
 
     fn arguments(
         &mut self,
         manifest: &'a Manifest,
-        written: BTreeMap<Arc<str>, Written>,
-    ) -> BTreeMap<Arc<str>, Given> {
+        written: BTreeMap<Arc<str>, WrittenValue>,
+    ) -> BTreeMap<Arc<str>, PassedArgument> {
         let mut given = BTreeMap::new();
         for (name, written) in written {
             if manifest.parameter(&name).is_none() {
@@ -73,7 +75,7 @@ impl<'a> Walk<'_, 'a> {
                 continue;
             }
             self.declared.incomplete |= written.traced.is_none();
-            given.insert(name, Given { traced: written.traced, origin: written.origin });
+            given.insert(name, PassedArgument { traced: written.traced, origin: written.origin });
         }
         given
     }
@@ -81,7 +83,7 @@ impl<'a> Walk<'_, 'a> {
     /// Whether defines lead back to themselves, or are nested too deeply; reports it.
     fn runs_away(
         &self,
-        unit: &Unit<'a>,
+        unit: &ManifestInstance<'a>,
         block: &Block,
         manifest: &Manifest,
         reference: &ResourceRef,
@@ -102,11 +104,11 @@ impl<'a> Walk<'_, 'a> {
         &self,
         block: &Block,
         manifest: &Manifest,
-        target: Target,
+        target: ReferenceTarget,
         reference: &ResourceRef,
-        (given, whence): (&BTreeMap<Arc<str>, Given>, &Whence),
+        (given, whence): (&BTreeMap<Arc<str>, PassedArgument>, &Whence),
     ) {
-        let Target::Container(index) = target else { return };
+        let ReferenceTarget::Container(index) = target else { return };
         let Some(first) = self.instances.get(&index) else { return };
         let decided = first.whence.clone();
         let first = first.given.borrow();
@@ -115,14 +117,14 @@ impl<'a> Walk<'_, 'a> {
             Some(Formula::Constant(value)) => Some(value),
             _ => None,
         };
-        let value = |given: &BTreeMap<Arc<str>, Given>, name: &str| match given.get(name) {
+        let value = |given: &BTreeMap<Arc<str>, PassedArgument>, name: &str| match given.get(name) {
             Some(given) => given.value().cloned(),
             None => by_default(name).cloned(),
         };
         let differs = |name: &&Arc<str>| value(&first, name) != value(given, name);
         for name in names.into_iter().filter(differs) {
             let message = format!("`{reference}` is declared twice, with different values of `{name}`");
-            let place = |given: Option<&Given>, or: &Arc<Origin>| {
+            let place = |given: Option<&PassedArgument>, or: &Arc<Origin>| {
                 Origin::clone(given.map_or(or, |given| &given.origin))
             };
             let first_block = &self.declared.containers[index as usize].origin;

@@ -15,8 +15,8 @@ use holdfast_catalog::value::Value;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::language::manifest::RelationWord;
 
-use super::declared::{Declared, Relation, Resource, Target};
-use super::order::{Added, Order};
+use super::declared::{Declarations, DeclaredResource, ReferenceTarget, RequestedEdge};
+use super::order::{Insertion, TopologicalOrder};
 use super::pass::Pass;
 use super::reference::Refresh;
 
@@ -25,14 +25,14 @@ const MAX_CYCLES: usize = 5;
 
 /// The edges of a catalog, each with the place that asked for it.
 pub(super) struct Edges<'d, 'a> {
-    declared: &'d Declared<'a>,
+    declared: &'d Declarations<'a>,
     edges: Vec<Edge>,
     places: Vec<(Arc<Origin>, &'static str)>,
 }
 
 impl<'d, 'a> Edges<'d, 'a> {
     /// Makes the edges of containment and of relations. Problems with references are reported.
-    pub(super) fn explicit(declared: &'d Declared<'a>, pass: &Pass<'a>) -> Self {
+    pub(super) fn explicit(declared: &'d Declarations<'a>, pass: &Pass<'a>) -> Self {
         let mut edges = Self { declared, edges: Vec::new(), places: Vec::new() };
         edges.contain();
         for relation in &declared.relations {
@@ -51,7 +51,7 @@ impl<'d, 'a> Edges<'d, 'a> {
     /// the result does not depend on the order in which resources are written.
     pub(super) fn with_implied(mut self, pass: &Pass<'a>) -> Vec<Edge> {
         let Some(order) = self.ordered(pass) else { return Vec::new() };
-        let mut order = Order::new(&order, self.edges.iter().map(|edge| (edge.from, edge.to)));
+        let mut order = TopologicalOrder::new(&order, self.edges.iter().map(|edge| (edge.from, edge.to)));
         let mut known: HashSet<(NodeIndex, NodeIndex)> =
             self.edges.iter().map(|edge| (edge.from, edge.to)).collect();
         let mut implied = Vec::new();
@@ -64,7 +64,7 @@ impl<'d, 'a> Edges<'d, 'a> {
         implied.sort_by(|one, other| rank(one).cmp(&rank(other)));
         for edge in implied {
             let is_new = edge.from != edge.to && known.insert((edge.from, edge.to));
-            if is_new && order.add(edge.from, edge.to) == Added::Yes {
+            if is_new && order.add(edge.from, edge.to) == Insertion::Yes {
                 self.edges.push(edge);
             }
         }
@@ -76,7 +76,7 @@ impl<'d, 'a> Edges<'d, 'a> {
     /// The edges that an implied edge of the resource `index` becomes in this catalog.
     fn ends_of(&self, index: NodeIndex, implied: &Implied) -> Vec<Edge> {
         let find = |reference| match self.declared.find(reference) {
-            Some(Target::Resource(found)) => Some(found),
+            Some(ReferenceTarget::Resource(found)) => Some(found),
             _ => None,
         };
         let all_of = |type_name: &'static str| {
@@ -120,7 +120,7 @@ impl<'d, 'a> Edges<'d, 'a> {
     }
 
     /// Reports a resource that is part of another one if that one is missing, or does not accept the part.
-    fn check_parts(&self, resource: &Resource, pass: &Pass<'a>) {
+    fn check_parts(&self, resource: &DeclaredResource, pass: &Pass<'a>) {
         for implied in &resource.implied {
             let Implied::PartOf(whole, taken_by) = implied else { continue };
             let message = format!("`{}` is a part of `{whole}`, which", resource.reference);
@@ -133,7 +133,7 @@ impl<'d, 'a> Edges<'d, 'a> {
                 .label("not part of any file")
             };
             match self.declared.find(whole) {
-                Some(Target::Resource(index)) => {
+                Some(ReferenceTarget::Resource(index)) => {
                     let whole = &self.declared.resources[index as usize];
                     if whole.attributes.get(*taken_by).and_then(Value::as_bool) != Some(true) {
                         let problem = problem(format!("has no `{taken_by} = true`"));
@@ -177,30 +177,30 @@ impl<'d, 'a> Edges<'d, 'a> {
         let declared = self.declared;
         let mut empty = vec![true; declared.containers.len()];
         let nested = (0..).zip(&declared.containers);
-        let nested =
-            nested.filter_map(|(at, c)| Some((Target::Container(at), c.parent?, &c.origin, &c.declarers)));
+        let nested = nested
+            .filter_map(|(at, c)| Some((ReferenceTarget::Container(at), c.parent?, &c.origin, &c.declarers)));
         let held = (0..).zip(&declared.resources);
-        let held = held.map(|(at, r)| (Target::Resource(at), r.container, &r.origin, &r.declarers));
+        let held = held.map(|(at, r)| (ReferenceTarget::Resource(at), r.container, &r.origin, &r.declarers));
         for (member, container, origin, declarers) in nested.chain(held) {
             empty[container as usize] = false;
-            let (begin, end) = self.ends(Target::Container(container));
+            let (begin, end) = self.ends(ReferenceTarget::Container(container));
             let (first, last) = self.ends(member);
             self.push(begin, first, EdgeKind::Contain, origin, "contains");
             self.push(last, end, EdgeKind::Contain, origin, "is contained in");
             for by in declarers.iter().filter(|by| by.container != container) {
-                let (_, end) = self.ends(Target::Container(by.container));
+                let (_, end) = self.ends(ReferenceTarget::Container(by.container));
                 self.push(last, end, EdgeKind::Contain, &by.origin, "is a part of");
             }
         }
         for (index, container) in (0..).zip(&declared.containers) {
             if empty[index as usize] {
-                let (begin, end) = self.ends(Target::Container(index));
+                let (begin, end) = self.ends(ReferenceTarget::Container(index));
                 self.push(begin, end, EdgeKind::Contain, &container.origin, "is empty");
             }
         }
     }
 
-    fn relate(&mut self, relation: &Relation, target: Target) {
+    fn relate(&mut self, relation: &RequestedEdge, target: ReferenceTarget) {
         let (begin, end) = self.ends(relation.from);
         let (target_begin, target_end) = self.ends(target);
         let notify = match relation.to.refresh {
@@ -224,15 +224,15 @@ impl<'d, 'a> Edges<'d, 'a> {
     }
 
     /// What was declared.
-    pub(super) fn declared(&self) -> &'d Declared<'a> {
+    pub(super) fn declared(&self) -> &'d Declarations<'a> {
         self.declared
     }
 
     /// The nodes of the graph at which a target begins and ends.
-    pub(super) fn ends(&self, target: Target) -> (NodeIndex, NodeIndex) {
+    pub(super) fn ends(&self, target: ReferenceTarget) -> (NodeIndex, NodeIndex) {
         match target {
-            Target::Resource(index) => (index, index),
-            Target::Container(index) => {
+            ReferenceTarget::Resource(index) => (index, index),
+            ReferenceTarget::Container(index) => {
                 let begin = u32::try_from(self.declared.resources.len()).unwrap_or(u32::MAX) + 2 * index;
                 (begin, begin + 1)
             }
@@ -252,7 +252,7 @@ impl<'d, 'a> Edges<'d, 'a> {
     }
 
     /// Reports a reference without a target, unless it is optional or its target is switched off here.
-    fn missing(&self, relation: &Relation, pass: &Pass<'a>) {
+    fn missing(&self, relation: &RequestedEdge, pass: &Pass<'a>) {
         let target = &relation.to.target;
         if !relation.to.must_exist() || self.declared.incomplete || self.declared.is_off(pass, target) {
             return;

@@ -6,9 +6,9 @@ use holdfast_catalog::resource::{AttributeError, AttributeKind, Attributes, Type
 use holdfast_catalog::value::{Kind, Map, Value};
 
 /// The most elements to check alone; in a longer list, only the whole is reported.
-const TRIED: usize = 1_000;
+const MAX_TRIED: usize = 1_000;
 /// The most elements to report.
-const TOLD: usize = 5;
+const MAX_TOLD: usize = 5;
 
 /// The elements that alone are wrong in the same way as the whole, each with its error; empty if only the whole is wrong.
 pub(super) fn wrong<'v>(
@@ -30,15 +30,15 @@ pub(super) fn wrong<'v>(
         errors.into_iter().find(|other| other.attribute == error.attribute && is_same(other))
     };
     match &value.kind {
-        Kind::List(list) if list.len() <= TRIED => {
+        Kind::List(list) if list.len() <= MAX_TRIED => {
             let wrong = list.iter().filter_map(|item| Some((item, tried(vec![item.clone()].into())?)));
-            wrong.map(|(item, error)| (item, of_element(def, item, error))).take(TOLD).collect()
+            wrong.map(|(item, error)| (item, of_element(def, item, error))).take(MAX_TOLD).collect()
         }
-        Kind::Map(map) if map.len() <= TRIED => {
+        Kind::Map(map) if map.len() <= MAX_TRIED => {
             let alone = |key: &Arc<str>, item: &Value| {
                 tried([(key.clone(), item.clone())].into_iter().collect::<Map>().into())
             };
-            map.iter().filter_map(|(key, item)| Some((item, alone(key, item)?))).take(TOLD).collect()
+            map.iter().filter_map(|(key, item)| Some((item, alone(key, item)?))).take(MAX_TOLD).collect()
         }
         _ => Vec::new(),
     }

@@ -13,7 +13,7 @@ use crate::language::name::is_name;
 
 use super::scope::{Frame, data_places};
 use super::turns::place_of;
-use super::unit::Traced;
+use super::unit::TracedValue;
 use super::whence::{Decides, Whence};
 
 impl Frame<'_, '_> {
@@ -41,7 +41,7 @@ impl Frame<'_, '_> {
     }
 
     /// Reports what is wrong with a value, with its places in the data.
-    fn report_value(&self, problem: Diagnostic, traced: &Traced) {
+    fn report_value(&self, problem: Diagnostic, traced: &TracedValue) {
         let mut whence = Whence::default();
         whence.add(&placed(traced), Decides::Value);
         whence.within(&self.unit.whence);
@@ -49,7 +49,7 @@ impl Frame<'_, '_> {
     }
 
     /// The value of `for_each`: a list, a map or null.
-    pub(super) fn list(&self, for_each: &Binding) -> Option<Traced> {
+    pub(super) fn list(&self, for_each: &Binding) -> Option<TracedValue> {
         let traced = self.evaluate(&for_each.value)?;
         let value = &traced.value;
         let problem = match &value.kind {
@@ -151,7 +151,7 @@ pub(super) struct Said {
 }
 
 /// The places in the data that a value comes from.
-fn placed(traced: &Traced) -> Vec<Arc<Origin>> {
+fn placed(traced: &TracedValue) -> Vec<Arc<Origin>> {
     let mut places = Vec::new();
     data_places(&traced.value, &mut places);
     places.extend(traced.sources.iter().cloned());

@@ -6,7 +6,7 @@
 use holdfast_catalog::graph::NodeIndex;
 
 /// Nodes in an order that respects every edge added so far.
-pub(super) struct Order {
+pub(super) struct TopologicalOrder {
     before: Vec<Vec<NodeIndex>>,
     after: Vec<Vec<NodeIndex>>,
     place: Vec<u32>,
@@ -14,13 +14,13 @@ pub(super) struct Order {
 
 /// Whether an edge was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Added {
+pub(super) enum Insertion {
     Yes,
     /// No: it would have closed a cycle.
     Cycle,
 }
 
-impl Order {
+impl TopologicalOrder {
     /// Starts with `order`, which must respect `edges`.
     pub(super) fn new(order: &[NodeIndex], edges: impl IntoIterator<Item = (NodeIndex, NodeIndex)>) -> Self {
         let mut place = vec![0; order.len()];
@@ -36,20 +36,20 @@ impl Order {
     }
 
     /// Adds an edge, unless it closes a cycle.
-    pub(super) fn add(&mut self, from: NodeIndex, to: NodeIndex) -> Added {
+    pub(super) fn add(&mut self, from: NodeIndex, to: NodeIndex) -> Insertion {
         let (first, last) = (self.place[to as usize], self.place[from as usize]);
         if last > first {
             let forward = self.reach(to, &self.after, |place| place <= last);
             if forward.contains(&from) {
-                return Added::Cycle;
+                return Insertion::Cycle;
             }
             let backward = self.reach(from, &self.before, |place| place >= first);
             self.reorder(backward, forward);
         } else if from == to {
-            return Added::Cycle;
+            return Insertion::Cycle;
         }
         self.link(from, to);
-        Added::Yes
+        Insertion::Yes
     }
 
     fn link(&mut self, from: NodeIndex, to: NodeIndex) {
@@ -100,11 +100,11 @@ mod tests {
         fn an_edge_is_refused_exactly_where_it_closes_a_cycle(pairs in prop::collection::vec((0u32..9, 0u32..9), 0..40)) {
             use holdfast_catalog::graph::{Edge, EdgeKind, Graph};
             let nodes: Vec<_> = (0..9).collect();
-            let mut order = Order::new(&nodes, []);
+            let mut order = TopologicalOrder::new(&nodes, []);
             let mut edges: Vec<Edge> = Vec::new();
             for (from, to) in pairs {
                 let closes = from == to || Graph::new(9, &edges).reaches(to, from);
-                prop_assert_eq!(order.add(from, to) == Added::Cycle, closes);
+                prop_assert_eq!(order.add(from, to) == Insertion::Cycle, closes);
                 if !closes {
                     edges.push(Edge { from, to, kind: EdgeKind::Order });
                     prop_assert!(edges.iter().all(|e| order.place[e.from as usize] < order.place[e.to as usize]));

@@ -13,7 +13,7 @@ use crate::language::sample::sample;
 
 use super::pass::Pass;
 use super::scope::Frame;
-use super::unit::{Named, Slot, Traced, Unit};
+use super::unit::{ManifestInstance, TracedValue, UnitName, ValueState};
 
 /// How many names may depend on each other in a chain.
 const MAX_DEPTH: usize = 64;
@@ -23,12 +23,17 @@ impl<'a> Pass<'a> {
     ///
     /// # Errors
     /// Returns an error if it has no value; the reason has been reported, or is that it depends on itself.
-    pub(super) fn value_of(&self, unit: &Unit<'a>, at: usize, named: Named<'a>) -> Result<Traced, Fault> {
+    pub(super) fn value_of(
+        &self,
+        unit: &ManifestInstance<'a>,
+        at: usize,
+        named: UnitName<'a>,
+    ) -> Result<TracedValue, Fault> {
         match unit.slot(at) {
-            Slot::Ready(traced) => return Ok(traced),
-            Slot::Failed(why) => return Err(Fault::caused_by(*why)),
-            Slot::Running => return Err(Fault::caused_by(self.circle(named))),
-            Slot::Waiting => {}
+            ValueState::Ready(traced) => return Ok(traced),
+            ValueState::Failed(why) => return Err(Fault::caused_by(*why)),
+            ValueState::Running => return Err(Fault::caused_by(self.circle(named))),
+            ValueState::Waiting => {}
         }
         if self.running.borrow().len() >= MAX_DEPTH {
             return Err(Fault::of_scope(
@@ -36,28 +41,28 @@ impl<'a> Pass<'a> {
                 format!("more than {MAX_DEPTH} names depend on each other in a row"),
             ));
         }
-        unit.settle(at, Slot::Running);
+        unit.settle(at, ValueState::Running);
         self.running.borrow_mut().push(named);
         let before = self.problems_so_far();
         let computed = match named {
-            Named::Parameter(parameter) => self.parameter(unit, parameter),
-            Named::Let(binding) => Frame::new(self, unit, None).evaluate(&binding.value),
+            UnitName::Parameter(parameter) => self.parameter(unit, parameter),
+            UnitName::Let(binding) => Frame::new(self, unit, None).evaluate(&binding.value),
         };
         self.running.borrow_mut().pop();
         match computed {
             Some(traced) => {
-                unit.settle(at, Slot::Ready(traced.clone()));
+                unit.settle(at, ValueState::Ready(traced.clone()));
                 Ok(traced)
             }
             None => {
                 let why = Box::new(self.why_since(before));
-                unit.settle(at, Slot::Failed(why.clone()));
+                unit.settle(at, ValueState::Failed(why.clone()));
                 Err(Fault::caused_by(*why))
             }
         }
     }
 
-    fn circle(&self, named: Named<'a>) -> Diagnostic {
+    fn circle(&self, named: UnitName<'a>) -> Diagnostic {
         let running = self.running.borrow();
         let start = running.iter().position(|other| Arc::ptr_eq(other.origin(), named.origin())).unwrap_or(0);
         let names: Vec<_> =
@@ -73,7 +78,7 @@ impl<'a> Pass<'a> {
         problem
     }
 
-    fn parameter(&self, unit: &Unit<'a>, parameter: &'a Parameter) -> Option<Traced> {
+    fn parameter(&self, unit: &ManifestInstance<'a>, parameter: &'a Parameter) -> Option<TracedValue> {
         let given = unit.given.borrow().get(&parameter.name).cloned();
         let mut null = None;
         if let Some(given) = given {
@@ -95,7 +100,7 @@ impl<'a> Pass<'a> {
                     return None;
                 }
                 Ok(Some(value)) if !value.is_null() => {
-                    let traced = Traced { value, sources: Vec::new() };
+                    let traced = TracedValue { value, sources: Vec::new() };
                     return self.fits(unit, parameter, traced, &parameter.origin);
                 }
                 Ok(value) => null = value.and_then(|value| value.origin),
@@ -106,10 +111,10 @@ impl<'a> Pass<'a> {
             return self.fits(unit, parameter, traced, &parameter.origin);
         }
         if parameter.of.takes_null() {
-            return Some(Traced { value: Value::NULL, sources: Vec::new() });
+            return Some(TracedValue { value: Value::NULL, sources: Vec::new() });
         }
         if let Some(value) = self.sampled(unit, parameter) {
-            let traced = Traced { value, sources: Vec::new() };
+            let traced = TracedValue { value, sources: Vec::new() };
             return self.fits(unit, parameter, traced, &parameter.origin);
         }
         self.report(missing(unit, parameter, null.as_ref()));
@@ -117,7 +122,7 @@ impl<'a> Pass<'a> {
     }
 
     /// A sample in place of a value from the data, if the program is only tried with samples.
-    fn sampled(&self, unit: &Unit<'a>, parameter: &Parameter) -> Option<Value> {
+    fn sampled(&self, unit: &ManifestInstance<'a>, parameter: &Parameter) -> Option<Value> {
         let may_be = self.program.is_sampled && unit.manifest.kind == ManifestKind::Class;
         let value = || sample(&parameter.of, &parameter.name, &self.program.modules);
         if may_be { value() } else { None }
@@ -125,11 +130,11 @@ impl<'a> Pass<'a> {
 
     fn fits(
         &self,
-        unit: &Unit<'a>,
+        unit: &ManifestInstance<'a>,
         parameter: &Parameter,
-        mut traced: Traced,
+        mut traced: TracedValue,
         fallback: &Arc<Origin>,
-    ) -> Option<Traced> {
+    ) -> Option<TracedValue> {
         traced.value = parameter.of.sealed(&traced.value, &self.program.modules);
         let misfits = parameter.of.check(&traced.value, &self.program.modules);
         if misfits.is_empty() {
@@ -156,7 +161,7 @@ impl<'a> Pass<'a> {
 }
 
 /// The error for a parameter without a value; `null` is the place that gives it null.
-fn missing(unit: &Unit<'_>, parameter: &Parameter, null: Option<&Arc<Origin>>) -> Diagnostic {
+fn missing(unit: &ManifestInstance<'_>, parameter: &Parameter, null: Option<&Arc<Origin>>) -> Diagnostic {
     let name = &unit.manifest.name;
     let (place, help) = match unit.manifest.kind {
         ManifestKind::Class => {

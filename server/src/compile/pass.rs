@@ -15,10 +15,10 @@ use crate::language::Fault;
 use crate::language::manifest::Parameter;
 use crate::language::problems::{more, sorted};
 use crate::lookup::{Lookup, LookupError};
-use crate::repo::{File, Reader};
+use crate::repo::{SnapshotFile, SnapshotReader};
 
 use super::program::Program;
-use super::unit::{Named, Unit};
+use super::unit::{ManifestInstance, UnitName};
 
 /// The most problems to keep for one node.
 const MAX_PROBLEMS: usize = 500;
@@ -28,30 +28,30 @@ pub(super) struct Pass<'a> {
     pub(super) program: &'a Program,
     pub(super) facts: &'a Facts,
     pub(super) node_value: Value,
-    pub(super) reader: &'a Reader,
+    pub(super) reader: &'a SnapshotReader,
     pub(super) lookup: &'a Lookup<'a>,
     /// The names whose values are being computed, innermost last.
-    pub(super) running: RefCell<Vec<Named<'a>>>,
+    pub(super) running: RefCell<Vec<UnitName<'a>>>,
     /// How many templates are being rendered inside each other.
     pub(super) rendering: Cell<usize>,
     /// The files of modules that the catalog refers to, by hash.
-    pub(super) contents: RefCell<BTreeMap<ContentHash, (Arc<str>, File)>>,
+    pub(super) contents: RefCell<BTreeMap<ContentHash, (Arc<str>, SnapshotFile)>>,
     pub(super) warnings: RefCell<Vec<Diagnostic>>,
     problems: RefCell<Vec<Diagnostic>>,
-    beyond: RefCell<Beyond>,
+    beyond: RefCell<OverflowCount>,
     facts_read: RefCell<BTreeSet<Arc<str>>>,
 }
 
 /// Counts the problems that are not kept, each once, so that the number is correct.
 #[derive(Default)]
-struct Beyond {
+struct OverflowCount {
     hasher: RandomState,
     different: HashSet<u64>,
     /// Whether problems are being ignored at the moment.
     quiet: bool,
 }
 
-impl Beyond {
+impl OverflowCount {
     fn note(&mut self, problem: &Diagnostic) {
         if !self.quiet {
             let place = problem.origin.as_ref().map(|origin| (&origin.file, origin.start, origin.end));
@@ -65,7 +65,7 @@ impl<'a> Pass<'a> {
         program: &'a Program,
         facts: &'a Facts,
         node_value: Value,
-        reader: &'a Reader,
+        reader: &'a SnapshotReader,
         lookup: &'a Lookup<'a>,
     ) -> Self {
         Self {
@@ -161,7 +161,7 @@ impl<'a> Pass<'a> {
     /// The value of a class's parameter in the data.
     pub(super) fn parameter_from_data(
         &self,
-        unit: &Unit<'_>,
+        unit: &ManifestInstance<'_>,
         parameter: &Parameter,
     ) -> Result<Option<Value>, Vec<Diagnostic>> {
         let key = format!("{}::{}", unit.manifest.name, parameter.name);
@@ -186,10 +186,10 @@ impl<'a> Pass<'a> {
     }
 
     /// Computes all parameters of a unit, so that each is checked whether or not it is used.
-    pub(super) fn settle_parameters(&self, unit: &Unit<'a>) {
+    pub(super) fn settle_parameters(&self, unit: &ManifestInstance<'a>) {
         let manifest = unit.manifest;
         for (at, parameter) in manifest.parameters.iter().enumerate() {
-            if let Err(fault) = self.value_of(unit, at, Named::Parameter(parameter)) {
+            if let Err(fault) = self.value_of(unit, at, UnitName::Parameter(parameter)) {
                 self.report_fault(&fault);
             }
         }

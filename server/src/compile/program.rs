@@ -15,10 +15,10 @@ use crate::language::document::{conflict, unresolved};
 use crate::language::manifest::{Manifest, ManifestKind};
 use crate::language::problems::sorted;
 use crate::language::{Template, Templates};
-use crate::lookup::Data;
-use crate::lookup::hierarchy::Settings;
+use crate::lookup::DataTree;
+use crate::lookup::hierarchy::HierarchySettings;
 use crate::modules::{self, Modules};
-use crate::repo::{File, ModuleFolder, ModulePath, Snapshot};
+use crate::repo::{ModuleFolder, ModulePath, Snapshot, SnapshotFile};
 
 mod compared;
 mod names;
@@ -32,7 +32,7 @@ pub struct Program {
     pub(super) templates: BTreeMap<Arc<str>, Result<Arc<Template>, Diagnostic>>,
     compiled: Arc<Templates>,
     inventory: Inventory,
-    data: Data,
+    data: DataTree,
     /// For each role, which of its profiles lead to which classes.
     reaches: BTreeMap<Arc<str>, Reach>,
     /// The problems of each manifest, by file.
@@ -54,7 +54,7 @@ pub(super) struct Reach {
 
 /// What the first word of a block's header refers to.
 #[derive(Clone, Copy)]
-pub(super) enum Sort<'a> {
+pub(super) enum BlockType<'a> {
     Type(&'static TypeDef),
     Define(&'a Arc<Manifest>),
 }
@@ -62,12 +62,12 @@ pub(super) enum Sort<'a> {
 impl Program {
     /// Reads a snapshot. `previous` is the program in force: what did not change is taken from it.
     pub fn new(snapshot: &Snapshot, previous: Option<&Self>) -> Self {
-        let (settings, mut elsewhere) = Settings::read(snapshot);
+        let (settings, mut elsewhere) = HierarchySettings::read(snapshot);
         let settings = Arc::new(settings);
         let modules = Modules::read(snapshot, previous.map(|previous| &previous.modules));
         let (inventory, problems) = Inventory::read(snapshot, &settings.labels);
         elsewhere.extend(problems);
-        let (data, problems) = Data::new(snapshot, settings, modules.clone());
+        let (data, problems) = DataTree::new(snapshot, settings, modules.clone());
         elsewhere.extend(problems);
         let compiled = previous.map(|previous| previous.compiled.clone()).unwrap_or_default();
         let mut program = Self {
@@ -93,7 +93,7 @@ impl Program {
     /// Whether two commits have the same modules, hierarchy and declared keys. If so, a data file means the same in
     /// both, and a node whose own files did not change compiles as before.
     pub fn same_rules(one: &Snapshot, other: &Snapshot) -> bool {
-        let hash = |(path, file): (&Arc<str>, &File)| (path.clone(), file.hash().clone());
+        let hash = |(path, file): (&Arc<str>, &SnapshotFile)| (path.clone(), file.hash().clone());
         let of_all = |snapshot: &Snapshot| {
             [crate::lookup::hierarchy::FILE, crate::lookup::KEYS_FILE]
                 .map(|path| snapshot.get(path).map(|file| file.hash().clone()))
@@ -133,7 +133,7 @@ impl Program {
     }
 
     /// The data.
-    pub fn data(&self) -> &Data {
+    pub fn data(&self) -> &DataTree {
         &self.data
     }
 
@@ -158,7 +158,7 @@ impl Program {
 
     /// Warnings about files that go to machines.
     pub fn warnings(&self) -> Vec<Diagnostic> {
-        let crlf = |(path, file): (&Arc<str>, &File)| {
+        let crlf = |(path, file): (&Arc<str>, &SnapshotFile)| {
             let text = std::str::from_utf8(file.bytes()).ok()?;
             let at = text.find("\r\n")?;
             let message = "this template has Windows line endings, and so will the file";
@@ -174,7 +174,7 @@ impl Program {
 
     /// Files of modules that contain an unresolved merge conflict.
     fn undecided(&self) -> Vec<Diagnostic> {
-        let conflict = |(path, file): (&Arc<str>, &File)| {
+        let conflict = |(path, file): (&Arc<str>, &SnapshotFile)| {
             let text = std::str::from_utf8(file.bytes()).ok()?;
             Some(unresolved(Origin::locate(path, text, conflict(text)?)))
         };
@@ -216,8 +216,8 @@ impl Program {
     }
 
     /// What the first word of a block's header refers to; `None` if it is unknown.
-    pub(super) fn sort(&self, word: &str) -> Option<Sort<'_>> {
-        TypeDef::find(word).map(Sort::Type).or_else(|| self.modules.define(word).map(Sort::Define))
+    pub(super) fn sort(&self, word: &str) -> Option<BlockType<'_>> {
+        TypeDef::find(word).map(BlockType::Type).or_else(|| self.modules.define(word).map(BlockType::Define))
     }
 
     /// The error for an unknown type.
@@ -256,7 +256,7 @@ fn read_templates(
     snapshot: &Snapshot,
     compiled: &Templates,
 ) -> BTreeMap<Arc<str>, Result<Arc<Template>, Diagnostic>> {
-    let read = |(path, file): (&Arc<str>, &File)| match std::str::from_utf8(file.bytes()) {
+    let read = |(path, file): (&Arc<str>, &SnapshotFile)| match std::str::from_utf8(file.bytes()) {
         Ok(text) => match conflict(text) {
             Some(span) => (path.clone(), Err(unresolved(Origin::locate(path, text, span)))),
             None => (path.clone(), compiled.compile(path, &text.into())),
@@ -271,7 +271,7 @@ fn read_templates(
 }
 
 /// The files of all modules in one of their folders.
-fn files_in(snapshot: &Snapshot, folder: ModuleFolder) -> impl Iterator<Item = (&Arc<str>, &File)> {
+fn files_in(snapshot: &Snapshot, folder: ModuleFolder) -> impl Iterator<Item = (&Arc<str>, &SnapshotFile)> {
     snapshot.under(modules::FOLDER).filter(move |(path, _)| ModulePath::is_in(folder, path))
 }
 

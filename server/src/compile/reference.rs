@@ -15,7 +15,7 @@ pub(super) struct Reference {
     /// How a notification reaches its target.
     pub(super) refresh: Refresh,
     /// Whether its target must be declared.
-    pub(super) need: Need,
+    pub(super) need: Requirement,
 }
 
 /// How a notification reaches its target.
@@ -28,7 +28,7 @@ pub(super) enum Refresh {
 
 /// Whether the target of a reference must be declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Need {
+pub(super) enum Requirement {
     Declared,
     /// The edge exists only if the target is declared.
     IfDeclared,
@@ -38,8 +38,8 @@ impl Reference {
     /// Parses a reference; `None` if the text is not one.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (text, need) = match text.strip_suffix("]?").or_else(|| text.strip_suffix("]:reload?")) {
-            Some(_) => (&text[..text.len() - 1], Need::IfDeclared),
-            None => (text, Need::Declared),
+            Some(_) => (&text[..text.len() - 1], Requirement::IfDeclared),
+            None => (text, Requirement::Declared),
         };
         let (text, refresh) = match text.strip_suffix("]:reload") {
             Some(_) => (&text[..text.len() - ":reload".len()], Refresh::Reload),
@@ -50,7 +50,7 @@ impl Reference {
 
     /// Whether its target must be declared.
     pub(super) fn must_exist(&self) -> bool {
-        self.need == Need::Declared
+        self.need == Requirement::Declared
     }
 }
 
@@ -101,13 +101,16 @@ mod tests {
     fn suffixes_are_read_and_nothing_else_is_taken_for_one() {
         let read = |text| Reference::parse(text).map(|r| (r.target.to_string(), r.refresh, r.need));
         let service = || "service[nginx]".to_owned();
-        assert_eq!(read("service[nginx]"), Some((service(), Refresh::Usual, Need::Declared)));
-        assert_eq!(read("service[nginx]:reload"), Some((service(), Refresh::Reload, Need::Declared)));
-        assert_eq!(read("service[nginx]?"), Some((service(), Refresh::Usual, Need::IfDeclared)));
-        assert_eq!(read("service[nginx]:reload?"), Some((service(), Refresh::Reload, Need::IfDeclared)));
+        assert_eq!(read("service[nginx]"), Some((service(), Refresh::Usual, Requirement::Declared)));
+        assert_eq!(read("service[nginx]:reload"), Some((service(), Refresh::Reload, Requirement::Declared)));
+        assert_eq!(read("service[nginx]?"), Some((service(), Refresh::Usual, Requirement::IfDeclared)));
+        assert_eq!(
+            read("service[nginx]:reload?"),
+            Some((service(), Refresh::Reload, Requirement::IfDeclared))
+        );
         assert_eq!(
             read("exec[is it there?]"),
-            Some(("exec[is it there?]".into(), Refresh::Usual, Need::Declared))
+            Some(("exec[is it there?]".into(), Refresh::Usual, Requirement::Declared))
         );
         for bad in ["nginx", "service[nginx]:restart", "service[nginx]??", "service[]", ""] {
             assert_eq!(read(bad), None, "{bad}");

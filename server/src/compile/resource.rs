@@ -7,25 +7,25 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use holdfast_catalog::origin::Origin;
-use holdfast_catalog::resource::{AttributeError, Attributes, Known, ResourceRef, TypeDef};
+use holdfast_catalog::resource::{AttributeError, Attributes, ResourceRef, ResourceSummary, TypeDef};
 use holdfast_catalog::synonym;
 use holdfast_catalog::value::Value;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::language::manifest::Block;
 
-use super::attribute::{Written, layered};
-use super::class::Walk;
-use super::declared::{Declarer, Relation, Resource, Target};
+use super::attribute::{WrittenValue, layered};
+use super::attribute_form::{AttributeForm, way};
+use super::class::ManifestWalk;
+use super::declared::{DeclaredResource, Declarer, ReferenceTarget, RequestedEdge};
 use super::element;
 use super::metaparameter::Said;
-use super::program::Sort;
+use super::program::BlockType;
 use super::reference::read_reference;
 use super::scope::{Frame, data_places};
-use super::turns::{Turn, Turns, elements};
-use super::unit::Unit;
+use super::turns::{LoopTurns, Turn, elements};
+use super::unit::ManifestInstance;
 use super::unknown::unknown_attribute;
-use super::way::{Way, way};
 use super::whence::{Decides, Whence};
 
 /// What a resource or an instance of a define is called, and why it is there.
@@ -35,9 +35,9 @@ pub(super) struct Titled {
     pub(super) whence: Whence,
 }
 
-impl<'a> Walk<'_, 'a> {
+impl<'a> ManifestWalk<'_, 'a> {
     /// Declares the content of a block, once or for each entry of its loop.
-    pub(super) fn block(&mut self, unit: &Rc<Unit<'a>>, block: &'a Block) {
+    pub(super) fn block(&mut self, unit: &Rc<ManifestInstance<'a>>, block: &'a Block) {
         let Some(sort) = self.pass.program.sort(&block.type_name) else {
             self.declared.incomplete = true;
             return; // the problems of the program include it
@@ -55,7 +55,7 @@ impl<'a> Walk<'_, 'a> {
         if self.declared.overflows(self.pass, block, &list.value, &whence) {
             return;
         }
-        let mut turns = Turns::default();
+        let mut turns = LoopTurns::default();
         for each in elements(&list.value) {
             self.instance(
                 unit,
@@ -66,7 +66,13 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    fn instance(&mut self, unit: &Rc<Unit<'a>>, block: &'a Block, sort: Sort<'a>, turn: Option<Turn<'_>>) {
+    fn instance(
+        &mut self,
+        unit: &Rc<ManifestInstance<'a>>,
+        block: &'a Block,
+        sort: BlockType<'a>,
+        turn: Option<Turn<'_>>,
+    ) {
         let each = turn.as_ref().map(|turn| turn.each);
         let frame = Frame::new(self.pass, unit, each);
         let mut element = Whence::default();
@@ -83,7 +89,7 @@ impl<'a> Walk<'_, 'a> {
                 if let Some((title, _)) = self.pass.quietly(|| frame.title(block)) {
                     self.declared.switch_off(ResourceRef::new(block.type_name.clone(), title));
                 }
-                if let Sort::Define(manifest) = sort {
+                if let BlockType::Define(manifest) = sort {
                     self.declared.switch_off_manifest(manifest);
                 }
             }
@@ -109,8 +115,8 @@ impl<'a> Walk<'_, 'a> {
                 let written = layered(&frame, block, sort);
                 let named = Titled { title, tags, whence };
                 let target = match sort {
-                    Sort::Type(def) => self.resource(&frame, block, def, named, written),
-                    Sort::Define(manifest) => self.define(&frame, block, manifest, named, written),
+                    BlockType::Type(def) => self.resource(&frame, block, def, named, written),
+                    BlockType::Define(manifest) => self.define(&frame, block, manifest, named, written),
                 };
                 if let Some(target) = target {
                     self.declared.containers[unit.container as usize].members.push(target);
@@ -126,16 +132,16 @@ impl<'a> Walk<'_, 'a> {
         block: &'a Block,
         def: &'static TypeDef,
         Titled { title, tags, whence }: Titled,
-        written: BTreeMap<Arc<str>, Written>,
-    ) -> Option<Target> {
+        written: BTreeMap<Arc<str>, WrittenValue>,
+    ) -> Option<ReferenceTarget> {
         let meant = block.meant.iter().map(|name| Arc::from(*name)).collect();
-        let mut made = Made { failed: meant, ..Made::default() };
+        let mut made = EvaluatedAttributes { failed: meant, ..EvaluatedAttributes::default() };
         for (name, written) in written {
             made.add(frame, def, name, written);
         }
-        let Known { implied, claims } = made.check(frame, block, def, (&title, &whence));
+        let ResourceSummary { implied, claims } = made.check(frame, block, def, (&title, &whence));
         let container = frame.unit.container;
-        let resource = Resource {
+        let resource = DeclaredResource {
             reference: ResourceRef::new(def.name, title),
             origin: block.origin.clone(),
             declarers: vec![Declarer { container, origin: block.origin.clone() }],
@@ -151,13 +157,13 @@ impl<'a> Walk<'_, 'a> {
     }
 
     /// Records the edges that a block's metaparameters ask for.
-    fn relate(&mut self, frame: &Frame<'_, 'a>, block: &'a Block, from: Target) {
+    fn relate(&mut self, frame: &Frame<'_, 'a>, block: &'a Block, from: ReferenceTarget) {
         for relation in &block.relations {
             for Said { text, origin, whence } in frame.words(&relation.to) {
                 match read_reference(&text, &origin, relation.word) {
                     Ok(to) => {
                         let word = relation.word;
-                        self.declared.relations.push(Relation { from, word, to, origin, whence });
+                        self.declared.relations.push(RequestedEdge { from, word, to, origin, whence });
                     }
                     Err(problem) => self.pass.report(whence.told(*problem)),
                 }
@@ -168,7 +174,7 @@ impl<'a> Walk<'_, 'a> {
 
 /// The attributes of a resource while they are computed.
 #[derive(Default)]
-struct Made {
+struct EvaluatedAttributes {
     attributes: Attributes,
     sources: BTreeMap<Arc<str>, Vec<Origin>>,
     /// Which attribute was given by which word, if the two differ.
@@ -177,8 +183,8 @@ struct Made {
     failed: BTreeSet<Arc<str>>,
 }
 
-impl Made {
-    fn add(&mut self, frame: &Frame<'_, '_>, def: &'static TypeDef, name: Arc<str>, written: Written) {
+impl EvaluatedAttributes {
+    fn add(&mut self, frame: &Frame<'_, '_>, def: &'static TypeDef, name: Arc<str>, written: WrittenValue) {
         let Some((attribute, way)) = way(def, &name) else {
             frame.pass.report(unknown_attribute(def, &name, &written.key_origin));
             self.failed.insert(name);
@@ -192,7 +198,7 @@ impl Made {
         if traced.value.is_null() {
             return;
         }
-        if way != Way::Plain {
+        if way != AttributeForm::Plain {
             match frame.content(def, way, &traced.value, &written.origin) {
                 Some(made) => {
                     traced.value = made.value;
@@ -222,7 +228,7 @@ impl Made {
         block: &Block,
         def: &TypeDef,
         (title, whence): (&str, &Whence),
-    ) -> Known {
+    ) -> ResourceSummary {
         let errors = match (def.check)(title, &self.attributes) {
             Ok(known) => return known,
             Err(errors) => synonym::help(def, &self.attributes, errors),
@@ -248,7 +254,7 @@ impl Made {
                 frame.pass.report(problem);
             }
         }
-        Known::default()
+        ResourceSummary::default()
     }
 
     fn problem(&self, block: &Block, title: &str, error: &AttributeError) -> Diagnostic {

@@ -10,10 +10,10 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Kind, Value};
 
 use crate::diagnostic::Code;
-use crate::language::{Allowance, Fault, Formula, Scope};
+use crate::language::{Fault, Formula, Scope, SharedBudget};
 
 use super::pass::Pass;
-use super::unit::{Traced, Unit};
+use super::unit::{ManifestInstance, TracedValue};
 use super::words::FUNCTIONS;
 
 /// The most places to keep for one attribute.
@@ -22,7 +22,7 @@ const MAX_SOURCES: usize = 16;
 /// The names of a unit at one of its blocks.
 pub(super) struct Frame<'f, 'a> {
     pub(super) pass: &'f Pass<'a>,
-    pub(super) unit: &'f Unit<'a>,
+    pub(super) unit: &'f ManifestInstance<'a>,
     /// `each`, in a loop.
     pub(super) each: Option<&'f Value>,
     trace: RefCell<Vec<Arc<Origin>>>,
@@ -30,20 +30,20 @@ pub(super) struct Frame<'f, 'a> {
 
 impl<'f, 'a> Frame<'f, 'a> {
     /// The names of `unit`; in a loop with `each`.
-    pub(super) fn new(pass: &'f Pass<'a>, unit: &'f Unit<'a>, each: Option<&'f Value>) -> Self {
+    pub(super) fn new(pass: &'f Pass<'a>, unit: &'f ManifestInstance<'a>, each: Option<&'f Value>) -> Self {
         Self { pass, unit, each, trace: RefCell::default() }
     }
 
     /// The value of a formula; `None` if it fails, which is reported.
-    pub(super) fn evaluate(&self, formula: &Formula) -> Option<Traced> {
+    pub(super) fn evaluate(&self, formula: &Formula) -> Option<TracedValue> {
         if let Formula::Constant(value) = formula {
-            return Some(Traced { value: value.clone(), sources: Vec::new() });
+            return Some(TracedValue { value: value.clone(), sources: Vec::new() });
         }
         let outer = self.trace.take();
         let result = formula.evaluate(self);
         let sources = self.trace.replace(outer);
         match result {
-            Ok(value) => Some(Traced { value, sources }),
+            Ok(value) => Some(TracedValue { value, sources }),
             Err(faults) => {
                 for fault in faults {
                     self.pass.report_fault(&fault);
@@ -104,7 +104,7 @@ impl Scope for Frame<'_, '_> {
         FUNCTIONS
     }
 
-    fn allowance(&self) -> Allowance {
+    fn allowance(&self) -> SharedBudget {
         self.pass.lookup.allowance()
     }
 

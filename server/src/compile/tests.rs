@@ -29,9 +29,9 @@ fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
-type Files = BTreeMap<Arc<str>, Vec<u8>>;
+type TestFiles = BTreeMap<Arc<str>, Vec<u8>>;
 
-fn read_folder(folder: &Path, below: &str, files: &mut Files) {
+fn read_folder(folder: &Path, below: &str, files: &mut TestFiles) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
@@ -46,7 +46,7 @@ fn read_folder(folder: &Path, below: &str, files: &mut Files) {
 
 /// The repository of a case.
 fn repository(case: &Path) -> Snapshot {
-    let mut files = Files::new();
+    let mut files = TestFiles::new();
     read_folder(&golden().join("base"), "", &mut files);
     read_folder(case, "", &mut files);
     let without = files.remove("without.txt").unwrap_or_default();
@@ -56,7 +56,7 @@ fn repository(case: &Path) -> Snapshot {
 
 /// The base, with these files laid over it.
 fn over_base(overlay: &[(&str, &str)]) -> Snapshot {
-    let mut files = Files::new();
+    let mut files = TestFiles::new();
     read_folder(&golden().join("base"), "", &mut files);
     files.extend(overlay.iter().map(|(path, text)| (Arc::from(*path), text.as_bytes().to_vec())));
     Snapshot::of_files(files)
@@ -266,7 +266,7 @@ fn one_tenants_bad_value_stops_its_own_nodes_alone() {
 fn a_source_folder_brings_its_links_empty_folders_and_programs_and_says_what_it_leaves_out() {
     let root = tempfile::tempdir().unwrap();
     let manifest = "[file.\"/srv/t\"]\nensure = \"directory\"\nrecurse = true\nsource = \"t\"\n";
-    let mut files = Files::new();
+    let mut files = TestFiles::new();
     read_folder(&golden().join("base"), "", &mut files);
     files.insert("modules/profile/manifests/web.toml".into(), manifest.into());
     files.insert("modules/profile/files/t/bin/run".into(), b"#!/bin/sh\n".to_vec());
@@ -306,7 +306,7 @@ fn a_source_folder_brings_its_links_empty_folders_and_programs_and_says_what_it_
 #[test]
 fn what_is_named_and_is_a_link_is_said_to_be_one() {
     let root = tempfile::tempdir().unwrap();
-    let mut files = Files::new();
+    let mut files = TestFiles::new();
     read_folder(&golden().join("base"), "", &mut files);
     files.insert("modules/profile/files/t/motd".into(), b"hello\n".to_vec());
     files.insert("modules/profile/templates/motd.hbs".into(), b"hello\n".to_vec());

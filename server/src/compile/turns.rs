@@ -15,12 +15,12 @@ use super::whence::Whence;
 
 /// The iterations of a loop, to tell which element made which resource.
 #[derive(Default)]
-pub(super) struct Turns {
+pub(super) struct LoopTurns {
     made: BTreeMap<Arc<str>, [Option<Value>; 2]>,
     told: bool,
 }
 
-impl Turns {
+impl LoopTurns {
     /// Whether another element made a resource of this title; then the places of both elements in the data.
     pub(super) fn again(&mut self, title: &Arc<str>, each: &Value) -> Option<Vec<Arc<Origin>>> {
         let parts = ["key", "value"].map(|part| each.get(part).cloned());
@@ -82,7 +82,7 @@ fn names_each(title: &Formula) -> bool {
 pub(super) struct Turn<'t> {
     /// The value of `each`.
     pub(super) each: &'t Value,
-    pub(super) turns: &'t mut Turns,
+    pub(super) turns: &'t mut LoopTurns,
     /// Where the list comes from.
     pub(super) sources: &'t [Arc<Origin>],
 }

@@ -16,7 +16,7 @@ use crate::language::manifest::{Binding, Manifest, Parameter};
 use super::whence::Whence;
 
 /// A class, or an instance of a define.
-pub(super) struct Unit<'a> {
+pub(super) struct ManifestInstance<'a> {
     /// The manifest of its class or define.
     pub(super) manifest: &'a Arc<Manifest>,
     /// Its index among the catalog's containers.
@@ -30,13 +30,13 @@ pub(super) struct Unit<'a> {
     /// The places in the data that decided that it is declared.
     pub(super) whence: Whence,
     /// The parameters that were given where it was declared.
-    pub(super) given: RefCell<BTreeMap<Arc<str>, Given>>,
-    slots: RefCell<Vec<Slot>>,
+    pub(super) given: RefCell<BTreeMap<Arc<str>, PassedArgument>>,
+    slots: RefCell<Vec<ValueState>>,
 }
 
 /// A value, with the places that it came from.
 #[derive(Debug, Clone)]
-pub(super) struct Traced {
+pub(super) struct TracedValue {
     pub(super) value: Value,
     /// The places in the data that it came from.
     pub(super) sources: Vec<Arc<Origin>>,
@@ -44,14 +44,14 @@ pub(super) struct Traced {
 
 /// A parameter that is given where a class or define is declared.
 #[derive(Debug, Clone)]
-pub(super) struct Given {
+pub(super) struct PassedArgument {
     /// Its value; `None` if evaluating it failed, which has been reported.
-    pub(super) traced: Option<Traced>,
+    pub(super) traced: Option<TracedValue>,
     /// Where it is written.
     pub(super) origin: Arc<Origin>,
 }
 
-impl Given {
+impl PassedArgument {
     pub(super) fn value(&self) -> Option<&Value> {
         self.traced.as_ref().map(|traced| &traced.value)
     }
@@ -59,25 +59,25 @@ impl Given {
 
 /// The state of a named value of a unit.
 #[derive(Debug, Clone)]
-pub(super) enum Slot {
+pub(super) enum ValueState {
     /// It has not been needed yet.
     Waiting,
     /// It is being computed: if it is needed now, it depends on itself.
     Running,
-    Ready(Traced),
+    Ready(TracedValue),
     /// It has no value, for this reason, which has been reported.
     Failed(Box<Diagnostic>),
 }
 
 /// What a name in a manifest refers to.
 #[derive(Clone, Copy)]
-pub(super) enum Named<'a> {
+pub(super) enum UnitName<'a> {
     Parameter(&'a Parameter),
     /// An entry of `[let]`.
     Let(&'a Binding),
 }
 
-impl<'a> Unit<'a> {
+impl<'a> ManifestInstance<'a> {
     /// A unit in which nothing has been computed yet.
     pub(super) fn new(
         manifest: &'a Arc<Manifest>,
@@ -86,7 +86,7 @@ impl<'a> Unit<'a> {
         origin: Arc<Origin>,
         depth: usize,
     ) -> Self {
-        let slots = vec![Slot::Waiting; manifest.parameters.len() + manifest.lets.len()];
+        let slots = vec![ValueState::Waiting; manifest.parameters.len() + manifest.lets.len()];
         Self {
             manifest,
             container,
@@ -105,28 +105,28 @@ impl<'a> Unit<'a> {
     }
 
     /// The parameter or `let` of this name, with the index of its slot.
-    pub(super) fn named(&self, name: &str) -> Option<(usize, Named<'a>)> {
+    pub(super) fn named(&self, name: &str) -> Option<(usize, UnitName<'a>)> {
         let manifest: &'a Manifest = self.manifest;
         let parameter = manifest.parameters.iter().position(|parameter| &*parameter.name == name);
         if let Some(at) = parameter {
-            return Some((at, Named::Parameter(&manifest.parameters[at])));
+            return Some((at, UnitName::Parameter(&manifest.parameters[at])));
         }
         let at = manifest.lets.iter().position(|binding| &*binding.name == name)?;
-        Some((manifest.parameters.len() + at, Named::Let(&manifest.lets[at])))
+        Some((manifest.parameters.len() + at, UnitName::Let(&manifest.lets[at])))
     }
 
     /// The current state of a slot.
-    pub(super) fn slot(&self, at: usize) -> Slot {
+    pub(super) fn slot(&self, at: usize) -> ValueState {
         self.slots.borrow()[at].clone()
     }
 
     /// Whether a parameter's value has been used.
     pub(super) fn is_settled(&self, parameter: &str) -> bool {
-        self.named(parameter).is_some_and(|(at, _)| !matches!(self.slots.borrow()[at], Slot::Waiting))
+        self.named(parameter).is_some_and(|(at, _)| !matches!(self.slots.borrow()[at], ValueState::Waiting))
     }
 
     /// Sets the state of a slot.
-    pub(super) fn settle(&self, at: usize, slot: Slot) {
+    pub(super) fn settle(&self, at: usize, slot: ValueState) {
         self.slots.borrow_mut()[at] = slot;
     }
 
@@ -139,7 +139,7 @@ impl<'a> Unit<'a> {
     }
 }
 
-impl Named<'_> {
+impl UnitName<'_> {
     pub(super) fn name(&self) -> &Arc<str> {
         match self {
             Self::Parameter(parameter) => &parameter.name,

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use holdfast_catalog::graph::{EdgeKind, Graph, NodeIndex};
 
-use super::declared::{Declarer, Target};
+use super::declared::{Declarer, ReferenceTarget};
 use super::edges::Edges;
-use super::order::{Added, Order};
+use super::order::{Insertion, TopologicalOrder};
 
 /// The nodes that something waits for, each with the kind and the index of the edge.
-type Waits = BTreeMap<NodeIndex, (EdgeKind, usize)>;
+type WaitEdges = BTreeMap<NodeIndex, (EdgeKind, usize)>;
 
 impl Edges<'_, '_> {
     /// Adds the waits that all declarers of a thing have in common. Call this once all relations have been added.
@@ -24,10 +24,10 @@ impl Edges<'_, '_> {
         let Ok(order) = Graph::new(self.nodes(), self.so_far()).order(|node| node) else {
             return; // the cycle is reported when the edges are put in order
         };
-        let mut order = Order::new(&order, self.so_far().iter().map(|edge| (edge.from, edge.to)));
+        let mut order = TopologicalOrder::new(&order, self.so_far().iter().map(|edge| (edge.from, edge.to)));
         for (first, waits) in found {
             for (from, (kind, by)) in waits {
-                if order.add(from, first) == Added::Yes {
+                if order.add(from, first) == Insertion::Yes {
                     self.push_as(by, (from, first, kind));
                 }
             }
@@ -35,7 +35,7 @@ impl Edges<'_, '_> {
     }
 
     /// For each thing with several declarers, what all of them wait for within the container of the thing.
-    fn common_waits(&self) -> Vec<(NodeIndex, Waits)> {
+    fn common_waits(&self) -> Vec<(NodeIndex, WaitEdges)> {
         let declared = self.declared();
         let mut of_containers = self.waits_of_containers();
         let mut found = Vec::new();
@@ -46,7 +46,7 @@ impl Edges<'_, '_> {
             let container = &declared.containers[*index as usize];
             let common = self.common(&container.declarers, container.parent, &of_containers);
             if !common.is_empty() {
-                found.push((self.ends(Target::Container(*index)).0, common.clone()));
+                found.push((self.ends(ReferenceTarget::Container(*index)).0, common.clone()));
                 of_containers.entry(*index).or_default().extend(common);
             }
         }
@@ -58,9 +58,9 @@ impl Edges<'_, '_> {
     }
 
     /// What each container waits for because of relations.
-    fn waits_of_containers(&self) -> BTreeMap<u32, Waits> {
+    fn waits_of_containers(&self) -> BTreeMap<u32, WaitEdges> {
         let resources = u32::try_from(self.declared().resources.len()).unwrap_or(u32::MAX);
-        let mut all: BTreeMap<u32, Waits> = BTreeMap::new();
+        let mut all: BTreeMap<u32, WaitEdges> = BTreeMap::new();
         let relations = (0..).zip(self.so_far()).filter(|(_, edge)| edge.kind != EdgeKind::Contain);
         for (at, edge) in relations.filter(|(_, edge)| edge.to >= resources) {
             let waits = all.entry((edge.to - resources) / 2).or_default();
@@ -70,10 +70,15 @@ impl Edges<'_, '_> {
     }
 
     /// What all these declarers wait for, themselves or through containers around them within `within`.
-    fn common(&self, declarers: &[Declarer], within: Option<u32>, waits: &BTreeMap<u32, Waits>) -> Waits {
-        let mut common: Option<Waits> = None;
+    fn common(
+        &self,
+        declarers: &[Declarer],
+        within: Option<u32>,
+        waits: &BTreeMap<u32, WaitEdges>,
+    ) -> WaitEdges {
+        let mut common: Option<WaitEdges> = None;
         for by in declarers {
-            let mut own = Waits::new();
+            let mut own = WaitEdges::new();
             let mut at = Some(by.container).filter(|at| Some(*at) != within);
             while let Some(index) = at {
                 keep_stronger(
@@ -106,7 +111,7 @@ fn strength(kind: EdgeKind) -> u8 {
     }
 }
 
-fn keep_stronger(all: &mut Waits, more: impl IntoIterator<Item = (NodeIndex, (EdgeKind, usize))>) {
+fn keep_stronger(all: &mut WaitEdges, more: impl IntoIterator<Item = (NodeIndex, (EdgeKind, usize))>) {
     for (from, how) in more {
         let kept = all.entry(from).or_insert(how);
         if strength(how.0) > strength(kept.0) {
@@ -116,7 +121,7 @@ fn keep_stronger(all: &mut Waits, more: impl IntoIterator<Item = (NodeIndex, (Ed
 }
 
 /// What is in both; if their kinds differ, the one that demands less.
-fn in_both(one: &Waits, other: &Waits) -> Waits {
+fn in_both(one: &WaitEdges, other: &WaitEdges) -> WaitEdges {
     let both = one.iter().filter_map(|(from, how)| Some((*from, *how, *other.get(from)?)));
     both.map(|(from, one, other)| (from, if strength(other.0) < strength(one.0) { other } else { one }))
         .collect()

@@ -6,16 +6,16 @@ use askama::Template;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::asked::Asked;
 use super::login;
-use super::page::{Error, Format, Tab, View, sentence};
-use super::password::{self, Waiting};
-use super::session::{CameBy, SetCookie};
+use super::page::{Error, PageFormat, Tab, View, sentence};
+use super::page_request::PageRequest;
+use super::password::{self, QueuePlace};
+use super::session::{LoginMethod, SetCookie};
 
 /// The page of the account.
 #[derive(Debug, Serialize, Template)]
 #[template(path = "account.html")]
-pub struct Account {
+pub struct AccountPage {
     name: String,
     scope: String,
     has_password: bool,
@@ -23,19 +23,19 @@ pub struct Account {
     shortest: usize,
     /// The result of the form.
     #[serde(skip)]
-    said: Option<Said>,
+    said: Option<FormOutcome>,
 }
 
 /// The result of the form.
 #[derive(Debug)]
-enum Said {
+enum FormOutcome {
     /// The password was set.
     Set,
     /// The password was not set, for this reason.
     Wrong(String),
 }
 
-impl View for Account {
+impl View for AccountPage {
     fn title(&self) -> String {
         "Account".to_owned()
     }
@@ -44,30 +44,30 @@ impl View for Account {
     }
 }
 
-fn view(asked: &Asked) -> Account {
-    Account {
+fn view(asked: &PageRequest) -> AccountPage {
+    AccountPage {
         name: asked.user.name.clone(),
         scope: asked.user.scope.to_string(),
         has_password: asked.user.password.is_some(),
         asks_for_current: asks_for_current(asked),
-        shortest: password::SHORTEST,
+        shortest: password::MIN_LENGTH,
         said: None,
     }
 }
 
 /// Whether the form asks for the current password. A user who logged in by a link may have forgotten it: that is what
 /// links are for.
-fn asks_for_current(asked: &Asked) -> bool {
-    asked.user.password.is_some() && asked.session.came_by() == CameBy::Password
+fn asks_for_current(asked: &PageRequest) -> bool {
+    asked.user.password.is_some() && asked.session.came_by() == LoginMethod::Password
 }
 
 /// Where a successful form leads.
 const SET: &str = "/account?set";
 
 /// Shows the account page.
-pub async fn show(request: HttpRequest, asked: Asked) -> HttpResponse {
+pub async fn show(request: HttpRequest, asked: PageRequest) -> HttpResponse {
     let is_set = request.query_string() == "set" && asked.user.password.is_some();
-    let account = Account { said: is_set.then_some(Said::Set), ..view(&asked) };
+    let account = AccountPage { said: is_set.then_some(FormOutcome::Set), ..view(&asked) };
     asked.answer(Ok(account)).await
 }
 
@@ -81,41 +81,45 @@ pub struct NewPassword {
 }
 
 /// Sets the password. All sessions of the user end, and this browser gets a new one.
-pub async fn set_password(request: HttpRequest, asked: Asked, form: web::Form<NewPassword>) -> HttpResponse {
+pub async fn set_password(
+    request: HttpRequest,
+    asked: PageRequest,
+    form: web::Form<NewPassword>,
+) -> HttpResponse {
     match change(&request, &asked, form.into_inner()).await {
         Ok(cookie) => login::see_other(SET, cookie),
         // An error that the user can correct is shown beside the form.
-        Err(Error::Wrong(why)) if asked.format == Format::Html => {
-            let account = Account { said: Some(Said::Wrong(sentence(&why))), ..view(&asked) };
+        Err(Error::Wrong(why)) if asked.format == PageFormat::Html => {
+            let account = AccountPage { said: Some(FormOutcome::Wrong(sentence(&why))), ..view(&asked) };
             let mut response = asked.answer(Ok(account)).await;
             *response.status_mut() = StatusCode::BAD_REQUEST;
             response
         }
-        Err(error) => asked.answer(Err::<Account, _>(error)).await,
+        Err(error) => asked.answer(Err::<AccountPage, _>(error)).await,
     }
 }
 
-async fn change(request: &HttpRequest, asked: &Asked, form: NewPassword) -> Result<SetCookie, Error> {
+async fn change(request: &HttpRequest, asked: &PageRequest, form: NewPassword) -> Result<SetCookie, Error> {
     login::from_our_page(request)?;
     let (state, user) = (&asked.state, &asked.user);
     let [current, new, again] = [form.current, form.new, form.again].map(Zeroizing::new);
     if new != again {
         return Err(Error::Wrong("the new password and its repetition differ".to_owned()));
     }
-    if new.chars().count() < password::SHORTEST {
-        return Err(Error::Wrong(format!("a password needs at least {} characters", password::SHORTEST)));
+    if new.chars().count() < password::MIN_LENGTH {
+        return Err(Error::Wrong(format!("a password needs at least {} characters", password::MIN_LENGTH)));
     }
-    if new.len() > password::LONGEST {
-        return Err(Error::Wrong(format!("a password can have at most {} bytes", password::LONGEST)));
+    if new.len() > password::MAX_LENGTH {
+        return Err(Error::Wrong(format!("a password can have at most {} bytes", password::MAX_LENGTH)));
     }
     if asks_for_current(asked) {
         login::count_attempt(request, state, &user.name)?;
-        if !state.hashing.fits(Waiting::KNOWN, current, user.password.clone()).await? {
+        if !state.hashing.fits(QueuePlace::KNOWN, current, user.password.clone()).await? {
             return Err(Error::Wrong("the current password is wrong".to_owned()));
         }
     }
     let hash = state.hashing.hash(new).await?;
-    let entry = crate::store::audit::Entry::new(asked.now, &user.name, "password-set", &user.name);
+    let entry = crate::store::audit::NewAuditEntry::new(asked.now, &user.name, "password-set", &user.name);
     state.store.set_password(user.id, hash, entry).await?;
-    login::new_session(request, state, user, CameBy::Password).await
+    login::new_session(request, state, user, LoginMethod::Password).await
 }

@@ -17,28 +17,28 @@ use crate::network;
 const WINDOW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Passwords from one network, which many people may share.
-const FROM_NETWORK: u32 = 30;
+const MAX_FROM_NETWORK: u32 = 30;
 /// For one name, from one network.
-const OF_NAME: u32 = 10;
+const MAX_OF_NAME: u32 = 10;
 /// For one name, from all networks from which its owner never logged in.
-const OF_NAME_FROM_ELSEWHERE: u32 = 100;
+const MAX_OF_NAME_FROM_ELSEWHERE: u32 = 100;
 /// Login links: nobody can guess one, so this limit only protects the store.
-const LINKS: u32 = 300;
+const MAX_LINKS: u32 = 300;
 
 /// The most counts of each kind, and the most networks of owners, to remember. If there are more, it is an attack: then
 /// nobody new may try a password, but owners can still log in from their known networks, and anyone can with a link.
-const REMEMBERED: usize = 20_000;
+const MAX_REMEMBERED: usize = 20_000;
 
 /// The attempts of the last minutes.
 #[derive(Debug, Default)]
-pub struct Attempts(Mutex<State>);
+pub struct Attempts(Mutex<AttemptCounters>);
 
 #[derive(Debug, Default)]
-struct State {
-    by_network: Counts<IpAddr>,
-    by_name: Counts<(String, IpAddr)>,
-    from_elsewhere: Counts<String>,
-    links: Counts<IpAddr>,
+struct AttemptCounters {
+    by_network: AttemptCounter<IpAddr>,
+    by_name: AttemptCounter<(String, IpAddr)>,
+    from_elsewhere: AttemptCounter<String>,
+    links: AttemptCounter<IpAddr>,
     /// The networks from which the owners of names logged in, and when they last did.
     owners: HashMap<(String, IpAddr), Timestamp>,
 }
@@ -51,12 +51,12 @@ impl Attempts {
     pub fn count(&self, address: IpAddr, name: &str, now: Timestamp) -> Result<(), SignedDuration> {
         let owner = (shortened(name), network::of(address));
         let mut state = self.state();
-        let beyond = if state.owners.contains_key(&owner) { Beyond::LetIn } else { Beyond::Refuse };
-        state.by_network.take(owner.1, FROM_NETWORK, beyond, now)?;
-        if beyond == Beyond::Refuse {
-            state.from_elsewhere.take(owner.0.clone(), OF_NAME_FROM_ELSEWHERE, beyond, now)?;
+        let beyond = if state.owners.contains_key(&owner) { Overflow::LetIn } else { Overflow::Refuse };
+        state.by_network.take(owner.1, MAX_FROM_NETWORK, beyond, now)?;
+        if beyond == Overflow::Refuse {
+            state.from_elsewhere.take(owner.0.clone(), MAX_OF_NAME_FROM_ELSEWHERE, beyond, now)?;
         }
-        state.by_name.take(owner, OF_NAME, beyond, now)
+        state.by_name.take(owner, MAX_OF_NAME, beyond, now)
     }
 
     /// Whether the owner of a name logged in from this network before.
@@ -69,7 +69,7 @@ impl Attempts {
     /// # Errors
     /// Returns how long to wait if there were too many.
     pub fn count_link(&self, address: IpAddr, now: Timestamp) -> Result<(), SignedDuration> {
-        self.state().links.take(network::of(address), LINKS, Beyond::LetIn, now)
+        self.state().links.take(network::of(address), MAX_LINKS, Overflow::LetIn, now)
     }
 
     /// Forgets the attempts on a name from the network from which its owner logged in, and remembers that network.
@@ -77,7 +77,7 @@ impl Attempts {
         let (network, name) = (network::of(address), shortened(name));
         let mut state = self.state();
         state.by_name.0.remove(&(name.clone(), network));
-        if state.owners.len() >= REMEMBERED
+        if state.owners.len() >= MAX_REMEMBERED
             && let Some(oldest) =
                 state.owners.iter().min_by_key(|(_, at)| **at).map(|(owner, _)| owner.clone())
         {
@@ -86,35 +86,35 @@ impl Attempts {
         state.owners.insert((name, network), now);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, AttemptCounters> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What happens to those for whom there is no room to count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beyond {
+enum Overflow {
     LetIn,
     Refuse,
 }
 
 /// The counts of one kind: when each began, and how many attempts there were.
 #[derive(Debug)]
-struct Counts<K>(HashMap<K, (Timestamp, u32)>);
+struct AttemptCounter<K>(HashMap<K, (Timestamp, u32)>);
 
-impl<K> Default for Counts<K> {
+impl<K> Default for AttemptCounter<K> {
     fn default() -> Self {
         Self(HashMap::new())
     }
 }
 
-impl<K: Eq + Hash> Counts<K> {
-    fn take(&mut self, key: K, most: u32, beyond: Beyond, now: Timestamp) -> Result<(), SignedDuration> {
-        if self.0.len() >= REMEMBERED {
+impl<K: Eq + Hash> AttemptCounter<K> {
+    fn take(&mut self, key: K, most: u32, beyond: Overflow, now: Timestamp) -> Result<(), SignedDuration> {
+        if self.0.len() >= MAX_REMEMBERED {
             self.0.retain(|_, (began, _)| now.duration_since(*began) < WINDOW);
         }
-        if self.0.len() >= REMEMBERED && !self.0.contains_key(&key) {
-            return if beyond == Beyond::LetIn { Ok(()) } else { Err(WINDOW) };
+        if self.0.len() >= MAX_REMEMBERED && !self.0.contains_key(&key) {
+            return if beyond == Overflow::LetIn { Ok(()) } else { Err(WINDOW) };
         }
         let (began, count) = self.0.entry(key).or_insert((now, 0));
         if now.duration_since(*began) >= WINDOW {
@@ -187,15 +187,15 @@ mod tests {
             let _ = attempts.count(from, &format!("name{n}"), NOW);
         }
         let state = attempts.state();
-        assert!(state.by_network.0.len() <= REMEMBERED && state.by_name.0.len() <= REMEMBERED);
-        assert!(state.from_elsewhere.0.len() <= REMEMBERED && state.owners.len() <= REMEMBERED);
+        assert!(state.by_network.0.len() <= MAX_REMEMBERED && state.by_name.0.len() <= MAX_REMEMBERED);
+        assert!(state.from_elsewhere.0.len() <= MAX_REMEMBERED && state.owners.len() <= MAX_REMEMBERED);
     }
 
     #[test]
     fn a_flood_from_everywhere_keeps_out_neither_owners_nor_who_has_a_link() {
         let attempts = Attempts::default();
         attempts.came_in(address(250), "ana", NOW);
-        for n in 0..2 * u32::try_from(REMEMBERED).unwrap() {
+        for n in 0..2 * u32::try_from(MAX_REMEMBERED).unwrap() {
             let _ = attempts.count(
                 IpAddr::from([10, (n >> 16) as u8, (n >> 8) as u8, n as u8]),
                 &format!("name{n}"),

@@ -5,8 +5,8 @@ use askama::Template;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::asked::Asked;
 use super::page::{Error, Tab, View};
+use super::page_request::PageRequest;
 use super::text::{Shown, When};
 use crate::repo;
 use crate::store::audit::AuditRow;
@@ -15,19 +15,21 @@ use crate::store::audit::AuditRow;
 const PAGE: u32 = 50;
 
 /// The most that a text of an entry takes on the page.
-const MOST_TEXT: usize = 300;
+const MAX_TEXT: usize = 300;
 
 /// Which page of the log.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Which {
+#[schemars(rename = "Which")]
+pub struct AuditQuery {
     /// Only entries before this one, given by its place.
     pub before: Option<i64>,
 }
 
 /// An entry of the log.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct AuditEntry {
+#[schemars(rename = "AuditEntry")]
+pub struct AuditLine {
     /// Its place in the log, counted from 1.
     pub seq: i64,
     /// When it happened.
@@ -49,7 +51,7 @@ pub struct AuditEntry {
 #[template(path = "audit.html")]
 pub struct Audit {
     /// The entries, newest first.
-    pub entries: Vec<AuditEntry>,
+    pub entries: Vec<AuditLine>,
     /// The hash of the newest entry on the page, which covers all entries before it.
     pub hash: Option<String>,
     /// The address of the newest entries, unless this page has them.
@@ -67,9 +69,9 @@ impl View for Audit {
     }
 }
 
-fn entry(row: &AuditRow, asked: &Asked) -> AuditEntry {
-    let shown = |text: &str| Shown::from(text).short(MOST_TEXT);
-    AuditEntry {
+fn entry(row: &AuditRow, asked: &PageRequest) -> AuditLine {
+    let shown = |text: &str| Shown::from(text).short(MAX_TEXT);
+    AuditLine {
         seq: row.seq,
         at: When::seen(row.at, asked.now),
         actor: shown(&row.actor),
@@ -85,7 +87,7 @@ fn entry(row: &AuditRow, asked: &Asked) -> AuditEntry {
 /// # Errors
 /// Returns that there is no such page unless the caller is an operator who sees everything, or returns an error if the
 /// store fails.
-pub async fn view(asked: &Asked, which: Which) -> Result<Audit, Error> {
+pub async fn view(asked: &PageRequest, which: AuditQuery) -> Result<Audit, Error> {
     if !asked.user.sees_the_audit_log() {
         return Err(Error::NotFound);
     }
@@ -106,7 +108,10 @@ pub async fn view(asked: &Asked, which: Which) -> Result<Audit, Error> {
 }
 
 /// Shows a page of the log.
-pub async fn show(asked: Asked, which: Result<web::Query<Which>, actix_web::Error>) -> HttpResponse {
+pub async fn show(
+    asked: PageRequest,
+    which: Result<web::Query<AuditQuery>, actix_web::Error>,
+) -> HttpResponse {
     let view = match which {
         Ok(which) => view(&asked, which.into_inner()).await,
         Err(_) if !asked.user.sees_the_audit_log() => Err(Error::NotFound),

@@ -11,23 +11,23 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::estate::Estate;
 use super::page::Error;
-use crate::fleet::{self, Look, Member};
+use super::server_view::ServerView;
+use crate::fleet::{self, FleetQuery, Member};
 use crate::store::Store;
-use crate::store::user::Scope;
+use crate::store::user::UserScope;
 
 /// The shared readings.
 pub struct Census {
     store: Store,
-    estate: Arc<dyn Estate>,
+    server_view: Arc<dyn ServerView>,
     interval: Duration,
-    readings: Mutex<HashMap<Scope, Arc<Reading>>>,
+    readings: Mutex<HashMap<UserScope, Arc<ScopeReading>>>,
 }
 
 /// The readings of one scope.
 #[derive(Default)]
-struct Reading {
+struct ScopeReading {
     /// How many are waiting for a turn.
     waiting: AtomicUsize,
     /// The last reading with the time when it began, kept as long as someone waits who may use it.
@@ -43,7 +43,7 @@ impl Drop for Waiter<'_> {
     }
 }
 
-impl Reading {
+impl ScopeReading {
     fn waiter(&self) -> Waiter<'_> {
         self.waiting.fetch_add(1, Ordering::AcqRel);
         Waiter(&self.waiting)
@@ -52,15 +52,15 @@ impl Reading {
 
 impl Census {
     /// The census of a server with this store, whose agents poll once in each `interval`.
-    pub fn of(store: Store, estate: Arc<dyn Estate>, interval: Duration) -> Self {
-        Self { store, estate, interval, readings: Mutex::default() }
+    pub fn of(store: Store, server_view: Arc<dyn ServerView>, interval: Duration) -> Self {
+        Self { store, server_view, interval, readings: Mutex::default() }
     }
 
     /// All machines of a scope, by name, as they are now.
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn members(&self, scope: &Scope) -> Result<Arc<Vec<Member>>, Error> {
+    pub async fn members(&self, scope: &UserScope) -> Result<Arc<Vec<Member>>, Error> {
         let asked = Instant::now();
         let reading = self.reading(scope);
         let waiter = reading.waiter();
@@ -84,22 +84,23 @@ impl Census {
 
     /// How many wait for a reading of a scope to end.
     #[cfg(test)]
-    pub fn waiting(&self, scope: &Scope) -> usize {
+    pub fn waiting(&self, scope: &UserScope) -> usize {
         self.reading(scope).waiting.load(Ordering::Acquire)
     }
 
-    fn reading(&self, scope: &Scope) -> Arc<Reading> {
+    fn reading(&self, scope: &UserScope) -> Arc<ScopeReading> {
         let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
         readings.entry(scope.clone()).or_default().clone()
     }
 
     /// Computes the states on a thread for blocking work: with many machines, it would take too long on the threads
     /// that answer nodes.
-    async fn read(&self, scope: &Scope) -> Result<Arc<Vec<Member>>, Error> {
-        let look = Look { scope: scope.clone(), only: None, now: Timestamp::now(), interval: self.interval };
-        let estate = self.estate.clone();
-        let rows = self.store.fleet(scope.clone(), None, estate.environment().to_owned()).await?;
-        let judged = actix_web::web::block(move || fleet::judged(rows, &*estate, &look)).await;
+    async fn read(&self, scope: &UserScope) -> Result<Arc<Vec<Member>>, Error> {
+        let look =
+            FleetQuery { scope: scope.clone(), only: None, now: Timestamp::now(), interval: self.interval };
+        let server_view = self.server_view.clone();
+        let rows = self.store.fleet(scope.clone(), None, server_view.environment().to_owned()).await?;
+        let judged = actix_web::web::block(move || fleet::judged(rows, &*server_view, &look)).await;
         Ok(Arc::new(judged.map_err(|_| Error::Unforeseen)?))
     }
 }

@@ -8,31 +8,32 @@ use askama::Template;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::asked::Asked;
 use super::badge::Badge;
 use super::filter::Filter;
 use super::nodes::{self, NodeLine};
 use super::overview::{BrokenCommit, CommitLine, Tally};
 use super::page::{Error, Tab, View};
+use super::page_request::PageRequest;
 use super::text::{self, Shown, When};
 use crate::fleet::Member;
 use crate::repo;
 use crate::request;
-use crate::store::commit::{CommitRow, CommitStatus, Head};
+use crate::store::commit::{CommitRow, CommitStatus, EnvironmentHead};
 
 /// The most commits on a page.
 const PAGE: u32 = 50;
 
 /// The last page that may be asked for, since all commits before it are read.
-const LAST_PAGE: u32 = 10_000;
+const MAX_PAGE: u32 = 10_000;
 
 /// The most nodes of a commit to name.
-const NAMED: usize = 20;
+const MAX_NAMED: usize = 20;
 
 /// The standing of a commit in its environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Standing {
+#[schemars(rename = "Standing")]
+pub enum CommitStanding {
     /// It is the last good one.
     InForce,
     /// It was in force, or was superseded before it could be.
@@ -41,9 +42,9 @@ pub enum Standing {
     Broken,
 }
 
-impl Standing {
-    fn of(commit: &CommitRow, head: Option<&Head>) -> Self {
-        let in_force = |head: &Head| {
+impl CommitStanding {
+    fn of(commit: &CommitRow, head: Option<&EnvironmentHead>) -> Self {
+        let in_force = |head: &EnvironmentHead| {
             head.environment == commit.environment
                 && head.in_force.as_ref().is_some_and(|head| head.id == commit.id)
         };
@@ -81,11 +82,12 @@ impl Standing {
 
 /// A commit in an environment.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Entry {
+#[schemars(rename = "Entry")]
+pub struct CommitEntry {
     /// The environment.
     pub environment: Shown,
     /// Its standing in the environment.
-    pub standing: Standing,
+    pub standing: CommitStanding,
     /// The commit itself.
     pub commit: CommitLine,
     /// When it was committed.
@@ -99,7 +101,7 @@ pub struct Entry {
     pub kept: usize,
 }
 
-impl Entry {
+impl CommitEntry {
     /// What is wrong although it came into force.
     fn but(&self) -> Option<String> {
         let kept = match self.kept {
@@ -112,14 +114,15 @@ impl Entry {
             errors => text::counted(errors, "error", "errors"),
         };
         let said: Vec<_> = [errors, kept].into_iter().filter(|words| !words.is_empty()).collect();
-        (self.standing != Standing::Broken && !said.is_empty()).then(|| said.join(": "))
+        (self.standing != CommitStanding::Broken && !said.is_empty()).then(|| said.join(": "))
     }
 }
 
 /// Which page of the list.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Which {
+#[schemars(rename = "Which")]
+pub struct CommitsQuery {
     /// The page, counted from 1.
     pub page: Option<u32>,
 }
@@ -129,7 +132,7 @@ pub struct Which {
 #[template(path = "commits.html")]
 pub struct Commits {
     /// The commits, newest first.
-    pub commits: Vec<Entry>,
+    pub commits: Vec<CommitEntry>,
     /// The address of the previous page.
     pub previous: Option<String>,
     /// The address of the next page.
@@ -152,7 +155,7 @@ pub struct CommitPage {
     /// Its full id.
     pub id: String,
     /// Its standing in each environment in which it arrived.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<CommitEntry>,
     /// Its errors: if it did not come into force, or for those who see everything.
     pub broken: Option<BrokenCommit>,
     /// Some of the nodes that run it.
@@ -176,12 +179,12 @@ impl View for CommitPage {
 
 /// How many nodes run each commit, as they reported, and how many each commit keeps back.
 #[derive(Default)]
-struct Numbers<'m> {
+struct NodeCounts<'m> {
     running: HashMap<&'m str, usize>,
     kept: HashMap<&'m str, usize>,
 }
 
-impl<'m> Numbers<'m> {
+impl<'m> NodeCounts<'m> {
     fn of(members: &'m [Member]) -> Self {
         let mut numbers = Self::default();
         for member in members {
@@ -195,17 +198,17 @@ impl<'m> Numbers<'m> {
 
 fn entry(
     (commit, errors): (&CommitRow, usize),
-    head: Option<&Head>,
-    numbers: &Numbers<'_>,
-    asked: &Asked,
-) -> Entry {
+    head: Option<&EnvironmentHead>,
+    numbers: &NodeCounts<'_>,
+    asked: &PageRequest,
+) -> CommitEntry {
     let filter = Filter { commit: Some(commit.id.clone()), ..Filter::default() };
     let count = |of: &HashMap<&str, usize>| of.get(commit.id.as_str()).copied().unwrap_or_default();
-    Entry {
+    CommitEntry {
         errors: if asked.sees_everything() { errors } else { 0 },
         kept: count(&numbers.kept),
         environment: commit.environment.as_str().into(),
-        standing: Standing::of(commit, head),
+        standing: CommitStanding::of(commit, head),
         commit: CommitLine::of(commit, asked),
         committed: commit.committed_at.map(|at| When::seen(at, asked.now)),
         running: Tally { count: count(&numbers.running), href: filter.address() },
@@ -216,9 +219,9 @@ fn entry(
 ///
 /// # Errors
 /// Returns an error if the store fails.
-pub async fn view(asked: &Asked, which: Which) -> Result<Commits, Error> {
-    let environment = asked.state.estate.environment().to_owned();
-    let page = which.page.unwrap_or(1).clamp(1, LAST_PAGE);
+pub async fn view(asked: &PageRequest, which: CommitsQuery) -> Result<Commits, Error> {
+    let environment = asked.state.server_view.environment().to_owned();
+    let page = which.page.unwrap_or(1).clamp(1, MAX_PAGE);
     // One more than is shown, to tell whether there is a next page.
     let mut commits = asked.state.store.commits(environment, (page - 1) * PAGE, PAGE + 1).await?;
     let has_next = commits.len() > PAGE as usize;
@@ -226,7 +229,7 @@ pub async fn view(asked: &Asked, which: Which) -> Result<Commits, Error> {
     let (head, members, asked) = (asked.head().await?, nodes::members(asked).await?, asked.clone());
     let state = asked.state.clone();
     let commits = state.apart(move || {
-        let numbers = Numbers::of(&members);
+        let numbers = NodeCounts::of(&members);
         let entry = |(commit, errors): &(_, _)| entry((commit, *errors), head.as_ref(), &numbers, &asked);
         commits.iter().map(entry).collect()
     });
@@ -234,7 +237,7 @@ pub async fn view(asked: &Asked, which: Which) -> Result<Commits, Error> {
     Ok(Commits {
         commits: commits.await?,
         previous: (page > 1).then(|| address(page - 1)),
-        next: (has_next && page < LAST_PAGE).then(|| address(page + 1)),
+        next: (has_next && page < MAX_PAGE).then(|| address(page + 1)),
     })
 }
 
@@ -242,7 +245,7 @@ pub async fn view(asked: &Asked, which: Which) -> Result<Commits, Error> {
 ///
 /// # Errors
 /// Returns an error if there is none, or if the store fails.
-pub async fn view_one(asked: &Asked, id: &str) -> Result<CommitPage, Error> {
+pub async fn view_one(asked: &PageRequest, id: &str) -> Result<CommitPage, Error> {
     let (rows, head) = (asked.state.store.commit(id.to_owned()).await?, asked.head().await?);
     rows.first().into_iter().for_each(|row| request::is_of_commit(&row.id));
     let (members, asked, id) = (nodes::members(asked).await?, asked.clone(), id.to_owned());
@@ -253,25 +256,25 @@ pub async fn view_one(asked: &Asked, id: &str) -> Result<CommitPage, Error> {
 fn page_of(
     id: &str,
     rows: &[CommitRow],
-    head: Option<&Head>,
+    head: Option<&EnvironmentHead>,
     members: &[Member],
-    asked: &Asked,
+    asked: &PageRequest,
 ) -> Result<CommitPage, Error> {
     let broken = rows.iter().find(|row| row.status == CommitStatus::Broken);
     // Even that there is an error in a commit that came into force would reveal something about the tenant who made it.
     let faulty = rows.iter().find(|row| asked.sees_everything() && !row.diagnostics.is_empty());
     let broken = broken.or(faulty);
-    let numbers = Numbers::of(members);
+    let numbers = NodeCounts::of(members);
     let entries: Vec<_> = rows.iter().map(|row| entry((row, row.errors()), head, &numbers, asked)).collect();
     let newest = entries.first().ok_or(Error::NotFound)?;
-    let in_force = newest.standing == Standing::InForce;
+    let in_force = newest.standing == CommitStanding::InForce;
     let (running, others): (Vec<_>, Vec<_>) = members
         .iter()
         .filter(|member| member.runs_on().or(member.unknown_commit()).is_some())
         .partition(|member| member.runs_on() == Some(id));
     let behind = if in_force { others } else { Vec::new() };
     let lines = |members: &[&Member]| {
-        members.iter().take(NAMED).map(|member| NodeLine::of(member, asked.now)).collect::<Vec<_>>()
+        members.iter().take(MAX_NAMED).map(|member| NodeLine::of(member, asked.now)).collect::<Vec<_>>()
     };
     Ok(CommitPage {
         id: id.to_owned(),
@@ -288,7 +291,10 @@ fn page_of(
 }
 
 /// Shows a page of the list.
-pub async fn show(asked: Asked, which: Result<web::Query<Which>, actix_web::Error>) -> HttpResponse {
+pub async fn show(
+    asked: PageRequest,
+    which: Result<web::Query<CommitsQuery>, actix_web::Error>,
+) -> HttpResponse {
     let view = match which {
         Ok(which) => view(&asked, which.into_inner()).await,
         Err(error) => Err(Error::not_understood(&error)),
@@ -297,7 +303,7 @@ pub async fn show(asked: Asked, which: Result<web::Query<Which>, actix_web::Erro
 }
 
 /// Shows one commit.
-pub async fn show_one(asked: Asked, commit: web::Path<String>) -> HttpResponse {
+pub async fn show_one(asked: PageRequest, commit: web::Path<String>) -> HttpResponse {
     let view = view_one(&asked, &commit).await;
     asked.answer(view).await
 }

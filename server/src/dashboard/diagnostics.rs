@@ -4,30 +4,31 @@ use holdfast_catalog::origin::Origin;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::asked::Asked;
+use super::page_request::PageRequest;
 use super::size;
 use super::text::Shown;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::excerpt::{Excerpt, Excerpts};
 
 /// The most errors to show, and the most room that they take together; the others are only counted.
-const MOST: usize = 20;
-const BUDGET: usize = 12_000;
+const MAX_SHOWN: usize = 20;
+const MAX_BYTES: usize = 12_000;
 
 /// The most room for a sentence, for a line, and for a few words; `holdfast check` shows the whole text.
-const SENTENCE: usize = 600;
-const LINE: usize = 400;
-const WORDS: usize = 200;
+const MAX_SENTENCE: usize = 600;
+const MAX_LINE: usize = 400;
+const MAX_WORDS: usize = 200;
 
 /// The most related places of one error to show.
-const RELATED: usize = 3;
+const MAX_RELATED: usize = 3;
 
 /// The room that the markup of one error takes.
 const FAULT: usize = 500;
 
 /// An error or a warning.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Fault {
+#[schemars(rename = "Fault")]
+pub struct DiagnosticView {
     /// How severe the problem is.
     pub severity: Severity,
     /// The code: a stable word for the kind of problem.
@@ -37,7 +38,7 @@ pub struct Fault {
     /// `file:line:column`; only the file if the caller may not see what operators wrote.
     pub place: Option<Shown>,
     /// The line, if the commit is still available.
-    pub line: Option<Line>,
+    pub line: Option<ExcerptLine>,
     /// A few words under the caret.
     pub label: Shown,
     /// Other places, each with a few words.
@@ -50,7 +51,8 @@ pub struct Fault {
 
 /// A line of a file with the marked part.
 #[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Line {
+#[schemars(rename = "Line")]
+pub struct ExcerptLine {
     /// The line number, counted from 1.
     pub number: u32,
     /// The text of the line.
@@ -61,16 +63,17 @@ pub struct Line {
     pub carets: String,
 }
 
-impl Fault {
+impl DiagnosticView {
     /// The diagnostics of a commit, as far as the caller may see what operators wrote for everyone.
-    pub fn all(diagnostics: &[Diagnostic], commit: &str, asked: &Asked) -> Vec<Self> {
-        let shown = diagnostics.iter().take(MOST);
+    pub fn all(diagnostics: &[Diagnostic], commit: &str, asked: &PageRequest) -> Vec<Self> {
+        let shown = diagnostics.iter().take(MAX_SHOWN);
         if asked.sees_everything() {
-            let excerpts = if diagnostics.is_empty() { None } else { asked.state.estate.excerpts(commit) };
+            let excerpts =
+                if diagnostics.is_empty() { None } else { asked.state.server_view.excerpts(commit) };
             let faults = shown.map(|diagnostic| Self::of(diagnostic, excerpts.as_ref()));
-            size::fitting(faults, BUDGET, Self::cost)
+            size::fitting(faults, MAX_BYTES, Self::cost)
         } else {
-            size::fitting(shown.map(Self::without_source), BUDGET, Self::cost)
+            size::fitting(shown.map(Self::without_source), MAX_BYTES, Self::cost)
         }
     }
 
@@ -80,7 +83,7 @@ impl Fault {
         let line = self.line.iter().map(|line| &line.text);
         let texts = [&self.message, &self.label].into_iter().chain(&self.place).chain(&self.help);
         let texts = texts.chain(related).chain(line).map(|text| size::cost(text.raw()));
-        FAULT + 3 * LINE + texts.sum::<usize>()
+        FAULT + 3 * MAX_LINE + texts.sum::<usize>()
     }
 
     /// Whether it stops the compile.
@@ -93,8 +96,8 @@ impl Fault {
         Self {
             severity: diagnostic.severity,
             code: diagnostic.code.word(),
-            message: shown(&diagnostic.message, SENTENCE),
-            place: diagnostic.origin.as_ref().map(|origin| shown(&origin.file, WORDS)),
+            message: shown(&diagnostic.message, MAX_SENTENCE),
+            place: diagnostic.origin.as_ref().map(|origin| shown(&origin.file, MAX_WORDS)),
             line: None,
             label: String::new().into(),
             related: Vec::new(),
@@ -105,21 +108,21 @@ impl Fault {
 
     fn of(diagnostic: &Diagnostic, excerpts: Option<&Excerpts>) -> Self {
         let excerpt = |origin: &Origin| excerpts?.line(origin);
-        let line = diagnostic.origin.as_ref().and_then(excerpt).map(Line::of);
+        let line = diagnostic.origin.as_ref().and_then(excerpt).map(ExcerptLine::of);
         let related = diagnostic.related.iter();
         Self {
-            more_related: related.len().saturating_sub(RELATED),
+            more_related: related.len().saturating_sub(MAX_RELATED),
             severity: diagnostic.severity,
             code: diagnostic.code.word(),
-            message: shown(&diagnostic.message, SENTENCE),
-            place: diagnostic.origin.as_ref().map(|origin| shown(&origin.to_string(), WORDS)),
+            message: shown(&diagnostic.message, MAX_SENTENCE),
+            place: diagnostic.origin.as_ref().map(|origin| shown(&origin.to_string(), MAX_WORDS)),
             line,
-            label: shown(&diagnostic.label, WORDS),
+            label: shown(&diagnostic.label, MAX_WORDS),
             related: related
-                .take(RELATED)
-                .map(|(origin, words)| (shown(&origin.to_string(), WORDS), shown(words, WORDS)))
+                .take(MAX_RELATED)
+                .map(|(origin, words)| (shown(&origin.to_string(), MAX_WORDS), shown(words, MAX_WORDS)))
                 .collect(),
-            help: diagnostic.help.as_deref().map(|help| shown(help, SENTENCE)),
+            help: diagnostic.help.as_deref().map(|help| shown(help, MAX_SENTENCE)),
         }
     }
 }
@@ -128,7 +131,7 @@ fn shown(text: &str, most: usize) -> Shown {
     Shown::from(size::short(text, most))
 }
 
-impl Line {
+impl ExcerptLine {
     /// As many spaces as the number has digits.
     pub fn blank_number(&self) -> String {
         " ".repeat(self.number.to_string().len())
@@ -139,11 +142,11 @@ impl Line {
         let blank = |c| if c == '\t' { '\t' } else { ' ' };
         // Of a long line, only the text from a little before the marked part on.
         let before = text.get(..marked.start).unwrap_or_default();
-        let begin = match size::cost(&text) > LINE {
-            true => before.char_indices().rev().nth(LINE / 10).map_or(0, |(at, _)| at),
+        let begin = match size::cost(&text) > MAX_LINE {
+            true => before.char_indices().rev().nth(MAX_LINE / 10).map_or(0, |(at, _)| at),
             false => 0,
         };
-        let (from, _) = size::beginning(text.get(begin..).unwrap_or_default(), LINE);
+        let (from, _) = size::beginning(text.get(begin..).unwrap_or_default(), MAX_LINE);
         let meant = text.get(marked.start..marked.end.min(begin + from.len()));
         let carets = meant.map_or(1, |meant| meant.chars().count().max(1));
         let indent = text.get(begin..marked.start).unwrap_or_default().chars().map(blank).collect();
@@ -154,11 +157,11 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::excerpt::Masked;
+    use crate::excerpt::MaskedFile;
 
-    fn line(source: &str, span: std::ops::Range<usize>) -> Line {
+    fn line(source: &str, span: std::ops::Range<usize>) -> ExcerptLine {
         let origin = Origin::locate(&"a.toml".into(), source, span);
-        Line::of(Masked::open(source).line(&origin).unwrap())
+        ExcerptLine::of(MaskedFile::open(source).line(&origin).unwrap())
     }
 
     #[test]
@@ -180,7 +183,9 @@ mod tests {
         let source = format!("a = [{}bad{}]\n", "1, ".repeat(400), ", 1".repeat(400));
         let begin = source.find("bad").unwrap();
         let found = line(&source, begin..begin + 3);
-        assert!(found.text.raw().len() <= LINE && found.text.raw()[found.indent.len()..].starts_with("bad"));
+        assert!(
+            found.text.raw().len() <= MAX_LINE && found.text.raw()[found.indent.len()..].starts_with("bad")
+        );
         assert_eq!(found.carets, "^^^");
         let all = line(&source, 4..source.len() - 1);
         assert!(all.carets.len() > 200 && all.carets.len() + 4 <= all.text.raw().len());
@@ -189,7 +194,7 @@ mod tests {
     #[test]
     fn a_place_outside_of_the_file_has_no_line() {
         let origin = Origin::locate(&"a.toml".into(), "ü", 0..1);
-        let text = Masked::open("ü");
+        let text = MaskedFile::open("ü");
         assert_eq!(text.line(&Origin { start: 1, ..origin.clone() }), None);
         assert_eq!(text.line(&Origin { start: 99, ..origin }), None);
     }

@@ -12,24 +12,24 @@ use actix_web::middleware::Next;
 use actix_web::{HttpRequest, ResponseError as _, web};
 use jiff::SignedDuration;
 
-use super::State;
-use super::page::Format;
-use super::page::{Error, Problem};
-use crate::measure::Side;
-use crate::network::allowance::{Allowance, Buckets};
-use crate::network::door::Place;
+use super::DashboardState;
+use super::page::PageFormat;
+use super::page::{Error, FormattedError};
+use crate::metrics::Side;
+use crate::network::limiter::ConnectionSlot;
 use crate::network::port::Connection;
+use crate::network::rate_limit::{Buckets, RateLimit};
 use crate::{network, request};
 
 /// How much the people of one network may ask before they are logged in; a page takes three requests.
-const STRANGERS: Allowance = Allowance { rate: 50.0, burst: 500.0 };
+const STRANGERS: RateLimit = RateLimit { rate: 50.0, burst: 500.0 };
 
 /// The requests of strangers, by network.
 pub type Strangers = Buckets<IpAddr>;
 
 /// Keeps a connection's place for its requests.
 pub fn remember_place(connection: &Connection, extensions: &mut Extensions) {
-    extensions.insert(connection.get_ref().0.place().clone());
+    extensions.insert(connection.get_ref().0.slot().clone());
 }
 
 /// Counts requests by route and status, and gives each its id.
@@ -40,8 +40,8 @@ pub async fn count(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let measures = request.app_data::<web::Data<State>>().map(|state| state.estate.measures());
-    request::answered(Side::People, measures, next.call(request)).await
+    let metrics = request.app_data::<web::Data<DashboardState>>().map(|state| state.server_view.metrics());
+    request::answered(Side::People, metrics, next.call(request)).await
 }
 
 /// Answers HEAD as GET, without the body (RFC 9110, 9.3.2), which is not even begun: that of the live page never ends.
@@ -74,24 +74,24 @@ pub async fn enter(
     let Err(error) = check(request.request()) else {
         return next.call(request).await.map(ServiceResponse::map_into_left_body);
     };
-    let (format, wanted) = (Format::of(request.request()), String::new());
-    let refusal = Problem { error, format, wanted, user: None }.error_response();
+    let (format, wanted) = (PageFormat::of(request.request()), String::new());
+    let refusal = FormattedError { error, format, wanted, user: None }.error_response();
     Ok(request.into_response(refusal).map_into_right_body())
 }
 
 fn check(request: &HttpRequest) -> Result<(), Error> {
-    let Some(state) = request.app_data::<web::Data<State>>() else { return Ok(()) };
+    let Some(state) = request.app_data::<web::Data<DashboardState>>() else { return Ok(()) };
     if !state.names.is_empty() && !asked_host(request).is_some_and(|host| is_ours(host, &state.names)) {
         return Err(Error::OtherHost);
     }
-    if Format::of(request) == Format::Json
+    if PageFormat::of(request) == PageFormat::Json
         && let Some(name) = left_empty(request.query_string())
     {
         return Err(Error::Wrong(format!("`{name}` is empty, which selects nothing; omit it to select all")));
     }
-    let place = request.conn_data::<Arc<Place>>();
-    if let (Some(place), Some(from)) = (place, request.peer_addr())
-        && place.is_strangers()
+    let slot = request.conn_data::<Arc<ConnectionSlot>>();
+    if let (Some(slot), Some(from)) = (slot, request.peer_addr())
+        && slot.is_strangers()
     {
         let taken = state.strangers.take(network::of(from.ip()), STRANGERS, Instant::now());
         return taken.map_err(|seconds| {

@@ -24,7 +24,8 @@ pub enum Did {
 /// The time within which something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Within {
+#[schemars(rename = "Within")]
+pub enum Period {
     /// The last hour.
     Hour,
     /// The last day.
@@ -34,7 +35,8 @@ pub enum Within {
 /// The order of the list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Sort {
+#[schemars(rename = "Sort")]
+pub enum NodeOrder {
     /// By name.
     #[default]
     Name,
@@ -96,7 +98,7 @@ pub struct Filter {
     pub did: Option<Did>,
     /// The time within which it happened.
     #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
-    pub within: Option<Within>,
+    pub within: Option<Period>,
     /// The commit that the node reported to run on.
     #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
@@ -105,7 +107,7 @@ pub struct Filter {
     pub q: Option<String>,
     /// The order of the list.
     #[serde(skip_serializing_if = "is_default")]
-    pub sort: Sort,
+    pub sort: NodeOrder,
     /// The page, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<usize>,
@@ -133,7 +135,7 @@ impl Filter {
     }
 
     /// Nodes to which something happened.
-    pub fn that_did(did: Did, within: Within) -> Self {
+    pub fn that_did(did: Did, within: Period) -> Self {
         Self { did: Some(did), within: Some(within), ..Self::default() }
     }
 
@@ -157,7 +159,7 @@ impl Filter {
     }
 
     /// The same filter in another order, from the first page.
-    pub fn sorted(&self, sort: Sort) -> Self {
+    pub fn sorted(&self, sort: NodeOrder) -> Self {
         Self { sort, page: None, ..self.clone() }
     }
 
@@ -165,28 +167,28 @@ impl Filter {
     pub fn takes(&self, member: &Member, now: Timestamp) -> bool {
         let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|wanted| wanted == value);
         self.state.as_ref().is_none_or(|states| states.0.contains(&member.state()))
-            && is(&self.reseller, member.place.reseller.as_str())
-            && is(&self.customer, member.place.customer.as_str())
+            && is(&self.reseller, member.tenancy.reseller.as_str())
+            && is(&self.customer, member.tenancy.customer.as_str())
             && is(&self.role, member.role().unwrap_or_default())
             && is(&self.commit, member.runs_on().unwrap_or_default())
-            && self.did.is_none_or(|did| happened(member, did, self.within.unwrap_or(Within::Day), now))
+            && self.did.is_none_or(|did| happened(member, did, self.within.unwrap_or(Period::Day), now))
             && self.q.as_ref().is_none_or(|words| holds(member, words))
     }
 }
 
-fn happened(member: &Member, did: Did, within: Within, now: Timestamp) -> bool {
+fn happened(member: &Member, did: Did, within: Period, now: Timestamp) -> bool {
     let lately = member.lately();
     let at = match did {
         Did::Drifted => lately.drifted,
         Did::Changed => lately.changed,
         Did::Failed => lately.failed,
     };
-    let window = SignedDuration::from_hours(if within == Within::Hour { 1 } else { 24 });
+    let window = SignedDuration::from_hours(if within == Period::Hour { 1 } else { 24 });
     at.is_some_and(|at| now.duration_since(at) <= window)
 }
 
 fn holds(member: &Member, words: &str) -> bool {
-    let mut text = format!("{} {}", member.certname, member.place);
+    let mut text = format!("{} {}", member.certname, member.tenancy);
     if let Some(function) = &member.function {
         text.push_str(&format!(" {} {}", function.role, function.stage));
         function.labels.iter().for_each(|(name, value)| text.push_str(&format!(" {name}={value}")));

@@ -11,7 +11,8 @@ use jiff::Timestamp;
 
 /// A run of a node.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Run {
+#[schemars(rename = "Run")]
+pub struct RunLine {
     /// The agent's id of the run.
     pub run: String,
     /// When its report arrived.
@@ -37,7 +38,7 @@ pub struct Bar {
     pub x: usize,
     pub y: u32,
     pub height: u32,
-    pub run: Run,
+    pub run: RunLine,
 }
 
 /// The height of the chart, in pixels.
@@ -46,7 +47,7 @@ pub const HEIGHT: u32 = 48;
 /// The distance from one bar to the next, in pixels.
 pub const STEP: usize = 10;
 
-impl Run {
+impl RunLine {
     /// Makes a run from a report.
     pub fn of(report: &ReportRow, now: Timestamp) -> Self {
         let counts = &report.counts;
@@ -118,8 +119,8 @@ fn words(report: &ReportRow) -> String {
 }
 
 /// Makes bars from runs, which are given newest first.
-pub fn bars(runs: &[Run]) -> Vec<Bar> {
-    let bar = |(index, run): (usize, &Run)| {
+pub fn bars(runs: &[RunLine]) -> Vec<Bar> {
+    let bar = |(index, run): (usize, &RunLine)| {
         // One step for each doubling: a single change is visible, and a thousand still fit.
         let height =
             if run.is_quiet() { 6 } else { (14 + 4 * run.touched.saturating_add(1).ilog2()).min(HEIGHT) };
@@ -129,8 +130,8 @@ pub fn bars(runs: &[Run]) -> Vec<Bar> {
 }
 
 /// The runs with quiet ones folded into the later run before them. The newest run always stays.
-pub fn folded(runs: &[Run]) -> Vec<Run> {
-    let mut lines: Vec<Run> = Vec::new();
+pub fn folded(runs: &[RunLine]) -> Vec<RunLine> {
+    let mut lines: Vec<RunLine> = Vec::new();
     for run in runs {
         match lines.last_mut() {
             Some(line) if run.is_quiet() => line.quiet_before += 1,
@@ -147,7 +148,7 @@ mod tests {
     #[test]
     fn a_run_that_only_refreshed_is_not_folded_into_others() {
         let now = Timestamp::UNIX_EPOCH;
-        let run = |run: &str, refreshed| Run {
+        let run = |run: &str, refreshed| RunLine {
             run: run.to_owned(),
             received: When::seen(now, now),
             outcome: State::InOrder,

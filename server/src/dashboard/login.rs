@@ -10,30 +10,30 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::State;
-use super::asked::Asked;
-use super::page::{self, Error, Format, Problem, Tab};
-use super::password::{self, Asker};
-use super::session::{CameBy, IDLE, SessionToken, SetCookie, hash_of, session_of};
-use crate::store::audit::Entry;
+use super::DashboardState;
+use super::page::{self, Error, FormattedError, PageFormat, Tab};
+use super::page_request::PageRequest;
+use super::password::{self, VisitorKind};
+use super::session::{IDLE, LoginMethod, SessionToken, SetCookie, hash_of, session_of};
+use crate::store::audit::NewAuditEntry;
 use crate::store::user::UserRow;
 
 #[derive(Template)]
 #[template(path = "login.html")]
-struct Form<'a> {
+struct LoginForm<'a> {
     to: &'a str,
     message: Option<&'a str>,
 }
 
 #[derive(Template)]
 #[template(path = "confirm.html")]
-struct Confirm<'a> {
+struct LinkConfirmation<'a> {
     token: &'a str,
 }
 
 /// The page to open after logging in.
 #[derive(Deserialize)]
-pub struct To {
+pub struct Destination {
     #[serde(default)]
     to: String,
 }
@@ -48,22 +48,22 @@ pub struct Credentials {
 }
 
 /// Shows the form.
-pub async fn form(to: web::Query<To>) -> HttpResponse {
-    let form = Form { to: &to.to, message: None };
+pub async fn form(to: web::Query<Destination>) -> HttpResponse {
+    let form = LoginForm { to: &to.to, message: None };
     page::html(page::framed(&form, "Log in", Tab::Elsewhere, None))
 }
 
 /// Logs in with name and password.
 pub async fn by_password(
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<DashboardState>,
     form: web::Form<Credentials>,
 ) -> HttpResponse {
     let Credentials { name, password, to } = form.into_inner();
     match check(&request, &state, &name, password.into()).await {
-        Ok(Some(user)) => enter(&request, &state, &user, CameBy::Password, &to).await,
+        Ok(Some(user)) => enter(&request, &state, &user, LoginMethod::Password, &to).await,
         Ok(None) => {
-            let form = Form { to: &to, message: Some("The name or the password is wrong.") };
+            let form = LoginForm { to: &to, message: Some("The name or the password is wrong.") };
             let page = page::framed(&form, "Log in", Tab::Elsewhere, None);
             HttpResponse::Unauthorized().content_type("text/html; charset=utf-8").body(page)
         }
@@ -73,19 +73,19 @@ pub async fn by_password(
 
 async fn check(
     request: &HttpRequest,
-    state: &State,
+    state: &DashboardState,
     name: &str,
     password: Zeroizing<String>,
 ) -> Result<Option<UserRow>, Error> {
     from_our_page(request)?;
     let asker = match state.attempts.is_owners(address(request), name) {
-        true => Asker::Known,
-        false => Asker::Stranger,
+        true => VisitorKind::Known,
+        false => VisitorKind::Stranger,
     };
     // Taken first: an attempt whose password is not checked must not be counted.
     let place = state.hashing.place(asker)?;
     count_attempt(request, state, name)?;
-    if password.len() > password::LONGEST {
+    if password.len() > password::MAX_LENGTH {
         return Ok(None);
     }
     let user = state.store.user(name.to_owned()).await?;
@@ -96,7 +96,7 @@ async fn check(
     }
     let object = if user.is_some() { name } else { "an unknown name" };
     let address = address(request).to_string();
-    state.store.audit(Entry::new(Timestamp::now(), &address, "login-refused", object)).await?;
+    state.store.audit(NewAuditEntry::new(Timestamp::now(), &address, "login-refused", object)).await?;
     Ok(None)
 }
 
@@ -104,19 +104,19 @@ async fn check(
 ///
 /// # Errors
 /// Returns an error if there were too many.
-pub fn count_attempt(request: &HttpRequest, state: &State, name: &str) -> Result<(), Error> {
+pub fn count_attempt(request: &HttpRequest, state: &DashboardState, name: &str) -> Result<(), Error> {
     state.attempts.count(address(request), name, Timestamp::now()).map_err(Error::TooMany)
 }
 
 /// Shows what a link opens: a page with a button.
 pub async fn confirm(token: web::Path<String>) -> HttpResponse {
-    page::html(page::framed(&Confirm { token: &token }, "Log in", Tab::Elsewhere, None))
+    page::html(page::framed(&LinkConfirmation { token: &token }, "Log in", Tab::Elsewhere, None))
 }
 
 /// Logs in with a link, which is used up.
 pub async fn by_link(
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<DashboardState>,
     token: web::Path<String>,
 ) -> HttpResponse {
     let now = Timestamp::now();
@@ -126,11 +126,11 @@ pub async fn by_link(
         Ok::<_, Error>(state.store.use_login_link(hash_of(&token), now).await?)
     };
     match used.await {
-        Ok(Some(user)) => enter(&request, &state, &user, CameBy::Link, "/").await,
+        Ok(Some(user)) => enter(&request, &state, &user, LoginMethod::Link, "/").await,
         Ok(None) => {
             let message =
                 "This link has been used or has expired; ask for a new one, or log in with a password.";
-            let form = Form { to: "/", message: Some(message) };
+            let form = LoginForm { to: "/", message: Some(message) };
             HttpResponse::Gone().content_type("text/html; charset=utf-8").body(page::framed(
                 &form,
                 "Log in",
@@ -143,7 +143,13 @@ pub async fn by_link(
 }
 
 /// Starts a new session, and leads to a page of this server.
-async fn enter(request: &HttpRequest, state: &State, user: &UserRow, by: CameBy, to: &str) -> HttpResponse {
+async fn enter(
+    request: &HttpRequest,
+    state: &DashboardState,
+    user: &UserRow,
+    by: LoginMethod,
+    to: &str,
+) -> HttpResponse {
     match new_session(request, state, user, by).await {
         Ok(cookie) => see_other(our_page(to), cookie),
         Err(error) => refuse(error),
@@ -156,22 +162,22 @@ async fn enter(request: &HttpRequest, state: &State, user: &UserRow, by: CameBy,
 /// Returns an error if the store fails.
 pub async fn new_session(
     request: &HttpRequest,
-    state: &State,
+    state: &DashboardState,
     user: &UserRow,
-    by: CameBy,
+    by: LoginMethod,
 ) -> Result<SetCookie, Error> {
     let now = Timestamp::now();
     if let Some(old) = session_of(request) {
         state.store.end_session(old.hash()).await?;
     }
     let token = SessionToken::new(by)?;
-    let entry = Entry::new(now, &user.name, "logged-in", &address(request).to_string());
+    let entry = NewAuditEntry::new(now, &user.name, "logged-in", &address(request).to_string());
     state.store.add_session(user.id, token.hash(), now + IDLE, entry).await?;
     Ok(SetCookie::to(&token))
 }
 
 /// Logs out: ends the session.
-pub async fn logout(request: HttpRequest, asked: Asked) -> HttpResponse {
+pub async fn logout(request: HttpRequest, asked: PageRequest) -> HttpResponse {
     let ended = async {
         from_our_page(&request)?;
         Ok::<_, Error>(asked.state.store.end_session(asked.session.hash()).await?)
@@ -191,7 +197,7 @@ pub fn see_other(to: &str, cookie: SetCookie) -> HttpResponse {
 }
 
 fn refuse(error: Error) -> HttpResponse {
-    Problem { error, format: Format::Html, wanted: String::new(), user: None }.error_response()
+    FormattedError { error, format: PageFormat::Html, wanted: String::new(), user: None }.error_response()
 }
 
 /// The path, if it belongs to this server and no browser would take it for another; otherwise `/`.

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use holdfast_catalog::state::State as NodeState;
+use holdfast_catalog::state::State;
 use jiff::{SignedDuration, Timestamp};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
@@ -18,12 +18,12 @@ use prometheus_client::registry::Registry;
 
 use super::page::{self, Error};
 use super::session;
-use super::{Estate, State};
+use super::{DashboardState, ServerView};
 use crate::fleet::Member;
-use crate::measure::{Labels, Measures, process};
+use crate::metrics::{Labels, Metrics, process};
 use crate::store::Store;
-use crate::store::commit::Head;
-use crate::store::user::Scope;
+use crate::store::commit::EnvironmentHead;
+use crate::store::user::UserScope;
 
 /// The content type of the format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -32,7 +32,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 const HANDED_ON: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
 /// Shows the metrics.
-pub async fn show(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+pub async fn show(request: HttpRequest, state: web::Data<DashboardState>) -> HttpResponse {
     match access(&request, &state).await {
         Ok(Access::Open) => {}
         Ok(Access::WrongToken) => return wrong_token(),
@@ -54,7 +54,7 @@ enum Access {
     Closed,
 }
 
-async fn access(request: &HttpRequest, state: &State) -> Result<Access, Error> {
+async fn access(request: &HttpRequest, state: &DashboardState) -> Result<Access, Error> {
     if is_of_this_machine(request) {
         return Ok(Access::Open);
     }
@@ -65,7 +65,7 @@ async fn access(request: &HttpRequest, state: &State) -> Result<Access, Error> {
     }
     let Some(session) = session::session_of(request) else { return Ok(Access::Closed) };
     let user = state.store.session_user(session.hash(), Timestamp::now()).await?;
-    let sees_everything = user.is_some_and(|user| user.scope == Scope::Everything);
+    let sees_everything = user.is_some_and(|user| user.scope == UserScope::Everything);
     Ok(if sees_everything { Access::Open } else { Access::Closed })
 }
 
@@ -92,26 +92,26 @@ fn unavailable(error: &Error) -> HttpResponse {
 ///
 /// # Errors
 /// Returns an error if the store fails.
-pub async fn text(state: &State, now: Timestamp) -> Result<String, Error> {
-    let members = state.census.members(&Scope::Everything).await?;
-    let head = state.store.head(state.estate.environment().to_owned()).await?;
-    let (estate, store) = (state.estate.clone(), state.store.clone());
+pub async fn text(state: &DashboardState, now: Timestamp) -> Result<String, Error> {
+    let members = state.census.members(&UserScope::Everything).await?;
+    let head = state.store.head(state.server_view.environment().to_owned()).await?;
+    let (server_view, store) = (state.server_view.clone(), state.store.clone());
     let drawn = move || {
-        let mut page = Page::default();
+        let mut page = MetricsPage::default();
         page.nodes(&members, now);
-        page.commits(head, estate.as_ref(), now);
+        page.commits(head, server_view.as_ref(), now);
         page.store(&store);
         page.process();
-        page.text(&estate.measures())
+        page.text(&server_view.metrics())
     };
     state.apart(drawn).await?.map_err(|_| Error::Unforeseen)
 }
 
 /// Metrics that are computed when someone asks.
 #[derive(Default)]
-struct Page(Registry);
+struct MetricsPage(Registry);
 
-impl Page {
+impl MetricsPage {
     fn gauge(&mut self, name: &str, help: &str, value: i64) {
         let gauge: Gauge = Gauge::default();
         gauge.set(value);
@@ -126,7 +126,7 @@ impl Page {
 
     fn nodes(&mut self, members: &[Member], now: Timestamp) {
         let nodes = Family::<Labels<1>, Gauge>::default();
-        for of in NodeState::ALL {
+        for of in State::ALL {
             let count = members.iter().filter(|member| member.state() == of).count();
             nodes.get_or_create(&[("state", of.slug().to_owned())]).set(whole(count));
         }
@@ -146,15 +146,15 @@ impl Page {
         );
     }
 
-    fn commits(&mut self, head: Option<Head>, estate: &dyn Estate, now: Timestamp) {
+    fn commits(&mut self, head: Option<EnvironmentHead>, server_view: &dyn ServerView, now: Timestamp) {
         let is_broken = head.as_ref().is_some_and(|head| head.broken.is_some());
         let help = "Whether the newest commit did not come into force";
         self.gauge("holdfast_commits_broken", help, is_broken.into());
         let help = "Whether the repository cannot be read";
-        self.gauge("holdfast_repository_unreadable", help, estate.unreadable().is_some().into());
+        self.gauge("holdfast_repository_unreadable", help, server_view.unreadable().is_some().into());
         let age = head.and_then(|head| head.in_force).map(|commit| now.duration_since(commit.seen_at));
         self.seconds("holdfast_commit_age_seconds", "Time since the commit in force reached the server", age);
-        let looks = estate.looks();
+        let looks = server_view.looks();
         if let Some(last) = looks.last {
             let help = "When the repository was last read, or fetched if it is remote";
             self.gauge("holdfast_repository_read_timestamp_seconds", help, last.as_second());
@@ -190,10 +190,10 @@ impl Page {
         self.0.register("process_start_time_seconds", "Start time of the process, since 1970", started);
     }
 
-    fn text(&self, measures: &Measures) -> Result<String, std::fmt::Error> {
+    fn text(&self, metrics: &Metrics) -> Result<String, std::fmt::Error> {
         let mut out = String::new();
         encode_registry(&mut out, &self.0)?;
-        encode_registry(&mut out, measures.registry())?;
+        encode_registry(&mut out, metrics.registry())?;
         encode_eof(&mut out)?;
         Ok(out)
     }
@@ -209,7 +209,7 @@ pub async fn alive() -> &'static str {
 }
 
 /// Answers whether polls and reports can be served now: with a line for programs, and a page for browsers.
-pub async fn ready(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+pub async fn ready(request: HttpRequest, state: web::Data<DashboardState>) -> HttpResponse {
     let readiness = state.readiness.look().await;
     if page::is_browsers(&request) {
         return page::readiness(readiness);

@@ -7,7 +7,7 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
 /// The fewest characters of a token, so that it cannot be guessed.
-const SHORTEST: usize = 16;
+const MIN_LENGTH: usize = 16;
 
 /// A token; only a hash of it is kept, so it cannot be shown.
 #[derive(Clone)]
@@ -18,7 +18,7 @@ impl MetricsToken {
     /// cannot have.
     pub fn parse(text: &str) -> Option<Self> {
         let token = text.trim();
-        let is_one = token.len() >= SHORTEST && token.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_one = token.len() >= MIN_LENGTH && token.bytes().all(|byte| byte.is_ascii_graphic());
         is_one.then(|| Self(tag(token).finalize().into_bytes().into()))
     }
 

@@ -9,15 +9,15 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::asked::Asked;
 use super::badge::{self, Badge};
-use super::diagnostics::Fault;
-use super::history::{self, Bar, Run};
+use super::diagnostics::DiagnosticView;
+use super::history::{self, Bar, RunLine};
 use super::nodes;
 use super::page::{Error, Tab, View};
+use super::page_request::PageRequest;
 use super::text::{self, Commit, Shown, When};
-use crate::fleet::{Function, Member};
-use crate::live::slot;
+use crate::control::slot;
+use crate::fleet::{Member, NodeFunction};
 use crate::request;
 use crate::store::catalog::CompileErrorRow;
 use crate::store::certificate::CertificateRow;
@@ -27,29 +27,30 @@ use crate::store::report::ReportRow;
 
 mod facts; // the node's facts
 
-use facts::Facts;
+use facts::FactsView;
 
 /// The most runs in the chart.
-const RUNS: u32 = 90;
+const MAX_RUNS: u32 = 90;
 
 /// The room for all of them, each with the node's name in its link; and the markup of one.
-const DRAWING: usize = 20_000;
+const MAX_DRAWING: usize = 20_000;
 const BAR: usize = 160;
 
 /// The most runs in the list, with quiet ones folded.
-const LISTED: usize = 40;
+const MAX_LISTED: usize = 40;
 
 /// The most labels to show.
-const LABELS: usize = 30;
+const MAX_LABELS: usize = 30;
 
 /// The most events to list; their full texts are in the report.
-const EVENTS: u32 = 20;
-const NAME: usize = 300;
-const REASON: usize = 400;
+const MAX_EVENTS: u32 = 20;
+const MAX_NAME: usize = 300;
+const MAX_REASON: usize = 400;
 
 /// Something that happened to the node.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Happened {
+#[schemars(rename = "Happened")]
+pub struct NodeEvent {
     /// The id of the run that was reported.
     pub run: String,
     /// Its position in the report, from 0.
@@ -68,7 +69,7 @@ pub struct Happened {
     pub reason: Option<Shown>,
 }
 
-impl Happened {
+impl NodeEvent {
     /// The state that it is shown as.
     pub fn state(&self) -> State {
         badge::of_event(self.status, self.cause)
@@ -96,11 +97,11 @@ impl Happened {
             run: row.run,
             position: row.position,
             at: When::seen(row.received_at, now),
-            resource: Shown::from(row.resource).short(NAME),
-            property: property.map(|property| Shown::from(property).short(NAME)),
+            resource: Shown::from(row.resource).short(MAX_NAME),
+            property: property.map(|property| Shown::from(property).short(MAX_NAME)),
             status: row.status,
             cause: row.cause,
-            reason: row.reason.map(|reason| Shown::from(reason).short(REASON)),
+            reason: row.reason.map(|reason| Shown::from(reason).short(MAX_REASON)),
         }
     }
 }
@@ -113,14 +114,15 @@ pub struct CompileError {
     /// Since when it fails.
     pub since: When,
     /// The errors.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<DiagnosticView>,
     /// The number of errors that are left out.
     pub more: usize,
 }
 
 /// A certificate that is in use or may come into use.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Certificate {
+#[schemars(rename = "Certificate")]
+pub struct CertificateLine {
     /// The serial number in hex.
     pub serial: String,
     /// Until when it is valid.
@@ -132,7 +134,8 @@ pub struct Certificate {
 /// The page of a node.
 #[derive(Debug, Serialize, JsonSchema, Template)]
 #[template(path = "node.html")]
-pub struct Node {
+#[schemars(rename = "Node")]
+pub struct NodePage {
     /// The name of the node.
     pub node: String,
     /// The generation of the name, counted from 1; `None` if the node was never added.
@@ -146,7 +149,7 @@ pub struct Node {
     /// The customer.
     pub customer: String,
     /// What it is for.
-    pub function: Option<Function>,
+    pub function: Option<NodeFunction>,
     /// When it was added; `None` if it never was.
     pub added: Option<When>,
     /// When it was last heard from.
@@ -166,13 +169,13 @@ pub struct Node {
     /// Why there was no run, or why it used an old catalog.
     pub run_error: Option<Shown>,
     /// Its last runs, newest first, with quiet ones folded.
-    pub runs: Vec<Run>,
+    pub runs: Vec<RunLine>,
     /// What happened to it, newest first.
-    pub events: Vec<Happened>,
+    pub events: Vec<NodeEvent>,
     /// The certificates of the node.
-    pub certificates: Vec<Certificate>,
+    pub certificates: Vec<CertificateLine>,
     /// Its facts.
-    pub facts: Option<Facts>,
+    pub facts: Option<FactsView>,
     #[serde(skip)]
     bars: Vec<Bar>,
     /// Whether there are runs before those in the chart, and events before those in the list.
@@ -187,7 +190,7 @@ struct Earlier {
     events: bool,
 }
 
-impl View for Node {
+impl View for NodePage {
     fn title(&self) -> String {
         self.node.clone()
     }
@@ -196,20 +199,20 @@ impl View for Node {
     }
 }
 
-impl Node {
+impl NodePage {
     fn badge(&self) -> Badge {
         Badge(self.state)
     }
 
     /// Its labels, as far as they are shown.
-    fn labels(function: &Function) -> Vec<(Shown, Shown)> {
+    fn labels(function: &NodeFunction) -> Vec<(Shown, Shown)> {
         let short = |text: &String| Shown::from(text.as_str()).short(100);
-        function.labels.iter().take(LABELS).map(|(name, value)| (short(name), short(value))).collect()
+        function.labels.iter().take(MAX_LABELS).map(|(name, value)| (short(name), short(value))).collect()
     }
 
     /// The number of labels that are not shown.
-    fn labels_more(function: &Function) -> usize {
-        function.labels.len().saturating_sub(LABELS)
+    fn labels_more(function: &NodeFunction) -> usize {
+        function.labels.len().saturating_sub(MAX_LABELS)
     }
 
     /// The number of runs in the chart that are not in the list.
@@ -237,18 +240,18 @@ impl Node {
 ///
 /// # Errors
 /// Returns an error if the node does not exist or the caller may not see it, or if the store fails.
-pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
+pub async fn view(asked: &PageRequest, name: &str) -> Result<NodePage, Error> {
     let certname = Certname::parse(name).map_err(|_| Error::NotFound)?;
     request::is_of_node(&certname);
     let store = &asked.state.store;
-    let Some(node) = store.node(certname.clone()).await?.filter(|node| asked.sees(&node.place)) else {
+    let Some(node) = store.node(certname.clone()).await?.filter(|node| asked.sees(&node.tenancy)) else {
         return not_added(asked, &certname).await;
     };
     let member = nodes::member(asked, node.id).await?;
-    let rows = Rows {
+    let rows = StoredNode {
         // One more than is shown, to tell whether there are earlier ones.
-        reports: store.reports_of(node.id, RUNS + 1).await?,
-        events: store.events_of(node.id, EVENTS + 1).await?,
+        reports: store.reports_of(node.id, MAX_RUNS + 1).await?,
+        events: store.events_of(node.id, MAX_EVENTS + 1).await?,
         certificates: store.certificates(node.id).await?,
         compile_errors: compile_errors(asked, &node, &member).await?,
         facts: facts::of(asked, node.id).await?,
@@ -261,29 +264,29 @@ pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
 }
 
 /// What the store has about a node.
-struct Rows {
+struct StoredNode {
     node: NodeRow,
     member: Member,
     reports: Vec<ReportRow>,
     events: Vec<EventRow>,
     certificates: Vec<CertificateRow>,
     compile_errors: Vec<CompileErrorRow>,
-    facts: Option<Facts>,
+    facts: Option<FactsView>,
     in_force: Option<Commit>,
 }
 
-impl Rows {
-    fn arranged(self, asked: &Asked) -> Node {
+impl StoredNode {
+    fn arranged(self, asked: &PageRequest) -> NodePage {
         let Self { node, member, mut reports, mut events, .. } = self;
         let now = asked.now;
-        let drawn = (RUNS as usize).min(DRAWING / (BAR + node.certname.as_str().len()));
-        let has_earlier = Earlier { runs: reports.len() > drawn, events: events.len() > EVENTS as usize };
+        let drawn = (MAX_RUNS as usize).min(MAX_DRAWING / (BAR + node.certname.as_str().len()));
+        let has_earlier = Earlier { runs: reports.len() > drawn, events: events.len() > MAX_EVENTS as usize };
         reports.truncate(drawn);
-        events.truncate(EVENTS as usize);
+        events.truncate(MAX_EVENTS as usize);
         let due = |seen| seen + slot::next_run(&node.certname, asked.state.interval, seen);
-        let runs: Vec<Run> = reports.iter().map(|report| Run::of(report, now)).collect();
+        let runs: Vec<RunLine> = reports.iter().map(|report| RunLine::of(report, now)).collect();
         let looked_at = reports.first().and_then(|report| report.known_commit().map(str::to_owned));
-        Node {
+        NodePage {
             generation: Some(node.generation),
             added: Some(When::seen(node.added_at, now)),
             in_force: self.in_force,
@@ -295,24 +298,24 @@ impl Rows {
                 .and_then(|report| report.error.as_deref())
                 .map(|error| Shown::from(error).short(2_000)),
             bars: history::bars(&runs),
-            runs: history::folded(&runs).into_iter().take(LISTED).collect(),
-            events: events.into_iter().map(|event| Happened::of(event, now)).collect(),
-            certificates: self.certificates.into_iter().map(|row| Certificate::of(row, now)).collect(),
+            runs: history::folded(&runs).into_iter().take(MAX_LISTED).collect(),
+            events: events.into_iter().map(|event| NodeEvent::of(event, now)).collect(),
+            certificates: self.certificates.into_iter().map(|row| CertificateLine::of(row, now)).collect(),
             facts: self.facts,
             has_earlier,
-            ..Node::of(member, now)
+            ..NodePage::of(member, now)
         }
     }
 }
 
 /// The page of a machine in the inventory that was never added.
-async fn not_added(asked: &Asked, certname: &Certname) -> Result<Node, Error> {
+async fn not_added(asked: &PageRequest, certname: &Certname) -> Result<NodePage, Error> {
     let members = nodes::members(asked).await?;
     let member = members.iter().find(|member| member.certname == *certname).ok_or(Error::NotFound)?;
-    Ok(Node { in_force: in_force(asked, None).await?, ..Node::of(member.clone(), asked.now) })
+    Ok(NodePage { in_force: in_force(asked, None).await?, ..NodePage::of(member.clone(), asked.now) })
 }
 
-impl Node {
+impl NodePage {
     /// The part of the page that the list of nodes also has.
     fn of(member: Member, now: Timestamp) -> Self {
         Self {
@@ -320,12 +323,12 @@ impl Node {
             generation: None,
             state: member.state(),
             reason: member.judgement.reason.as_str().into(),
-            reseller: member.place.reseller.to_string(),
-            customer: member.place.customer.to_string(),
+            reseller: member.tenancy.reseller.to_string(),
+            customer: member.tenancy.customer.to_string(),
             added: None,
             seen: member.seen().map(|at| When::seen(at, now)),
             commit: member.runs_on().map(Commit::from),
-            unknown_commit: member.unknown_commit().map(|commit| Shown::from(commit).short(NAME)),
+            unknown_commit: member.unknown_commit().map(|commit| Shown::from(commit).short(MAX_NAME)),
             function: member.function,
             due: None,
             looked_at: None,
@@ -343,8 +346,8 @@ impl Node {
 }
 
 impl CompileError {
-    fn of(row: CompileErrorRow, asked: &Asked) -> Self {
-        let faults = Fault::all(&row.diagnostics, &row.commit, asked);
+    fn of(row: CompileErrorRow, asked: &PageRequest) -> Self {
+        let faults = DiagnosticView::all(&row.diagnostics, &row.commit, asked);
         Self {
             more: row.diagnostics.len() - faults.len(),
             faults,
@@ -354,7 +357,7 @@ impl CompileError {
     }
 }
 
-impl Certificate {
+impl CertificateLine {
     fn of(row: CertificateRow, now: Timestamp) -> Self {
         Self { serial: row.serial, until: When::seen(row.not_after, now), used: row.confirmed_at.is_some() }
     }
@@ -363,17 +366,17 @@ impl Certificate {
 /// The compile errors, as its last poll found them, and as the judgement of the commit in force did: the next poll will
 /// find the same.
 async fn compile_errors(
-    asked: &Asked,
+    asked: &PageRequest,
     node: &NodeRow,
     member: &Member,
 ) -> Result<Vec<CompileErrorRow>, Error> {
-    let environment = asked.state.estate.environment();
+    let environment = asked.state.server_view.environment();
     let mut rows = asked.state.store.compile_errors(node.id).await?;
     // A corrected error is no longer shown.
     rows.retain(|row| row.environment == environment && member.kept_back.is_some());
     let is_known = |commit: &String| member.kept_back.as_ref().is_some_and(|kept| kept.commit == *commit);
     let is_new = |commit: &String| is_known(commit) && rows.iter().all(|row| row.commit != *commit);
-    let judged = asked.state.estate.problems_of(node).filter(|(commit, _)| is_new(commit));
+    let judged = asked.state.server_view.problems_of(node).filter(|(commit, _)| is_new(commit));
     if let Some((commit, diagnostics)) = judged
         && let Some(in_force) = asked.head().await?.and_then(|head| head.in_force)
     {
@@ -386,14 +389,14 @@ async fn compile_errors(
 }
 
 /// The commit in force, if the node runs on another one.
-async fn in_force(asked: &Asked, runs_on: Option<&str>) -> Result<Option<Commit>, Error> {
+async fn in_force(asked: &PageRequest, runs_on: Option<&str>) -> Result<Option<Commit>, Error> {
     let head = asked.head().await?;
     let in_force = head.and_then(|head| head.in_force).map(|commit| commit.id);
     Ok(in_force.filter(|id| runs_on != Some(id)).map(Commit::from))
 }
 
 /// Shows the page of a node.
-pub async fn show(asked: Asked, node: web::Path<String>) -> HttpResponse {
+pub async fn show(asked: PageRequest, node: web::Path<String>) -> HttpResponse {
     let view = view(&asked, &node).await;
     asked.answer(view).await
 }

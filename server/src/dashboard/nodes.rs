@@ -11,35 +11,35 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::asked::Asked;
 use super::badge::{self, Badge};
-use super::filter::{Did, Filter, Sort, Within};
+use super::filter::{Did, Filter, NodeOrder, Period};
 use super::page::{Error, Tab, View};
+use super::page_request::PageRequest;
 use super::text::{self, Commit, Shown, When};
-use crate::fleet::{self, Look, Member};
-use crate::store::fleet::LastRun;
+use crate::fleet::{self, FleetQuery, Member};
+use crate::store::fleet::LastRunRow;
 use crate::store::node::NodeId;
 
 /// The most nodes on a page.
 const PAGE: usize = 40;
 
 /// The room for a reason in a line; it is complete on the node's page.
-const REASON: usize = 300;
+const MAX_REASON: usize = 300;
 
 /// The room in a line for the commit that a node reported to run on.
-const COMMIT: usize = 40;
+const MAX_COMMIT: usize = 40;
 
 /// The most names to offer as choices; if there are more, the name must be typed.
-const CHOICES: usize = 60;
+const MAX_CHOICES: usize = 60;
 
 /// The longest text in a filter, in bytes.
-const ASKED: usize = 256;
+const MAX_QUERY: usize = 256;
 
 /// All nodes that the caller sees.
 ///
 /// # Errors
 /// Returns an error if the store fails.
-pub async fn members(asked: &Asked) -> Result<Arc<Vec<Member>>, Error> {
+pub async fn members(asked: &PageRequest) -> Result<Arc<Vec<Member>>, Error> {
     asked.state.census.members(&asked.user.scope).await
 }
 
@@ -47,10 +47,10 @@ pub async fn members(asked: &Asked) -> Result<Arc<Vec<Member>>, Error> {
 ///
 /// # Errors
 /// Returns an error if there is none, or if the store fails.
-pub async fn member(asked: &Asked, node: NodeId) -> Result<Member, Error> {
+pub async fn member(asked: &PageRequest, node: NodeId) -> Result<Member, Error> {
     let (state, scope) = (&asked.state, asked.user.scope.clone());
-    let look = Look { scope, only: Some(node), now: asked.now, interval: state.interval };
-    fleet::members(&state.store, &*state.estate, look).await?.pop().ok_or(Error::NotFound)
+    let look = FleetQuery { scope, only: Some(node), now: asked.now, interval: state.interval };
+    fleet::members(&state.store, &*state.server_view, look).await?.pop().ok_or(Error::NotFound)
 }
 
 /// A node in the list.
@@ -93,14 +93,14 @@ impl NodeLine {
         Self {
             node: member.certname.to_string(),
             state: member.state(),
-            reason: Shown::from(member.judgement.reason.as_str()).short(REASON),
-            reseller: member.place.reseller.to_string(),
-            customer: member.place.customer.to_string(),
+            reason: Shown::from(member.judgement.reason.as_str()).short(MAX_REASON),
+            reseller: member.tenancy.reseller.to_string(),
+            customer: member.tenancy.customer.to_string(),
             role: function.map(|function| function.role.clone()),
             stage: function.map(|function| function.stage.clone()),
             seen: member.seen().map(|at| When::seen(at, now)),
             commit: member.runs_on().map(Commit::from),
-            unknown_commit: member.unknown_commit().map(|commit| Shown::from(commit).short(COMMIT)),
+            unknown_commit: member.unknown_commit().map(|commit| Shown::from(commit).short(MAX_COMMIT)),
             certificate: member.certificate_until().map(|at| When::seen(at, now)),
             run: member.last().and_then(|run| run.run.clone()),
             last: member.last().map(last_words),
@@ -114,7 +114,7 @@ impl NodeLine {
     }
 }
 
-fn last_words(run: &LastRun) -> String {
+fn last_words(run: &LastRunRow) -> String {
     let counts = &run.counts;
     let on_purpose = counts.changed.saturating_sub(counts.corrective);
     let parts = [
@@ -181,7 +181,7 @@ impl Nodes {
         self.first + self.nodes.len().saturating_sub(1)
     }
 
-    fn by(&self, sort: Sort) -> String {
+    fn by(&self, sort: NodeOrder) -> String {
         self.filter.sorted(sort).address()
     }
 
@@ -206,7 +206,7 @@ impl Nodes {
         wanted.clone().unwrap_or_default().into()
     }
 
-    fn sorts_by(&self, sort: Sort) -> bool {
+    fn sorts_by(&self, sort: NodeOrder) -> bool {
         self.filter.sort == sort
     }
 }
@@ -215,18 +215,19 @@ impl Nodes {
 ///
 /// # Errors
 /// Returns an error if the store fails.
-pub async fn view(asked: &Asked, filter: Filter) -> Result<Nodes, Error> {
+pub async fn view(asked: &PageRequest, filter: Filter) -> Result<Nodes, Error> {
     let (members, asked) = (members(asked).await?, asked.clone());
     let state = asked.state.clone();
     state.apart(move || of(&members, filter, &asked)).await
 }
 
-fn of(members: &[Member], filter: Filter, asked: &Asked) -> Nodes {
-    let resellers = choices(members.iter().map(|member| member.place.reseller.as_str()));
+fn of(members: &[Member], filter: Filter, asked: &PageRequest) -> Nodes {
+    let resellers = choices(members.iter().map(|member| member.tenancy.reseller.as_str()));
     let of_reseller = |member: &&Member| {
-        filter.reseller.as_deref().is_none_or(|reseller| reseller == member.place.reseller.as_str())
+        filter.reseller.as_deref().is_none_or(|reseller| reseller == member.tenancy.reseller.as_str())
     };
-    let customers = choices(members.iter().filter(of_reseller).map(|member| member.place.customer.as_str()));
+    let customers =
+        choices(members.iter().filter(of_reseller).map(|member| member.tenancy.customer.as_str()));
     let roles = choices(members.iter().filter_map(Member::role));
     let mut fit: Vec<&Member> = members.iter().filter(|member| filter.takes(member, asked.now)).collect();
     arrange(&mut fit, filter.sort);
@@ -252,25 +253,27 @@ fn of(members: &[Member], filter: Filter, asked: &Asked) -> Nodes {
 /// The different names; `None` if there are too many.
 fn choices<'a>(names: impl Iterator<Item = &'a str>) -> Option<Vec<Shown>> {
     let all: BTreeSet<_> = names.collect();
-    (all.len() <= CHOICES).then(|| all.into_iter().map(Shown::from).collect())
+    (all.len() <= MAX_CHOICES).then(|| all.into_iter().map(Shown::from).collect())
 }
 
 /// Sorts nodes that are sorted by name; the sort is stable.
-fn arrange(members: &mut [&Member], sort: Sort) {
+fn arrange(members: &mut [&Member], sort: NodeOrder) {
     match sort {
-        Sort::Name => {}
-        Sort::State => members.sort_by_key(|member| member.state()),
-        Sort::Customer => members.sort_by(|a, b| a.place.cmp(&b.place)),
-        Sort::Silence => members.sort_by_key(|member| (member.seen().is_none(), member.seen())),
-        Sort::Certificate => members.sort_by_key(|member| Reverse(member.certificate_until().map(Reverse))),
+        NodeOrder::Name => {}
+        NodeOrder::State => members.sort_by_key(|member| member.state()),
+        NodeOrder::Customer => members.sort_by(|a, b| a.tenancy.cmp(&b.tenancy)),
+        NodeOrder::Silence => members.sort_by_key(|member| (member.seen().is_none(), member.seen())),
+        NodeOrder::Certificate => {
+            members.sort_by_key(|member| Reverse(member.certificate_until().map(Reverse)));
+        }
     }
 }
 
 /// Shows a page of the list.
-pub async fn show(asked: Asked, filter: Result<web::Query<Filter>, actix_web::Error>) -> HttpResponse {
+pub async fn show(asked: PageRequest, filter: Result<web::Query<Filter>, actix_web::Error>) -> HttpResponse {
     let view = match filter {
-        Ok(filter) if filter.longest() <= ASKED => view(&asked, filter.into_inner()).await,
-        Ok(_) => Err(Error::Wrong(format!("a filter of a list has at most {ASKED} bytes"))),
+        Ok(filter) if filter.longest() <= MAX_QUERY => view(&asked, filter.into_inner()).await,
+        Ok(_) => Err(Error::Wrong(format!("a filter of a list has at most {MAX_QUERY} bytes"))),
         Err(error) => Err(Error::not_understood(&error)),
     };
     asked.answer(view).await

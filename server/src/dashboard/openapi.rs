@@ -4,11 +4,11 @@ use actix_web::HttpResponse;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use super::asked::Asked;
-use super::{audit, commits, filter, node, nodes, overview, part, report};
+use super::page_request::PageRequest;
+use super::{audit, commits, filter, node, nodes, overview, report, report_query};
 
 /// Shows the description.
-pub async fn show(_asked: Asked) -> HttpResponse {
+pub async fn show(_asked: PageRequest) -> HttpResponse {
     HttpResponse::Ok().json(describe())
 }
 
@@ -31,9 +31,9 @@ pub fn describe() -> Value {
         }})
     };
     let filter = schemas.root_schema_for::<filter::Filter>().to_value();
-    let part = schemas.root_schema_for::<part::Part>().to_value();
-    let which = schemas.root_schema_for::<commits::Which>().to_value();
-    let of_audit = schemas.root_schema_for::<audit::Which>().to_value();
+    let part = schemas.root_schema_for::<report_query::ReportQuery>().to_value();
+    let which = schemas.root_schema_for::<commits::CommitsQuery>().to_value();
+    let of_audit = schemas.root_schema_for::<audit::AuditQuery>().to_value();
     let run = || vec![in_path("report")].into_iter().chain(queries(&part));
     let (of_run, of_node) = (run().collect(), std::iter::once(in_path("node")).chain(run()).collect());
     let paths = json!({
@@ -41,11 +41,11 @@ pub fn describe() -> Value {
             get("The overview", vec![], schemas.subschema_for::<overview::Overview>().to_value()),
         "/api/v1/nodes": get("Nodes", queries(&filter), schemas.subschema_for::<nodes::Nodes>().to_value()),
         "/api/v1/nodes/{node}":
-            get("A node", vec![in_path("node")], schemas.subschema_for::<node::Node>().to_value()),
+            get("A node", vec![in_path("node")], schemas.subschema_for::<node::NodePage>().to_value()),
         "/api/v1/nodes/{node}/reports/{report}":
-            get("A run of a node", of_node, schemas.subschema_for::<report::Report>().to_value()),
+            get("A run of a node", of_node, schemas.subschema_for::<report::ReportPage>().to_value()),
         "/api/v1/reports/{report}":
-            get("A run", of_run, schemas.subschema_for::<report::Report>().to_value()),
+            get("A run", of_run, schemas.subschema_for::<report::ReportPage>().to_value()),
         "/api/v1/commits": get("Commits", queries(&which), schemas.subschema_for::<commits::Commits>().to_value()),
         "/api/v1/audit": get("The audit log", queries(&of_audit), schemas.subschema_for::<audit::Audit>().to_value()),
         "/api/v1/commits/{commit}":

@@ -7,22 +7,22 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::asked::Asked;
 use super::badge::{self, Badge};
-use super::diagnostics::Fault;
-use super::filter::{Did, Filter, Sort, Within};
+use super::diagnostics::DiagnosticView;
+use super::filter::{Did, Filter, NodeOrder, Period};
 use super::nodes::{self, NodeLine};
 use super::page::{Error, Tab, View};
+use super::page_request::PageRequest;
 use super::text::{self, Commit, Shown, When};
+use crate::control::RepositoryFailure;
 use crate::fleet::Member;
-use crate::live::Unreadable;
-use crate::store::commit::{CommitRow, Head};
+use crate::store::commit::{CommitRow, EnvironmentHead};
 
 /// The most nodes that need attention to name here.
-const NAMED: usize = 8;
+const MAX_NAMED: usize = 8;
 
 /// The room for a commit's subject.
-const SUBJECT: usize = 300;
+const MAX_SUBJECT: usize = 300;
 
 /// A number, and the address of the list that it counts.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -87,7 +87,7 @@ pub struct CommitLine {
 
 impl CommitLine {
     /// Makes a line from a commit, as the caller may see it.
-    pub fn of(commit: &CommitRow, asked: &Asked) -> Self {
+    pub fn of(commit: &CommitRow, asked: &PageRequest) -> Self {
         let open = |text: &Option<String>, most| {
             let text = text.as_deref().filter(|_| asked.sees_everything());
             text.map(|text| Shown::from(text).short(most))
@@ -95,7 +95,7 @@ impl CommitLine {
         Self {
             id: commit.id.as_str().into(),
             author: open(&commit.author, 100),
-            subject: open(&commit.subject, SUBJECT),
+            subject: open(&commit.subject, MAX_SUBJECT),
             seen: When::seen(commit.seen_at, asked.now),
         }
     }
@@ -107,16 +107,16 @@ pub struct BrokenCommit {
     /// The commit.
     pub commit: CommitLine,
     /// The errors.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<DiagnosticView>,
     /// The number of errors that are left out.
     pub more: usize,
 }
 
 impl BrokenCommit {
     /// Makes it from a broken commit, as the caller may see it.
-    pub fn of(commit: &CommitRow, asked: &Asked) -> Self {
+    pub fn of(commit: &CommitRow, asked: &PageRequest) -> Self {
         let diagnostics = if asked.sees_everything() { commit.diagnostics.as_slice() } else { &[] };
-        let faults = Fault::all(diagnostics, &commit.id, asked);
+        let faults = DiagnosticView::all(diagnostics, &commit.id, asked);
         Self { commit: CommitLine::of(commit, asked), more: diagnostics.len() - faults.len(), faults }
     }
 }
@@ -145,7 +145,8 @@ pub struct Frozen {
 
 /// A node and a time.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Edge {
+#[schemars(rename = "Edge")]
+pub struct NodeTime {
     /// The node.
     pub node: String,
     /// The time.
@@ -178,9 +179,9 @@ pub struct Overview {
     /// The state of the environment.
     pub environments: Vec<Environment>,
     /// The node without contact for the longest time, among those that were ever heard from.
-    pub silence: Option<Edge>,
+    pub silence: Option<NodeTime>,
     /// The node whose certificate ends first.
-    pub certificate: Option<Edge>,
+    pub certificate: Option<NodeTime>,
 }
 
 impl View for Overview {
@@ -225,29 +226,29 @@ impl Overview {
 ///
 /// # Errors
 /// Returns an error if the store fails.
-pub async fn view(asked: &Asked) -> Result<Overview, Error> {
+pub async fn view(asked: &PageRequest) -> Result<Overview, Error> {
     let (members, head) = (nodes::members(asked).await?, asked.head().await?);
     let asked = asked.clone();
     let state = asked.state.clone();
     state.apart(move || of(&members, head.as_ref(), &asked)).await
 }
 
-fn of(members: &[Member], head: Option<&Head>, asked: &Asked) -> Overview {
+fn of(members: &[Member], head: Option<&EnvironmentHead>, asked: &PageRequest) -> Overview {
     let tally = |filter: Filter| Tally {
         count: members.iter().filter(|member| filter.takes(member, asked.now)).count(),
         href: filter.address(),
     };
     let activity = [Did::Drifted, Did::Changed, Did::Failed].map(|did| Activity {
         did,
-        hour: tally(Filter::that_did(did, Within::Hour)),
-        day: tally(Filter::that_did(did, Within::Day)),
+        hour: tally(Filter::that_did(did, Period::Hour)),
+        day: tally(Filter::that_did(did, Period::Day)),
     });
     Overview {
         nodes: members.len(),
-        frozen: asked.state.estate.unreadable().map(|unreadable| frozen(unreadable, asked)),
+        frozen: asked.state.server_view.unreadable().map(|unreadable| frozen(unreadable, asked)),
         attention: attention(members, asked),
         wanting: Tally {
-            href: Filter { sort: Sort::State, ..Filter::of_states(wanting()) }.address(),
+            href: Filter { sort: NodeOrder::State, ..Filter::of_states(wanting()) }.address(),
             ..tally(Filter::of_states(wanting()))
         },
         states: State::ALL.map(|state| StateTally { state, tally: tally(Filter::of_states([state])) }).into(),
@@ -255,8 +256,8 @@ fn of(members: &[Member], head: Option<&Head>, asked: &Asked) -> Overview {
         of: (!asked.sees_everything()).then(|| asked.user.scope.to_string()),
         activity: activity.into(),
         environments: head.into_iter().map(|head| environment(head, asked, &tally)).collect(),
-        silence: first(members, Member::seen, Sort::Silence, asked),
-        certificate: first(members, Member::certificate_until, Sort::Certificate, asked),
+        silence: first(members, Member::seen, NodeOrder::Silence, asked),
+        certificate: first(members, Member::certificate_until, NodeOrder::Certificate, asked),
     }
 }
 
@@ -265,38 +266,38 @@ fn wanting() -> impl Iterator<Item = State> {
 }
 
 /// The nodes that need attention, worst first, up to the number that are named.
-fn attention(members: &[Member], asked: &Asked) -> Vec<NodeLine> {
+fn attention(members: &[Member], asked: &PageRequest) -> Vec<NodeLine> {
     let mut wanting: Vec<&Member> =
         members.iter().filter(|member| member.state().wants_attention()).collect();
     wanting.sort_by_key(|member| member.state());
-    wanting.into_iter().take(NAMED).map(|member| NodeLine::of(member, asked.now)).collect()
+    wanting.into_iter().take(MAX_NAMED).map(|member| NodeLine::of(member, asked.now)).collect()
 }
 
 /// The enrolled node for which a time comes first.
 fn first(
     members: &[Member],
     of: impl Fn(&Member) -> Option<Timestamp>,
-    sort: Sort,
-    asked: &Asked,
-) -> Option<Edge> {
+    sort: NodeOrder,
+    asked: &PageRequest,
+) -> Option<NodeTime> {
     let in_service = members.iter().filter(|member| member.is_in_service());
     let (at, member) =
         in_service.filter_map(|member| Some((of(member)?, member))).min_by_key(|(at, _)| *at)?;
-    Some(Edge {
+    Some(NodeTime {
         node: member.certname.to_string(),
         at: When::seen(at, asked.now),
         href: Filter { sort, ..Filter::default() }.address(),
     })
 }
 
-fn frozen(unreadable: Unreadable, asked: &Asked) -> Frozen {
+fn frozen(unreadable: RepositoryFailure, asked: &PageRequest) -> Frozen {
     Frozen {
         since: When::seen(unreadable.since, asked.now),
         why: asked.sees_everything().then(|| Shown::from(unreadable.why).short(2_000)),
     }
 }
 
-fn environment(head: &Head, asked: &Asked, tally: &impl Fn(Filter) -> Tally) -> Environment {
+fn environment(head: &EnvironmentHead, asked: &PageRequest, tally: &impl Fn(Filter) -> Tally) -> Environment {
     let running = |commit: &CommitRow| tally(Filter { commit: Some(commit.id.clone()), ..Filter::default() });
     Environment {
         name: head.environment.as_str().into(),
@@ -307,7 +308,7 @@ fn environment(head: &Head, asked: &Asked, tally: &impl Fn(Filter) -> Tally) -> 
 }
 
 /// Shows the overview.
-pub async fn show(asked: Asked) -> HttpResponse {
+pub async fn show(asked: PageRequest) -> HttpResponse {
     let view = view(&asked).await;
     asked.answer(view).await
 }

@@ -56,12 +56,12 @@ fn words(seconds: u64) -> String {
 
 /// HTML for people, JSON for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum PageFormat {
     Html,
     Json,
 }
 
-impl Format {
+impl PageFormat {
     /// The format of a request: JSON for everything below `/api`, and for other pages if the request asks for it.
     pub fn of(request: &HttpRequest) -> Self {
         let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
@@ -203,17 +203,17 @@ impl Error {
 /// An error, with the format in which it is answered.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
-pub struct Problem {
+pub struct FormattedError {
     pub error: Error,
     /// The format of the answer.
-    pub format: Format,
+    pub format: PageFormat,
     /// The requested page, to return to after logging in.
     pub wanted: String,
     /// The user who is logged in, if there is one.
     pub user: Option<Box<UserRow>>,
 }
 
-impl ResponseError for Problem {
+impl ResponseError for FormattedError {
     fn status_code(&self) -> StatusCode {
         self.error.status()
     }
@@ -227,14 +227,14 @@ impl ResponseError for Problem {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
         match (&self.error, self.format) {
-            (Error::LoggedOut, Format::Html) => {
+            (Error::LoggedOut, PageFormat::Html) => {
                 let to = format!("/login?to={}", text::in_query(&self.wanted));
                 HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish()
             }
-            (error, Format::Json) => {
+            (error, PageFormat::Json) => {
                 response.json(serde_json::json!({ "error": error.to_string(), "request": request::id() }))
             }
-            (error, Format::Html) => {
+            (error, PageFormat::Html) => {
                 let page = Apology {
                     status: error.status().as_u16(),
                     heading: error.heading(),
@@ -294,33 +294,33 @@ const NOT_READY: Option<&str> = Some(
 /// The answer to a form that does not have the fields of this server's pages.
 pub fn form_not_understood(_: UrlencodedError, request: &HttpRequest) -> actix_web::Error {
     let error = Error::Wrong("this form lacks a field, or is larger than any form of this server".to_owned());
-    Problem { error, format: Format::of(request), wanted: String::new(), user: None }.into()
+    FormattedError { error, format: PageFormat::of(request), wanted: String::new(), user: None }.into()
 }
 
 /// The answer for every address that does not exist.
 pub async fn nothing_here(request: HttpRequest) -> HttpResponse {
-    let (format, wanted) = (Format::of(&request), String::new());
-    Problem { error: Error::NotFound, format, wanted, user: None }.error_response()
+    let (format, wanted) = (PageFormat::of(&request), String::new());
+    FormattedError { error: Error::NotFound, format, wanted, user: None }.error_response()
 }
 
 /// Renders a view in a format.
-pub fn draw(view: &impl View, format: Format, user: &UserRow) -> String {
+pub fn draw(view: &impl View, format: PageFormat, user: &UserRow) -> String {
     match format {
         // Views consist of texts and numbers, and all keys are texts, so this cannot fail. They are also read with
         // `curl` on terminals, and contain texts from nodes.
-        Format::Json => match serde_json::to_string(view) {
+        PageFormat::Json => match serde_json::to_string(view) {
             Ok(text) => harmless::json(&text).into_owned(),
             Err(error) => error.to_string(),
         },
-        Format::Html => framed(view, &view.title(), view.tab(), Some(user)),
+        PageFormat::Html => framed(view, &view.title(), view.tab(), Some(user)),
     }
 }
 
 /// Makes an answer from what was rendered.
-pub fn of_format(format: Format, text: String) -> HttpResponse {
+pub fn of_format(format: PageFormat, text: String) -> HttpResponse {
     match format {
-        Format::Json => HttpResponse::Ok().content_type("application/json").body(text),
-        Format::Html => html(text),
+        PageFormat::Json => HttpResponse::Ok().content_type("application/json").body(text),
+        PageFormat::Html => html(text),
     }
 }
 
@@ -331,7 +331,7 @@ pub fn html(page: String) -> HttpResponse {
 
 #[derive(Template)]
 #[template(path = "frame.html")]
-struct Frame<'a> {
+struct PageFrame<'a> {
     title: &'a str,
     tab: Tab,
     user: Option<&'a UserRow>,
@@ -343,7 +343,7 @@ struct Frame<'a> {
 pub fn framed(content: &impl Template, title: &str, tab: Tab, user: Option<&UserRow>) -> String {
     let drawn = content
         .render()
-        .and_then(|body| Frame { title, tab, user, version: assets::version(), body: &body }.render());
+        .and_then(|body| PageFrame { title, tab, user, version: assets::version(), body: &body }.render());
     // Templates fail only if a `Display` does, and none of ours does.
     drawn.unwrap_or_else(|error| error.to_string())
 }
@@ -366,11 +366,16 @@ mod tests {
         ] {
             assert!(error.to_string().ends_with(words), "{error}");
             let answer =
-                Problem { error, format: Format::Html, wanted: String::new(), user: None }.error_response();
+                FormattedError { error, format: PageFormat::Html, wanted: String::new(), user: None }
+                    .error_response();
             assert_eq!(answer.headers().get(header::RETRY_AFTER).unwrap(), seconds);
         }
-        let gone =
-            Problem { error: Error::NotFound, format: Format::Html, wanted: String::new(), user: None };
+        let gone = FormattedError {
+            error: Error::NotFound,
+            format: PageFormat::Html,
+            wanted: String::new(),
+            user: None,
+        };
         assert!(gone.error_response().headers().get(header::RETRY_AFTER).is_none());
     }
 }

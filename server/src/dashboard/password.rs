@@ -11,10 +11,10 @@ use zeroize::Zeroizing;
 use super::page::Error;
 
 /// The fewest characters of a password.
-pub const SHORTEST: usize = 12;
+pub const MIN_LENGTH: usize = 12;
 
 /// The most bytes of a password; more would only be work.
-pub const LONGEST: usize = 256;
+pub const MAX_LENGTH: usize = 256;
 
 /// The length of a hash, in bytes.
 const LENGTH: usize = Params::DEFAULT_OUTPUT_LEN;
@@ -28,7 +28,7 @@ static NOBODYS: LazyLock<Option<String>> = LazyLock::new(|| {
 
 /// Who has a password hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asker {
+pub enum VisitorKind {
     /// A user who logged in before, from the same network.
     Known,
     /// Everyone else. However many there are, known users do not wait behind them.
@@ -37,7 +37,7 @@ pub enum Asker {
 
 /// The most strangers who wait, which is a few seconds of work. The others are refused at once instead of waiting
 /// behind a flood of guesses.
-const STRANGERS_WAITING: usize = 64;
+const MAX_STRANGERS_WAITING: usize = 64;
 
 /// Hashes passwords, one at a time for each kind of asker, in memory that is reused: memory that a thousand threads
 /// allocate once each would stay with the process.
@@ -50,21 +50,21 @@ pub struct Hashing {
 
 impl Default for Hashing {
     fn default() -> Self {
-        let waiting = Arc::new(Semaphore::new(STRANGERS_WAITING));
+        let waiting = Arc::new(Semaphore::new(MAX_STRANGERS_WAITING));
         Self { known: Arc::default(), strangers: Arc::default(), waiting }
     }
 }
 
 /// A place among those whose password is to be checked.
 #[derive(Debug)]
-pub struct Waiting {
-    asker: Asker,
+pub struct QueuePlace {
+    asker: VisitorKind,
     _one_of_few: Option<OwnedSemaphorePermit>,
 }
 
-impl Waiting {
+impl QueuePlace {
     /// The place of a known user, who waits only for other known users.
-    pub const KNOWN: Self = Self { asker: Asker::Known, _one_of_few: None };
+    pub const KNOWN: Self = Self { asker: VisitorKind::Known, _one_of_few: None };
 }
 
 /// The memory for hashing, as large as the parameters of a hash require.
@@ -75,18 +75,18 @@ impl Hashing {
     ///
     /// # Errors
     /// Returns an error if too many strangers wait already.
-    pub fn place(&self, asker: Asker) -> Result<Waiting, Error> {
+    pub fn place(&self, asker: VisitorKind) -> Result<QueuePlace, Error> {
         let one_of_few = match asker {
-            Asker::Known => None,
-            Asker::Stranger => Some(self.waiting.clone().try_acquire_owned().map_err(|_| Error::Busy)?),
+            VisitorKind::Known => None,
+            VisitorKind::Stranger => Some(self.waiting.clone().try_acquire_owned().map_err(|_| Error::Busy)?),
         };
-        Ok(Waiting { asker, _one_of_few: one_of_few })
+        Ok(QueuePlace { asker, _one_of_few: one_of_few })
     }
 
-    async fn turn(&self, asker: Asker) -> OwnedMutexGuard<Memory> {
+    async fn turn(&self, asker: VisitorKind) -> OwnedMutexGuard<Memory> {
         let memory = match asker {
-            Asker::Known => &self.known,
-            Asker::Stranger => &self.strangers,
+            VisitorKind::Known => &self.known,
+            VisitorKind::Stranger => &self.strangers,
         };
         memory.clone().lock_owned().await
     }
@@ -96,7 +96,7 @@ impl Hashing {
     /// # Errors
     /// Returns an error if the system has no random bytes.
     pub async fn hash(&self, password: Zeroizing<String>) -> Result<String, Error> {
-        let mut memory = self.turn(Asker::Known).await;
+        let mut memory = self.turn(VisitorKind::Known).await;
         web::block(move || hash_now(password.as_bytes(), &mut memory)).await.map_err(|_| Error::Unforeseen)?
     }
 
@@ -106,7 +106,7 @@ impl Hashing {
     /// Returns an error if the work could not be done.
     pub async fn fits(
         &self,
-        place: Waiting,
+        place: QueuePlace,
         password: Zeroizing<String>,
         hash: Option<String>,
     ) -> Result<bool, Error> {
@@ -192,18 +192,20 @@ mod tests {
     #[actix_web::test]
     async fn known_users_never_wait_behind_strangers_and_few_of_those_wait() {
         let hashing = Hashing::default();
-        let turn = hashing.turn(Asker::Stranger).await;
-        let strangers: Vec<_> = (0..STRANGERS_WAITING + 9).map(|_| hashing.place(Asker::Stranger)).collect();
+        let turn = hashing.turn(VisitorKind::Stranger).await;
+        let strangers: Vec<_> =
+            (0..MAX_STRANGERS_WAITING + 9).map(|_| hashing.place(VisitorKind::Stranger)).collect();
         assert_eq!(strangers.iter().filter(|place| matches!(place, Err(Error::Busy))).count(), 9);
         let known = async {
             let hash = hashing.hash("a new password".to_owned().into()).await.unwrap();
-            let place = hashing.place(Asker::Known).unwrap();
+            let place = hashing.place(VisitorKind::Known).unwrap();
             hashing.fits(place, "a new password".to_owned().into(), Some(hash)).await
         };
         let patience = std::time::Duration::from_secs(60);
         assert!(tokio::time::timeout(patience, known).await.expect("it waits behind strangers").unwrap());
         drop((strangers, turn));
-        let stranger = hashing.fits(hashing.place(Asker::Stranger).unwrap(), String::new().into(), None);
+        let stranger =
+            hashing.fits(hashing.place(VisitorKind::Stranger).unwrap(), String::new().into(), None);
         assert!(!tokio::time::timeout(patience, stranger).await.expect("there is room again").unwrap());
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::estate::Estate;
+use super::server_view::ServerView;
 use crate::clock::Clock;
 use crate::store::Store;
 
@@ -17,21 +17,21 @@ const FRESH: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The result of a check; an error for the operator.
-type Outcome = Result<(), String>;
+type ReadinessResult = Result<(), String>;
 
 /// The last check.
 pub struct Readiness {
     store: Store,
-    estate: Arc<dyn Estate>,
+    server_view: Arc<dyn ServerView>,
     /// The clock, if anything is known about the time.
     clock: Option<Clock>,
-    last: tokio::sync::Mutex<Option<(Instant, Outcome)>>,
+    last: tokio::sync::Mutex<Option<(Instant, ReadinessResult)>>,
 }
 
 impl Readiness {
     /// For a server with this store; the handle must not be that of pages.
-    pub fn of(store: Store, estate: Arc<dyn Estate>) -> Self {
-        Self { store, estate, clock: None, last: tokio::sync::Mutex::default() }
+    pub fn of(store: Store, server_view: Arc<dyn ServerView>) -> Self {
+        Self { store, server_view, clock: None, last: tokio::sync::Mutex::default() }
     }
 
     /// Sets the clock, for a server whose certificates can be valid only at certain times.
@@ -43,8 +43,8 @@ impl Readiness {
     ///
     /// # Errors
     /// Returns the reason for the operator.
-    pub async fn look(&self) -> Outcome {
-        if !self.estate.has_commit() {
+    pub async fn look(&self) -> ReadinessResult {
+        if !self.server_view.has_commit() {
             return Err("no good commit is in force: nodes get no catalog until there is one".into());
         }
         if let Some(doubt) = self.clock.and_then(|clock| clock.doubt(Timestamp::now())) {
@@ -62,7 +62,7 @@ impl Readiness {
     }
 
     /// Checks the store: a server that can read but not write cannot enrol nodes or store reports.
-    async fn try_store(&self) -> Outcome {
+    async fn try_store(&self) -> ReadinessResult {
         let tried = async {
             self.store.check_reading().await?;
             self.store.check_writing().await

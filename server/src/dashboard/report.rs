@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::report::{Cause, Counts, Event, Mode, Report as Body, Source, Status as EventStatus};
+use holdfast_catalog::report::{Cause, Counts, Event, Mode, Report, Source, Status as EventStatus};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::asked::Asked;
 use super::page::{Error, Tab, View};
-use super::part::{Only, Part};
+use super::page_request::PageRequest;
+use super::report_query::{EventFilter, ReportQuery};
 use super::size;
 use super::text::{self, Commit, Shown, When};
 use crate::request;
@@ -22,38 +22,40 @@ use crate::store::report::ReportRow;
 
 mod change; // one event
 
-use change::{Change, REASON};
+use change::{EventLine, MAX_REASON};
 
 /// The most events on a page.
 const PAGE: usize = 50;
 
 /// The room for the events of a page; an event that takes more in the API is alone on its page.
-const BUDGET: usize = 60_000;
+const MAX_BYTES: usize = 60_000;
 
 /// The longest commit that is shown of those that this server does not know, in characters.
 const MAX_UNKNOWN: usize = 80;
 
 /// The most phases and types to include, the longest ones.
-const TIMES: usize = 32;
+const MAX_TIMES: usize = 32;
 
-/// The most phases and types to show on the page, the longest ones; the API has [`TIMES`] of each.
-const SHOWN_TIMES: usize = 8;
+/// The most phases and types to show on the page, the longest ones; the API has [`MAX_TIMES`] of each.
+const MAX_SHOWN_TIMES: usize = 8;
 
 /// Events with the same outcome.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Group {
+#[schemars(rename = "Group")]
+pub struct EventGroup {
     /// The name of the outcome.
     pub title: &'static str,
     /// The number of such events.
     pub count: usize,
     /// Those on this page.
-    pub changes: Vec<Change>,
+    pub changes: Vec<EventLine>,
 }
 
 /// The page of a run.
 #[derive(Debug, Serialize, JsonSchema, Template)]
 #[template(path = "report.html")]
-pub struct Report {
+#[schemars(rename = "Report")]
+pub struct ReportPage {
     /// The node.
     pub node: String,
     /// The agent's id of the run.
@@ -89,23 +91,23 @@ pub struct Report {
     /// The number of types that are left out; none of them took longer than those included.
     pub more_types: usize,
     /// The part of the report that was asked for.
-    pub part: Part,
+    pub part: ReportQuery,
     /// The number of events in that part.
     pub count: usize,
     /// The number of the first event on this page, counted from 1.
     pub first: usize,
     /// The events on this page, failures first.
-    pub groups: Vec<Group>,
+    pub groups: Vec<EventGroup>,
     /// The address of the previous page.
     pub previous: Option<String>,
     /// The address of the next page.
     pub next: Option<String>,
     /// The number of events of each kind.
     #[serde(skip)]
-    tallies: Vec<(Only, usize)>,
+    tallies: Vec<(EventFilter, usize)>,
 }
 
-impl View for Report {
+impl View for ReportPage {
     fn title(&self) -> String {
         format!("Run of {}", self.node)
     }
@@ -114,7 +116,7 @@ impl View for Report {
     }
 }
 
-impl Report {
+impl ReportPage {
     fn took(&self) -> String {
         text::duration(self.duration_ms)
     }
@@ -153,13 +155,13 @@ impl Report {
         self.first + self.groups.iter().map(|group| group.changes.len()).sum::<usize>().saturating_sub(1)
     }
 
-    fn is_only(&self, only: &Only) -> bool {
+    fn is_only(&self, only: &EventFilter) -> bool {
         self.part.only == Some(*only)
     }
 
     /// The address of all events, or of those of one kind.
-    fn address(&self, only: Option<&Only>) -> String {
-        Part { only: only.copied(), ..Part::default() }.address(&self.node, &self.run)
+    fn address(&self, only: Option<&EventFilter>) -> String {
+        ReportQuery { only: only.copied(), ..ReportQuery::default() }.address(&self.node, &self.run)
     }
 
     /// The longest phases or types first; only few are shown, since the others are small.
@@ -169,13 +171,13 @@ impl Report {
         let line = |(name, millis): (&String, &u64)| {
             (name.as_str().into(), text::duration(i64::try_from(*millis).unwrap_or(i64::MAX)))
         };
-        all.into_iter().take(SHOWN_TIMES).map(line).collect()
+        all.into_iter().take(MAX_SHOWN_TIMES).map(line).collect()
     }
 
     /// The number of phases or types that are not shown, and the longest time that one of them may have taken: that of
     /// the last one shown.
     fn quicker(of: &BTreeMap<String, u64>, left_out: &usize) -> Option<(usize, String)> {
-        let more = left_out + of.len().saturating_sub(SHOWN_TIMES);
+        let more = left_out + of.len().saturating_sub(MAX_SHOWN_TIMES);
         let (_, most) = Self::slowest(of).pop().filter(|_| more > 0)?;
         Some((more, most))
     }
@@ -202,17 +204,17 @@ fn rank(event: &Event) -> (usize, bool) {
 }
 
 /// The events that are asked for, in the order of the pages.
-fn arranged(events: Vec<Event>, only: Option<Only>) -> Vec<Change> {
+fn arranged(events: Vec<Event>, only: Option<EventFilter>) -> Vec<EventLine> {
     let fits = |event: &Event| only.is_none_or(|only| only.takes(event.status, event.cause));
     let mut events: Vec<_> = events.into_iter().enumerate().filter(|(_, event)| fits(event)).collect();
     events.sort_by_key(|(_, event)| rank(event));
-    events.into_iter().map(Change::of).collect()
+    events.into_iter().map(EventLine::of).collect()
 }
 
-fn grouped(changes: Vec<Change>, counts: &BTreeMap<EventStatus, usize>) -> Vec<Group> {
+fn grouped(changes: Vec<EventLine>, counts: &BTreeMap<EventStatus, usize>) -> Vec<EventGroup> {
     let mut groups = GROUPS.map(|(status, title)| {
         let count = counts.get(&status).copied().unwrap_or_default();
-        (status, Group { title, count, changes: Vec::new() })
+        (status, EventGroup { title, count, changes: Vec::new() })
     });
     for change in changes {
         if let Some((_, group)) = groups.iter_mut().find(|(status, _)| *status == change.status) {
@@ -226,14 +228,14 @@ fn grouped(changes: Vec<Change>, counts: &BTreeMap<EventStatus, usize>) -> Vec<G
 fn longest(times: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     let mut all: Vec<_> = times.into_iter().collect();
     all.sort_by_key(|(_, millis)| std::cmp::Reverse(*millis));
-    all.into_iter().take(TIMES).map(|(name, millis)| (size::short(&name, 100), millis)).collect()
+    all.into_iter().take(MAX_TIMES).map(|(name, millis)| (size::short(&name, 100), millis)).collect()
 }
 
 /// A run as the caller sees it, by its id only. If several nodes have used the same id, the run of the first one.
 ///
 /// # Errors
 /// Returns an error if the run does not exist or the caller may not see it, or if the store fails.
-pub async fn view(asked: &Asked, run: &str, part: Part) -> Result<Report, Error> {
+pub async fn view(asked: &PageRequest, run: &str, part: ReportQuery) -> Result<ReportPage, Error> {
     let run = run.parse().map_err(|_| Error::NotFound)?;
     // The owner is checked first: what the caller may not see is not read, and takes no longer than what does not exist.
     for (id, owner) in asked.state.store.reports_of_run(run).await? {
@@ -250,7 +252,12 @@ pub async fn view(asked: &Asked, run: &str, part: Part) -> Result<Report, Error>
 ///
 /// # Errors
 /// As [`view`].
-pub async fn view_of(asked: &Asked, node: &str, run: &str, part: Part) -> Result<Report, Error> {
+pub async fn view_of(
+    asked: &PageRequest,
+    node: &str,
+    run: &str,
+    part: ReportQuery,
+) -> Result<ReportPage, Error> {
     let certname = Certname::parse(node).map_err(|_| Error::NotFound)?;
     let run = run.parse().map_err(|_| Error::NotFound)?;
     let node = asked.theirs(asked.state.store.node(certname).await?)?;
@@ -258,7 +265,7 @@ pub async fn view_of(asked: &Asked, node: &str, run: &str, part: Part) -> Result
     read(asked, id, node, part).await
 }
 
-async fn read(asked: &Asked, id: i64, node: NodeRow, part: Part) -> Result<Report, Error> {
+async fn read(asked: &PageRequest, id: i64, node: NodeRow, part: ReportQuery) -> Result<ReportPage, Error> {
     request::is_of_node(&node.certname);
     let _turn = asked.state.reading.turn(asked.user.id).await?;
     let (row, body) = asked.state.store.report(id).await?.ok_or(Error::NotFound)?;
@@ -266,21 +273,21 @@ async fn read(asked: &Asked, id: i64, node: NodeRow, part: Part) -> Result<Repor
     asked.state.apart(move || of(&node, row, body, part, now)).await
 }
 
-fn of(node: &NodeRow, row: ReportRow, body: Body, part: Part, now: Timestamp) -> Report {
-    let tallies = Only::ALL.map(|only| {
+fn of(node: &NodeRow, row: ReportRow, body: Report, part: ReportQuery, now: Timestamp) -> ReportPage {
+    let tallies = EventFilter::ALL.map(|only| {
         let fits = |event: &&Event| only.takes(event.status, event.cause);
         (only, body.events.iter().filter(fits).count())
     });
     let mut changes = arranged(body.events, part.only);
     let mut counts = BTreeMap::new();
     changes.iter().for_each(|change| *counts.entry(change.status).or_default() += 1);
-    let costs: Vec<_> = changes.iter().map(Change::cost).collect();
-    let pages = size::pages(&costs, PAGE, BUDGET);
+    let costs: Vec<_> = changes.iter().map(EventLine::cost).collect();
+    let pages = size::pages(&costs, PAGE, MAX_BYTES);
     let page = part.page_of(&pages, |event| changes.iter().position(|change| change.position == event));
     let range = pages.get(page - 1).cloned().unwrap_or_default();
     let node = node.certname.to_string();
     let address = |page| part.at(page).address(&node, &row.run);
-    Report {
+    ReportPage {
         run: row.run.clone(),
         received: When::seen(row.received_at, now),
         started: When::seen(row.started_at, now),
@@ -291,10 +298,10 @@ fn of(node: &NodeRow, row: ReportRow, body: Body, part: Part, now: Timestamp) ->
         unknown_commit: row.unknown_commit().map(|commit| Shown::from(commit).short(MAX_UNKNOWN)),
         environment: row.environment.map(Shown::from),
         agent: row.agent.into(),
-        error: row.error.map(|error| size::short(&error, REASON).into()),
+        error: row.error.map(|error| size::short(&error, MAX_REASON).into()),
         counts: row.counts,
-        more_phases: body.phases.len().saturating_sub(TIMES),
-        more_types: body.types.len().saturating_sub(TIMES),
+        more_phases: body.phases.len().saturating_sub(MAX_TIMES),
+        more_types: body.types.len().saturating_sub(MAX_TIMES),
         phases: longest(body.phases),
         types: longest(body.types),
         count: changes.len(),
@@ -310,9 +317,9 @@ fn of(node: &NodeRow, row: ReportRow, body: Body, part: Part, now: Timestamp) ->
 
 /// Shows the page of a run.
 pub async fn show(
-    asked: Asked,
+    asked: PageRequest,
     run: web::Path<String>,
-    part: Result<web::Query<Part>, actix_web::Error>,
+    part: Result<web::Query<ReportQuery>, actix_web::Error>,
 ) -> HttpResponse {
     let view = match part {
         Ok(part) => view(&asked, &run, part.into_inner()).await,
@@ -323,9 +330,9 @@ pub async fn show(
 
 /// Shows the page of a run of a node.
 pub async fn show_of(
-    asked: Asked,
+    asked: PageRequest,
     report: web::Path<(String, String)>,
-    part: Result<web::Query<Part>, actix_web::Error>,
+    part: Result<web::Query<ReportQuery>, actix_web::Error>,
 ) -> HttpResponse {
     let (node, run) = report.into_inner();
     let view = match part {

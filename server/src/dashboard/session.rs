@@ -14,14 +14,14 @@ use crate::store::session::TokenHash;
 pub const IDLE: SignedDuration = SignedDuration::from_hours(2);
 
 /// Every session ends after this time.
-pub const MOST: SignedDuration = SignedDuration::from_hours(12);
+pub const LIFETIME: SignedDuration = SignedDuration::from_hours(12);
 
 /// The name of the cookie, whose prefix binds it to this host and to encrypted connections.
 const COOKIE: &str = "__Host-holdfast";
 
 /// How a user logged in. It is part of the token, so nobody can change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CameBy {
+pub enum LoginMethod {
     /// With a link from an operator: the user may have forgotten the password.
     Link,
     Password,
@@ -36,8 +36,8 @@ impl SessionToken {
     ///
     /// # Errors
     /// Returns an error if the system has no random numbers.
-    pub fn new(by: CameBy) -> Result<Self, Error> {
-        let mark = if by == CameBy::Link { 'l' } else { 'p' };
+    pub fn new(by: LoginMethod) -> Result<Self, Error> {
+        let mark = if by == LoginMethod::Link { 'l' } else { 'p' };
         Ok(Self(Zeroizing::new(format!("{mark}{}", *random()?))))
     }
 
@@ -47,8 +47,8 @@ impl SessionToken {
     }
 
     /// How the user logged in.
-    pub fn came_by(&self) -> CameBy {
-        if self.0.starts_with('l') { CameBy::Link } else { CameBy::Password }
+    pub fn came_by(&self) -> LoginMethod {
+        if self.0.starts_with('l') { LoginMethod::Link } else { LoginMethod::Password }
     }
 }
 

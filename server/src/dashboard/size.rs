@@ -8,7 +8,7 @@ use super::count::counted;
 
 /// The most bytes of a page, before compression. The shares are chosen so that a page stays below this.
 #[cfg(test)]
-pub const MOST: usize = 100_000;
+pub const MAX_BYTES: usize = 100_000;
 
 /// The most bytes that a text takes, as HTML or as JSON.
 pub fn cost(text: &str) -> usize {

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::live::Happening;
+use crate::control::StateChange;
 use crate::store;
 
 mod apart; // what users see of others
@@ -21,32 +21,32 @@ mod sizes; // the size of pages
 mod states; // the states of nodes
 mod traffic; // how much is sent, and to whom
 mod words; // the terms that pages use
-use seed::{BROKEN, GOOD, OLDER, Seeded, empty, entry, seeded};
+use seed::{BROKEN, GOOD, OLDER, SeededStore, empty, entry, seeded};
 
-struct Answer {
+struct PageAnswer {
     status: StatusCode,
     headers: HeaderMap,
     body: String,
 }
 
-impl Answer {
+impl PageAnswer {
     fn header(&self, name: actix_web::http::header::HeaderName) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
-async fn ask(seeded: &Seeded, request: TestRequest) -> Answer {
+async fn ask(seeded: &SeededStore, request: TestRequest) -> PageAnswer {
     let app = init_service(App::new().app_data(seeded.state.clone()).configure(configure)).await;
     let response = call_service(&app, request.to_request()).await;
     let (status, mut headers) = (response.status(), response.headers().clone());
     // No two requests have the same id.
     let request = headers.remove(&crate::request::HEADER).next().unwrap().to_str().unwrap().to_owned();
     let body = String::from_utf8(read_body(response).await.to_vec()).unwrap().replace(&request, "REQUEST");
-    Answer { status, headers, body }
+    PageAnswer { status, headers, body }
 }
 
 /// A page as one of the seeded users sees it.
-async fn see(seeded: &Seeded, name: &str, path: &str) -> Answer {
+async fn see(seeded: &SeededStore, name: &str, path: &str) -> PageAnswer {
     let token = format!("p{name}");
     let user = seeded.store.user(name.into()).await.unwrap().unwrap();
     let hash = Sha256::digest(token.as_bytes()).into();
@@ -58,7 +58,7 @@ async fn see(seeded: &Seeded, name: &str, path: &str) -> Answer {
     ask(seeded, TestRequest::get().uri(path).insert_header(("cookie", cookie))).await
 }
 
-async fn json(seeded: &Seeded, name: &str, path: &str) -> serde_json::Value {
+async fn json(seeded: &SeededStore, name: &str, path: &str) -> serde_json::Value {
     let answer = see(seeded, name, &format!("/api/v1{path}")).await;
     assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
     serde_json::from_str(&answer.body).unwrap()
@@ -74,7 +74,7 @@ fn form(path: &str, fields: &[(&str, &str)]) -> TestRequest {
 }
 
 /// All pages that show something from a store, including reports.
-async fn all_pages(seeded: &Seeded) -> Vec<String> {
+async fn all_pages(seeded: &SeededStore) -> Vec<String> {
     let mut pages: Vec<String> =
         ["/", "/nodes", "/nodes?q=%3Cscript%3E&commit=%22%3E%3Cscript%3E", "/commits"]
             .map(String::from)
@@ -348,7 +348,7 @@ async fn one_who_logged_in_before_a_restart_is_known_after_it() {
     seeded.store.set_password(ana.id, hash, entry(seeded.now, "password-set")).await.unwrap();
     let came = ask(&seeded, form("/login", &[("name", "ana"), ("password", password)])).await;
     assert_eq!(came.status, StatusCode::SEE_OTHER, "{}", came.body);
-    let again = State::new(seeded.store.clone(), seeded.estate.clone(), Duration::from_secs(1));
+    let again = DashboardState::new(seeded.store.clone(), seeded.server_view.clone(), Duration::from_secs(1));
     let again = again.recalling().await.unwrap();
     let address = std::net::Ipv4Addr::UNSPECIFIED.into();
     assert!(again.attempts.is_owners(address, "ana") && !again.attempts.is_owners(address, "ben"));
@@ -361,16 +361,16 @@ async fn a_session_ends_when_idle_and_in_any_case() {
     let (token, start) = ([7; 32], seeded.now);
     seeded.store.add_session(user.id, token, start + session::IDLE, entry(start, "logged-in")).await.unwrap();
     let mut now = start;
-    while now < start + session::MOST {
+    while now < start + session::LIFETIME {
         assert!(seeded.store.session_user(token, now).await.unwrap().is_some(), "at {now}");
-        seeded.store.extend_session(token, now, session::IDLE, session::MOST).await.unwrap();
+        seeded.store.extend_session(token, now, session::IDLE, session::LIFETIME).await.unwrap();
         now += SignedDuration::from_mins(100);
     }
-    assert!(seeded.store.session_user(token, start + session::MOST).await.unwrap().is_none());
+    assert!(seeded.store.session_user(token, start + session::LIFETIME).await.unwrap().is_none());
     let token = [8; 32];
     seeded.store.add_session(user.id, token, start + session::IDLE, entry(start, "logged-in")).await.unwrap();
     let late = start + session::IDLE;
-    seeded.store.extend_session(token, late, session::IDLE, session::MOST).await.unwrap();
+    seeded.store.extend_session(token, late, session::IDLE, session::LIFETIME).await.unwrap();
     assert!(seeded.store.session_user(token, late).await.unwrap().is_none(), "an ended session stays ended");
 }
 
@@ -413,7 +413,7 @@ async fn a55_metrics_are_not_for_strangers() {
 
 #[actix_web::test]
 async fn ready_is_a_server_that_can_take_polls_and_reports_now() {
-    let ready = async |seeded: &Seeded| {
+    let ready = async |seeded: &SeededStore| {
         let answer = ask(seeded, TestRequest::get().uri("/readyz")).await;
         (answer.status, answer.body)
     };

@@ -11,32 +11,32 @@ use crate::language::problems::{counted, more};
 use crate::repo::limits::part;
 
 /// The most problems to keep for one commit.
-const MOST: usize = 1_000;
+const MAX_PROBLEMS: usize = 1_000;
 
 /// The most bytes of text to keep for one commit.
-const MOST_BYTES: usize = 1024 * 1024;
+const MAX_BYTES: usize = 1024 * 1024;
 
 /// The most problems to keep for one node's compile.
-const MOST_OF_A_NODE: usize = 100;
-const MOST_BYTES_OF_A_NODE: usize = 64 * 1024;
+const MAX_PROBLEMS_OF_A_NODE: usize = 100;
+const MAX_BYTES_OF_A_NODE: usize = 64 * 1024;
 
 /// The most characters of one text: a message may quote what someone wrote.
-const MOST_TEXT: usize = 1_000;
+const MAX_TEXT: usize = 1_000;
 
 /// How many parts are named if some of their problems are left out; all others get one line together.
-const NAMED: usize = 50;
+const MAX_NAMED: usize = 50;
 
 /// Problems by their owners, in order: parts of the data, and operators.
-type Waiting = BTreeMap<Option<String>, VecDeque<(usize, Diagnostic)>>;
+type DiagnosticQueues = BTreeMap<Option<String>, VecDeque<(usize, Diagnostic)>>;
 
 /// The list within the limits, in its order; what is left out is counted at the end.
 pub fn limited(problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    within(problems, MOST, MOST_BYTES)
+    within(problems, MAX_PROBLEMS, MAX_BYTES)
 }
 
 /// The list within the limits for one node's compile, since many nodes may have the same problems.
 pub fn of_node(problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    within(problems, MOST_OF_A_NODE, MOST_BYTES_OF_A_NODE)
+    within(problems, MAX_PROBLEMS_OF_A_NODE, MAX_BYTES_OF_A_NODE)
 }
 
 fn within(problems: Vec<Diagnostic>, most: usize, most_bytes: usize) -> Vec<Diagnostic> {
@@ -44,14 +44,14 @@ fn within(problems: Vec<Diagnostic>, most: usize, most_bytes: usize) -> Vec<Diag
     if problems.len() <= most && problems.iter().map(weight).sum::<usize>() <= most_bytes {
         return problems;
     }
-    let mut waiting = Waiting::new();
+    let mut waiting = DiagnosticQueues::new();
     let mut numbered: Vec<_> = problems.into_iter().enumerate().collect();
     numbered.sort_by_key(|(_, problem)| problem.severity); // errors first, so that warnings take no room from them
     for (at, problem) in numbered {
         let owner = problem.origin.as_ref().and_then(|origin| part(&origin.file)).map(str::to_owned);
         waiting.entry(owner).or_default().push_back((at, problem));
     }
-    let most = most - waiting.len().min(NAMED + 1);
+    let most = most - waiting.len().min(MAX_NAMED + 1);
     let mut chosen = choose(&mut waiting, most, most_bytes);
     chosen.sort_by_key(|(at, _)| *at);
     let kept = chosen.into_iter().map(|(_, problem)| problem);
@@ -59,7 +59,7 @@ fn within(problems: Vec<Diagnostic>, most: usize, most_bytes: usize) -> Vec<Diag
 }
 
 /// Takes one of each part in turn, and as many of the operators' as of all parts together.
-fn choose(waiting: &mut Waiting, most: usize, most_bytes: usize) -> Vec<(usize, Diagnostic)> {
+fn choose(waiting: &mut DiagnosticQueues, most: usize, most_bytes: usize) -> Vec<(usize, Diagnostic)> {
     let (mut chosen, mut bytes) = (Vec::new(), 0);
     loop {
         let before = chosen.len();
@@ -83,12 +83,12 @@ fn choose(waiting: &mut Waiting, most: usize, most_bytes: usize) -> Vec<(usize, 
     }
 }
 
-fn left_out(mut waiting: Waiting) -> Vec<Diagnostic> {
+fn left_out(mut waiting: DiagnosticQueues) -> Vec<Diagnostic> {
     waiting.retain(|_, queue| !queue.is_empty());
     let mut said = Vec::new();
     let mut rest = Vec::new();
     for (owner, queue) in waiting {
-        if said.len() < NAMED {
+        if said.len() < MAX_NAMED {
             let whence =
                 owner.map_or_else(|| "in what operators write".to_owned(), |owner| format!("in {owner}"));
             let origin = queue.front().and_then(|(_, first)| first.origin.clone());
@@ -118,7 +118,7 @@ fn shortened(mut problem: Diagnostic) -> Diagnostic {
     let others = problem.related.iter_mut().map(|(_, words)| words);
     for text in [&mut problem.message, &mut problem.label].into_iter().chain(&mut problem.help).chain(others)
     {
-        if let Some((at, _)) = text.char_indices().nth(MOST_TEXT) {
+        if let Some((at, _)) = text.char_indices().nth(MAX_TEXT) {
             text.truncate(at);
             text.push('…');
         }
@@ -162,7 +162,7 @@ mod tests {
         all.extend(problems("hieradata/customers/birch.toml", 30));
         all.extend(problems("modules/a/manifests/init.toml", 40));
         let shown = limited(all);
-        assert!(shown.len() <= MOST, "{}", shown.len());
+        assert!(shown.len() <= MAX_PROBLEMS, "{}", shown.len());
         assert_eq!(of(&shown, "hieradata/customers/birch.toml"), 30);
         assert_eq!(of(&shown, "modules/a/manifests/init.toml"), 40);
         let acme = of(&shown, "hieradata/customers/acme.toml");
@@ -203,9 +203,11 @@ mod tests {
     fn ten_thousand_tenants_at_fault_are_counted_too() {
         let all = (0..10_000).flat_map(|n| problems(&format!("hieradata/customers/c{n}.toml"), 1)).collect();
         let shown = limited(all);
-        assert!(shown.len() <= MOST);
+        assert!(shown.len() <= MAX_PROBLEMS);
         let counted: usize = shown.iter().filter(|p| p.code == Code::More).count();
-        assert!((1..=NAMED + 1).contains(&counted) && shown.last().unwrap().message.ends_with("elsewhere"));
+        assert!(
+            (1..=MAX_NAMED + 1).contains(&counted) && shown.last().unwrap().message.ends_with("elsewhere")
+        );
     }
 
     #[test]
@@ -215,8 +217,8 @@ mod tests {
             Diagnostic::error(Code::BadValue, "ü".repeat(100_000), origin).label(n.to_string())
         };
         let shown = limited((0..990).map(long).collect());
-        assert!(shown.iter().map(weight).sum::<usize>() <= MOST_BYTES + 10_000);
-        assert_eq!(shown[0].message.chars().count(), MOST_TEXT + 1);
+        assert!(shown.iter().map(weight).sum::<usize>() <= MAX_BYTES + 10_000);
+        assert_eq!(shown[0].message.chars().count(), MAX_TEXT + 1);
         assert!(shown.last().unwrap().message.starts_with("and "));
     }
 
@@ -228,13 +230,13 @@ mod tests {
         assert_eq!((shown.len(), of(&shown, "modules/a/manifests/init.toml")), (99, 1));
         let long = |n: usize| Diagnostic::error(Code::BadValue, format!("{n}{}", "y".repeat(5_000)), None);
         let shown = of_node((0..100).map(long).collect());
-        assert!(shown.iter().map(weight).sum::<usize>() <= MOST_BYTES_OF_A_NODE + 1_000);
+        assert!(shown.iter().map(weight).sum::<usize>() <= MAX_BYTES_OF_A_NODE + 1_000);
         assert!(shown.last().unwrap().message.starts_with("and "));
     }
 
     #[test]
     fn a_short_list_is_left_as_it_is() {
-        let all: Vec<_> = problems("a", MOST).collect();
+        let all: Vec<_> = problems("a", MAX_PROBLEMS).collect();
         assert_eq!(limited(all.clone()), all);
     }
 }

@@ -15,7 +15,7 @@ enum Example {
 }
 
 /// A row of the table.
-struct Row {
+struct CodeRow {
     word: &'static str,
     /// Words of earlier versions with the same meaning.
     former: &'static [&'static str],
@@ -47,9 +47,9 @@ macro_rules! codes {
             /// Every code, in the order of the reference.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
-            const fn row(self) -> Row {
+            const fn row(self) -> CodeRow {
                 match self {
-                    $(Self::$name => Row {
+                    $(Self::$name => CodeRow {
                         word: $word,
                         former: &[$($former),*],
                         meaning: concat!($($line),+),
@@ -183,7 +183,7 @@ error[more]: and 23 more problems in this file
 impl Code {
     /// The code of a word, which may be that of an earlier version.
     pub fn parse(word: &str) -> Option<Self> {
-        let is_it = |row: &Row| row.word == word || row.former.contains(&word);
+        let is_it = |row: &CodeRow| row.word == word || row.former.contains(&word);
         Self::ALL.iter().copied().find(|code| is_it(&code.row()))
     }
 

@@ -20,7 +20,7 @@ use crate::modules::Modules;
 pub const FILE: &str = "README.md";
 
 /// The longest default that a table shows, in characters.
-const LONGEST: usize = 120;
+const MAX_DEFAULT: usize = 120;
 
 /// The README of each module, by the module's name.
 pub fn readmes(modules: &Modules) -> Vec<(Arc<str>, String)> {
@@ -214,7 +214,7 @@ fn default(parameter: &Parameter, manifest: &Manifest) -> String {
         _ => written(formula, manifest).unwrap_or_else(|| "…".to_owned()),
     };
     match formula {
-        _ if text.chars().count() <= LONGEST => code(&text),
+        _ if text.chars().count() <= MAX_DEFAULT => code(&text),
         Formula::Constant(Value { kind: Kind::List(list), .. }) => format!("a list of {}", list.len()),
         Formula::Constant(Value { kind: Kind::Map(map), .. }) => format!("a map of {}", map.len()),
         _ => "see the manifest".to_owned(),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use holdfast_catalog::manifest_words::METAPARAMETERS;
-use holdfast_catalog::resource::{AttributeDef, LeftOut, Role, TypeDef, definitions};
+use holdfast_catalog::resource::{AttributeDef, AttributeRole, LeftOut, TypeDef, definitions};
 
 use super::markdown::{code, one_line, table};
 
@@ -40,7 +40,7 @@ fn section(page: &mut String, def: &TypeDef) {
 }
 
 fn row(attribute: &AttributeDef) -> [String; 5] {
-    let role = if attribute.role == Role::Property { "property" } else { "parameter" };
+    let role = if attribute.role == AttributeRole::Property { "property" } else { "parameter" };
     let left_out = match attribute.left_out {
         LeftOut::Refused => "required".to_owned(),
         LeftOut::Value(written) => code(&written()),

@@ -10,19 +10,20 @@ use std::ops::Range;
 use holdfast_catalog::manifest_words::METAPARAMETERS;
 use holdfast_catalog::resource::definitions;
 
-use super::Sort;
-use super::masked::{Hidden, Why};
-use super::token::{Token, TokenSort, tokens};
+use super::ExcerptKind;
+use super::masked::{HiddenReason, HiddenSpan};
+use super::token::{TextToken, TextTokenKind, tokens};
 use crate::language::keyword::{PARAMETER, TOP, is_plain};
 use crate::language::types::Type;
-use crate::lookup::Data;
+use crate::lookup::DataTree;
 
 /// The marker lines of an unresolved merge conflict.
 const CONFLICT: [&str; 4] = ["<<<<<<<", "|||||||", "=======", ">>>>>>>"];
 
 /// Everything that must not be shown of a broken file.
-pub(super) fn hidden(text: &str, sort: Sort, data: &Data) -> Vec<Hidden> {
-    let mut reading = Reading { text, sort, words: words(data), hidden: Vec::new(), depth: 0, lost: false };
+pub(super) fn hidden(text: &str, sort: ExcerptKind, data: &DataTree) -> Vec<HiddenSpan> {
+    let mut reading =
+        BrokenFileScan { text, sort, words: words(data), hidden: Vec::new(), depth: 0, lost: false };
     let tokens = tokens(text);
     let (mut begin, mut next) = (0, 0);
     for line in text.split_inclusive('\n') {
@@ -36,19 +37,19 @@ pub(super) fn hidden(text: &str, sort: Sort, data: &Data) -> Vec<Hidden> {
     reading.hidden
 }
 
-struct Reading<'a> {
+struct BrokenFileScan<'a> {
     text: &'a str,
-    sort: Sort,
+    sort: ExcerptKind,
     words: BTreeSet<&'a str>,
-    hidden: Vec<Hidden>,
+    hidden: Vec<HiddenSpan>,
     /// The number of open brackets in values.
     depth: usize,
     /// Whether a quote was left open: after it, everything could be something else.
     lost: bool,
 }
 
-impl Reading<'_> {
-    fn line<'t>(&mut self, line: Range<usize>, tokens: impl Iterator<Item = &'t Token>) {
+impl BrokenFileScan<'_> {
+    fn line<'t>(&mut self, line: Range<usize>, tokens: impl Iterator<Item = &'t TextToken>) {
         let whole = &self.text[line.clone()];
         if let Some(marker) = CONFLICT.iter().find(|marker| whole.starts_with(**marker)) {
             let rest = whole[marker.len()..].trim();
@@ -58,27 +59,29 @@ impl Reading<'_> {
             }
             return;
         }
-        let tokens: Vec<&Token> = tokens.collect();
+        let tokens: Vec<&TextToken> = tokens.collect();
         let content = whole.trim_end().len();
         if self.lost {
             return self.hide(line.start..line.start + content);
         }
         let open = self.key(line.start..line.start + content, &tokens);
-        self.lost = tokens.iter().any(|token| token.sort == TokenSort::Unclosed);
+        self.lost = tokens.iter().any(|token| token.sort == TextTokenKind::Unclosed);
         if !open {
-            let texts = tokens.iter().filter(|token| token.sort != TokenSort::Comment);
-            self.hidden.extend(texts.map(|token| Hidden { span: token.span.clone(), why: Why::Unknown }));
+            let texts = tokens.iter().filter(|token| token.sort != TextTokenKind::Comment);
+            self.hidden.extend(
+                texts.map(|token| HiddenSpan { span: token.span.clone(), why: HiddenReason::Unknown }),
+            );
         }
     }
 
     /// Hides what is before and after an equals sign; returns `true` if the line may be shown.
-    fn key(&mut self, line: Range<usize>, tokens: &[&Token]) -> bool {
+    fn key(&mut self, line: Range<usize>, tokens: &[&TextToken]) -> bool {
         let in_token = |at: usize| token_at(tokens, at);
         let bytes = self.text.as_bytes();
         let bare =
             |sign: u8| line.clone().filter(move |at| bytes[*at] == sign).find(|at| in_token(*at).is_none());
         let is_header = bytes.get(line.start) == Some(&b'[') && bare(b'=').is_none();
-        if self.sort == Sort::Manifest && self.depth == 0 && is_header {
+        if self.sort == ExcerptKind::Manifest && self.depth == 0 && is_header {
             return true; // titles are not secrets
         }
         let colon =
@@ -87,7 +90,7 @@ impl Reading<'_> {
         let key_end = if self.depth > 0 { line.start } else { equals.unwrap_or(line.end) };
         let key = self.text[line.start..key_end].trim();
         if let Some(equals) = equals
-            && self.sort == Sort::Manifest
+            && self.sort == ExcerptKind::Manifest
             && self.depth == 0
             && is_plain(key)
             && self.is_ordinary(equals + 1..line.end, tokens)
@@ -117,12 +120,12 @@ impl Reading<'_> {
 
     /// Whether a value is of the form that plain keys have: a word, a text, or a list of texts. If there is more,
     /// quotes may be mismatched, and a text that an expression compares with may be a secret.
-    fn is_ordinary(&self, value: Range<usize>, tokens: &[&Token]) -> bool {
+    fn is_ordinary(&self, value: Range<usize>, tokens: &[&TextToken]) -> bool {
         let inside = &tokens[tokens.partition_point(|token| token.span.start < value.start)..];
-        let compares = |token: &Token| {
+        let compares = |token: &TextToken| {
             let text = &self.text[token.span.start + 1..token.span.end];
-            let text = if token.sort == TokenSort::Text { &text[..text.len() - 1] } else { text };
-            token.sort != TokenSort::Comment && text.contains("${") && text.contains(['\'', '"'])
+            let text = if token.sort == TextTokenKind::Text { &text[..text.len() - 1] } else { text };
+            token.sort != TextTokenKind::Comment && text.contains("${") && text.contains(['\'', '"'])
         };
         let is_bare = |at: &usize| token_at(inside, *at).is_none();
         // `Package["nginx"]`, as in Puppet
@@ -133,12 +136,12 @@ impl Reading<'_> {
         });
         let from = value.start + word.map_or(0, |_| text.find('[').unwrap_or_default());
         let mut bare = (from..value.end).filter(is_bare).map(|at| self.text.as_bytes()[at]);
-        let has_text = inside.iter().any(|token| token.sort != TokenSort::Comment);
+        let has_text = inside.iter().any(|token| token.sort != TextTokenKind::Comment);
         let is_between = |byte: u8| matches!(byte, b'[' | b']' | b',' | b' ' | b'\t' | b'\r');
         !inside.iter().any(|token| compares(token)) && (!has_text || bare.all(is_between))
     }
 
-    fn value(&mut self, value: Range<usize>, tokens: &[&Token]) {
+    fn value(&mut self, value: Range<usize>, tokens: &[&TextToken]) {
         let bare = |at: &usize| token_at(tokens, *at).is_none();
         for at in value.clone().filter(bare) {
             match self.text.as_bytes()[at] {
@@ -166,18 +169,18 @@ impl Reading<'_> {
     }
 
     fn hide(&mut self, span: Range<usize>) {
-        self.hidden.push(Hidden { span, why: Why::Unknown });
+        self.hidden.push(HiddenSpan { span, why: HiddenReason::Unknown });
     }
 }
 
 /// The token that contains a byte. The search is binary, since a line may be a megabyte with a token at every other byte.
-fn token_at<'t>(tokens: &[&'t Token], at: usize) -> Option<&'t Token> {
+fn token_at<'t>(tokens: &[&'t TextToken], at: usize) -> Option<&'t TextToken> {
     let next = tokens.partition_point(|token| token.span.end <= at);
     tokens.get(next).copied().filter(|token| token.span.start <= at)
 }
 
 /// All words that the repository declares.
-fn words(data: &Data) -> BTreeSet<&str> {
+fn words(data: &DataTree) -> BTreeSet<&str> {
     let mut words: BTreeSet<&str> = ["holdfast", "policy", "policies", "true", "false"].into();
     for manifest in data.modules().manifests() {
         words.extend(manifest.name.as_str().split("::"));

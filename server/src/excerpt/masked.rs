@@ -15,14 +15,14 @@ const AROUND: usize = 300;
 
 /// A part of a file that is not shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Hidden {
+pub(super) struct HiddenSpan {
     pub(super) span: Range<usize>,
-    pub(super) why: Why,
+    pub(super) why: HiddenReason,
 }
 
 /// Why a part is not shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum HiddenReason {
     /// Its declared type is secret.
     Secret,
     /// It may have been meant for a secret.
@@ -31,7 +31,7 @@ pub(super) enum Why {
     Comment,
 }
 
-impl Why {
+impl HiddenReason {
     fn shown(self) -> &'static str {
         match self {
             Self::Secret => MASK,
@@ -43,10 +43,10 @@ impl Why {
 
 /// The text of a file, without its secrets.
 #[derive(Debug)]
-pub struct Masked {
+pub struct MaskedFile {
     text: Arc<str>,
     /// The hidden parts, in order and without overlaps.
-    hidden: Vec<Hidden>,
+    hidden: Vec<HiddenSpan>,
     comments: Vec<Range<usize>>,
     /// Whether comments are shown on lines without hidden parts.
     remarks: bool,
@@ -61,8 +61,8 @@ pub struct Excerpt {
     pub marked: Range<usize>,
 }
 
-impl Masked {
-    pub(super) fn new(text: Arc<str>, mut hidden: Vec<Hidden>) -> Self {
+impl MaskedFile {
+    pub(super) fn new(text: Arc<str>, mut hidden: Vec<HiddenSpan>) -> Self {
         hidden.sort_by_key(|hidden| (hidden.span.start, std::cmp::Reverse(hidden.span.end)));
         let mut end = 0;
         hidden.retain(|hidden| {
@@ -75,7 +75,7 @@ impl Masked {
     }
 
     /// A text whose comments are all hidden: beside values, they may contain old values.
-    pub(super) fn without_remarks(text: Arc<str>, hidden: Vec<Hidden>) -> Self {
+    pub(super) fn without_remarks(text: Arc<str>, hidden: Vec<HiddenSpan>) -> Self {
         let comments = comments(&text);
         Self { comments, remarks: false, ..Self::new(text, hidden) }
     }
@@ -104,7 +104,7 @@ impl Masked {
         touched.filter_map(|hidden| self.text.get(hidden.span.clone()))
     }
 
-    fn hidden_within(&self, span: Range<usize>) -> impl Iterator<Item = &Hidden> {
+    fn hidden_within(&self, span: Range<usize>) -> impl Iterator<Item = &HiddenSpan> {
         let first = self.hidden.partition_point(|hidden| hidden.span.end < span.start);
         self.hidden[first..].iter().take_while(move |hidden| hidden.span.start <= span.end)
     }
@@ -116,62 +116,62 @@ impl Masked {
         if text.trim().is_empty() && !self.text[line].trim().is_empty() {
             return Excerpt { number: 0, text: format!("# {WITHHELD}"), marked: 0..0 };
         }
-        let start = moved(&parts, meant.start, Edge::Start);
-        let end = moved(&parts, meant.end, Edge::End).max(start);
+        let start = moved(&parts, meant.start, SpanEnd::Start);
+        let end = moved(&parts, meant.end, SpanEnd::End).max(start);
         Excerpt { number: 0, text, marked: start..end }
     }
 
     /// Splits a line into the parts that are shown and those that are replaced.
-    fn parts(&self, line: Range<usize>) -> Vec<Part<'_>> {
-        let inside = |hidden: &&Hidden| hidden.span.start < line.end && hidden.span.end > line.start;
-        let mut hidden: Vec<Hidden> = self.hidden_within(line.clone()).filter(inside).cloned().collect();
+    fn parts(&self, line: Range<usize>) -> Vec<LinePart<'_>> {
+        let inside = |hidden: &&HiddenSpan| hidden.span.start < line.end && hidden.span.end > line.start;
+        let mut hidden: Vec<HiddenSpan> = self.hidden_within(line.clone()).filter(inside).cloned().collect();
         if !hidden.is_empty() || !self.remarks {
             let first = self.comments.partition_point(|comment| comment.end <= line.start);
             let beside = self.comments[first..].iter().take_while(|comment| comment.start < line.end);
-            hidden.extend(beside.map(|span| Hidden { span: span.clone(), why: Why::Comment }));
+            hidden.extend(beside.map(|span| HiddenSpan { span: span.clone(), why: HiddenReason::Comment }));
             hidden.sort_by_key(|hidden| hidden.span.start);
         }
         let mut parts = Vec::new();
         let mut at = line.start;
         for hidden in hidden {
             let (from, to) = (hidden.span.start.max(at), hidden.span.end.min(line.end).max(at));
-            parts.push(Part { source: at..from, shown: &self.text[at..from], open: true });
+            parts.push(LinePart { source: at..from, shown: &self.text[at..from], open: true });
             let shown = if from < to { hidden.why.shown() } else { "" };
-            parts.push(Part { source: from..to, shown, open: false });
+            parts.push(LinePart { source: from..to, shown, open: false });
             at = to;
         }
-        parts.push(Part { source: at..line.end, shown: &self.text[at..line.end], open: true });
+        parts.push(LinePart { source: at..line.end, shown: &self.text[at..line.end], open: true });
         parts
     }
 }
 
 /// A part of a line.
-struct Part<'a> {
+struct LinePart<'a> {
     source: Range<usize>,
     shown: &'a str,
     open: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Edge {
+enum SpanEnd {
     Start,
     End,
 }
 
 /// Where a position in the file is in the line as shown. A position inside a hidden part means the whole part.
-fn moved(parts: &[Part<'_>], place: usize, edge: Edge) -> usize {
+fn moved(parts: &[LinePart<'_>], place: usize, edge: SpanEnd) -> usize {
     let mut shown = 0;
     for part in parts {
         let reached = match edge {
-            Edge::Start => place < part.source.end,
-            Edge::End => place <= part.source.end,
+            SpanEnd::Start => place < part.source.end,
+            SpanEnd::End => place <= part.source.end,
         };
         if reached {
             return match (part.open, edge) {
                 (true, _) => shown + place.saturating_sub(part.source.start),
-                (false, Edge::Start) => shown,
-                (false, Edge::End) if place <= part.source.start => shown,
-                (false, Edge::End) => shown + part.shown.len(),
+                (false, SpanEnd::Start) => shown,
+                (false, SpanEnd::End) if place <= part.source.start => shown,
+                (false, SpanEnd::End) => shown + part.shown.len(),
             };
         }
         shown += part.shown.len();

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use holdfast_catalog::value::{Kind, MASK, Value};
 
-use super::Masked;
+use super::MaskedFile;
 use crate::diagnostic::Diagnostic;
 use crate::language::document::Document;
 
 /// Returns a file by its path.
-type Files<'a> = dyn Fn(&str) -> Option<Arc<Masked>> + 'a;
+type MaskedFiles<'a> = dyn Fn(&str) -> Option<Arc<MaskedFile>> + 'a;
 
-pub(super) fn redacted(mut problem: Diagnostic, files: &Files<'_>) -> Diagnostic {
+pub(super) fn redacted(mut problem: Diagnostic, files: &MaskedFiles<'_>) -> Diagnostic {
     let places = problem.origin.iter().chain(problem.related.iter().map(|(origin, _)| origin));
     let mut secrets = Secrets::default();
     for place in places {
@@ -153,7 +153,7 @@ fn plain(text: &str) -> String {
 mod tests {
     use holdfast_catalog::origin::Origin;
 
-    use super::super::masked::{Hidden, Why};
+    use super::super::masked::{HiddenReason, HiddenSpan};
     use super::*;
     use crate::diagnostic::Code;
 
@@ -161,8 +161,8 @@ mod tests {
     fn said(value: &str, words: &str) -> String {
         let text = format!("pw = {value}\n");
         let span = 5..5 + value.len();
-        let hidden = Hidden { span: span.clone(), why: Why::Secret };
-        let file = Arc::new(Masked::new(text.as_str().into(), vec![hidden]));
+        let hidden = HiddenSpan { span: span.clone(), why: HiddenReason::Secret };
+        let file = Arc::new(MaskedFile::new(text.as_str().into(), vec![hidden]));
         let place = Origin::locate(&"a.toml".into(), &text, span);
         redacted(Diagnostic::error(Code::BadValue, words, place), &|_| Some(file.clone())).message
     }

@@ -20,11 +20,11 @@ use crate::repo::Snapshot;
 /// No four consecutive letters of it occur in any message.
 const CANARY: &str = "xQ7zWv9kJp3bYh";
 
-type Files<'a> = Vec<(&'a str, String)>;
+type SampleFiles<'a> = Vec<(&'a str, String)>;
 
 #[test]
 fn only_what_is_in_the_folder_of_manifests_is_masked_like_one() {
-    let is_manifest = |path| super::Sort::of(path) == super::Sort::Manifest;
+    let is_manifest = |path| super::ExcerptKind::of(path) == super::ExcerptKind::Manifest;
     assert!(is_manifest("modules/m/manifests/a/init.toml"));
     for path in ["modules/m/templates/manifests/x.hbs", "modules/m/files/manifests/x.toml"] {
         assert!(!is_manifest(path), "{path}");
@@ -32,8 +32,8 @@ fn only_what_is_in_the_folder_of_manifests_is_masked_like_one() {
 }
 
 /// A repository with a node whose role has one profile, which includes the class `m`.
-fn repository(overlay: Files<'_>) -> Snapshot {
-    let mut files: Files<'_> = vec![
+fn repository(overlay: SampleFiles<'_>) -> Snapshot {
+    let mut files: SampleFiles<'_> = vec![
         ("inventory/alpin/acme.toml", "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n".into()),
         ("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = [\"profile::web\"]\n".into()),
         ("modules/profile/manifests/web.toml", "doc = \"Web.\"\ninclude = [\"m\"]\n".into()),
@@ -95,7 +95,7 @@ fn sings(text: &str) -> Option<&str> {
     parts.into_iter().find(|part| text.contains(part))
 }
 
-fn silent(what: &str, files: Files<'_>, wants_a_problem: bool) {
+fn silent(what: &str, files: SampleFiles<'_>, wants_a_problem: bool) {
     let shown = files.iter().map(|(path, text)| format!("== {path}\n{text}")).collect::<String>();
     let (out, problems) = told(&repository(files));
     assert_eq!(sings(&out), None, "{what}\n{shown}\n{out}");
@@ -507,7 +507,7 @@ fn a_line_without_end_is_cut_around_what_is_meant() {
     let text: Arc<str> = format!("x = \"{}\" y {}", "a".repeat(9_000), "b".repeat(9_000)).into();
     let at = text.find(" y ").unwrap() + 1;
     let origin = Origin::locate(&"a".into(), &text, at..at + 1);
-    let line = super::Masked::open(&text).line(&origin).unwrap();
+    let line = super::MaskedFile::open(&text).line(&origin).unwrap();
     assert_eq!(&line.text[line.marked.clone()], "y");
     assert!(line.text.len() < 1_000, "{}", line.text.len());
 }

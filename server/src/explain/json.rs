@@ -4,10 +4,10 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 use serde_json::{Value as Json, json};
 
-use super::{Absent, Declared, Explanation, Level, leaves};
+use super::{Explanation, FallbackValue, KeyDeclaration, LevelTrace, leaves};
 use crate::language::merge::{DeepOptions, ListOrder, MapsInLists, Merge};
-use crate::lookup::fate::{Fate, Part};
-use crate::lookup::{Read, Says};
+use crate::lookup::fate::{Fate, ValuePart};
+use crate::lookup::{LevelAnswer, NameUse};
 
 impl Explanation {
     /// The explanation as JSON.
@@ -17,7 +17,7 @@ impl Explanation {
         value.iter().for_each(|value| leaves(value, "", None, &mut parts));
         json!({
             "key": &*self.key,
-            "declared": self.declared.as_ref().map(Declared::json),
+            "declared": self.declared.as_ref().map(KeyDeclaration::json),
             "merge": self.declared.as_ref().map(|declared| declared.how().name()),
             "steps": self.levels.iter().map(|level| self.step(level)).collect::<Vec<_>>(),
             "found": value.is_some(),
@@ -30,8 +30,8 @@ impl Explanation {
                 "level": part.place.level,
             })).collect::<Vec<_>>(),
             "errors": self.answer.as_ref().err(),
-            "default": self.absent.as_ref().and_then(Absent::json),
-            "is_required": matches!(self.absent, Some(Absent::Required)),
+            "default": self.absent.as_ref().and_then(FallbackValue::json),
+            "is_required": matches!(self.absent, Some(FallbackValue::Required)),
             "is_included": self.is_included,
             "given_by": self.givers.iter().map(|giver| json!({
                 "manifest": &*giver.manifest,
@@ -42,12 +42,12 @@ impl Explanation {
         })
     }
 
-    fn step(&self, level: &Level) -> Json {
+    fn step(&self, level: &LevelTrace) -> Json {
         let (value, why) = match &level.says {
-            Says::Value(value) => (Some(value), None),
-            Says::Skipped(why) => (None, Some(json!(&**why))),
-            Says::Wrong(problems) => (None, Some(json!(problems))),
-            Says::NoKey | Says::NoFile => (None, None),
+            LevelAnswer::Value(value) => (Some(value), None),
+            LevelAnswer::Skipped(why) => (None, Some(json!(&**why))),
+            LevelAnswer::Wrong(problems) => (None, Some(json!(problems))),
+            LevelAnswer::NoKey | LevelAnswer::NoFile => (None, None),
         };
         json!({
             "level": &*level.name,
@@ -60,11 +60,11 @@ impl Explanation {
             "parts": level.parts.as_ref().map(|parts| {
                 parts.iter().map(|part| self.part(part)).collect::<Vec<_>>()
             }),
-            "reads": level.reads.iter().map(Read::json).collect::<Vec<_>>(),
+            "reads": level.reads.iter().map(NameUse::json).collect::<Vec<_>>(),
         })
     }
 
-    fn part(&self, part: &Part) -> Json {
+    fn part(&self, part: &ValuePart) -> Json {
         json!({ "path": part.path, "fate": part.fate.word(), "by": self.by(part.fate) })
     }
 
@@ -74,7 +74,7 @@ impl Explanation {
     }
 }
 
-impl Level {
+impl LevelTrace {
     /// The fate of its value, if the whole value has one fate.
     fn fate(&self) -> Option<Fate> {
         if let Some([whole]) = self.parts.as_deref() { Some(whole.fate) } else { None }
@@ -83,17 +83,17 @@ impl Level {
     /// The outcome in one word: the fate of the value, or `mixed` if its parts have several.
     fn outcome(&self) -> &'static str {
         match (&self.says, &self.parts) {
-            (Says::NoKey, _) => "no-key",
-            (Says::NoFile, _) => "no-file",
-            (Says::Skipped(_), _) => "skipped",
-            (Says::Wrong(_), _) => "failed",
-            (Says::Value(_), None) => "undecided",
-            (Says::Value(_), Some(_)) => self.fate().map_or("mixed", Fate::word),
+            (LevelAnswer::NoKey, _) => "no-key",
+            (LevelAnswer::NoFile, _) => "no-file",
+            (LevelAnswer::Skipped(_), _) => "skipped",
+            (LevelAnswer::Wrong(_), _) => "failed",
+            (LevelAnswer::Value(_), None) => "undecided",
+            (LevelAnswer::Value(_), Some(_)) => self.fate().map_or("mixed", Fate::word),
         }
     }
 }
 
-impl Read {
+impl NameUse {
     fn json(&self) -> Json {
         json!({
             "what": self.what,
@@ -103,7 +103,7 @@ impl Read {
     }
 }
 
-impl Absent {
+impl FallbackValue {
     fn json(&self) -> Option<Json> {
         match self {
             Self::Default { value, origin } => {
@@ -117,7 +117,7 @@ impl Absent {
     }
 }
 
-impl Declared {
+impl KeyDeclaration {
     fn json(&self) -> Json {
         json!({
             "type": self.of,

@@ -196,7 +196,7 @@ fn secrets_and_what_they_read_are_masked() {
 #[test]
 fn what_holds_without_data_is_the_answer() {
     let origin = Arc::new(Origin::locate(&"modules/m/manifests/init.toml".into(), "\n\n", 2..2));
-    let default = || Some(Absent::Default { value: "x".into(), origin: origin.clone() });
+    let default = || Some(FallbackValue::Default { value: "x".into(), origin: origin.clone() });
     let excerpts = Excerpts::new(&Snapshot::of_files(Vec::<(&str, Vec<u8>)>::new()), None);
     let of = |files: &[(&str, &str)], absent| explained(files, "m::port", None).or(absent, &excerpts);
     let explanation = of(&[], default());
@@ -209,7 +209,7 @@ fn what_holds_without_data_is_the_answer() {
             .text()
             .ends_with("the default (modules/m/manifests/init.toml:3): hieradata/common.toml:2 says null\n")
     );
-    let required = of(&[], Some(Absent::Required));
+    let required = of(&[], Some(FallbackValue::Required));
     assert_eq!(required.json()["is_required"], true);
     assert_eq!(explanation.json()["is_required"], false);
     let required = required.text();

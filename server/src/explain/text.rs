@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use holdfast_catalog::origin::Origin;
 
-use super::{Absent, Declared, Explanation, Level, leaves};
+use super::{Explanation, FallbackValue, KeyDeclaration, LevelTrace, leaves};
 use crate::diagnose;
 use crate::language::merge::{DeepOptions, ListOrder, MapsInLists, Merge};
-use crate::lookup::Says;
-use crate::lookup::fate::{Fate, Part};
+use crate::lookup::LevelAnswer;
+use crate::lookup::fate::{Fate, ValuePart};
 
 impl Explanation {
     /// The explanation as plain text.
@@ -33,7 +33,7 @@ impl Explanation {
             let _ = writeln!(out, "{}", self.key);
             return;
         };
-        let Declared { of, origin, .. } = declared;
+        let KeyDeclaration { of, origin, .. } = declared;
         let _ = writeln!(out, "{}: {of}, declared in {}", self.key, place(origin));
         let _ = writeln!(out, "merge: {}", how(declared.how()));
         if declared.instead.is_some() {
@@ -42,14 +42,14 @@ impl Explanation {
     }
 
     /// The value of a level and what became of it: the first line, and the lines below it.
-    fn told(&self, level: &Level) -> Vec<String> {
+    fn told(&self, level: &LevelTrace) -> Vec<String> {
         let at = level.line().map_or_else(|| level.path.to_string(), |line| format!("{}:{line}", level.path));
         let value = match &level.says {
-            Says::Value(value) => value.shown(),
-            Says::NoKey => return vec![format!("{at}: does not have the key")],
-            Says::NoFile => return vec![format!("{at}: no such file")],
-            Says::Skipped(why) => return vec![format!("{at}: skipped: {why}")],
-            Says::Wrong(problems) => {
+            LevelAnswer::Value(value) => value.shown(),
+            LevelAnswer::NoKey => return vec![format!("{at}: does not have the key")],
+            LevelAnswer::NoFile => return vec![format!("{at}: no such file")],
+            LevelAnswer::Skipped(why) => return vec![format!("{at}: skipped: {why}")],
+            LevelAnswer::Wrong(problems) => {
                 let texts: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
                 return vec![format!("{at}: error: {}", texts.join("; "))];
             }
@@ -70,7 +70,7 @@ impl Explanation {
     }
 
     /// The parts of a value, one line for each fate.
-    fn by_fate(&self, parts: &[Part]) -> Vec<String> {
+    fn by_fate(&self, parts: &[ValuePart]) -> Vec<String> {
         let mut fates: Vec<Fate> = Vec::new();
         for part in parts {
             if !fates.contains(&part.fate) {
@@ -119,23 +119,23 @@ impl Explanation {
     }
 
     /// What applies if the data has no value.
-    fn instead(&self, absent: &Absent) -> String {
+    fn instead(&self, absent: &FallbackValue) -> String {
         let null = self.answer.iter().flatten().find_map(|found| found.origin.as_deref());
         let why = null.map_or_else(
             || "no level has the key".to_owned(),
             |origin| format!("{} says null", place(origin)),
         );
         match absent {
-            Absent::Default { value, origin } => {
+            FallbackValue::Default { value, origin } => {
                 format!("{}, the default ({}): {why}", value.shown(), place(origin))
             }
-            Absent::Wrong(problems) => {
+            FallbackValue::Wrong(problems) => {
                 let errors = diagnose::summary(problems).unwrap_or_default();
                 format!("no answer: {why}, and the default has {errors}")
             }
-            Absent::Required => format!("not found: {why}, and the parameter has no default"),
-            Absent::Null => format!("null: {why}"),
-            Absent::Nothing => format!("not found: {why}"),
+            FallbackValue::Required => format!("not found: {why}, and the parameter has no default"),
+            FallbackValue::Null => format!("null: {why}"),
+            FallbackValue::Nothing => format!("not found: {why}"),
         }
     }
 }

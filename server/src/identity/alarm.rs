@@ -10,7 +10,7 @@ const QUIET: SignedDuration = SignedDuration::from_hours(1);
 
 /// The most alarms of a kind to remember; beyond that, no alarm of that kind is raised until an hour has passed. What
 /// strangers can cause does not silence any other kind.
-const MOST: usize = 4096;
+const MAX_ALARMS: usize = 4096;
 
 /// The alarms that were raised, with their times.
 #[derive(Default)]
@@ -35,10 +35,10 @@ impl Alarm {
         if sounded.get(object).is_some_and(|last| now.duration_since(*last) < quiet) {
             return false;
         }
-        if sounded.len() >= MOST {
+        if sounded.len() >= MAX_ALARMS {
             sounded.retain(|_, last| now.duration_since(*last) < quiet);
         }
-        let due = sounded.len() < MOST;
+        let due = sounded.len() < MAX_ALARMS;
         if due {
             sounded.insert(object.to_owned(), now);
         }
@@ -64,8 +64,8 @@ mod tests {
     fn a_flood_is_bounded() {
         let alarm = Alarm::default();
         let start = Timestamp::constant(1_800_000_000, 0);
-        let sounded = (0..2 * MOST).filter(|n| alarm.is_due("a", &n.to_string(), start)).count();
-        assert_eq!(sounded, MOST);
+        let sounded = (0..2 * MAX_ALARMS).filter(|n| alarm.is_due("a", &n.to_string(), start)).count();
+        assert_eq!(sounded, MAX_ALARMS);
         assert!(alarm.is_due("another", "web1", start), "a flood of one kind silences no other");
         assert!(alarm.is_due("a", "later", start + SignedDuration::from_hours(2)));
     }

@@ -57,7 +57,7 @@ pub enum AuthorityError {
 
 /// A handle to the CA.
 pub struct Authority {
-    orders: mpsc::SyncSender<(Order, Answer)>,
+    orders: mpsc::SyncSender<(SigningOrder, SigningReply)>,
     certificate: CertificateDer<'static>,
     pem: String,
     instance: String,
@@ -66,22 +66,22 @@ pub struct Authority {
 }
 
 /// A request to sign something.
-enum Order {
+enum SigningOrder {
     Node { key: SubjectPublicKeyInfo, name: NodeUri, from: Timestamp, until: Timestamp },
     Server { key: SubjectPublicKeyInfo, names: Vec<SanType>, from: Timestamp, until: Timestamp },
 }
 
-type Answer = oneshot::Sender<Result<Signed, AuthorityError>>;
+type SigningReply = oneshot::Sender<Result<SignedCertificate, AuthorityError>>;
 
 /// A signed certificate.
-struct Signed {
+struct SignedCertificate {
     der: CertificateDer<'static>,
     pem: String,
     serial: String,
 }
 
 /// The server's certificate, with its key.
-pub struct Leaf {
+pub struct LeafCertificate {
     /// The certificate followed by that of the CA, in which a joining node finds the key that it pins.
     pub chain: Vec<CertificateDer<'static>>,
     pub key: PrivatePkcs8KeyDer<'static>,
@@ -97,7 +97,7 @@ impl Authority {
     ///
     /// # Errors
     /// Returns an error if files cannot be written, or if a part of a CA exists.
-    pub fn make(directory: &Path) -> Result<(Self, token::Key), AuthorityError> {
+    pub fn make(directory: &Path) -> Result<(Self, token::TokenKey), AuthorityError> {
         if Self::is_at(directory) {
             return Err(AuthorityError::Present(directory.display().to_string()));
         }
@@ -110,12 +110,12 @@ impl Authority {
     ///
     /// # Errors
     /// Returns an error if a file is missing, cannot be read, is not a CA's, or belongs to another CA.
-    pub fn open(directory: &Path) -> Result<(Self, token::Key), AuthorityError> {
+    pub fn open(directory: &Path) -> Result<(Self, token::TokenKey), AuthorityError> {
         let files = disk::read(directory)?;
         let authority = Self::start(files.certificate, files.key)
             .ok_or_else(|| disk::damaged(&directory.join(disk::CERTIFICATE)))??;
         let authority = authority.ok_or_else(|| AuthorityError::Mismatch(directory.display().to_string()))?;
-        Ok((authority, token::Key::new(files.token_key)))
+        Ok((authority, token::TokenKey::new(files.token_key)))
     }
 
     /// Starts the thread. `None` if this is not a CA's certificate; `Ok(None)` if it belongs to another key.
@@ -132,7 +132,7 @@ impl Authority {
             return Some(Ok(None));
         }
         let issuer = Issuer::from_ca_cert_der(&certificate, key).ok()?;
-        let (orders, queue) = mpsc::sync_channel::<(Order, Answer)>(256);
+        let (orders, queue) = mpsc::sync_channel::<(SigningOrder, SigningReply)>(256);
         let thread = std::thread::Builder::new().name("ca".to_owned()).spawn(move || {
             while let Ok((order, answer)) = queue.recv() {
                 // The caller may have gone away in the meantime.
@@ -185,7 +185,7 @@ impl Authority {
         until: Timestamp,
     ) -> Result<NewCertificate, AuthorityError> {
         let from = Timestamp::now() - BACKDATED;
-        let signed = self.order(Order::Node { key, name, from, until }).await?;
+        let signed = self.order(SigningOrder::Node { key, name, from, until }).await?;
         Ok(NewCertificate {
             serial: signed.serial,
             public_key: key_hash,
@@ -199,24 +199,24 @@ impl Authority {
     ///
     /// # Errors
     /// Returns an error if a name is not a host name, or signing fails.
-    pub async fn sign_server(&self, names: &[String]) -> Result<Leaf, AuthorityError> {
+    pub async fn sign_server(&self, names: &[String]) -> Result<LeafCertificate, AuthorityError> {
         let key = KeyPair::generate().map_err(signing)?;
         let names = CertificateParams::new(names).map_err(signing)?.subject_alt_names;
         let now = Timestamp::now();
-        let order = Order::Server {
+        let order = SigningOrder::Server {
             key: SubjectPublicKeyInfo::from_pem(&key.public_key_pem()).map_err(signing)?,
             names,
             from: now - BACKDATED,
             until: now + LEAF_LIFETIME,
         };
         let signed = self.order(order).await?;
-        Ok(Leaf {
+        Ok(LeafCertificate {
             chain: vec![signed.der, self.certificate.clone()],
             key: PrivatePkcs8KeyDer::from(key.serialize_der()),
         })
     }
 
-    async fn order(&self, order: Order) -> Result<Signed, AuthorityError> {
+    async fn order(&self, order: SigningOrder) -> Result<SignedCertificate, AuthorityError> {
         let (answer, signed) = oneshot::channel();
         let gone = || AuthorityError::Signing("its thread is busy or has ended".to_owned());
         self.orders.try_send((order, answer)).map_err(|_| gone())?;
@@ -224,13 +224,13 @@ impl Authority {
     }
 }
 
-fn sign(order: Order, issuer: &Issuer<'_, KeyPair>) -> Result<Signed, AuthorityError> {
+fn sign(order: SigningOrder, issuer: &Issuer<'_, KeyPair>) -> Result<SignedCertificate, AuthorityError> {
     let (key, names, use_for, from, until) = match order {
-        Order::Node { key, name, from, until } => {
+        SigningOrder::Node { key, name, from, until } => {
             let name = name.to_string().try_into().map_err(signing)?;
             (key, vec![SanType::URI(name)], ExtendedKeyUsagePurpose::ClientAuth, from, until)
         }
-        Order::Server { key, names, from, until } => {
+        SigningOrder::Server { key, names, from, until } => {
             (key, names, ExtendedKeyUsagePurpose::ServerAuth, from, until)
         }
     };
@@ -244,7 +244,11 @@ fn sign(order: Order, issuer: &Issuer<'_, KeyPair>) -> Result<Signed, AuthorityE
     params.serial_number = Some(SerialNumber::from_slice(&serial));
     set_validity(&mut params, from, until)?;
     let certificate = params.signed_by(&key, issuer).map_err(signing)?;
-    Ok(Signed { der: certificate.der().clone(), pem: certificate.pem(), serial: HEXLOWER.encode(&serial) })
+    Ok(SignedCertificate {
+        der: certificate.der().clone(),
+        pem: certificate.pem(),
+        serial: HEXLOWER.encode(&serial),
+    })
 }
 
 /// The self-signed certificate of a new instance, in PEM.

@@ -7,15 +7,15 @@ use holdfast_catalog::certname::Certname;
 use holdfast_catalog::wire;
 use jiff::{SignedDuration, Timestamp};
 
-use super::registry::{Peer, Refusal};
+use super::registry::{Peer, RefusalReason};
 use super::request::{InvalidRequest, public_key};
 use super::{AuthorityError, Identity, NodeUri, RENEWAL_GRACE};
 use crate::network;
 use crate::store;
-use crate::store::audit::Entry;
+use crate::store::audit::NewAuditEntry;
 use crate::store::certificate::{NewCertificate, Renewal};
 use crate::store::node::{NodeRow, NodeState};
-use crate::store::token::{Claim, TokenRow, Used};
+use crate::store::token::{ClaimOutcome, TokenRow, TokenUse};
 
 /// Why no certificate is issued.
 #[derive(Debug, thiserror::Error)]
@@ -34,14 +34,14 @@ pub enum EnrollError {
     TokenUsed {
         certname: Certname,
         /// When it was used, and from where.
-        how: Used,
+        how: TokenUse,
     },
     /// The signing request is unusable.
     #[error(transparent)]
     Request(#[from] InvalidRequest),
     /// The certificate with which the node asked is refused.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] RefusalReason),
     /// The certificate expired too long ago.
     #[error("this certificate expired more than 30 days ago: enrol the node with a new join string")]
     TooLate,
@@ -72,7 +72,7 @@ impl Identity {
         let now = Timestamp::now();
         if token.node.state == NodeState::Revoked {
             self.alarm_revoked(&token, from, now).await;
-            return Err(Refusal::Revoked.into());
+            return Err(RefusalReason::Revoked.into());
         }
         if let Some(how) = token.used.clone().filter(|used| used.key != key.hash) {
             return Err(self.used(&token, how, from, now).await);
@@ -80,16 +80,16 @@ impl Identity {
         let certificate = self.signed(&token.node, key, now).await?;
         let entry = entry(now, from, "node-enrolled", &token.node, &certificate);
         match self.store.claim_token(token.id.clone(), certificate, entry).await? {
-            Claim::Granted(pem) => {
+            ClaimOutcome::Granted(pem) => {
                 self.put_in_force(&token.node).await?;
                 Ok(self.answer(pem, &token.node))
             }
-            Claim::UsedByAnother(how) => Err(self.used(&token, how, from, now).await),
-            Claim::Revoked => {
+            ClaimOutcome::UsedByAnother(how) => Err(self.used(&token, how, from, now).await),
+            ClaimOutcome::Revoked => {
                 self.alarm_revoked(&token, from, now).await;
-                Err(Refusal::Revoked.into())
+                Err(RefusalReason::Revoked.into())
             }
-            Claim::Void => Err(EnrollError::Token),
+            ClaimOutcome::Void => Err(EnrollError::Token),
         }
     }
 
@@ -114,7 +114,7 @@ impl Identity {
             }
         };
         let node = self.store.node(caller.certname.clone()).await?;
-        let node = node.filter(|node| node.id == caller.node).ok_or(Refusal::Unknown)?;
+        let node = node.filter(|node| node.id == caller.node).ok_or(RefusalReason::Unknown)?;
         let certificate = self.signed(&node, public_key(&request.csr)?, now).await?;
         let entry = entry(now, &peer.address, "certificate-renewed", &node, &certificate);
         match self.store.renew(node.id, peer.certificate.serial.clone(), certificate, entry).await? {
@@ -123,7 +123,7 @@ impl Identity {
                 self.registry.set_certificates(&caller, self.store.certificates(node.id).await?);
                 Ok(self.answer(pem, &node))
             }
-            Renewal::NotInForce => Err(Refusal::Replaced.into()),
+            Renewal::NotInForce => Err(RefusalReason::Replaced.into()),
             Renewal::TooOften => Err(EnrollError::TooOften),
             Renewal::KeyUsedBefore => Err(EnrollError::KeyUsedBefore),
         }
@@ -146,7 +146,7 @@ impl Identity {
     }
 
     /// Raises an alarm that a token was used again with another key. It is unknown whether that was the same machine.
-    async fn used(&self, token: &TokenRow, how: Used, from: &str, now: Timestamp) -> EnrollError {
+    async fn used(&self, token: &TokenRow, how: TokenUse, from: &str, now: Timestamp) -> EnrollError {
         let certname = token.node.certname.clone();
         let detail = format!(
             "token {} was presented again with another key; it was used {}",
@@ -166,7 +166,7 @@ impl Identity {
     async fn signed(
         &self,
         node: &NodeRow,
-        key: super::request::PublicKey,
+        key: super::request::RequestKey,
         now: Timestamp,
     ) -> Result<NewCertificate, EnrollError> {
         let name = NodeUri {
@@ -200,7 +200,7 @@ impl Identity {
 }
 
 /// When a token was used and from where, in words.
-fn in_words(used: &Used) -> String {
+fn in_words(used: &TokenUse) -> String {
     let at = used.at.strftime("%Y-%m-%d %H:%M:%S UTC");
     used.from.as_ref().map_or_else(|| format!("at {at}"), |from| format!("at {at} from {from}"))
 }
@@ -211,8 +211,8 @@ fn entry(
     action: &'static str,
     node: &NodeRow,
     certificate: &NewCertificate,
-) -> Entry {
-    Entry {
+) -> NewAuditEntry {
+    NewAuditEntry {
         at,
         actor: from.to_owned(),
         action,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::name::NodeUri;
 use crate::store::certificate::{CertificateRow, NewCertificate};
-use crate::store::node::{NodeId, NodeRow, NodeState, Place};
+use crate::store::node::{NodeId, NodeRow, NodeState, Tenancy};
 
 /// The certificate of a connection, which this CA signed. Whether it is valid *now* is decided by [`Registry::check`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,14 +27,14 @@ pub struct Caller {
     pub node: NodeId,
     pub certname: Certname,
     pub generation: u32,
-    pub place: Place,
+    pub tenancy: Tenancy,
     /// The serial number of the certificate of its connection.
     pub serial: String,
 }
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum RefusalReason {
     /// There is no such node, or this is an earlier generation of it.
     #[error("this server does not know this node: enrol it with a new join string")]
     Unknown,
@@ -51,7 +51,7 @@ pub enum Refusal {
 
 /// Whether a certificate was used before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
+pub enum CertificateUse {
     Known,
     First,
 }
@@ -59,10 +59,10 @@ pub enum Use {
 /// All nodes that have or had a certificate.
 pub struct Registry {
     instance: String,
-    nodes: RwLock<HashMap<Certname, Entry>>,
+    nodes: RwLock<HashMap<Certname, RegistryEntry>>,
 }
 
-struct Entry {
+struct RegistryEntry {
     row: NodeRow,
     /// The certificate in use and its successor, oldest first.
     certificates: Vec<CertificateRow>,
@@ -71,7 +71,8 @@ struct Entry {
 impl Registry {
     /// The registry with the nodes of the store.
     pub fn of(instance: &str, nodes: Vec<(NodeRow, Vec<CertificateRow>)>) -> Self {
-        let entry = |(row, certificates): (NodeRow, _)| (row.certname.clone(), Entry { row, certificates });
+        let entry =
+            |(row, certificates): (NodeRow, _)| (row.certname.clone(), RegistryEntry { row, certificates });
         Self { instance: instance.to_owned(), nodes: RwLock::new(nodes.into_iter().map(entry).collect()) }
     }
 
@@ -88,7 +89,7 @@ impl Registry {
 
     /// Adds a node with these certificates.
     pub fn put(&self, row: NodeRow, certificates: Vec<CertificateRow>) {
-        self.write().insert(row.certname.clone(), Entry { row, certificates });
+        self.write().insert(row.certname.clone(), RegistryEntry { row, certificates });
     }
 
     /// Marks a node as revoked.
@@ -113,40 +114,43 @@ impl Registry {
     }
 
     /// Who a connection is at `now`. An expired certificate passes only [`Registry::check_renewal`].
-    pub fn check(&self, peer: &Peer, now: Timestamp) -> Result<(Caller, Use), Refusal> {
+    pub fn check(&self, peer: &Peer, now: Timestamp) -> Result<(Caller, CertificateUse), RefusalReason> {
         let (caller, known) = self.check_renewal(peer)?;
         if peer.certificate.not_after <= now {
-            return Err(Refusal::Expired);
+            return Err(RefusalReason::Expired);
         }
-        if known == Use::First {
+        if known == CertificateUse::First {
             self.confirm(peer, now);
         }
         Ok((caller, known))
     }
 
     /// Who a connection is, for renewal.
-    pub fn check_renewal(&self, peer: &Peer) -> Result<(Caller, Use), Refusal> {
+    pub fn check_renewal(&self, peer: &Peer) -> Result<(Caller, CertificateUse), RefusalReason> {
         let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
         let known = nodes.get(&peer.name.certname).filter(|entry| {
             entry.row.generation == peer.name.generation && self.instance == peer.name.instance
         });
-        let entry = known.ok_or(Refusal::Unknown)?;
+        let entry = known.ok_or(RefusalReason::Unknown)?;
         if entry.row.state != NodeState::Enrolled {
-            return Err(Refusal::Revoked);
+            return Err(RefusalReason::Revoked);
         }
         let certificate = entry
             .certificates
             .iter()
             .find(|c| c.serial == peer.certificate.serial)
-            .ok_or(Refusal::Replaced)?;
+            .ok_or(RefusalReason::Replaced)?;
         let caller = Caller {
             node: entry.row.id,
             certname: entry.row.certname.clone(),
             generation: entry.row.generation,
-            place: entry.row.place.clone(),
+            tenancy: entry.row.tenancy.clone(),
             serial: peer.certificate.serial.clone(),
         };
-        Ok((caller, if certificate.confirmed_at.is_some() { Use::Known } else { Use::First }))
+        Ok((
+            caller,
+            if certificate.confirmed_at.is_some() { CertificateUse::Known } else { CertificateUse::First },
+        ))
     }
 
     fn confirm(&self, peer: &Peer, now: Timestamp) {
@@ -160,7 +164,7 @@ impl Registry {
         }
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<Certname, Entry>> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<Certname, RegistryEntry>> {
         self.nodes.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -23,14 +23,14 @@ pub enum InvalidRequest {
 }
 
 /// The public key of a request, whose sender has proved to have the private key.
-pub struct PublicKey {
+pub struct RequestKey {
     pub info: rcgen::SubjectPublicKeyInfo,
     /// The SHA-256 of its DER encoding.
     pub hash: Vec<u8>,
 }
 
 /// Reads a request. Its subject, names and extensions are ignored, since the server decides them.
-pub fn public_key(pem: &str) -> Result<PublicKey, InvalidRequest> {
+pub fn public_key(pem: &str) -> Result<RequestKey, InvalidRequest> {
     if pem.len() > MAX_BYTES {
         return Err(InvalidRequest::Unreadable);
     }
@@ -47,7 +47,7 @@ pub fn public_key(pem: &str) -> Result<PublicKey, InvalidRequest> {
         return Err(InvalidRequest::WrongKey);
     }
     request.verify_signature().map_err(|_| InvalidRequest::Unproven)?;
-    Ok(PublicKey { hash: Sha256::digest(der).to_vec(), info })
+    Ok(RequestKey { hash: Sha256::digest(der).to_vec(), info })
 }
 
 #[cfg(test)]

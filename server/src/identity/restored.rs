@@ -7,15 +7,19 @@
 
 use jiff::Timestamp;
 
-use super::registry::{Caller, Peer, Refusal, Use};
+use super::registry::{Caller, CertificateUse, Peer, RefusalReason};
 use super::{BACKDATED, Identity};
-use crate::store::audit::Entry;
+use crate::store::audit::NewAuditEntry;
 
 impl Identity {
     /// Who a connection is; if a restored store lost the certificate, it is taken back first.
-    pub(super) async fn check(&self, peer: &Peer, now: Timestamp) -> Result<(Caller, Use), Refusal> {
+    pub(super) async fn check(
+        &self,
+        peer: &Peer,
+        now: Timestamp,
+    ) -> Result<(Caller, CertificateUse), RefusalReason> {
         match self.registry.check(peer, now) {
-            Err(Refusal::Replaced | Refusal::Unknown) if self.take_back(peer, now).await => {
+            Err(RefusalReason::Replaced | RefusalReason::Unknown) if self.take_back(peer, now).await => {
                 self.registry.check(peer, now)
             }
             checked => checked,
@@ -23,9 +27,13 @@ impl Identity {
     }
 
     /// Like [`Identity::check`], for renewal.
-    pub(super) async fn check_renewal(&self, peer: &Peer, now: Timestamp) -> Result<(Caller, Use), Refusal> {
+    pub(super) async fn check_renewal(
+        &self,
+        peer: &Peer,
+        now: Timestamp,
+    ) -> Result<(Caller, CertificateUse), RefusalReason> {
         match self.registry.check_renewal(peer) {
-            Err(Refusal::Replaced | Refusal::Unknown) if self.take_back(peer, now).await => {
+            Err(RefusalReason::Replaced | RefusalReason::Unknown) if self.take_back(peer, now).await => {
                 self.registry.check_renewal(peer)
             }
             checked => checked,
@@ -55,7 +63,7 @@ impl Identity {
             return Ok(false);
         }
         let issued = peer.certificate.not_before + BACKDATED;
-        let entry = Entry {
+        let entry = NewAuditEntry {
             at: now,
             actor: peer.address.clone(),
             action: "certificate-taken-back",

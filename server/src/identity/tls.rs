@@ -21,7 +21,7 @@ use rustls::{
 use sha2::{Digest as _, Sha256};
 use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate};
 
-use super::authority::{Authority, AuthorityError, LEAF_LIFETIME, Leaf, uris};
+use super::authority::{Authority, AuthorityError, LEAF_LIFETIME, LeafCertificate, uris};
 use super::{Peer, RENEWAL_GRACE};
 use crate::store::certificate::NewCertificate;
 
@@ -73,7 +73,7 @@ fn is_fresh(issued: Timestamp, now: Timestamp) -> bool {
     !age.is_negative() && age < LEAF_LIFETIME / 2
 }
 
-fn certified(leaf: Leaf) -> Result<CertifiedKey, AuthorityError> {
+fn certified(leaf: LeafCertificate) -> Result<CertifiedKey, AuthorityError> {
     let key = PrivateKeyDer::from(leaf.key);
     CertifiedKey::from_der(leaf.chain, key, &provider())
         .map_err(|error| AuthorityError::Signing(error.to_string()))

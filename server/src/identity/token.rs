@@ -11,9 +11,9 @@ use crate::store::token::NewToken;
 /// The key of the hashes. It is stored with the CA's key and not in the store, so a copy of the store cannot verify
 /// anything.
 #[derive(Clone)]
-pub struct Key(Zeroizing<[u8; 32]>);
+pub struct TokenKey(Zeroizing<[u8; 32]>);
 
-impl Key {
+impl TokenKey {
     /// A key from these bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
@@ -48,12 +48,12 @@ impl Key {
 }
 
 /// A token that was not given out yet.
-pub struct Fresh {
+pub struct FreshToken {
     id: String,
     secret: Zeroizing<String>,
 }
 
-impl Fresh {
+impl FreshToken {
     /// Makes a token with 40 random bits in its id and 128 in its secret.
     pub fn make() -> Self {
         let text = |bytes: &[u8]| BASE32_NOPAD.encode(bytes).to_ascii_lowercase();
@@ -71,7 +71,7 @@ impl Fresh {
     }
 
     /// What the store keeps of it.
-    pub fn to_store(&self, key: &Key, expires_at: Timestamp) -> NewToken {
+    pub fn to_store(&self, key: &TokenKey, expires_at: Timestamp) -> NewToken {
         NewToken { id: self.id.clone(), secret_mac: key.hash(&self.id, &self.secret), expires_at }
     }
 }

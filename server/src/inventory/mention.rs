@@ -74,7 +74,7 @@ fn scalar(item: &Item) -> Option<String> {
 
 /// Whether an item is a name without quotes, as in `[web1.acme.example]`: nested tables without headers of their own.
 pub(super) fn is_dotted(item: &Item) -> bool {
-    use crate::language::document::{Content, Form};
-    matches!(&item.content, Content::Table(table, Form::Dotted)
+    use crate::language::document::{ItemContent, TableForm};
+    matches!(&item.content, ItemContent::Table(table, TableForm::Dotted)
         if table.entries.iter().all(|entry| entry.item.as_table().is_some()))
 }

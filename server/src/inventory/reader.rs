@@ -10,7 +10,7 @@ use holdfast_catalog::origin::Origin;
 use super::mention::{Mentions, is_dotted};
 use super::{Node, Stage};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::language::document::{Document, Entry, Item, Table, unknown_key};
+use crate::language::document::{Document, DocumentEntry, Item, Table, unknown_key};
 use crate::language::name::is_segment;
 
 pub(super) const WORDS: &[Keyword; 3] = &[
@@ -20,7 +20,7 @@ pub(super) const WORDS: &[Keyword; 3] = &[
 ];
 const KEYS: [&str; 3] = Keyword::names(WORDS);
 
-pub(super) struct Reader<'a> {
+pub(super) struct InventoryReader<'a> {
     /// The declared labels.
     labels: &'a BTreeSet<Arc<str>>,
     pub(super) nodes: BTreeMap<Certname, Arc<Node>>,
@@ -31,7 +31,7 @@ pub(super) struct Reader<'a> {
     pub(super) problems: Vec<Diagnostic>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> InventoryReader<'a> {
     pub(super) fn new(labels: &'a BTreeSet<Arc<str>>) -> Self {
         let (nodes, customers) = (BTreeMap::new(), BTreeMap::new());
         Self { labels, nodes, customers, mentions: Mentions::default(), problems: Vec::new() }
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn node(&mut self, entry: &Entry, reseller: &Slug, customer: &Slug) -> Option<Node> {
+    fn node(&mut self, entry: &DocumentEntry, reseller: &Slug, customer: &Slug) -> Option<Node> {
         let before = self.problems.len();
         let certname = self.certname(entry);
         let Some(table) = entry.item.as_table() else {
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
         (self.problems.len() == before).then_some(node)
     }
 
-    fn certname(&mut self, entry: &Entry) -> Option<Certname> {
+    fn certname(&mut self, entry: &DocumentEntry) -> Option<Certname> {
         let error = match Certname::parse(&entry.key) {
             Ok(certname) if is_dotted(&entry.item) => {
                 let message = format!("`{certname}` is only a part of a name");
@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
     /// Reads a required string and parses it.
     fn word<T>(
         &mut self,
-        node: &Entry,
+        node: &DocumentEntry,
         table: &Table,
         key: &str,
         parse: impl Fn(&str) -> Option<T>,

@@ -12,7 +12,7 @@ use crate::language::fault::Fault;
 mod pattern;
 
 /// Steps of one evaluation: parts walked, elements made, pieces of text copied. They take about 50 ms.
-const STEPS: usize = 1_000_000;
+const MAX_STEPS: usize = 1_000_000;
 /// Bytes of text that count as one step: walking through a text takes one to three nanoseconds for each byte.
 const BYTES_A_STEP: usize = 16;
 /// Steps for a fault that is absorbed and never shown, since its message was made nevertheless.
@@ -24,22 +24,22 @@ const MAX_PATTERNS: usize = 64;
 
 /// Steps of all evaluations in one node's compile. They take about 2 s, a hundred times what a role of 2,000 resources
 /// needs.
-pub const STEPS_OF_A_COMPILE: usize = 40_000_000;
+pub const MAX_STEPS_OF_A_COMPILE: usize = 40_000_000;
 
 /// What is left for all evaluations in one node's compile, which share it.
 #[derive(Debug, Clone)]
-pub struct Allowance {
+pub struct SharedBudget {
     left: Rc<Cell<usize>>,
     most: usize,
 }
 
-impl Default for Allowance {
+impl Default for SharedBudget {
     fn default() -> Self {
-        Self::of(STEPS_OF_A_COMPILE)
+        Self::of(MAX_STEPS_OF_A_COMPILE)
     }
 }
 
-impl Allowance {
+impl SharedBudget {
     /// An allowance of this many steps.
     pub fn of(most: usize) -> Self {
         Self { left: Rc::new(Cell::new(most)), most }
@@ -74,13 +74,13 @@ impl Allowance {
 #[derive(Debug)]
 pub(in crate::language) struct Budget {
     steps: usize,
-    shared: Allowance,
-    patterns: BTreeMap<Box<str>, pattern::Size>,
+    shared: SharedBudget,
+    patterns: BTreeMap<Box<str>, pattern::PatternSize>,
 }
 
 impl Budget {
-    pub(in crate::language) fn new(shared: Allowance) -> Self {
-        Self { steps: STEPS, shared, patterns: BTreeMap::new() }
+    pub(in crate::language) fn new(shared: SharedBudget) -> Self {
+        Self { steps: MAX_STEPS, shared, patterns: BTreeMap::new() }
     }
 
     /// Spends what a pattern costs: building it, unless it was used before in this evaluation, and searching for it in
@@ -93,7 +93,7 @@ impl Budget {
             let message = format!("more than {MAX_PATTERNS} different patterns");
             return Err(Fault::new(Code::Limit, message, 0..0).help("combine patterns into one: a|b|c"));
         }
-        let size = pattern::Size::of(written);
+        let size = pattern::PatternSize::of(written);
         self.patterns.insert(written.into(), size);
         self.spend(size.building().saturating_add(size.matching(bytes)))
     }
@@ -114,7 +114,7 @@ impl Budget {
             }
             None => {
                 self.steps = 0;
-                let message = format!("this expression takes more than {STEPS} steps");
+                let message = format!("this expression takes more than {MAX_STEPS} steps");
                 let fault = Fault::new(Code::Limit, message, 0..0);
                 Err(fault.help("nested loops grow fast; compute less, or move the work into the data"))
             }
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn patterns_cost_steps_by_what_they_grow_to_whatever_was_kept_from_before() {
-        let allowance = Allowance::of(100_000);
+        let allowance = SharedBudget::of(100_000);
         let read = |n: usize| Budget::new(allowance.clone()).pattern(&format!("(a{{0,50}}){{0,80}}x{n}"), 1);
         let refused = (0..400).find_map(|n| read(n).err().map(|fault| (n, fault.code)));
         assert!(matches!(refused, Some((4..=6, Code::Limit))), "{refused:?}");
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_pattern_that_is_used_again_costs_the_looking_alone() {
-        let mut budget = Budget::new(Allowance::default());
+        let mut budget = Budget::new(SharedBudget::default());
         budget.pattern("^web[0-9]+$", 20).unwrap();
         let before = budget.steps;
         (0..1_000).for_each(|_| budget.pattern("^web[0-9]+$", 20).unwrap());

@@ -15,7 +15,7 @@ use crate::diagnostic::{Code, Diagnostic};
 
 mod conflict;
 mod limits;
-mod places;
+mod line_index;
 mod traps;
 
 #[cfg(test)]
@@ -23,7 +23,7 @@ mod tests;
 
 use super::problems::Problems;
 pub use conflict::conflict;
-use places::Places;
+use line_index::LineIndex;
 pub use traps::unknown_key;
 
 /// One parsed TOML file.
@@ -43,12 +43,12 @@ pub struct Document {
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     /// Its entries, in the order in which their keys first occur.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<DocumentEntry>,
 }
 
 /// A key and its item.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct DocumentEntry {
     pub key: Arc<str>,
     /// Where the key is.
     pub key_origin: Arc<Origin>,
@@ -61,22 +61,22 @@ pub struct Entry {
 pub struct Item {
     /// Its place: the span of a value, the header of a table, or the key of a table that exists only through dotted keys.
     pub origin: Arc<Origin>,
-    pub content: Content,
+    pub content: ItemContent,
 }
 
 /// The content of an item.
 #[derive(Debug, Clone)]
-pub enum Content {
+pub enum ItemContent {
     /// A string, a number or a boolean.
     Scalar(Kind),
     /// A list, or the tables of `[[name]]`.
     List(Vec<Item>),
-    Table(Table, Form),
+    Table(Table, TableForm),
 }
 
 /// How a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum TableForm {
     /// Under its own `[header]`.
     Header,
     Inline,
@@ -93,14 +93,14 @@ impl Document {
             Ok(text) => text.into(),
             Err(error) => {
                 let text = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-                let origin = Places::new(file, &text, level).origin(text.len()..text.len());
+                let origin = LineIndex::new(file, &text, level).origin(text.len()..text.len());
                 let problem =
                     Diagnostic::error(Code::Syntax, "the file is not UTF-8", Origin::clone(&origin))
                         .label("the first invalid byte");
                 return (Self::unread(file, "".into()), vec![problem]);
             }
         };
-        let places = Places::new(file, &text, level);
+        let places = LineIndex::new(file, &text, level);
         if let Some(problem) = limits::beyond(&text, &places) {
             return (Self::unread(file, text), vec![problem]);
         }
@@ -118,7 +118,7 @@ impl Document {
         for error in places.without_repetitions(told) {
             problems.note(|| places.syntax_error(error));
         }
-        let root = Walk { places: &places, problems: &mut problems }.table(table.get_ref(), 0);
+        let root = DocumentWalk { places: &places, problems: &mut problems }.table(table.get_ref(), 0);
         let problems = one_a_line(problems.into_list());
         (Self { file: file.clone(), text, root, is_whole: errors.is_empty() }, problems)
     }
@@ -136,10 +136,10 @@ impl Document {
 
 /// Above this size in bytes only the first error is reported: recovering at each line of a large file takes hundreds of
 /// times its memory.
-const RECOVERED: usize = 256 * 1024;
+const MAX_RECOVERED: usize = 256 * 1024;
 
 fn read(text: &str) -> (Spanned<DeTable<'_>>, Vec<toml::de::Error>) {
-    if text.len() <= RECOVERED {
+    if text.len() <= MAX_RECOVERED {
         return DeTable::parse_recoverable(text);
     }
     match DeTable::parse(text) {
@@ -173,7 +173,7 @@ fn one_a_line(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
 
 impl Table {
     /// The entry of a key.
-    pub fn get(&self, key: &str) -> Option<&Entry> {
+    pub fn get(&self, key: &str) -> Option<&DocumentEntry> {
         self.entries.iter().find(|entry| &*entry.key == key)
     }
 
@@ -187,42 +187,42 @@ impl Item {
     /// The item as a value; each part of it keeps its place.
     pub fn to_value(&self) -> Value {
         let value: Value = match &self.content {
-            Content::Scalar(kind) => kind.clone().into(),
-            Content::List(items) => items.iter().map(Self::to_value).collect::<Vec<_>>().into(),
-            Content::Table(table, _) => table.to_map().into(),
+            ItemContent::Scalar(kind) => kind.clone().into(),
+            ItemContent::List(items) => items.iter().map(Self::to_value).collect::<Vec<_>>().into(),
+            ItemContent::Table(table, _) => table.to_map().into(),
         };
         value.at(self.origin.clone())
     }
 
     /// The table, if it is one.
     pub fn as_table(&self) -> Option<&Table> {
-        if let Content::Table(table, _) = &self.content { Some(table) } else { None }
+        if let ItemContent::Table(table, _) = &self.content { Some(table) } else { None }
     }
 
     /// The list, if it is one.
     pub fn as_list(&self) -> Option<&[Self]> {
-        if let Content::List(list) = &self.content { Some(list) } else { None }
+        if let ItemContent::List(list) = &self.content { Some(list) } else { None }
     }
 
     /// The text, if it is a string.
     pub fn as_str(&self) -> Option<&Arc<str>> {
-        if let Content::Scalar(Kind::String(text)) = &self.content { Some(text) } else { None }
+        if let ItemContent::Scalar(Kind::String(text)) = &self.content { Some(text) } else { None }
     }
 
     /// The boolean, if it is one.
     pub fn as_bool(&self) -> Option<bool> {
-        if let Content::Scalar(Kind::Bool(b)) = self.content { Some(b) } else { None }
+        if let ItemContent::Scalar(Kind::Bool(b)) = self.content { Some(b) } else { None }
     }
 
     /// Whether it contains something that could not be read as written, such as a number beyond 64 bits; `unread` has
     /// the places. Other problems with such a value would be about the value that replaced it.
-    pub fn holds_unread(&self, unread: &Unread) -> bool {
+    pub fn holds_unread(&self, unread: &UnreadPlaces) -> bool {
         !unread.0.is_empty()
             && (unread.0.contains(&*self.origin)
                 || match &self.content {
-                    Content::Scalar(_) => false,
-                    Content::List(items) => items.iter().any(|item| item.holds_unread(unread)),
-                    Content::Table(table, _) => {
+                    ItemContent::Scalar(_) => false,
+                    ItemContent::List(items) => items.iter().any(|item| item.holds_unread(unread)),
+                    ItemContent::Table(table, _) => {
                         table.entries.iter().any(|entry| entry.item.holds_unread(unread))
                     }
                 })
@@ -231,12 +231,12 @@ impl Item {
     /// The noun for its kind, for error messages.
     pub fn noun(&self) -> &'static str {
         match &self.content {
-            Content::Scalar(Kind::String(_)) => "a string",
-            Content::Scalar(Kind::Int(_)) => "an integer",
-            Content::Scalar(Kind::Float(_)) => "a float",
-            Content::Scalar(_) => "a boolean",
-            Content::List(_) => "a list",
-            Content::Table(..) => "a table",
+            ItemContent::Scalar(Kind::String(_)) => "a string",
+            ItemContent::Scalar(Kind::Int(_)) => "an integer",
+            ItemContent::Scalar(Kind::Float(_)) => "a float",
+            ItemContent::Scalar(_) => "a boolean",
+            ItemContent::List(_) => "a list",
+            ItemContent::Table(..) => "a table",
         }
     }
 
@@ -250,9 +250,9 @@ impl Item {
 
 /// The places of values that a document could not read as written.
 #[derive(Debug, Default)]
-pub struct Unread(HashSet<Origin>);
+pub struct UnreadPlaces(HashSet<Origin>);
 
-impl Unread {
+impl UnreadPlaces {
     /// The places of the problems of a document.
     pub fn of(problems: &[Diagnostic]) -> Self {
         Self(problems.iter().filter_map(|problem| problem.origin.clone()).collect())
@@ -260,16 +260,16 @@ impl Unread {
 }
 
 /// Converts the parser's tree to ours.
-struct Walk<'a> {
-    places: &'a Places<'a>,
+struct DocumentWalk<'a> {
+    places: &'a LineIndex<'a>,
     problems: &'a mut Problems,
 }
 
-impl Walk<'_> {
+impl DocumentWalk<'_> {
     fn table(&mut self, table: &DeTable<'_>, depth: usize) -> Table {
         let entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
             let name: &std::borrow::Cow<'_, str> = key.get_ref();
-            Entry {
+            DocumentEntry {
                 key: (&**name).into(),
                 key_origin: self.places.origin(key.span()),
                 item: self.item(value, &key.span(), depth),
@@ -283,27 +283,27 @@ impl Walk<'_> {
         if depth >= MAX_DEPTH {
             let message = format!("nested deeper than {MAX_DEPTH} levels");
             self.problems.note(|| Diagnostic::error(Code::Limit, message, Origin::clone(&origin)));
-            return Item { origin, content: Content::List(Vec::new()) };
+            return Item { origin, content: ItemContent::List(Vec::new()) };
         }
         let content = match value.get_ref() {
-            DeValue::String(text) => Content::Scalar(Kind::String((&**text).into())),
-            DeValue::Boolean(b) => Content::Scalar(Kind::Bool(*b)),
-            DeValue::Integer(number) => Content::Scalar(self.integer(number, &origin)),
-            DeValue::Float(number) => Content::Scalar(self.float(number, &origin)),
+            DeValue::String(text) => ItemContent::Scalar(Kind::String((&**text).into())),
+            DeValue::Boolean(b) => ItemContent::Scalar(Kind::Bool(*b)),
+            DeValue::Integer(number) => ItemContent::Scalar(self.integer(number, &origin)),
+            DeValue::Float(number) => ItemContent::Scalar(self.float(number, &origin)),
             DeValue::Datetime(date) => {
                 self.problems.note(|| {
                     Diagnostic::error(Code::WrongType, "no parameter takes a date", Origin::clone(&origin))
                         .label("a date")
                         .help("write it as a string, in quotes")
                 });
-                Content::Scalar(Kind::String(date.to_string().into()))
+                ItemContent::Scalar(Kind::String(date.to_string().into()))
             }
             DeValue::Array(list) => {
-                Content::List(list.iter().map(|item| self.item(item, &value.span(), depth + 1)).collect())
+                ItemContent::List(list.iter().map(|item| self.item(item, &value.span(), depth + 1)).collect())
             }
             DeValue::Table(table) => {
                 let form = self.places.form(&value.span(), key);
-                Content::Table(self.table(table, depth + 1), form)
+                ItemContent::Table(self.table(table, depth + 1), form)
             }
         };
         Item { origin, content }

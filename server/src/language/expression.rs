@@ -39,12 +39,12 @@ pub fn chapters() -> Vec<Chapter> {
 #[derive(Debug, Clone)]
 pub struct Expression {
     source: Arc<str>,
-    parsed: Arc<Parsed>,
+    parsed: Arc<ParsedExpression>,
 }
 
 #[derive(Debug)]
-struct Parsed {
-    root: tree::Node,
+struct ParsedExpression {
+    root: tree::AstNode,
     uses: Uses,
 }
 
@@ -52,16 +52,16 @@ struct Parsed {
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Uses {
     /// Names from the scope, each with the fields selected from it; variables of macros are not among them.
-    pub paths: Vec<Named>,
+    pub paths: Vec<PathUse>,
     /// Functions of the scope; built-in functions are not among them.
-    pub functions: Vec<Called>,
+    pub functions: Vec<CallUse>,
     /// Paths that are compared with a literal, by `==` or `!=`.
-    pub compared: Vec<Compared>,
+    pub compared: Vec<ComparisonUse>,
 }
 
 /// A comparison such as `port == 80`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Compared {
+pub struct ComparisonUse {
     pub path: Arc<str>,
     pub value: Value,
     /// The place of the comparison in the expression.
@@ -70,13 +70,13 @@ pub struct Compared {
 
 /// A path such as `facts.os.family`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
+pub struct PathUse {
     pub path: Arc<str>,
     /// Its place in the expression.
     pub span: Range<usize>,
 }
 
-impl Named {
+impl PathUse {
     /// The name in the scope: `facts`.
     pub fn root(&self) -> &str {
         self.path.split('.').next().unwrap_or_default()
@@ -85,7 +85,7 @@ impl Named {
 
 /// A call such as `lookup('ntp_servers')`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Called {
+pub struct CallUse {
     pub name: Arc<str>,
     /// The place of the function's name in the expression.
     pub span: Range<usize>,
@@ -101,7 +101,7 @@ impl Expression {
     pub fn parse(source: &str) -> Result<Self, Fault> {
         let mut root = parse::parse(source)?;
         let uses = binding::bind(&mut root)?;
-        Ok(Self { source: source.into(), parsed: Arc::new(Parsed { root, uses }) })
+        Ok(Self { source: source.into(), parsed: Arc::new(ParsedExpression { root, uses }) })
     }
 
     /// The text that it was parsed from.

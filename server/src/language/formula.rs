@@ -10,11 +10,11 @@ use holdfast_catalog::value::{Kind, Map, Value};
 
 use crate::diagnostic::Code;
 
-use super::document::{Content, Item};
-use super::expression::Called;
+use super::document::{Item, ItemContent};
+use super::expression::CallUse;
 use super::fault::Fault;
 use super::interpolation::{ESCAPED, Interpolation, OPEN};
-use super::problems::MOST;
+use super::problems::MAX_PROBLEMS;
 use super::scope::Scope;
 
 /// A value that may contain expressions. Cheap to clone.
@@ -103,7 +103,7 @@ impl Formula {
     }
 
     /// The calls of a function of the scope, at any depth.
-    pub fn calls(&self, function: &str) -> Vec<Called> {
+    pub fn calls(&self, function: &str) -> Vec<CallUse> {
         let expressions = self.texts().into_iter().flat_map(|(text, _)| text.expressions());
         let calls = expressions.flat_map(|(expression, _)| &expression.uses().functions);
         calls.filter(|call| *call.name == *function).cloned().collect()
@@ -115,7 +115,7 @@ impl Formula {
         let faults = |(text, origin): (&Interpolation, Option<&Arc<Origin>>)| {
             text.unknown(scope).into_iter().map(|fault| fault.within(origin)).collect::<Vec<_>>()
         };
-        self.texts().into_iter().flat_map(faults).take(MOST + 1).collect()
+        self.texts().into_iter().flat_map(faults).take(MAX_PROBLEMS + 1).collect()
     }
 
     /// Its value in a scope. The origin of a computed value is the string of its expression; a value that is only
@@ -170,8 +170,8 @@ fn literal(key: &Arc<str>) -> Arc<str> {
 /// not defined.
 fn keys(item: &Item, faults: &mut Vec<Fault>) {
     match &item.content {
-        Content::List(items) => items.iter().for_each(|item| keys(item, faults)),
-        Content::Table(table, _) => {
+        ItemContent::List(items) => items.iter().for_each(|item| keys(item, faults)),
+        ItemContent::Table(table, _) => {
             for entry in &table.entries {
                 let plain = entry.key.replace(ESCAPED, "   ");
                 if let Some(at) = plain.find(OPEN) {
@@ -183,7 +183,7 @@ fn keys(item: &Item, faults: &mut Vec<Fault>) {
                 keys(&entry.item, faults);
             }
         }
-        Content::Scalar(_) => {}
+        ItemContent::Scalar(_) => {}
     }
 }
 

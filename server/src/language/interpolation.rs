@@ -8,7 +8,7 @@ use crate::diagnostic::Code;
 
 use super::expression::{Expression, literal};
 use super::fault::Fault;
-use super::problems::MOST;
+use super::problems::MAX_PROBLEMS;
 use super::scope::Scope;
 use super::secrecy::Stretches;
 
@@ -21,11 +21,11 @@ const MAX_BYTES: usize = 256 * 1024;
 /// A string that contains `${…}` or `$${`. The spans of its faults are in the string.
 #[derive(Debug, Clone)]
 pub struct Interpolation {
-    parts: Vec<Part>,
+    parts: Vec<TextPart>,
 }
 
 #[derive(Debug, Clone)]
-enum Part {
+enum TextPart {
     Text(Arc<str>),
     Expression { expression: Expression, offset: usize },
 }
@@ -56,18 +56,18 @@ impl Interpolation {
             }
             plain.push_str(&text[at..opened]);
             if !plain.is_empty() {
-                parts.push(Part::Text(std::mem::take(&mut plain).into()));
+                parts.push(TextPart::Text(std::mem::take(&mut plain).into()));
             }
             let offset = opened + OPEN.len();
             let length = length(&text[offset..], opened)?;
             let expression =
                 Expression::parse(&text[offset..offset + length]).map_err(|fault| fault.shifted(offset))?;
-            parts.push(Part::Expression { expression, offset });
+            parts.push(TextPart::Expression { expression, offset });
             at = offset + length + 1;
         }
         plain.push_str(&text[at..]);
         if !plain.is_empty() {
-            parts.push(Part::Text(plain.into()));
+            parts.push(TextPart::Text(plain.into()));
         }
         Ok(Some(Self { parts }))
     }
@@ -75,8 +75,8 @@ impl Interpolation {
     /// Its expressions, each with the byte of the string at which it begins.
     pub fn expressions(&self) -> impl Iterator<Item = (&Expression, usize)> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Text(_) => None,
-            Part::Expression { expression, offset } => Some((expression, *offset)),
+            TextPart::Text(_) => None,
+            TextPart::Expression { expression, offset } => Some((expression, *offset)),
         })
     }
 
@@ -85,7 +85,7 @@ impl Interpolation {
         let mut rest = text;
         let last = self.parts.len() - 1;
         for (at, part) in self.parts.iter().enumerate() {
-            let Part::Text(plain) = part else { continue };
+            let TextPart::Text(plain) = part else { continue };
             let found = match at {
                 0 => rest.starts_with(&**plain).then_some(0),
                 _ if at == last => rest.ends_with(&**plain).then(|| rest.len() - plain.len()),
@@ -94,7 +94,7 @@ impl Interpolation {
             let Some(found) = found else { return false };
             rest = &rest[found + plain.len()..];
         }
-        rest.is_empty() || matches!(self.parts[last], Part::Expression { .. })
+        rest.is_empty() || matches!(self.parts[last], TextPart::Expression { .. })
     }
 
     /// Names and functions that `scope` does not have, found without evaluating; only the first ones if there are very
@@ -103,7 +103,7 @@ impl Interpolation {
         let faults = |(expression, offset): (&Expression, usize)| {
             expression.unknown(scope).into_iter().map(move |fault| fault.shifted(offset))
         };
-        self.expressions().flat_map(faults).take(MOST + 1).collect()
+        self.expressions().flat_map(faults).take(MAX_PROBLEMS + 1).collect()
     }
 
     /// Its value in a scope: of any type if one `${…}` is the whole string, otherwise a text that is sensitive by parts.
@@ -111,15 +111,15 @@ impl Interpolation {
     /// # Errors
     /// The first thing that is wrong, such as null, a list or a map inside text.
     pub fn evaluate(&self, scope: &dyn Scope) -> Result<Value, Fault> {
-        if let [Part::Expression { expression, offset }] = &self.parts[..] {
+        if let [TextPart::Expression { expression, offset }] = &self.parts[..] {
             let value = expression.evaluate(scope).map_err(|fault| within(fault, *offset))?;
             return if is_finite(&value) { Ok(value) } else { Err(no_number(expression).shifted(*offset)) };
         }
         let mut text = Stretches::default();
         for part in &self.parts {
             match part {
-                Part::Text(plain) => text.push_str(plain),
-                Part::Expression { expression, offset } => {
+                TextPart::Text(plain) => text.push_str(plain),
+                TextPart::Expression { expression, offset } => {
                     let value = expression.evaluate(scope).map_err(|fault| within(fault, *offset))?;
                     if !is_finite(&value) {
                         return Err(no_number(expression).shifted(*offset));

@@ -9,7 +9,7 @@ use holdfast_catalog::origin::Origin;
 use crate::diagnostic::{Code, Diagnostic};
 
 use super::document::{Item, unknown_key};
-use super::types::{Shape, Type};
+use super::types::{Type, TypeShape};
 
 /// How values of several levels become one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -161,7 +161,7 @@ impl Merge {
 
     /// The error if the result of the merge can never be of the type `of`; `origin` is the place of the merge.
     pub fn misfit(&self, of: &Type, origin: &Origin) -> Option<Diagnostic> {
-        let (list, map) = (of.has_shape(Shape::List), of.has_shape(Shape::Map));
+        let (list, map) = (of.has_shape(TypeShape::List), of.has_shape(TypeShape::Map));
         let (fits, gives) = match self {
             Self::First => return None,
             Self::Unique => (list, "a list"),

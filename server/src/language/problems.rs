@@ -9,7 +9,7 @@ use holdfast_catalog::origin::Origin;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 
 /// The most problems to keep.
-pub const MOST: usize = 100;
+pub const MAX_PROBLEMS: usize = 100;
 
 /// A list of problems with a limit.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub struct Problems {
 impl Problems {
     /// Adds a problem; it is made only if it is kept.
     pub fn note(&mut self, problem: impl FnOnce() -> Diagnostic) {
-        if self.kept.len() < MOST {
+        if self.kept.len() < MAX_PROBLEMS {
             self.kept.push(problem());
         } else {
             self.more += 1;
@@ -99,9 +99,12 @@ mod tests {
                 Diagnostic::error(Code::BadValue, format!("{n}"), None)
             });
         }
-        assert_eq!(made, MOST, "the others are not even made");
+        assert_eq!(made, MAX_PROBLEMS, "the others are not even made");
         let list = problems.into_list();
-        assert_eq!((list.len(), &*list[MOST].message), (MOST + 1, "and 999900 more problems in this file"));
+        assert_eq!(
+            (list.len(), &*list[MAX_PROBLEMS].message),
+            (MAX_PROBLEMS + 1, "and 999900 more problems in this file")
+        );
         let warning = Diagnostic::warning(Code::BadValue, "no error", None);
         assert_eq!(total(&[list, vec![warning]].concat()), 1_000_000);
     }

@@ -2,7 +2,7 @@
 
 use holdfast_catalog::value::{Map, Value};
 
-use super::types::{Bounds, Field, Need};
+use super::types::{Bounds, Need, StructField};
 use super::{Defines, Expression, Type};
 
 /// A value of a parameter's type; `None` if only a person can choose one.
@@ -55,9 +55,9 @@ fn list(inner: &Type, name: &str, count: usize, defines: &dyn Defines) -> Option
 }
 
 /// Values for the required entries.
-fn entries(fields: &[Field], defines: &dyn Defines) -> Option<Value> {
+fn entries(fields: &[StructField], defines: &dyn Defines) -> Option<Value> {
     let required = fields.iter().filter(|field| field.need == Need::Required);
-    let entry = |field: &Field| Some((field.name.clone(), guess(&field.of, &field.name, defines)?));
+    let entry = |field: &StructField| Some((field.name.clone(), guess(&field.of, &field.name, defines)?));
     Some(required.map(entry).collect::<Option<Map>>()?.into())
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::value::Value;
 
-use super::budget::Allowance;
+use super::budget::SharedBudget;
 use super::fault::Fault;
 
 /// The names and functions that an expression or a template can use. It is asked lazily, name by name: what is not used
@@ -33,8 +33,8 @@ pub trait Scope {
     }
 
     /// The allowance that all evaluations of one compile share; by default, each evaluation has its own.
-    fn allowance(&self) -> Allowance {
-        Allowance::default()
+    fn allowance(&self) -> SharedBudget {
+        SharedBudget::default()
     }
 
     /// Called for every read of a name from [`Scope::resolve`], with its dotted path as written, such as

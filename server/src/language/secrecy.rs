@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use holdfast_catalog::value::{Kind, MASK, Map, Piece, Sensitive, Value};
+use holdfast_catalog::value::{Kind, MASK, Map, Sensitive, TextPiece, Value};
 
 use crate::diagnostic::Code;
 
@@ -121,7 +121,7 @@ impl Stretches {
             Kind::Sensitive(secret) => match secret.as_pieces() {
                 Some(pieces) => pieces.iter().for_each(|piece| self.push_piece(piece)),
                 None => match secret.expose().scalar_text() {
-                    Some(text) => self.push_piece(&Piece { text, secret: true }),
+                    Some(text) => self.push_piece(&TextPiece { text, secret: true }),
                     None => return false,
                 },
             },
@@ -141,7 +141,7 @@ impl Stretches {
         }
     }
 
-    fn push_piece(&mut self, piece: &Piece) {
+    fn push_piece(&mut self, piece: &TextPiece) {
         let start = self.text.len();
         self.text.push_str(&piece.text);
         if piece.secret {
@@ -157,11 +157,11 @@ impl Stretches {
         let mut pieces = Vec::with_capacity(self.secret.len() * 2 + 1);
         let mut at = 0;
         for range in self.secret {
-            pieces.push(Piece { text: self.text[at..range.start].into(), secret: false });
-            pieces.push(Piece { text: self.text[range.clone()].into(), secret: true });
+            pieces.push(TextPiece { text: self.text[at..range.start].into(), secret: false });
+            pieces.push(TextPiece { text: self.text[range.clone()].into(), secret: true });
             at = range.end;
         }
-        pieces.push(Piece { text: self.text[at..].into(), secret: false });
+        pieces.push(TextPiece { text: self.text[at..].into(), secret: false });
         pieces.retain(|piece| piece.secret || !piece.text.is_empty());
         Kind::Sensitive(Sensitive::pieces(pieces)).into()
     }

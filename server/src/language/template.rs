@@ -32,7 +32,7 @@ mod tree;
 pub struct Template {
     file: Arc<str>,
     source: Arc<str>,
-    parts: Vec<tree::Part>,
+    parts: Vec<tree::TemplatePart>,
 }
 
 /// Finds partials: `{{> vhost}}` is `_vhost.hbs` of the same module.
@@ -59,16 +59,16 @@ impl Partials for () {
 }
 
 /// The file and the text of a template.
-type Key = (Arc<str>, Arc<str>);
+type TemplateKey = (Arc<str>, Arc<str>);
 
 /// Compiled templates, each text compiled only once, across commits and nodes. All compiles share one.
 #[derive(Debug, Default)]
 pub struct Templates {
-    compiled: Mutex<HashMap<Key, Arc<Template>>>,
+    compiled: Mutex<HashMap<TemplateKey, Arc<Template>>>,
 }
 
 /// The most templates to keep. Beyond that, all are dropped, and with them the texts of old commits.
-const KEPT: usize = 4096;
+const MAX_KEPT: usize = 4096;
 
 impl Templates {
     /// The template in `file` with this text, compiled if necessary.
@@ -85,7 +85,7 @@ impl Templates {
         }
         let template = Arc::new(Template::compile(file, source)?);
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if compiled.len() >= KEPT {
+        if compiled.len() >= MAX_KEPT {
             compiled.clear();
         }
         compiled.insert(key, template.clone());
@@ -123,7 +123,7 @@ impl Template {
 
 /// The documentation of everything that can be in a template. The examples use `site`, which has `name = "shop"`.
 pub fn chapters() -> Vec<Chapter> {
-    vec![Chapter::new("Blocks", tree::BlockSort::WORDS.iter().copied()), function::chapter()]
+    vec![Chapter::new("Blocks", tree::BlockKind::WORDS.iter().copied()), function::chapter()]
 }
 
 fn diagnostic(fault: &Fault, file: &Arc<str>, source: &str) -> Diagnostic {

@@ -20,8 +20,8 @@ mod parse;
 mod secret;
 mod show;
 
-pub use format::Format;
-pub use secret::{NoAlternative, Shape};
+pub use format::StringFormat;
+pub use secret::{NoAlternative, TypeShape};
 
 /// The documentation of all types. An example is a type, with a value of it as an expression.
 pub fn chapters() -> Vec<Chapter> {
@@ -39,7 +39,7 @@ pub enum Type {
     Scalar,
     Boolean,
     /// A string with a number of characters within bounds.
-    String(Size),
+    String(LengthBounds),
     /// An integer within bounds.
     Integer(Bounds<i64>),
     /// A float within bounds.
@@ -47,24 +47,24 @@ pub enum Type {
     /// Any number within bounds.
     Number(Bounds<f64>),
     /// A list of elements of one type, with a length within bounds.
-    Array(Arc<Type>, Size),
+    Array(Arc<Type>, LengthBounds),
     /// A list with a type for each position.
     Tuple(Arc<[Type]>),
     /// A map with a number of entries within bounds, and the types of its keys and values.
-    Hash(Arc<[Type; 2]>, Size),
+    Hash(Arc<[Type; 2]>, LengthBounds),
     /// A map with these entries and no others.
-    Struct(Arc<[Field]>),
+    Struct(Arc<[StructField]>),
     /// Null, or the inner type.
     Optional(Arc<Type>),
     Variant(Arc<[Type]>),
     /// One of these strings.
     Enum(Arc<[Arc<str>]>),
     /// A string that one of these patterns matches.
-    Pattern(Arc<[Pattern]>),
+    Pattern(Arc<[ComparableRegex]>),
     /// The inner type, as a secret.
     Sensitive(Arc<Type>),
     /// A string or a number with a certain meaning.
-    Format(Format),
+    Format(StringFormat),
     /// A map with the parameters of a define.
     Define(Arc<str>),
 }
@@ -77,7 +77,7 @@ pub struct Bounds<T> {
 }
 
 /// The number of characters, elements or entries.
-pub type Size = Bounds<usize>;
+pub type LengthBounds = Bounds<usize>;
 
 impl<T: PartialOrd> Bounds<T> {
     /// Whether a number is within the bounds.
@@ -88,9 +88,9 @@ impl<T: PartialOrd> Bounds<T> {
 
 /// A regular expression; equal to another one with the same text.
 #[derive(Debug, Clone)]
-pub struct Pattern(Regex);
+pub struct ComparableRegex(Regex);
 
-impl PartialEq for Pattern {
+impl PartialEq for ComparableRegex {
     fn eq(&self, other: &Self) -> bool {
         self.0.as_str() == other.0.as_str()
     }
@@ -98,7 +98,7 @@ impl PartialEq for Pattern {
 
 /// An entry of a `Struct`, or a parameter of a define.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Field {
+pub struct StructField {
     pub name: Arc<str>,
     /// The type of its value.
     pub of: Type,
@@ -118,7 +118,7 @@ pub enum Need {
 /// The defines that exist: the name of a define is a type.
 pub trait Defines {
     /// The parameters of a define, where one with a default is optional; `None` if there is no such define.
-    fn parameters(&self, define: &str) -> Option<Arc<[Field]>>;
+    fn parameters(&self, define: &str) -> Option<Arc<[StructField]>>;
 
     /// The names of all defines, for `did you mean`.
     fn names(&self) -> Vec<Arc<str>>;
@@ -126,7 +126,7 @@ pub trait Defines {
 
 /// No defines.
 impl Defines for () {
-    fn parameters(&self, _: &str) -> Option<Arc<[Field]>> {
+    fn parameters(&self, _: &str) -> Option<Arc<[StructField]>> {
         None
     }
 
@@ -152,7 +152,7 @@ pub struct Misfit {
 impl Misfit {
     /// Converts it to a diagnostic about `subject` (such as "parameter `vhosts`"). `fallback` is the place to use if
     /// the part has none of its own. `texts` are the files, needed to place a caret under a wrong key.
-    pub fn diagnostic(&self, subject: &str, fallback: Option<&Origin>, texts: &Texts<'_>) -> Diagnostic {
+    pub fn diagnostic(&self, subject: &str, fallback: Option<&Origin>, texts: &TextSource<'_>) -> Diagnostic {
         let origin = self.origin.as_deref().or(fallback).cloned();
         let origin = origin.map(|origin| self.key_place(&origin, texts).unwrap_or(origin));
         let at = if self.path.is_empty() { String::new() } else { format!(" at `{}`", self.path) };
@@ -163,7 +163,7 @@ impl Misfit {
     }
 
     /// The place of the key whose value is at `value`: before the value, or in its header.
-    fn key_place(&self, value: &Origin, texts: &Texts<'_>) -> Option<Origin> {
+    fn key_place(&self, value: &Origin, texts: &TextSource<'_>) -> Option<Origin> {
         let (key, text) = (self.key.as_ref()?, texts(&value.file)?);
         let start = value.start as usize;
         let header = text.get(start..value.end as usize)?;
@@ -179,7 +179,7 @@ impl Misfit {
 }
 
 /// Returns the text of a file, by its path.
-pub type Texts<'a> = dyn Fn(&str) -> Option<String> + 'a;
+pub type TextSource<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 impl Type {
     /// Parses Puppet's notation: `Array[Host, 1]`.

@@ -8,12 +8,12 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::spelling::nearest;
 use holdfast_catalog::value::Value;
 
-use super::file::{DataFile, Known, over_limit};
-use super::hierarchy::{FOLDER, Level, PathPattern, Settings};
-use super::keys::{self, Keys};
-use super::{Key, Lookup, LookupError, part};
+use super::file::{DataFile, KnownKeys, over_limit};
+use super::hierarchy::{FOLDER, HierarchySettings, Level, PathPattern};
+use super::keys::{self, DeclaredKeys};
+use super::{DeclaredKey, Lookup, LookupError, part};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::language::expression::Called;
+use crate::language::expression::CallUse;
 use crate::language::formula::Formula;
 use crate::language::manifest::Manifest;
 use crate::language::merge::Merge;
@@ -21,19 +21,19 @@ use crate::language::name::is_segment;
 use crate::language::problems::Problems;
 use crate::language::types::{Misfit, Type};
 use crate::modules::Modules;
-use crate::repo::{File, RefusedPart, Snapshot};
+use crate::repo::{RefusedPart, Snapshot, SnapshotFile};
 
 /// The hierarchy, the declared keys, and the files that were needed so far.
 #[derive(Debug)]
-pub struct Data {
-    settings: Arc<Settings>,
+pub struct DataTree {
+    settings: Arc<HierarchySettings>,
     modules: Modules,
-    keys: Keys,
-    files: RwLock<Files>,
+    keys: DeclaredKeys,
+    files: RwLock<ParsedFiles>,
 }
 
 /// Parsed files, by level and path, with the hash of the content that was parsed.
-type Files = HashMap<(usize, Arc<str>), (ContentHash, Arc<DataFile>)>;
+type ParsedFiles = HashMap<(usize, Arc<str>), (ContentHash, Arc<DataFile>)>;
 
 /// The declaration of a key, by its class or by `keys.toml`.
 #[derive(Debug, Clone, Copy)]
@@ -49,21 +49,25 @@ pub struct Declaration<'a> {
     pub origin: &'a Arc<Origin>,
 }
 
-impl Data {
+impl DataTree {
     /// The data of a snapshot, and the problems of its `keys.toml`. No other file is parsed yet.
-    pub fn new(snapshot: &Snapshot, settings: Arc<Settings>, modules: Modules) -> (Self, Vec<Diagnostic>) {
+    pub fn new(
+        snapshot: &Snapshot,
+        settings: Arc<HierarchySettings>,
+        modules: Modules,
+    ) -> (Self, Vec<Diagnostic>) {
         let (keys, problems) = keys::read(snapshot, &modules);
         (Self { settings, modules, keys, files: RwLock::default() }, problems)
     }
 
     /// The declarations in a snapshot, ignoring problems. Manifests with the same content in `known` are not parsed again.
     pub fn of(snapshot: &Snapshot, known: Option<&Modules>) -> Self {
-        let (settings, _) = Settings::read(snapshot);
+        let (settings, _) = HierarchySettings::read(snapshot);
         Self::new(snapshot, Arc::new(settings), Modules::read(snapshot, known)).0
     }
 
     /// The hierarchy and the other settings of the repository.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &HierarchySettings {
         &self.settings
     }
 
@@ -73,12 +77,12 @@ impl Data {
     }
 
     /// The keys of `keys.toml`, in the order of their names.
-    pub fn keys(&self) -> impl Iterator<Item = (&Arc<str>, &Key)> {
+    pub fn keys(&self) -> impl Iterator<Item = (&Arc<str>, &DeclaredKey)> {
         self.keys.iter()
     }
 
     /// The key of `keys.toml` with this name.
-    pub fn key(&self, name: &str) -> Option<&Key> {
+    pub fn key(&self, name: &str) -> Option<&DeclaredKey> {
         self.keys.get(name)
     }
 
@@ -183,12 +187,12 @@ impl Data {
     }
 
     /// A file of a level, parsed once.
-    pub(super) fn file(&self, level: usize, path: &Arc<str>, content: &File) -> Arc<DataFile> {
+    pub(super) fn file(&self, level: usize, path: &Arc<str>, content: &SnapshotFile) -> Arc<DataFile> {
         let key = (level, path.clone());
         if let Some((_, file)) = self.files.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return file.clone();
         }
-        let known = Known { modules: &self.modules, keys: &self.keys };
+        let known = KnownKeys { modules: &self.modules, keys: &self.keys };
         let file = Arc::new(DataFile::read(path, content, &self.settings.levels[level], known));
         let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
         files.entry(key).or_insert((content.hash().clone(), file)).1.clone()
@@ -266,7 +270,7 @@ impl Data {
     }
 
     /// The classes to which a data file gives parameters, with the place where each is first named.
-    pub fn classes_in(&self, path: &Arc<str>, content: &File) -> Vec<(Arc<str>, Arc<Origin>)> {
+    pub fn classes_in(&self, path: &Arc<str>, content: &SnapshotFile) -> Vec<(Arc<str>, Arc<Origin>)> {
         let leads = |level: &Level| level.paths.iter().any(|pattern| pattern.could_be(path));
         let Some(level) = self.settings.levels.iter().position(leads) else { return Vec::new() };
         let file = self.file(level, path, content);
@@ -280,7 +284,7 @@ impl Data {
     }
 
     /// The calls of a function in all files; `None` if a file has errors, so that its calls are unknown.
-    pub fn calls(&self, snapshot: &Snapshot, function: &str) -> Option<Vec<Called>> {
+    pub fn calls(&self, snapshot: &Snapshot, function: &str) -> Option<Vec<CallUse>> {
         let mut calls = Vec::new();
         for file in self.files_of(snapshot) {
             if !file.problems.is_empty() {

@@ -63,7 +63,7 @@ impl Fate {
 
 /// A part of a value: the largest one that has a single fate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct ValuePart {
     /// Its path in the value: `sites."www.example.com".root`; empty for the whole value.
     pub path: String,
     /// What became of it.
@@ -71,12 +71,13 @@ pub struct Part {
 }
 
 /// The parts of each value, most specific first; `None` if the values cannot be merged.
-pub fn parts(how: &Merge, values: &[Value]) -> Option<Vec<Vec<Part>>> {
+pub fn parts(how: &Merge, values: &[Value]) -> Option<Vec<Vec<ValuePart>>> {
     let numbered: Vec<Value> = values.iter().enumerate().map(|(level, value)| number(value, level)).collect();
     let answer = merge(how, &numbered).ok()?;
     let mut used = BTreeSet::new();
     answer.iter().for_each(|answer| leaves(answer, &mut |leaf| used.extend(numbers(leaf))));
-    let search = Search { how, values: &numbered, answer: answer.as_ref(), used, lists: Lists::default() };
+    let search =
+        FateSearch { how, values: &numbered, answer: answer.as_ref(), used, lists: Lists::default() };
     Some(numbered.iter().enumerate().map(|(level, value)| search.parts(level, value)).collect())
 }
 
@@ -127,14 +128,14 @@ fn level_of(part: &Value) -> Option<usize> {
 
 /// A step into a value.
 #[derive(Clone)]
-enum At<'v> {
+enum ValueStep<'v> {
     Key(&'v Arc<str>),
     Item(usize, &'v Value),
 }
 
 /// What the answer has at the place of a part.
 #[derive(Clone, Copy)]
-enum There<'a> {
+enum AnswerPart<'a> {
     Nothing,
     /// A value in which to look for the parts of this part.
     Follow(&'a Value),
@@ -144,7 +145,7 @@ enum There<'a> {
     Settled(Fate),
 }
 
-struct Search<'a> {
+struct FateSearch<'a> {
     how: &'a Merge,
     values: &'a [Value],
     answer: Option<&'a Value>,
@@ -152,7 +153,7 @@ struct Search<'a> {
     lists: Lists<'a>,
 }
 
-impl<'a> Search<'a> {
+impl<'a> FateSearch<'a> {
     fn prefix(&self) -> Option<&'a str> {
         match self.how {
             Merge::Deep(options) => options.knockout_prefix.as_deref(),
@@ -165,23 +166,29 @@ impl<'a> Search<'a> {
     }
 
     /// The parts of a level's value.
-    fn parts(&self, level: usize, value: &'a Value) -> Vec<Part> {
+    fn parts(&self, level: usize, value: &'a Value) -> Vec<ValuePart> {
         let there = match (self.answer, self.how) {
-            (None, _) => There::Nothing,
-            (Some(answer), Merge::First) => There::Settled(match level_of(answer) {
+            (None, _) => AnswerPart::Nothing,
+            (Some(answer), Merge::First) => AnswerPart::Settled(match level_of(answer) {
                 Some(other) if other != level && answer == value => Fate::Repeated(other),
                 Some(other) if other != level => Fate::Overruled(other),
                 _ => Fate::Gone,
             }),
-            (Some(answer), _) => There::Follow(answer),
+            (Some(answer), _) => AnswerPart::Follow(answer),
         };
         self.told(value, level, &mut Vec::new(), there)
     }
 
     /// The parts of a value; if they all have the same fate, a single one.
-    fn told(&self, value: &'a Value, level: usize, path: &mut Vec<At<'a>>, there: There<'a>) -> Vec<Part> {
+    fn told(
+        &self,
+        value: &'a Value,
+        level: usize,
+        path: &mut Vec<ValueStep<'a>>,
+        there: AnswerPart<'a>,
+    ) -> Vec<ValuePart> {
         let mut parts = Vec::new();
-        let mut visit = |at: At<'a>, item: &'a Value, path: &mut Vec<At<'a>>| {
+        let mut visit = |at: ValueStep<'a>, item: &'a Value, path: &mut Vec<ValueStep<'a>>| {
             path.push(at);
             let there = self.below(there, level, path);
             parts.extend(self.told(item, level, path, there));
@@ -189,21 +196,23 @@ impl<'a> Search<'a> {
         };
         match &value.kind {
             Kind::List(list) if !list.is_empty() => {
-                list.iter().enumerate().for_each(|(index, item)| visit(At::Item(index, item), item, path));
+                list.iter()
+                    .enumerate()
+                    .for_each(|(index, item)| visit(ValueStep::Item(index, item), item, path));
             }
             Kind::Map(map) if !map.is_empty() => {
-                map.iter().for_each(|(key, item)| visit(At::Key(key), item, path));
+                map.iter().for_each(|(key, item)| visit(ValueStep::Key(key), item, path));
             }
-            _ => return vec![Part { path: shown(path), fate: self.fate(value, level, path, there) }],
+            _ => return vec![ValuePart { path: shown(path), fate: self.fate(value, level, path, there) }],
         }
         match parts.iter().all(|part| part.fate == parts[0].fate) {
-            true => vec![Part { path: shown(path), fate: parts[0].fate }],
+            true => vec![ValuePart { path: shown(path), fate: parts[0].fate }],
             false => parts,
         }
     }
 
-    fn fate(&self, leaf: &'a Value, level: usize, path: &[At<'a>], there: There<'a>) -> Fate {
-        let is_key = |at: &At<'_>| matches!(at, At::Key(key) if self.knocks(key));
+    fn fate(&self, leaf: &'a Value, level: usize, path: &[ValueStep<'a>], there: AnswerPart<'a>) -> Fate {
+        let is_key = |at: &ValueStep<'_>| matches!(at, ValueStep::Key(key) if self.knocks(key));
         if path.iter().any(is_key) {
             // `"--key" = false` cancels a knock-out, but there is none
             return if leaf.as_bool() == Some(false) { Fate::Gone } else { Fate::TakesAway };
@@ -227,17 +236,17 @@ impl<'a> Search<'a> {
 
     /// Whether the answer's value at a place is not merged with anything, so that null at a less specific level hides
     /// nothing.
-    fn is_decided(&self, path: &[At<'_>]) -> bool {
-        let at = |value: &'a Value, at: &At<'_>| match at {
-            At::Key(key) => value.get(key),
-            At::Item(..) => None,
+    fn is_decided(&self, path: &[ValueStep<'_>]) -> bool {
+        let at = |value: &'a Value, at: &ValueStep<'_>| match at {
+            ValueStep::Key(key) => value.get(key),
+            ValueStep::Item(..) => None,
         };
         let found = self.answer.and_then(|answer| path.iter().try_fold(answer, at));
         let is_merged = |value: &Value| matches!(value.kind, Kind::Map(_) | Kind::List(_));
         matches!(self.how, Merge::Hash) || found.is_some_and(|value| !is_merged(value))
     }
 
-    fn null_hides(&self, level: usize, path: &[At<'_>]) -> bool {
+    fn null_hides(&self, level: usize, path: &[ValueStep<'_>]) -> bool {
         match self.how {
             Merge::First => false,
             Merge::Unique => level == 0 && path.is_empty(),
@@ -247,11 +256,11 @@ impl<'a> Search<'a> {
     }
 
     /// Which level decided about a leaf that is not in the answer.
-    fn why_not(&self, leaf: &'a Value, level: usize, path: &[At<'a>], there: There<'a>) -> Fate {
+    fn why_not(&self, leaf: &'a Value, level: usize, path: &[ValueStep<'a>], there: AnswerPart<'a>) -> Fate {
         let answer = match there {
-            There::Nothing => return self.taken_by(level, path),
-            There::Settled(fate) => return fate,
-            There::Follow(answer) | There::Whole(answer) => answer,
+            AnswerPart::Nothing => return self.taken_by(level, path),
+            AnswerPart::Settled(fate) => return fate,
+            AnswerPart::Follow(answer) | AnswerPart::Whole(answer) => answer,
         };
         if let (Merge::Unique, Some(list)) = (self.how, answer.as_list()) {
             let same = self.lists.like(list, leaf, None);
@@ -267,24 +276,24 @@ impl<'a> Search<'a> {
 
     /// What the answer has at the end of a path, given what it has before the last step. It is computed once for each
     /// part and not for each leaf, since a part is compared as a whole.
-    fn below(&self, there: There<'a>, level: usize, path: &[At<'a>]) -> There<'a> {
-        let (There::Follow(answer), Some(at)) = (there, path.last()) else { return there };
+    fn below(&self, there: AnswerPart<'a>, level: usize, path: &[ValueStep<'a>]) -> AnswerPart<'a> {
+        let (AnswerPart::Follow(answer), Some(at)) = (there, path.last()) else { return there };
         if matches!(self.how, Merge::Unique) && !answer.is_null() {
             return there;
         }
         let next = match at {
-            At::Key(key) => answer.get(key),
-            At::Item(index, item) => self.same_item(answer, *index, item),
+            ValueStep::Key(key) => answer.get(key),
+            ValueStep::Item(index, item) => self.same_item(answer, *index, item),
         };
         match (next, at) {
-            (Some(next), At::Item(_, item)) if next == *item => {
-                There::Settled(level_of(next).map_or(Fate::Gone, Fate::Repeated))
+            (Some(next), ValueStep::Item(_, item)) if next == *item => {
+                AnswerPart::Settled(level_of(next).map_or(Fate::Gone, Fate::Repeated))
             }
-            (Some(next), _) if matches!(self.how, Merge::Hash) => There::Whole(next),
-            (Some(next), _) => There::Follow(next),
-            (None, _) if answer.is_null() => There::Whole(answer),
-            (None, At::Key(_)) if answer.as_map().is_none() => There::Whole(answer),
-            (None, _) => There::Settled(self.taken_by(level, path)),
+            (Some(next), _) if matches!(self.how, Merge::Hash) => AnswerPart::Whole(next),
+            (Some(next), _) => AnswerPart::Follow(next),
+            (None, _) if answer.is_null() => AnswerPart::Whole(answer),
+            (None, ValueStep::Key(_)) if answer.as_map().is_none() => AnswerPart::Whole(answer),
+            (None, _) => AnswerPart::Settled(self.taken_by(level, path)),
         }
     }
 
@@ -302,7 +311,7 @@ impl<'a> Search<'a> {
     }
 
     /// The more specific level that removes what is at a path.
-    fn taken_by(&self, level: usize, path: &[At<'a>]) -> Fate {
+    fn taken_by(&self, level: usize, path: &[ValueStep<'a>]) -> Fate {
         for (other, value) in self.values.iter().enumerate().take(level) {
             let mut value = value;
             for at in path {
@@ -310,8 +319,8 @@ impl<'a> Search<'a> {
                     return Fate::Hidden(other);
                 }
                 let knocks = match at {
-                    At::Key(key) => self.knocked_key(value, key),
-                    At::Item(_, item) => {
+                    ValueStep::Key(key) => self.knocked_key(value, key),
+                    ValueStep::Item(_, item) => {
                         let lists = (self.prefix(), value.as_list());
                         matches!(lists, (Some(prefix), Some(list)) if self.lists.knocks_out(list, prefix, item))
                     }
@@ -320,8 +329,8 @@ impl<'a> Search<'a> {
                     return Fate::KnockedOut(other);
                 }
                 let next = match at {
-                    At::Key(key) => value.get(key),
-                    At::Item(..) => None,
+                    ValueStep::Key(key) => value.get(key),
+                    ValueStep::Item(..) => None,
                 };
                 let Some(next) = next else { break };
                 value = next;
@@ -343,18 +352,20 @@ impl<'a> Search<'a> {
 }
 
 /// A path as it would be written in TOML. Scalars in a list are shown themselves, unless they are secret.
-fn shown(path: &[At<'_>]) -> String {
+fn shown(path: &[ValueStep<'_>]) -> String {
     let mut out = String::new();
     for at in path {
         match at {
-            At::Key(key) => {
+            ValueStep::Key(key) => {
                 if !out.is_empty() {
                     out.push('.');
                 }
                 out.push_str(&written(key));
             }
-            At::Item(_, item) if item.scalar_text().is_some() => out.push_str(&format!("[{}]", item.shown())),
-            At::Item(index, _) => out.push_str(&format!("[{index}]")),
+            ValueStep::Item(_, item) if item.scalar_text().is_some() => {
+                out.push_str(&format!("[{}]", item.shown()));
+            }
+            ValueStep::Item(index, _) => out.push_str(&format!("[{index}]")),
         }
     }
     out
@@ -379,7 +390,7 @@ mod tests {
     fn told(how: &Merge, values: &[serde_json::Value]) -> Vec<String> {
         let values: Vec<Value> = values.iter().cloned().map(value).collect();
         let parts = parts(how, &values).unwrap();
-        let word = |part: &Part| format!("{:?} {}", part.fate, part.path).trim_end().to_owned();
+        let word = |part: &ValuePart| format!("{:?} {}", part.fate, part.path).trim_end().to_owned();
         parts.iter().map(|parts| parts.iter().map(word).collect::<Vec<_>>().join(", ")).collect()
     }
 
@@ -471,7 +482,7 @@ mod tests {
         let secret: Value = Kind::Sensitive(holdfast_catalog::value::Sensitive::text("hunter2")).into();
         let values: Vec<Value> = vec![vec![secret.clone(), "x".into()].into(), vec![secret].into()];
         let parts = parts(&Merge::Unique, &values).unwrap();
-        assert_eq!(parts[1], [Part { path: String::new(), fate: Fate::Repeated(0) }]);
+        assert_eq!(parts[1], [ValuePart { path: String::new(), fate: Fate::Repeated(0) }]);
         assert!(!format!("{parts:?}").contains("hunter2"));
     }
 }

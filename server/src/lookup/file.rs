@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use holdfast_catalog::origin::Origin;
 
-use super::hierarchy::{Level, Writer};
-use super::keys::Keys;
+use super::hierarchy::{Level, LevelWriter};
+use super::keys::DeclaredKeys;
 use super::policy::{self, FilePolicies};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::language::document::{Document, Entry, Table, Unread, unknown_key};
+use crate::language::document::{Document, DocumentEntry, Table, UnreadPlaces, unknown_key};
 use crate::language::formula::Formula;
 use crate::language::manifest::{Manifest, ManifestKind, Parameter};
 use crate::language::name::is_segment;
 use crate::language::problems::Problems;
 use crate::modules::Modules;
-use crate::repo::File;
+use crate::repo::SnapshotFile;
 
 /// The table with a level's policies.
 const SETTINGS: &str = "holdfast";
@@ -35,18 +35,18 @@ pub(super) struct DataFile {
 
 /// What the keys of a file may refer to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Known<'a> {
+pub(super) struct KnownKeys<'a> {
     /// The modules, for parameters of their classes.
     pub modules: &'a Modules,
     /// The declared keys.
-    pub keys: &'a Keys,
+    pub keys: &'a DeclaredKeys,
 }
 
 impl DataFile {
-    pub(super) fn read(path: &Arc<str>, content: &File, level: &Level, known: Known<'_>) -> Self {
+    pub(super) fn read(path: &Arc<str>, content: &SnapshotFile, level: &Level, known: KnownKeys<'_>) -> Self {
         let mut problems = Problems::default();
         let (document, found) = Document::parse(path, content.bytes(), Some(&level.name));
-        let unread = Unread::of(&found);
+        let unread = UnreadPlaces::of(&found);
         problems.extend(found);
         problems.extend(content.refusal().map(|reason| over_limit(path, reason, Some(level.name.clone()))));
         let file = Self {
@@ -58,7 +58,7 @@ impl DataFile {
             problems: Vec::new(),
         };
         let broken = problems.holds(Code::Syntax);
-        let mut reading = Reading { file, problems, unread, known, writer: level.writer };
+        let mut reading = DataFileReader { file, problems, unread, known, writer: level.writer };
         if broken {
             // all other problems of the file follow from that
             return Self { problems: reading.problems.into_list(), ..reading.file };
@@ -70,16 +70,16 @@ impl DataFile {
     }
 }
 
-struct Reading<'a> {
+struct DataFileReader<'a> {
     file: DataFile,
     problems: Problems,
-    unread: Unread,
-    known: Known<'a>,
-    writer: Writer,
+    unread: UnreadPlaces,
+    known: KnownKeys<'a>,
+    writer: LevelWriter,
 }
 
-impl Reading<'_> {
-    fn top_level(&mut self, entry: &Entry) {
+impl DataFileReader<'_> {
+    fn top_level(&mut self, entry: &DocumentEntry) {
         let modules = self.known.modules;
         if &*entry.key == SETTINGS {
             let mut problems = Vec::new();
@@ -127,7 +127,7 @@ impl Reading<'_> {
         }
     }
 
-    fn value(&mut self, key: Arc<str>, entry: &Entry) {
+    fn value(&mut self, key: Arc<str>, entry: &DocumentEntry) {
         self.file.origins.insert(key.clone(), entry.item.origin.clone());
         if entry.item.holds_unread(&self.unread) {
             return; // it is reported, and a file with problems is not read
@@ -155,10 +155,10 @@ impl Reading<'_> {
             self.problems.note(|| {
                 let problem = fault.diagnostic(Some(&text));
                 match (writer, problem.help.is_some()) {
-                    (Writer::Tenants, false) => {
+                    (LevelWriter::Tenants, false) => {
                         problem.help("in a level that tenants write, expressions see only node.* and facts.*")
                     }
-                    (Writer::Operators, false) => {
+                    (LevelWriter::Operators, false) => {
                         problem.help("in data, expressions see node.*, facts.* and lookup(key)")
                     }
                     _ => problem,
@@ -174,7 +174,7 @@ pub(super) fn over_limit(path: &Arc<str>, reason: &str, level: Option<Arc<str>>)
     Diagnostic::error(Code::Limit, reason, origin)
 }
 
-fn unread_key(entry: &Entry, known: Known<'_>) -> Diagnostic {
+fn unread_key(entry: &DocumentEntry, known: KnownKeys<'_>) -> Diagnostic {
     let parameter = entry.key.rsplit_once("::").filter(|(class, parameter)| {
         known.modules.class(class).is_some_and(|class| class.parameter(parameter).is_some())
     });
@@ -196,7 +196,7 @@ fn unread_key(entry: &Entry, known: Known<'_>) -> Diagnostic {
     problem.help("keys for lookup() are declared in hieradata/keys.toml").did_you_mean(&entry.key, names)
 }
 
-fn no_class(name: &str, below: &str, entry: &Entry, modules: &Modules) -> Diagnostic {
+fn no_class(name: &str, below: &str, entry: &DocumentEntry, modules: &Modules) -> Diagnostic {
     let message = match modules.get(name) {
         Some(_) => {
             format!("`{name}` is a define: its parameters come from its declarations, not from data")

@@ -7,19 +7,19 @@ use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::language::document::{Document, Entry, Item, Table, unknown_key};
+use crate::language::document::{Document, DocumentEntry, Item, Table, unknown_key};
 use crate::repo::Snapshot;
 
 mod pattern;
 
-pub use pattern::{FOLDER, Location, PathPattern, Reading};
+pub use pattern::{FOLDER, Location, PathPattern, PathReading};
 
 /// The settings file of a repository.
 pub const FILE: &str = "holdfast.toml";
 
 /// The content of [`FILE`], or its defaults.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct HierarchySettings {
     /// The hierarchy, most specific level first.
     pub levels: Vec<Level>,
     /// The labels that nodes may have.
@@ -35,12 +35,12 @@ pub struct Level {
     pub name: Arc<str>,
     /// Its files below `hieradata/`, most specific first.
     pub paths: Vec<PathPattern>,
-    pub writer: Writer,
+    pub writer: LevelWriter,
 }
 
 /// Who writes the files of a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Writer {
+pub enum LevelWriter {
     /// Operators: expressions may look up other keys.
     Operators,
     /// Tenants: expressions may use only `node.*` and `facts.*`.
@@ -76,7 +76,7 @@ pub const LEVEL_WORDS: &[Keyword; 4] = &[
 const KEYS: [&str; 2] = Keyword::names(WORDS);
 const LEVEL_KEYS: [&str; 4] = Keyword::names(LEVEL_WORDS);
 
-impl Settings {
+impl HierarchySettings {
     /// Reads `holdfast.toml`. A repository without it has the default hierarchy and no labels.
     pub fn read(snapshot: &Snapshot) -> (Self, Vec<Diagnostic>) {
         let text: &[u8] = snapshot.get(FILE).map_or(b"", |file| file.bytes());
@@ -111,7 +111,7 @@ fn undeclared_labels<'a>(
     })
 }
 
-impl Default for Settings {
+impl Default for HierarchySettings {
     fn default() -> Self {
         let (document, mut problems) = Document::parse(&FILE.into(), DEFAULT.as_bytes(), None);
         let levels = document.root.get("hierarchy").map(|entry| read_levels(&entry.item, &mut problems));
@@ -119,7 +119,7 @@ impl Default for Settings {
     }
 }
 
-fn read_labels(entry: &Entry, problems: &mut Vec<Diagnostic>) -> BTreeSet<Arc<str>> {
+fn read_labels(entry: &DocumentEntry, problems: &mut Vec<Diagnostic>) -> BTreeSet<Arc<str>> {
     let words = entry.item.as_list().map(|list| list.iter().map(Item::as_str).collect::<Option<Vec<_>>>());
     match words {
         Some(Some(words)) => words.into_iter().cloned().collect(),
@@ -172,15 +172,15 @@ fn read_level(item: &Item, table: &Table, problems: &mut Vec<Diagnostic>) -> Opt
         return None;
     };
     let writer = match table.get("tenant").map(|entry| (entry.item.as_bool(), &entry.item)) {
-        None | Some((Some(false), _)) => Writer::Operators,
-        Some((Some(true), _)) => Writer::Tenants,
+        None | Some((Some(false), _)) => LevelWriter::Operators,
+        Some((Some(true), _)) => LevelWriter::Tenants,
         Some((None, item)) => {
             problems.push(item.not("tenant", "true or false"));
-            Writer::Tenants
+            LevelWriter::Tenants
         }
     };
     let paths = read_paths(item, table, problems);
-    for path in paths.iter().filter(|path| writer == Writer::Tenants && path.holds_fact()) {
+    for path in paths.iter().filter(|path| writer == LevelWriter::Tenants && path.holds_fact()) {
         let message = format!("level `{name}` is written by tenants, so its path must not contain a fact");
         problems.push(
             Diagnostic::error(Code::FactInTenantPath, message, Origin::clone(&path.origin))

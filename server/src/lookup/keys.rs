@@ -7,7 +7,7 @@ use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::language::document::{Document, Entry, unknown_key};
+use crate::language::document::{Document, DocumentEntry, unknown_key};
 use crate::language::manifest::read_type;
 use crate::language::merge::Merge;
 use crate::language::name::is_segment;
@@ -28,7 +28,7 @@ const WORDS: [&str; 3] = Keyword::names(KEY_WORDS);
 
 /// A declared key.
 #[derive(Debug, Clone)]
-pub struct Key {
+pub struct DeclaredKey {
     /// The type of its values.
     pub of: Type,
     /// How values of several levels become one.
@@ -38,12 +38,12 @@ pub struct Key {
     pub origin: Arc<Origin>,
 }
 
-pub(super) type Keys = BTreeMap<Arc<str>, Key>;
+pub(super) type DeclaredKeys = BTreeMap<Arc<str>, DeclaredKey>;
 
-pub(super) fn read(snapshot: &Snapshot, modules: &Modules) -> (Keys, Vec<Diagnostic>) {
-    let Some(file) = snapshot.get(FILE) else { return (Keys::new(), Vec::new()) };
+pub(super) fn read(snapshot: &Snapshot, modules: &Modules) -> (DeclaredKeys, Vec<Diagnostic>) {
+    let Some(file) = snapshot.get(FILE) else { return (DeclaredKeys::new(), Vec::new()) };
     let (document, mut problems) = Document::parse(&FILE.into(), file.bytes(), None);
-    let mut keys = Keys::new();
+    let mut keys = DeclaredKeys::new();
     for entry in &document.root.entries {
         let taken = modules.is_namespace(&entry.key) || &*entry.key == "holdfast";
         if taken || !is_segment(&entry.key) {
@@ -67,11 +67,11 @@ pub(super) fn read(snapshot: &Snapshot, modules: &Modules) -> (Keys, Vec<Diagnos
 }
 
 fn read_key(
-    entry: &Entry,
+    entry: &DocumentEntry,
     document: &Document,
     modules: &Modules,
     problems: &mut Vec<Diagnostic>,
-) -> Option<Key> {
+) -> Option<DeclaredKey> {
     let Some(table) = entry.item.as_table() else {
         problems.push(entry.item.not(&entry.key, "a table with type, merge and doc"));
         return None;
@@ -99,5 +99,5 @@ fn read_key(
     let (of, _) = read_type(&of.item, document, problems)?;
     problems.extend(modules.unknown_defines(&of, origin));
     problems.extend(table.get("merge").and_then(|written| merge.misfit(&of, &written.item.origin)));
-    Some(Key { of, merge, doc, origin: entry.key_origin.clone() })
+    Some(DeclaredKey { of, merge, doc, origin: entry.key_origin.clone() })
 }

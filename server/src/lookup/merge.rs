@@ -12,7 +12,7 @@ use std::sync::Arc;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Kind, Map, Value};
 
-use super::source::Source;
+use super::source::DataSource;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::language::expression::compare;
 use crate::language::merge::{DeepOptions, ListOrder, MapsInLists, Merge};
@@ -99,17 +99,17 @@ struct Deep<'a> {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Shape {
+enum ValueShape {
     Scalar,
     List,
     Map,
 }
 
-fn shape(value: &Value) -> Shape {
+fn shape(value: &Value) -> ValueShape {
     match value.kind {
-        Kind::List(_) => Shape::List,
-        Kind::Map(_) => Shape::Map,
-        _ => Shape::Scalar,
+        Kind::List(_) => ValueShape::List,
+        Kind::Map(_) => ValueShape::Map,
+        _ => ValueShape::Scalar,
     }
 }
 
@@ -128,9 +128,9 @@ impl Deep<'_> {
             return Ok(Some(Value::clone(first)));
         }
         let merged = match shape(first) {
-            Shape::Scalar => return Ok(Some(Value::clone(first))),
-            Shape::List => self.lists(&visible)?,
-            Shape::Map => self.maps(&visible)?,
+            ValueShape::Scalar => return Ok(Some(Value::clone(first))),
+            ValueShape::List => self.lists(&visible)?,
+            ValueShape::Map => self.maps(&visible)?,
         };
         Ok(Some(placed(merged, first)))
     }
@@ -280,7 +280,7 @@ fn shapes_differ(higher: &Value, lower: &Value) -> Diagnostic {
 pub(super) fn check_peers(
     merge: &Merge,
     key: &str,
-    found: &[(Source, Value)],
+    found: &[(DataSource, Value)],
 ) -> Result<(), Vec<Diagnostic>> {
     let mut problems = Vec::new();
     for (index, (source, value)) in found.iter().enumerate() {

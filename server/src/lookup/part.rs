@@ -72,13 +72,13 @@ fn deep(of: &Type, value: &Value, prefix: Option<&str>, defines: &dyn Defines) -
         }
         (Type::Struct(fields), Kind::Map(map)) => {
             let field =
-                |field: &crate::language::types::Field| Some(inside(&field.of, map.get(&field.name)?));
+                |field: &crate::language::types::StructField| Some(inside(&field.of, map.get(&field.name)?));
             fields.iter().filter_map(field).flatten().collect()
         }
         (Type::Define(name), Kind::Map(map)) => {
             let fields = defines.parameters(name).unwrap_or_default();
             let field =
-                |field: &crate::language::types::Field| Some(inside(&field.of, map.get(&field.name)?));
+                |field: &crate::language::types::StructField| Some(inside(&field.of, map.get(&field.name)?));
             fields.iter().filter_map(field).flatten().collect()
         }
         (Type::Variant(types), _) => {

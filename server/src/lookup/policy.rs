@@ -9,7 +9,7 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{ResourceRef, TypeDef};
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::language::document::{Entry, Item, unknown_key};
+use crate::language::document::{DocumentEntry, Item, unknown_key};
 use crate::modules::Modules;
 
 /// The keys of `[holdfast]`.
@@ -29,11 +29,11 @@ const KEYS: [&str; 2] = Keyword::names(POLICY_WORDS);
 const WORDS: [&str; 3] = ["enforce", "audit", "off"];
 
 /// The policies in one file.
-pub(super) type FilePolicies = Vec<(Subject, Policy, Arc<Origin>)>;
+pub(super) type FilePolicies = Vec<(PolicySubject, Policy, Arc<Origin>)>;
 
 /// The subject of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Subject {
+pub enum PolicySubject {
     Resource(ResourceRef),
     /// Everything that a class contains.
     Class(Arc<str>),
@@ -46,7 +46,7 @@ pub struct Policies(Vec<Rank>);
 
 /// What the content of a class inherits: for each way that leads to the class, the level that decides and its policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Inherited(BTreeSet<(usize, Policy)>);
+pub struct InheritedPolicies(BTreeSet<(usize, Policy)>);
 
 /// The policy that decides: that of the more specific level, and within one level the nearer one.
 fn nearer(inner: (usize, Policy), outer: (usize, Policy)) -> (usize, Policy) {
@@ -54,7 +54,7 @@ fn nearer(inner: (usize, Policy), outer: (usize, Policy)) -> (usize, Policy) {
 }
 
 /// The policies of one rank: of one file, or of several files of which none precedes the others.
-type Rank = BTreeMap<Subject, (Policy, Arc<Origin>)>;
+type Rank = BTreeMap<PolicySubject, (Policy, Arc<Origin>)>;
 
 impl Policies {
     /// Whether there are no policies.
@@ -67,35 +67,39 @@ impl Policies {
     pub fn inside<'a>(
         &self,
         class: Option<&str>,
-        around: impl IntoIterator<Item = &'a Inherited>,
-    ) -> Inherited {
+        around: impl IntoIterator<Item = &'a InheritedPolicies>,
+    ) -> InheritedPolicies {
         let mut all: BTreeSet<_> = around.into_iter().flat_map(|around| &around.0).copied().collect();
         if all.is_empty() {
-            all.insert(self.first(&Subject::Everything).unwrap_or((self.0.len(), Policy::default())));
+            all.insert(self.first(&PolicySubject::Everything).unwrap_or((self.0.len(), Policy::default())));
         }
-        if let Some(own) = class.and_then(|class| self.first(&Subject::Class(class.into()))) {
+        if let Some(own) = class.and_then(|class| self.first(&PolicySubject::Class(class.into()))) {
             all = all.into_iter().map(|outer| nearer(own, outer)).collect();
         }
-        Inherited(all)
+        InheritedPolicies(all)
     }
 
     /// The policy of a resource that these containers declare. The most specific level with a policy for it decides; on
     /// that level a policy for the resource comes first, then one for the nearest class, then one for everything. If
     /// several classes lead to the resource, this is computed for each of them, and the policy that does most applies:
     /// no class is left without what it relies on.
-    pub fn of<'a>(&self, resource: &ResourceRef, around: impl IntoIterator<Item = &'a Inherited>) -> Policy {
-        let own = self.first(&Subject::Resource(resource.clone()));
+    pub fn of<'a>(
+        &self,
+        resource: &ResourceRef,
+        around: impl IntoIterator<Item = &'a InheritedPolicies>,
+    ) -> Policy {
+        let own = self.first(&PolicySubject::Resource(resource.clone()));
         let all = around.into_iter().flat_map(|around| &around.0).copied();
         all.map(|outer| own.map_or(outer, |own| nearer(own, outer)).1).max().unwrap_or_default()
     }
 
     /// The most specific level with a policy for this subject, and the policy.
-    fn first(&self, subject: &Subject) -> Option<(usize, Policy)> {
+    fn first(&self, subject: &PolicySubject) -> Option<(usize, Policy)> {
         self.0.iter().enumerate().find_map(|(at, rank)| Some((at, rank.get(subject)?.0)))
     }
 
     /// All policies with their places, to find those for a resource that the catalog does not have.
-    pub fn subjects(&self) -> impl Iterator<Item = (&Subject, Policy, &Arc<Origin>)> {
+    pub fn subjects(&self) -> impl Iterator<Item = (&PolicySubject, Policy, &Arc<Origin>)> {
         self.0.iter().flatten().map(|(subject, (policy, origin))| (subject, *policy, origin))
     }
 
@@ -125,7 +129,7 @@ pub(super) fn read(item: &Item, modules: &Modules, problems: &mut Vec<Diagnostic
     let mut found = Vec::new();
     for entry in &table.entries {
         match &*entry.key {
-            "policy" => found.extend(read_word(&entry.item, Subject::Everything, problems)),
+            "policy" => found.extend(read_word(&entry.item, PolicySubject::Everything, problems)),
             "policies" => match entry.item.as_table() {
                 Some(table) => {
                     found.extend(table.entries.iter().filter_map(|entry| read_one(entry, modules, problems)));
@@ -144,16 +148,16 @@ pub(super) fn read(item: &Item, modules: &Modules, problems: &mut Vec<Diagnostic
 }
 
 fn read_one(
-    entry: &Entry,
+    entry: &DocumentEntry,
     modules: &Modules,
     problems: &mut Vec<Diagnostic>,
-) -> Option<(Subject, Policy, Arc<Origin>)> {
+) -> Option<(PolicySubject, Policy, Arc<Origin>)> {
     let subject = match ResourceRef::parse(&entry.key) {
-        Some(reference) if &*reference.type_name == "class" => Subject::Class(reference.title),
-        Some(reference) => Subject::Resource(reference),
-        None => Subject::Class(entry.key.clone()),
+        Some(reference) if &*reference.type_name == "class" => PolicySubject::Class(reference.title),
+        Some(reference) => PolicySubject::Resource(reference),
+        None => PolicySubject::Class(entry.key.clone()),
     };
-    if let Subject::Class(class) = &subject
+    if let PolicySubject::Class(class) = &subject
         && modules.class(class).is_none()
     {
         let message = format!("there is no class `{class}`");
@@ -165,7 +169,7 @@ fn read_one(
         );
         return None;
     }
-    if let Subject::Resource(reference) = &subject
+    if let PolicySubject::Resource(reference) = &subject
         && let Some(problem) = unknown_type(reference, modules, &entry.key_origin)
     {
         problems.push(problem);
@@ -195,9 +199,9 @@ fn unknown_type(reference: &ResourceRef, modules: &Modules, origin: &Arc<Origin>
 
 fn read_word(
     item: &Item,
-    subject: Subject,
+    subject: PolicySubject,
     problems: &mut Vec<Diagnostic>,
-) -> Option<(Subject, Policy, Arc<Origin>)> {
+) -> Option<(PolicySubject, Policy, Arc<Origin>)> {
     let policy = match item.as_str().map(|word| &**word) {
         Some("enforce") => Policy::Enforce,
         Some("audit") => Policy::Audit,
@@ -224,9 +228,9 @@ mod tests {
 
     fn file(said: &[(&str, Policy)]) -> FilePolicies {
         let subject = |name: &str| match (name, ResourceRef::parse(name)) {
-            ("*", _) => Subject::Everything,
-            (_, Some(reference)) => Subject::Resource(reference),
-            _ => Subject::Class(name.into()),
+            ("*", _) => PolicySubject::Everything,
+            (_, Some(reference)) => PolicySubject::Resource(reference),
+            _ => PolicySubject::Class(name.into()),
         };
         let origin = Arc::new(Origin::locate(&"x.toml".into(), "", 0..0));
         said.iter().map(|(name, policy)| (subject(name), *policy, origin.clone())).collect()

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use holdfast_catalog::value::Value;
 
 use super::Lookup;
-use super::hierarchy::Writer;
+use super::hierarchy::LevelWriter;
 use crate::diagnostic::Code;
-use crate::language::Allowance;
+use crate::language::SharedBudget;
 use crate::language::fault::Fault;
 use crate::language::scope::Scope;
 
@@ -19,11 +19,11 @@ const FUNCTIONS: &[&str] = &["lookup"];
 /// The scope of one evaluation.
 pub(super) struct DataScope<'l, 'a> {
     pub lookup: &'l Lookup<'a>,
-    pub writer: Writer,
+    pub writer: LevelWriter,
 }
 
 /// The names of this scope, without values, for checking a file before any node reads it.
-pub(super) struct NamesOf(pub Writer);
+pub(super) struct NamesOf(pub LevelWriter);
 
 impl Scope for DataScope<'_, '_> {
     fn resolve(&self, name: &str) -> Result<Option<Value>, Fault> {
@@ -35,7 +35,7 @@ impl Scope for DataScope<'_, '_> {
     }
 
     fn call(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, Fault>> {
-        (name == "lookup" && self.writer == Writer::Operators).then(|| {
+        (name == "lookup" && self.writer == LevelWriter::Operators).then(|| {
             let [key] = arguments else {
                 return Err(Fault::of_scope(Code::WrongType, "lookup takes one key"));
             };
@@ -58,10 +58,10 @@ impl Scope for DataScope<'_, '_> {
     }
 
     fn functions(&self) -> &[&str] {
-        if self.writer == Writer::Operators { FUNCTIONS } else { &[] }
+        if self.writer == LevelWriter::Operators { FUNCTIONS } else { &[] }
     }
 
-    fn allowance(&self) -> Allowance {
+    fn allowance(&self) -> SharedBudget {
         self.lookup.allowance()
     }
 }
@@ -76,6 +76,6 @@ impl Scope for NamesOf {
     }
 
     fn functions(&self) -> &[&str] {
-        if self.0 == Writer::Operators { FUNCTIONS } else { &[] }
+        if self.0 == LevelWriter::Operators { FUNCTIONS } else { &[] }
     }
 }

@@ -4,74 +4,78 @@ use std::sync::Arc;
 
 use holdfast_catalog::facts::Facts;
 
-use super::data::Data;
+use super::data::DataTree;
 use super::file::DataFile;
-use super::hierarchy::{Level, Location, PathPattern, Writer};
+use super::hierarchy::{Level, LevelWriter, Location, PathPattern};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Node;
-use crate::repo::Reader;
+use crate::repo::SnapshotReader;
 
 /// A place in the hierarchy that may have data for a node.
 #[derive(Debug, Clone)]
-pub(super) struct Source {
+pub(super) struct DataSource {
     pub level: usize,
     pub name: Arc<str>,
-    pub writer: Writer,
+    pub writer: LevelWriter,
     /// Whether it is one of several files of a profile level, none of which precedes the others.
-    pub span: Span,
+    pub span: SourceSpan,
     /// The path, or the pattern if there is no file.
     pub path: Arc<str>,
-    pub state: State,
+    pub state: SourceState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Span {
+pub(super) enum SourceSpan {
     One,
     Profile,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum State {
+pub(super) enum SourceState {
     File(Arc<DataFile>),
     Absent,
     Skipped(Arc<str>),
 }
 
 /// The sources of a node; those of profile levels are still patterns.
-pub(super) struct Sources(Vec<Slot>);
+pub(super) struct DataSources(Vec<SourceSlot>);
 
-enum Slot {
-    Fixed(Source),
+enum SourceSlot {
+    Fixed(DataSource),
     Profile { level: usize, pattern: usize },
 }
 
 /// The node and the facts that paths are resolved for.
-pub(super) type Subject<'a> = (&'a Node, &'a Facts);
+pub(super) type PathSubject<'a> = (&'a Node, &'a Facts);
 
-impl Source {
+impl DataSource {
     pub(super) fn file(&self) -> Option<&DataFile> {
-        if let State::File(file) = &self.state { Some(file) } else { None }
+        if let SourceState::File(file) = &self.state { Some(file) } else { None }
     }
 
     /// Whether neither of the two precedes the other.
     pub(super) fn is_peer_of(&self, other: &Self) -> bool {
-        self.level == other.level && self.span == Span::Profile && other.span == Span::Profile
+        self.level == other.level && self.span == SourceSpan::Profile && other.span == SourceSpan::Profile
     }
 }
 
-impl Sources {
+impl DataSources {
     /// Opens the files that do not depend on profiles.
-    pub(super) fn open(data: &Data, reader: &Reader, subject: Subject<'_>) -> Result<Self, Vec<Diagnostic>> {
+    pub(super) fn open(
+        data: &DataTree,
+        reader: &SnapshotReader,
+        subject: PathSubject<'_>,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let mut slots = Vec::new();
         let mut problems = Vec::new();
         for (index, level) in data.settings().levels.iter().enumerate() {
             for (pattern, path) in level.paths.iter().enumerate() {
                 if path.holds_profile() {
-                    slots.push(Slot::Profile { level: index, pattern });
+                    slots.push(SourceSlot::Profile { level: index, pattern });
                     continue;
                 }
                 match open(data, reader, subject, (index, level, path), "") {
-                    Ok(source) => slots.push(Slot::Fixed(source)),
+                    Ok(source) => slots.push(SourceSlot::Fixed(source)),
                     Err(found) => problems.extend(found),
                 }
             }
@@ -82,11 +86,11 @@ impl Sources {
     /// All sources, including the files of these profiles at their level, in the order of the profiles' names.
     pub(super) fn with_profiles(
         &self,
-        data: &Data,
-        reader: &Reader,
-        subject: Subject<'_>,
+        data: &DataTree,
+        reader: &SnapshotReader,
+        subject: PathSubject<'_>,
         profiles: &[Arc<str>],
-    ) -> Result<Vec<Source>, Vec<Diagnostic>> {
+    ) -> Result<Vec<DataSource>, Vec<Diagnostic>> {
         let mut names: Vec<&str> =
             profiles.iter().map(|name| name.strip_prefix("profile::").unwrap_or(name)).collect();
         names.sort_unstable();
@@ -95,11 +99,11 @@ impl Sources {
         let mut problems = Vec::new();
         for slot in &self.0 {
             let (index, pattern) = match slot {
-                Slot::Fixed(source) => {
+                SourceSlot::Fixed(source) => {
                     sources.push(source.clone());
                     continue;
                 }
-                Slot::Profile { level, pattern } => (*level, *pattern),
+                SourceSlot::Profile { level, pattern } => (*level, *pattern),
             };
             let level = &data.settings().levels[index];
             for name in &names {
@@ -114,14 +118,14 @@ impl Sources {
 }
 
 fn open(
-    data: &Data,
-    reader: &Reader,
-    (node, facts): Subject<'_>,
+    data: &DataTree,
+    reader: &SnapshotReader,
+    (node, facts): PathSubject<'_>,
     (index, level, pattern): (usize, &Level, &PathPattern),
     profile: &str,
-) -> Result<Source, Vec<Diagnostic>> {
-    let span = if pattern.holds_profile() { Span::Profile } else { Span::One };
-    let source = |path: Arc<str>, state| Source {
+) -> Result<DataSource, Vec<Diagnostic>> {
+    let span = if pattern.holds_profile() { SourceSpan::Profile } else { SourceSpan::One };
+    let source = |path: Arc<str>, state| DataSource {
         level: index,
         name: level.name.clone(),
         writer: level.writer,
@@ -131,9 +135,15 @@ fn open(
     };
     let path = match pattern.locate(node, facts, profile).map_err(|problem| vec![problem])? {
         Location::Path(path) => path,
-        Location::Skipped { why } => return Ok(source(pattern.text.clone(), State::Skipped(why.into()))),
+        Location::Skipped { why } => {
+            return Ok(source(pattern.text.clone(), SourceState::Skipped(why.into())));
+        }
     };
-    let Some(content) = reader.open(&path) else { return Ok(source(path, State::Absent)) };
+    let Some(content) = reader.open(&path) else { return Ok(source(path, SourceState::Absent)) };
     let file = data.file(index, &path, content);
-    if file.problems.is_empty() { Ok(source(path, State::File(file))) } else { Err(file.problems.clone()) }
+    if file.problems.is_empty() {
+        Ok(source(path, SourceState::File(file)))
+    } else {
+        Err(file.problems.clone())
+    }
 }

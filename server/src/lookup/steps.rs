@@ -6,7 +6,7 @@ use std::sync::Arc;
 use holdfast_catalog::value::Value;
 
 use super::scope::DataScope;
-use super::source::{Source, State};
+use super::source::{DataSource, SourceState};
 use super::{Declaration, Lookup, LookupError};
 use crate::diagnostic::Diagnostic;
 use crate::language::scope::Scope as _;
@@ -17,14 +17,14 @@ pub struct Step {
     pub level: Arc<str>,
     /// The path from the repository's root; the pattern if there is no file.
     pub path: Arc<str>,
-    pub says: Says,
+    pub says: LevelAnswer,
     /// The names and keys that the expressions of its value read.
-    pub reads: Vec<Read>,
+    pub reads: Vec<NameUse>,
 }
 
 /// What one file has for a key.
 #[derive(Debug, Clone)]
-pub enum Says {
+pub enum LevelAnswer {
     /// A value, evaluated on its own.
     Value(Value),
     /// The file does not have the key.
@@ -39,7 +39,7 @@ pub enum Says {
 
 /// A name or a key that an expression reads.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Read {
+pub struct NameUse {
     /// Its text: `node.stage`, `lookup('smarthosts')`.
     pub what: String,
     /// Its value; `None` if there is none.
@@ -65,22 +65,22 @@ impl Lookup<'_> {
         Ok(sources.into_iter().map(|source| self.step(source, key)).collect())
     }
 
-    fn step(&self, source: Source, key: &str) -> Step {
+    fn step(&self, source: DataSource, key: &str) -> Step {
         let says = match &source.state {
-            State::Absent => Says::NoFile,
-            State::Skipped(why) => Says::Skipped(why.clone()),
-            State::File(_) => match self.evaluate_alone(&source, key) {
-                Err(problems) => Says::Wrong(problems),
-                Ok(None) => Says::NoKey,
-                Ok(Some(value)) => Says::Value(value),
+            SourceState::Absent => LevelAnswer::NoFile,
+            SourceState::Skipped(why) => LevelAnswer::Skipped(why.clone()),
+            SourceState::File(_) => match self.evaluate_alone(&source, key) {
+                Err(problems) => LevelAnswer::Wrong(problems),
+                Ok(None) => LevelAnswer::NoKey,
+                Ok(Some(value)) => LevelAnswer::Value(value),
             },
         };
-        let reads = if matches!(says, Says::Value(_)) { self.reads(&source, key) } else { Vec::new() };
+        let reads = if matches!(says, LevelAnswer::Value(_)) { self.reads(&source, key) } else { Vec::new() };
         Step { level: source.name, path: source.path, says, reads }
     }
 
     /// What the expressions of a file's value read, each once.
-    fn reads(&self, source: &Source, key: &str) -> Vec<Read> {
+    fn reads(&self, source: &DataSource, key: &str) -> Vec<NameUse> {
         let formula = source.file().and_then(|file| file.values.get(key));
         let texts = formula.map(|formula| formula.texts()).unwrap_or_default();
         let scope = DataScope { lookup: self, writer: source.writer };
@@ -96,7 +96,7 @@ impl Lookup<'_> {
                 let Some(key) = &call.text else { continue };
                 let what = format!("{}('{key}')", call.name);
                 if asked.insert(what.clone()) {
-                    reads.extend(self.get_or_null(key).ok().map(|value| Read { what, value }));
+                    reads.extend(self.get_or_null(key).ok().map(|value| NameUse { what, value }));
                 }
             }
         }
@@ -105,10 +105,10 @@ impl Lookup<'_> {
 }
 
 /// The value at a path into `node` or `facts`.
-fn at_path(scope: &DataScope<'_, '_>, path: &str) -> Option<Read> {
+fn at_path(scope: &DataScope<'_, '_>, path: &str) -> Option<NameUse> {
     let mut names = path.split('.');
     let root = scope.resolve(names.next()?).ok().flatten()?;
     // The whole of a root would not fit on a line.
     let value = root.at_path(Some(names.next()?).into_iter().chain(names)).cloned();
-    Some(Read { what: path.to_owned(), value })
+    Some(NameUse { what: path.to_owned(), value })
 }

@@ -7,7 +7,7 @@ use holdfast_catalog::resource::ResourceRef;
 
 use super::*;
 use crate::inventory::Inventory;
-use crate::lookup::hierarchy::Settings;
+use crate::lookup::hierarchy::HierarchySettings;
 use crate::modules::Modules;
 use crate::repo::{Presence, Snapshot};
 
@@ -34,15 +34,15 @@ const KEYS: (&str, &str) = (
 );
 
 /// A repository of these files beside the fixed ones, and facts as JSON.
-struct Estate {
+struct LookupFixture {
     snapshot: Snapshot,
-    data: Data,
+    data: DataTree,
     node: Arc<Node>,
     facts: Facts,
     problems: Vec<Diagnostic>,
 }
 
-impl Estate {
+impl LookupFixture {
     fn new(files: &[(&str, &str)]) -> Self {
         Self::with_facts(files, "{}")
     }
@@ -51,12 +51,12 @@ impl Estate {
         let fixed = [INVENTORY, NGINX, TLS, KEYS];
         let all = fixed.iter().chain(files).map(|(path, text)| (*path, text.as_bytes()));
         let snapshot = Snapshot::of_files(all);
-        let (settings, mut problems) = Settings::read(&snapshot);
+        let (settings, mut problems) = HierarchySettings::read(&snapshot);
         let (inventory, found) = Inventory::read(&snapshot, &settings.labels);
         problems.extend(found);
         let modules = Modules::read(&snapshot, None);
         problems.extend(modules.problems());
-        let (data, found) = Data::new(&snapshot, Arc::new(settings), modules);
+        let (data, found) = DataTree::new(&snapshot, Arc::new(settings), modules);
         problems.extend(found);
         let node = inventory.get(&Certname::parse("web1.acme.example").unwrap()).unwrap().clone();
         let facts = serde_json::from_str(facts).unwrap();
@@ -67,7 +67,7 @@ impl Estate {
     fn run<T>(
         &self,
         profiles: &[&str],
-        run: impl FnOnce(&Lookup<'_>, &Reader) -> T,
+        run: impl FnOnce(&Lookup<'_>, &SnapshotReader) -> T,
     ) -> Result<T, Vec<String>> {
         assert!(self.problems.is_empty(), "{:?}", self.problems);
         let profiles =
@@ -98,7 +98,7 @@ fn texts(problems: Vec<Diagnostic>) -> Vec<String> {
 
 #[test]
 fn the_most_specific_level_wins_and_says_where() {
-    let estate = Estate::new(&[
+    let estate = LookupFixture::new(&[
         ("hieradata/common.toml", "[profile.nginx]\nport = 1\n"),
         ("hieradata/customers/acme.toml", "[profile.nginx]\nport = 2\n"),
         ("hieradata/customers/acme/roles/webshop.toml", "[profile.nginx]\nport = 3\n"),
@@ -112,7 +112,7 @@ fn the_most_specific_level_wins_and_says_where() {
 
 #[test]
 fn the_longest_class_takes_the_table_and_the_rest_lies_inside_the_value() {
-    let estate = Estate::new(&[(
+    let estate = LookupFixture::new(&[(
         "hieradata/common.toml",
         "[profile.nginx]\nvhosts.\"shop.example\".root = \"/srv\"\n[profile.nginx.tls]\nciphers = \"x\"\n",
     )]);
@@ -122,7 +122,7 @@ fn the_longest_class_takes_the_table_and_the_rest_lies_inside_the_value() {
 
 #[test]
 fn only_files_on_the_nodes_own_path_are_opened() {
-    let estate = Estate::with_facts(
+    let estate = LookupFixture::with_facts(
         &[
             ("hieradata/customers/other.toml", "this is [ broken"),
             ("hieradata/nodes/db1.other.example.toml", "broken"),
@@ -150,7 +150,7 @@ fn hostile_facts_never_become_a_path() {
     {
         let facts =
             serde_json::json!({ "os": { "family": fact, "name": "debian", "release": { "major": 12 } } });
-        let estate = Estate::with_facts(&[], &facts.to_string());
+        let estate = LookupFixture::with_facts(&[], &facts.to_string());
         let error = estate.run(&[], |_, _| ()).unwrap_err().join("\n");
         assert!(error.contains("the fact `os.family`"), "{fact:?}: {error}");
         assert!(fact.is_empty() || !error.contains(fact), "{error}");
@@ -160,9 +160,9 @@ fn hostile_facts_never_become_a_path() {
 #[test]
 fn a_level_is_skipped_where_its_fact_is_missing() {
     let files = [("hieradata/os/debian-12.toml", "[profile.nginx]\nport = 12\n")];
-    assert_eq!(Estate::new(&files).get("profile::nginx::port"), Ok(None));
+    assert_eq!(LookupFixture::new(&files).get("profile::nginx::port"), Ok(None));
     let facts = r#"{"os":{"family":"debian","name":"debian","release":{"major":"12"}}}"#;
-    assert_eq!(Estate::with_facts(&files, facts).json("profile::nginx::port"), "12");
+    assert_eq!(LookupFixture::with_facts(&files, facts).json("profile::nginx::port"), "12");
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn two_profiles_that_differ_are_both_named_and_equal_ones_agree() {
         ("hieradata/profiles/nginx.toml", "[profile.nginx]\nport = 1\nnames = [\"a\"]\n"),
         ("hieradata/profiles/shop.toml", "[profile.nginx]\nport = 2\nnames = [\"b\"]\n"),
     ];
-    let estate = Estate::new(&files);
+    let estate = LookupFixture::new(&files);
     let ask = |profiles: &[&str], key: &str| {
         estate.run(profiles, |lookup, _| lookup.get(key).map_err(|e| e.diagnostics(None))).unwrap()
     };
@@ -185,8 +185,8 @@ fn two_profiles_that_differ_are_both_named_and_equal_ones_agree() {
     // a more specific level decides, so the profiles are not read
     let decided =
         [files[0], files[1], ("hieradata/customers/acme/roles/webshop.toml", "[profile.nginx]\nport = 9\n")];
-    let found =
-        Estate::new(&decided).run(&both, |lookup, _| lookup.get("profile::nginx::port").unwrap().unwrap());
+    let found = LookupFixture::new(&decided)
+        .run(&both, |lookup, _| lookup.get("profile::nginx::port").unwrap().unwrap());
     assert_eq!(found.unwrap(), 9.into());
 }
 
@@ -199,14 +199,14 @@ fn keys_that_nobody_reads_are_errors_with_the_nearest_name() {
         ("[profile.nginx]\nport = 1\nsmarthost = \"x\"\n", "move `smarthost` above the first header"),
         ("profile = 1\n", "is an integer"),
     ] {
-        let error = Estate::new(&[("hieradata/common.toml", text)]).error("profile::nginx::port");
+        let error = LookupFixture::new(&[("hieradata/common.toml", text)]).error("profile::nginx::port");
         assert!(error.contains("hieradata/common.toml:") && error.contains(expected), "{text}: {error}");
     }
 }
 
 #[test]
 fn an_undeclared_key_cannot_be_looked_up() {
-    let estate = Estate::new(&[]);
+    let estate = LookupFixture::new(&[]);
     assert!(estate.error("smarthots").contains("did you mean `smarthost`?"));
     assert!(estate.error("profile::nginx::prot").contains("did you mean `profile::nginx::port`?"));
     assert_eq!(estate.get("smarthost"), Ok(None));
@@ -214,7 +214,7 @@ fn an_undeclared_key_cannot_be_looked_up() {
 
 #[test]
 fn expressions_in_data_see_the_node_and_lookup_keeps_the_type() {
-    let estate = Estate::with_facts(
+    let estate = LookupFixture::with_facts(
         &[(
             "hieradata/common.toml",
             "port = 8080\nsmarthost = \"mx.${node.customer}.${facts.dom}\"\n[profile.nginx]\nport = \"${lookup('port')}\"\n",
@@ -228,18 +228,18 @@ fn expressions_in_data_see_the_node_and_lookup_keeps_the_type() {
 #[test]
 fn tenants_levels_see_node_and_facts_alone() {
     let own = ("hieradata/customers/acme.toml", "smarthost = \"${node.certname}\"\n");
-    assert_eq!(Estate::new(&[own]).json("smarthost"), "\"web1.acme.example\"");
+    assert_eq!(LookupFixture::new(&[own]).json("smarthost"), "\"web1.acme.example\"");
     let greedy = [
         ("hieradata/common.toml", "port = 1\nsmarthost = \"secret\"\n"),
         ("hieradata/customers/acme.toml", "two = \"${lookup('smarthost')}\"\n"),
     ];
-    let error = Estate::new(&greedy).error("port");
+    let error = LookupFixture::new(&greedy).error("port");
     assert!(error.contains("hieradata/customers/acme.toml:1:") && error.contains("lookup"), "{error}");
 }
 
 #[test]
 fn a_recursion_is_named_with_the_whole_chain_and_its_places() {
-    let estate = Estate::new(&[
+    let estate = LookupFixture::new(&[
         ("hieradata/common.toml", "one = \"${lookup('two')}\"\n"),
         ("hieradata/roles/webshop.toml", "two = \"${lookup('one')}\"\n"),
     ]);
@@ -256,17 +256,21 @@ fn a_recursion_is_named_with_the_whole_chain_and_its_places() {
 
 #[test]
 fn what_is_missing_never_becomes_an_empty_string() {
-    let estate = Estate::new(&[("hieradata/common.toml", "smarthost = \"x${lookup('port')}\"\n")]);
+    let estate = LookupFixture::new(&[("hieradata/common.toml", "smarthost = \"x${lookup('port')}\"\n")]);
     assert!(estate.error("smarthost").contains("no level has the key `port`"));
-    let map = Estate::new(&[("hieradata/common.toml", "one = {a = 1}\nsmarthost = \"x${lookup('one')}\"\n")]);
+    let map = LookupFixture::new(&[(
+        "hieradata/common.toml",
+        "one = {a = 1}\nsmarthost = \"x${lookup('one')}\"\n",
+    )]);
     assert!(map.error("smarthost").contains("hieradata/common.toml:2:"));
 }
 
 #[test]
 fn types_are_checked_where_the_data_stands() {
-    let estate = Estate::new(&[("hieradata/roles/webshop.toml", "[profile.nginx]\nport = \"eighty\"\n")]);
+    let estate =
+        LookupFixture::new(&[("hieradata/roles/webshop.toml", "[profile.nginx]\nport = \"eighty\"\n")]);
     assert!(estate.error("profile::nginx::port").starts_with("hieradata/roles/webshop.toml:2:8"));
-    let merged = Estate::new(&[
+    let merged = LookupFixture::new(&[
         ("hieradata/common.toml", "[profile.nginx]\nnames = [\"a\"]\n"),
         ("hieradata/customers/acme.toml", "[profile.nginx]\nnames = [\"b\", 4]\n"),
     ]);
@@ -280,7 +284,7 @@ fn what_cannot_be_merged_is_the_fault_of_the_value_that_is_not_of_the_type() {
         ["\"hunter2-x\"", "[\"hunter2-x\"]", "\"${lower('HUNTER2-x')}\"", "[\"${lower('HUNTER2-x')}\"]"]
     {
         let of_customer = format!("db = {wrong}\nusers = {wrong}\nplain = {wrong}\n");
-        let estate = Estate::new(&[
+        let estate = LookupFixture::new(&[
             ("hieradata/customers/acme.toml", &of_customer),
             ("hieradata/nodes/web1.acme.example.toml", of_node),
         ]);
@@ -302,18 +306,19 @@ fn a_level_whose_path_needs_a_label_is_for_the_nodes_that_have_it() {
         ("hieradata/clusters/shop.toml", "port = 1\n"),
         ("hieradata/common.toml", "port = 2\n"),
     ];
-    assert_eq!(Estate::new(&files).json("port"), "2");
-    let steps = Estate::new(&files).run(&[], |lookup, _| lookup.steps("port").unwrap()).unwrap();
-    let skipped = |step: &Step| matches!(&step.says, Says::Skipped(why) if &**why == "no label cluster");
+    assert_eq!(LookupFixture::new(&files).json("port"), "2");
+    let steps = LookupFixture::new(&files).run(&[], |lookup, _| lookup.steps("port").unwrap()).unwrap();
+    let skipped =
+        |step: &Step| matches!(&step.says, LevelAnswer::Skipped(why) if &**why == "no label cluster");
     assert!(steps.iter().any(skipped), "{steps:?}");
     let labelled = "[\"web1.acme.example\"]\nrole = \"webshop\"\nstage = \"production\"\nlabels = { cluster = \"shop\" }\n";
     let with_label = [&files[..], &[(INVENTORY.0, labelled)]].concat();
-    assert_eq!(Estate::new(&with_label).json("port"), "1");
+    assert_eq!(LookupFixture::new(&with_label).json("port"), "1");
 }
 
 #[test]
 fn policies_come_from_every_level_the_most_specific_first() {
-    let estate = Estate::new(&[
+    let estate = LookupFixture::new(&[
         (
             "hieradata/common.toml",
             "[holdfast]\npolicy = \"enforce\"\npolicies = { \"profile::nginx\" = \"audit\" }\n",
@@ -329,13 +334,14 @@ fn policies_come_from_every_level_the_most_specific_first() {
     };
     assert_eq!(of("/etc/hosts", "profile::nginx"), Policy::Enforce);
     assert_eq!(of("/x", "profile::nginx"), Policy::Off, "the node's own level says so of everything");
-    let typo = Estate::new(&[("hieradata/common.toml", "[holdfast]\npolicies = { profile = \"audti\" }\n")]);
+    let typo =
+        LookupFixture::new(&[("hieradata/common.toml", "[holdfast]\npolicies = { profile = \"audti\" }\n")]);
     assert!(typo.error("port").contains("there is no class `profile`"));
 }
 
 #[test]
 fn check_reads_every_file_and_names_those_that_no_level_leads_to() {
-    let estate = Estate::new(&[
+    let estate = LookupFixture::new(&[
         ("hieradata/customers/other.toml", "[profile.nginx]\nprot = 1\n"),
         ("hieradata/profiles/nginx/tls.toml", "[profile.nginx]\nport = 1\n"),
         ("hieradata/custmers/acme.toml", "[profile.nginx]\nport = 1\n"),
@@ -361,7 +367,7 @@ fn check_reads_every_file_and_names_those_that_no_level_leads_to() {
 #[test]
 fn a_parameter_named_like_a_class_below_is_an_error() {
     let text = "[parameters]\ntls = { type = \"Boolean\", default = true }\n";
-    let estate = Estate::new(&[("modules/profile/manifests/nginx.toml", text)]);
+    let estate = LookupFixture::new(&[("modules/profile/manifests/nginx.toml", text)]);
     assert!(
         texts(estate.problems)
             .join("\n")
@@ -373,7 +379,7 @@ fn a_parameter_named_like_a_class_below_is_an_error() {
 fn what_is_typed_wrongly_is_never_suggested_and_every_advice_can_be_followed() {
     let define =
         "kind = \"define\"\ndoc = \"A site.\"\n[parameters]\nroot = { type = \"String\", doc = \"Root.\" }\n";
-    let estate = Estate::new(&[("modules/profile/manifests/site.toml", define)]);
+    let estate = LookupFixture::new(&[("modules/profile/manifests/site.toml", define)]);
     let said = |key: &str| estate.error(key);
     assert!(
         said("profile::site::root").contains("`profile::site` is a define"),
@@ -390,7 +396,7 @@ fn what_is_typed_wrongly_is_never_suggested_and_every_advice_can_be_followed() {
 
 #[test]
 fn a_key_of_hieras_in_the_data_is_told_where_it_belongs() {
-    let estate = Estate::new(&[("hieradata/common.toml", "\"profile::nginx::port\" = 1\n")]);
+    let estate = LookupFixture::new(&[("hieradata/common.toml", "\"profile::nginx::port\" = 1\n")]);
     let said = texts(estate.data.check(&estate.snapshot)).join("\n");
     assert!(said.contains("write `port = …` under `[profile.nginx]`"), "{said}");
 }
@@ -400,5 +406,5 @@ fn a_declared_key_that_may_be_null_is_null_where_no_level_has_it() {
     let keys = format!("{}maybe = {{ type = \"Optional[String]\" }}\n", KEYS.1);
     let files =
         [("hieradata/keys.toml", &*keys), ("hieradata/common.toml", "one = [\"${lookup('maybe')}\"]\n")];
-    assert_eq!(Estate::new(&files).json("one"), "[null]");
+    assert_eq!(LookupFixture::new(&files).json("one"), "[null]");
 }

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::door::Door;
+use super::limiter::ConnectionLimiter;
 use super::stream::Stream;
 
 /// How long a handshake may take.
@@ -47,12 +47,12 @@ pub const HTTP_1: &[u8] = b"http/1.1";
 pub type Connection = TlsStream<Stream>;
 
 /// What is served at a port.
-pub struct Port<S> {
+pub struct ServedPort<S> {
     pub listener: TcpListener,
     pub tls: rustls::ServerConfig,
     /// The versions of HTTP, the best one first.
     pub protocols: &'static [&'static [u8]],
-    pub door: Arc<Door>,
+    pub door: Arc<ConnectionLimiter>,
     /// What the routes need.
     pub state: Data<S>,
     pub routes: fn(&mut ServiceConfig),
@@ -60,7 +60,7 @@ pub struct Port<S> {
     pub introduce: fn(&Connection, &mut Extensions),
 }
 
-impl<S: Send + Sync + 'static> Port<S> {
+impl<S: Send + Sync + 'static> ServedPort<S> {
     /// Serves requests from now on, with this number of threads. When it is stopped, requests have `shutdown` seconds
     /// to end.
     ///
@@ -101,14 +101,14 @@ impl<S: Send + Sync + 'static> Port<S> {
 
 async fn let_in(
     socket: TcpStream,
-    door: Arc<Door>,
+    door: Arc<ConnectionLimiter>,
     acceptor: TlsAcceptor,
 ) -> Result<(Connection, Protocol, Option<SocketAddr>), DispatchError> {
     let peer = socket.peer_addr()?;
-    let place = door.enter(peer.ip());
+    let slot = door.enter(peer.ip());
     // Otherwise, each new connection waits 40 ms for an acknowledgement.
     socket.set_nodelay(true)?;
-    let shaken = tokio::time::timeout(HANDSHAKE, acceptor.accept(Stream::new(socket, place))).await;
+    let shaken = tokio::time::timeout(HANDSHAKE, acceptor.accept(Stream::new(socket, slot))).await;
     let connection = shaken.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let protocol = match connection.get_ref().1.alpn_protocol() {
         Some(HTTP_2) => Protocol::Http2,

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use super::door::{Place, Room};
+use super::limiter::{CloseSignal, ConnectionSlot};
 
 /// How long a stranger's connection may last: long enough for an enrolment over a slow line.
 const STRANGERS_TIME: Duration = Duration::from_secs(90);
@@ -19,17 +19,17 @@ const STRANGERS_TIME: Duration = Duration::from_secs(90);
 /// A connection with its place.
 pub struct Stream {
     socket: TcpStream,
-    place: Arc<Place>,
+    slot: Arc<ConnectionSlot>,
     /// `None` once it was told to make room.
-    room: Option<Room>,
+    room: Option<CloseSignal>,
     strangers_end: Pin<Box<Sleep>>,
 }
 
 impl Stream {
     /// A connection that was admitted.
-    pub fn new(socket: TcpStream, (place, room): (Arc<Place>, Room)) -> Self {
+    pub fn new(socket: TcpStream, (slot, room): (Arc<ConnectionSlot>, CloseSignal)) -> Self {
         let strangers_end = Box::pin(tokio::time::sleep(STRANGERS_TIME));
-        Self { socket, place, room: Some(room), strangers_end }
+        Self { socket, slot, room: Some(room), strangers_end }
     }
 
     /// The socket.
@@ -38,8 +38,8 @@ impl Stream {
     }
 
     /// Its place at the door.
-    pub fn place(&self) -> &Arc<Place> {
-        &self.place
+    pub fn slot(&self) -> &Arc<ConnectionSlot> {
+        &self.slot
     }
 
     /// Returns an error if the connection must end.
@@ -47,7 +47,7 @@ impl Stream {
         if self.room.as_mut().is_some_and(|room| Pin::new(room).poll(cx).is_ready()) {
             self.room = None;
         }
-        let late = self.strangers_end.as_mut().poll(cx).is_ready() && self.place.is_strangers();
+        let late = self.strangers_end.as_mut().poll(cx).is_ready() && self.slot.is_strangers();
         if self.room.is_none() || late {
             return Err(io::Error::new(
                 io::ErrorKind::ConnectionAborted,
@@ -68,7 +68,7 @@ impl AsyncRead for Stream {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.place.stir();
+            self.slot.stir();
         }
         read
     }
@@ -79,7 +79,7 @@ impl AsyncWrite for Stream {
         self.poll_end(cx)?;
         let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
         if written.is_ready() {
-            self.place.stir();
+            self.slot.stir();
         }
         written
     }

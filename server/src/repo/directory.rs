@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::limits::{Limits, Walked};
-use super::shape::{self, Shape};
-use super::{A_LINK, CommitId, File, Ignored, RepoError, Snapshot};
+use super::limits::{RepoLimits, WalkBudget};
+use super::shape::{self, TreeShape};
+use super::{A_LINK, CommitId, IgnoredEntry, RepoError, Snapshot, SnapshotFile};
 use crate::regular;
 
 /// The largest `.gitmodules` that is read, in bytes.
-const SUBMODULES: u64 = 1024 * 1024;
+const MAX_SUBMODULES: u64 = 1024 * 1024;
 
 /// A directory to take snapshots of.
 #[derive(Debug, Clone)]
@@ -42,15 +42,15 @@ impl Directory {
         let read_one = |path: &str| regular::read(&self.root.join(path), u64::MAX).ok();
         let sizes = listing.files.iter().map(|(path, size)| (&**path, *size));
         // A folder is on this disk already, so it is really as large as it looks.
-        let walked = Walked::new(Limits::default());
-        let mut refused = Limits::default().judge(sizes, &walked, &read_one);
+        let walked = WalkBudget::new(RepoLimits::default());
+        let mut refused = RepoLimits::default().judge(sizes, &walked, &read_one);
         let mut files = BTreeMap::new();
         for (path, _) in listing.files.iter().filter(|(path, _)| !refused.has(path)) {
             if let Some(file) = read(&self.root.join(&**path))? {
                 files.insert(path.clone(), file);
             }
         }
-        Limits::default().judge_content(&mut files, &mut refused);
+        RepoLimits::default().judge_content(&mut files, &mut refused);
         // What is left out contributes to the id; otherwise, a change in it would go unnoticed.
         let left_out = refused.placeholders();
         let commit = listing.shape.id(commit_of(files.iter().chain(&left_out)));
@@ -61,7 +61,7 @@ impl Directory {
 impl Directory {
     /// The submodules of a checkout: no commit of this repository contains their files, so a server would not see them.
     fn submodules(&self) -> BTreeSet<String> {
-        let text = regular::text(&self.root.join(".gitmodules"), SUBMODULES).unwrap_or_default();
+        let text = regular::text(&self.root.join(".gitmodules"), MAX_SUBMODULES).unwrap_or_default();
         let path = |line: &str| {
             let (key, value) = line.split_once('=')?;
             (key.trim() == "path").then(|| value.trim().trim_matches('"').trim_end_matches('/').to_owned())
@@ -71,7 +71,7 @@ impl Directory {
 }
 
 /// The hash of names and contents.
-pub(super) fn commit_of<'a>(files: impl IntoIterator<Item = (&'a Arc<str>, &'a File)>) -> CommitId {
+pub(super) fn commit_of<'a>(files: impl IntoIterator<Item = (&'a Arc<str>, &'a SnapshotFile)>) -> CommitId {
     let mut hash = Sha256::new();
     for (path, file) in files {
         hash.update((path.len() as u64).to_le_bytes());
@@ -91,9 +91,9 @@ pub(super) fn is_left_out(parent: &str, name: &str) -> bool {
 #[derive(Default)]
 struct Listing {
     files: BTreeMap<Arc<str>, u64>,
-    ignored: Vec<Ignored>,
+    ignored: Vec<IgnoredEntry>,
     submodules: BTreeSet<String>,
-    shape: Shape,
+    shape: TreeShape,
 }
 
 impl Listing {
@@ -103,7 +103,7 @@ impl Listing {
             let name = entry.file_name();
             let Some(name) = name.to_str() else {
                 let path = format!("{path}{}", name.to_string_lossy());
-                self.ignored.push(Ignored { path, what: "a name that is not UTF-8" });
+                self.ignored.push(IgnoredEntry { path, what: "a name that is not UTF-8" });
                 continue;
             };
             let inner = format!("{path}{name}");
@@ -113,7 +113,7 @@ impl Listing {
             }
             let kind = entry.file_type().map_err(|source| failed(&entry.path(), source))?;
             if kind.is_dir() && self.submodules.contains(&inner) {
-                self.ignored.push(Ignored { path: inner, what: "a submodule" });
+                self.ignored.push(IgnoredEntry { path: inner, what: "a submodule" });
             } else if kind.is_dir() {
                 let before = self.count();
                 self.folder(&entry.path(), &format!("{inner}/"))?;
@@ -129,7 +129,7 @@ impl Listing {
                 self.shape.links.insert(inner.into(), target.into());
             } else {
                 let what = if kind.is_symlink() { A_LINK } else { "a device, pipe or socket" };
-                self.ignored.push(Ignored { path: inner, what });
+                self.ignored.push(IgnoredEntry { path: inner, what });
             }
         }
         Ok(())
@@ -148,8 +148,8 @@ impl Listing {
     }
 }
 
-fn read(file: &Path) -> Result<Option<File>, RepoError> {
-    Ok(unless_gone(regular::read(file, u64::MAX), file)?.map(File::new))
+fn read(file: &Path) -> Result<Option<SnapshotFile>, RepoError> {
+    Ok(unless_gone(regular::read(file, u64::MAX), file)?.map(SnapshotFile::new))
 }
 
 /// The result, or `None` if the file is gone, such as an editor's temporary file.
@@ -215,7 +215,7 @@ mod tests {
         write(dir.path(), "modules/a/manifests/init.toml", "doc = \"A.\"\n");
         let snapshot = Directory::new(dir.path()).snapshot().unwrap();
         assert_eq!(snapshot.files().count(), 1);
-        assert_eq!(snapshot.ignored(), [Ignored { path: "modules/ssh".into(), what: "a submodule" }]);
+        assert_eq!(snapshot.ignored(), [IgnoredEntry { path: "modules/ssh".into(), what: "a submodule" }]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
-use super::source::{History, Known, Source};
+use super::source::{History, RepoSource, SourceCursor};
 use super::watch::{Signal, Watch};
 use super::{CommitId, RepoError, Snapshot};
 
@@ -25,13 +25,13 @@ pub type Update = Result<Option<Snapshot>, RepoError>;
 #[derive(Debug)]
 pub struct Follower {
     updates: mpsc::Receiver<Update>,
-    poke: Poke,
+    poke: PokeHandle,
     history: History,
 }
 
 /// Makes a follower look at once, such as in a hook after a push.
 #[derive(Debug, Clone)]
-pub struct Poke {
+pub struct PokeHandle {
     signals: Sender<Signal>,
     progress: watch::Receiver<Progress>,
 }
@@ -41,14 +41,14 @@ pub struct Poke {
 struct Progress {
     /// Since when it has been looking, if it is: a remote may take long to answer.
     since: Option<Instant>,
-    looks: Looks,
+    looks: LookCounts,
     /// Why the source cannot be read, according to the last look.
     failure: Option<String>,
 }
 
 /// How often the source was read since the start, and with which result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Looks {
+pub struct LookCounts {
     /// When it was last read successfully.
     pub last: Option<Timestamp>,
     /// How often it was read successfully.
@@ -57,14 +57,14 @@ pub struct Looks {
     pub failed: u64,
 }
 
-impl Looks {
+impl LookCounts {
     /// How often it was read, whatever came of it.
     fn ended(self) -> u64 {
         self.read + self.failed
     }
 }
 
-impl Poke {
+impl PokeHandle {
     /// Makes the follower look at once.
     pub fn poke(&self) {
         // if the follower is gone, nobody waits for the answer either
@@ -96,7 +96,7 @@ impl Poke {
     }
 
     /// The results so far.
-    pub fn looks(&self) -> Looks {
+    pub fn looks(&self) -> LookCounts {
         self.progress.borrow().looks
     }
 
@@ -112,28 +112,28 @@ impl Follower {
     ///
     /// # Errors
     /// Returns an error if the thread cannot be started.
-    pub fn start(source: Source, last: Option<CommitId>, at: Option<&str>) -> std::io::Result<Self> {
+    pub fn start(source: RepoSource, last: Option<CommitId>, at: Option<&str>) -> std::io::Result<Self> {
         let branch = at.map(|at| CommitId(at.into())).or_else(|| last.clone());
-        let known = Known { snapshot: last, branch };
+        let known = SourceCursor { snapshot: last, branch };
         let (poke, signals) = channel();
         let (sender, updates) = mpsc::channel(1);
         let watch = match &source {
-            Source::Directory(directory) => watch(directory.root(), &poke),
-            Source::Git(_) | Source::Remote(..) => None,
+            RepoSource::Directory(directory) => watch(directory.root(), &poke),
+            RepoSource::Git(_) | RepoSource::Remote(..) => None,
         };
         let period = match &source {
-            Source::Directory(_) if watch.is_some() => Duration::from_secs(60),
-            Source::Directory(_) => Duration::from_secs(5),
-            Source::Git(_) => Duration::from_secs(2),
-            Source::Remote(..) => Duration::from_secs(30),
+            RepoSource::Directory(_) if watch.is_some() => Duration::from_secs(60),
+            RepoSource::Directory(_) => Duration::from_secs(5),
+            RepoSource::Git(_) => Duration::from_secs(2),
+            RepoSource::Remote(..) => Duration::from_secs(30),
         };
         let history = source.history();
         let (told, progress) = watch::channel(Progress::default());
-        let follow = Follow { source, known, error: None, watch, period, progress: told };
+        let follow = FollowLoop { source, known, error: None, watch, period, progress: told };
         std::thread::Builder::new()
             .name("follow repository".into())
             .spawn(move || follow.run(&signals, &sender))?;
-        Ok(Self { updates, poke: Poke { signals: poke, progress }, history })
+        Ok(Self { updates, poke: PokeHandle { signals: poke, progress }, history })
     }
 
     /// A follower that yields these snapshots and ends.
@@ -143,15 +143,18 @@ impl Follower {
         for snapshot in snapshots {
             sender.send(Ok(Some(snapshot))).await.unwrap();
         }
-        let poke = Poke { signals: channel().0, progress: watch::channel(Progress::default()).1 };
+        let poke = PokeHandle { signals: channel().0, progress: watch::channel(Progress::default()).1 };
         Self { updates, poke, history: History::default() }
     }
 
     /// The poke of a follower that has been waiting for its source for a long time.
     #[cfg(test)]
-    pub(crate) fn that_hangs() -> Poke {
+    pub(crate) fn that_hangs() -> PokeHandle {
         let since = Instant::now().checked_sub(Duration::from_secs(60));
-        Poke { signals: channel().0, progress: watch::channel(Progress { since, ..Progress::default() }).1 }
+        PokeHandle {
+            signals: channel().0,
+            progress: watch::channel(Progress { since, ..Progress::default() }).1,
+        }
     }
 
     /// The next snapshot or error; `None` when the follower's thread has ended.
@@ -165,7 +168,7 @@ impl Follower {
     }
 
     /// A handle to make it look at once.
-    pub fn poke(&self) -> Poke {
+    pub fn poke(&self) -> PokeHandle {
         self.poke.clone()
     }
 }
@@ -179,16 +182,16 @@ fn watch(root: &std::path::Path, signals: &Sender<Signal>) -> Option<Watch> {
         .ok()
 }
 
-struct Follow {
-    source: Source,
-    known: Known,
+struct FollowLoop {
+    source: RepoSource,
+    known: SourceCursor,
     error: Option<String>,
     watch: Option<Watch>,
     period: Duration,
     progress: watch::Sender<Progress>,
 }
 
-impl Follow {
+impl FollowLoop {
     fn run(mut self, signals: &Receiver<Signal>, updates: &mpsc::Sender<Update>) {
         let mut period = self.period;
         while wait(signals, period, updates) {
@@ -231,7 +234,7 @@ impl Follow {
             Ok(None) => self.error.take().map(|_| Ok(None)),
             Ok(Some(snapshot)) => {
                 self.error = None;
-                self.known = Known::taken(Some(snapshot.commit().clone()));
+                self.known = SourceCursor::taken(Some(snapshot.commit().clone()));
                 Some(Ok(Some(snapshot)))
             }
             Err(error) => {
@@ -292,7 +295,7 @@ mod tests {
     async fn a_push_is_seen_at_once_when_poked_and_by_polling() {
         let scratch = Scratch::new();
         scratch.commit("a", "1");
-        let source = Source::Git(GitRepository::follow(scratch.path(), "main").unwrap());
+        let source = RepoSource::Git(GitRepository::follow(scratch.path(), "main").unwrap());
         let first = source.snapshot().unwrap();
         let mut follower = Follower::start(source, Some(first.commit().clone()), None).unwrap();
         scratch.commit("a", "2");
@@ -307,7 +310,7 @@ mod tests {
     #[tokio::test]
     async fn a_directory_is_followed_into_folders_that_are_new() {
         let dir = tempfile::tempdir().unwrap();
-        let source = Source::Directory(Directory::new(dir.path()));
+        let source = RepoSource::Directory(Directory::new(dir.path()));
         let first = source.snapshot().unwrap();
         let mut follower = Follower::start(source, Some(first.commit().clone()), None).unwrap();
         std::fs::create_dir_all(dir.path().join("modules/a/manifests")).unwrap();
@@ -328,7 +331,7 @@ mod tests {
             std::fs::create_dir_all(at(folder).join("modules")).unwrap();
             std::fs::write(at(folder).join("modules/a"), text).unwrap();
         }
-        let source = Source::Directory(Directory::new(at("r")));
+        let source = RepoSource::Directory(Directory::new(at("r")));
         let first = source.snapshot().unwrap();
         let mut follower = Follower::start(source, Some(first.commit().clone()), None).unwrap();
         std::fs::rename(at("r"), at("r.old")).unwrap();
@@ -351,7 +354,7 @@ mod tests {
     async fn an_error_is_said_once_and_following_goes_on() {
         let scratch = Scratch::new();
         scratch.commit("a", "1");
-        let source = Source::Git(GitRepository::follow(scratch.path(), "main").unwrap());
+        let source = RepoSource::Git(GitRepository::follow(scratch.path(), "main").unwrap());
         let first = source.snapshot().unwrap();
         let mut follower = Follower::start(source, Some(first.commit().clone()), None).unwrap();
         scratch.git(&["branch", "-m", "main", "other"]);

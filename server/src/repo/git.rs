@@ -8,25 +8,25 @@ use gix::objs::tree::EntryKind;
 
 use crate::diagnostic::Diagnostic;
 
-use super::limits::{Limits, Refused, Walked};
-use super::shape::{self, Shape};
-use super::{A_LINK, CommitId, File, Ignored, RepoError, Snapshot, Written, directory};
+use super::limits::{Exclusions, RepoLimits, WalkBudget};
+use super::shape::{self, TreeShape};
+use super::{A_LINK, Authorship, CommitId, IgnoredEntry, RepoError, Snapshot, SnapshotFile, directory};
 
 mod opening;
 pub(super) mod revision;
 
-use revision::{Resolved, Wanted};
+use revision::{ResolvedRevision, RevisionSelector};
 
 /// The most characters to keep of a commit's subject.
-const SUBJECT: usize = 200;
+const MAX_SUBJECT: usize = 200;
 
 /// A branch, tag or commit of a repository to take snapshots of.
 pub struct GitRepository {
     repository: gix::ThreadSafeRepository,
     path: PathBuf,
-    wanted: Wanted,
+    wanted: RevisionSelector,
     /// The blobs of the last snapshot, so that the next one reads only what changed.
-    blobs: Mutex<HashMap<gix::ObjectId, File>>,
+    blobs: Mutex<HashMap<gix::ObjectId, SnapshotFile>>,
 }
 
 impl std::fmt::Debug for GitRepository {
@@ -42,7 +42,7 @@ impl GitRepository {
     /// # Errors
     /// Returns an error if there is no git repository, or it cannot be read.
     pub fn open(path: &Path, revision: &str) -> Result<Self, RepoError> {
-        Self::new(path, Wanted::Revision(revision.to_owned()))
+        Self::new(path, RevisionSelector::Revision(revision.to_owned()))
     }
 
     /// Opens the repository at `path` to follow a branch. A tag or commit of the same name is never used.
@@ -50,10 +50,10 @@ impl GitRepository {
     /// # Errors
     /// Returns an error if there is no git repository, or it cannot be read.
     pub fn follow(path: &Path, branch: &str) -> Result<Self, RepoError> {
-        Self::new(path, Wanted::Branch(branch.to_owned()))
+        Self::new(path, RevisionSelector::Branch(branch.to_owned()))
     }
 
-    fn new(path: &Path, wanted: Wanted) -> Result<Self, RepoError> {
+    fn new(path: &Path, wanted: RevisionSelector) -> Result<Self, RepoError> {
         let repository = opening::open(path)?;
         Ok(Self { repository, path: path.to_owned(), wanted, blobs: Mutex::default() })
     }
@@ -113,17 +113,17 @@ impl GitRepository {
     /// # Errors
     /// As [`GitRepository::snapshot`].
     pub fn snapshot_of(&self, revision: &str) -> Result<Snapshot, RepoError> {
-        self.read(&Wanted::Revision(revision.to_owned()))
+        self.read(&RevisionSelector::Revision(revision.to_owned()))
     }
 
-    fn read(&self, wanted: &Wanted) -> Result<Snapshot, RepoError> {
+    fn read(&self, wanted: &RevisionSelector) -> Result<Snapshot, RepoError> {
         let repository = self.repository.to_thread_local();
         let (commit, remarks) = self.commit(&repository, wanted)?;
         let id = CommitId(commit.id.to_hex().to_string().into());
         let failed = |error: &dyn std::fmt::Display| broken(&self.path, &error.to_string());
         let tree = commit.tree().map_err(|error| failed(&error))?;
         let mut reading =
-            Reading { repository: &repository, before: self.take_blobs(), ..Reading::new(&repository) };
+            TreeReader { repository: &repository, before: self.take_blobs(), ..TreeReader::new(&repository) };
         let here = |error| match error {
             RepoError::Git { reason, .. } => broken(&self.path, &reason),
             other => other,
@@ -134,22 +134,22 @@ impl GitRepository {
             let (id, _) = reading.listed.get(path)?;
             reading.repository.find_object(*id).ok().map(|object| object.data.clone())
         };
-        let mut refused = Limits::default().judge(listed, &reading.walked, &read);
+        let mut refused = RepoLimits::default().judge(listed, &reading.walked, &read);
         let mut files = reading.files(&refused).map_err(here)?;
-        Limits::default().judge_content(&mut files, &mut refused);
+        RepoLimits::default().judge_content(&mut files, &mut refused);
         *self.blobs.lock().unwrap_or_else(PoisonError::into_inner) = reading.blobs;
         let snapshot = Snapshot::within_limits(id, written(&commit), files, reading.ignored, refused);
         Ok(snapshot.remarked(remarks).shaped(reading.shape))
     }
 
-    fn take_blobs(&self) -> HashMap<gix::ObjectId, File> {
+    fn take_blobs(&self) -> HashMap<gix::ObjectId, SnapshotFile> {
         std::mem::take(&mut *self.blobs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn commit<'r>(
         &self,
         repository: &'r gix::Repository,
-        wanted: &Wanted,
+        wanted: &RevisionSelector,
     ) -> Result<(gix::Commit<'r>, Vec<Diagnostic>), RepoError> {
         let named = || wanted.text().chars().take(120).flat_map(char::escape_default).collect();
         let path = || self.path.display().to_string();
@@ -157,32 +157,34 @@ impl GitRepository {
             // Without a repository there is no branch either, but that is not the cause.
             let error =
                 opening::hindrance(&self.path, repository.common_dir()).unwrap_or_else(|| match wanted {
-                    Wanted::Branch(name) => match revision::broken_branch(repository, name) {
+                    RevisionSelector::Branch(name) => match revision::broken_branch(repository, name) {
                         Some(reason) => broken(&self.path, &reason),
                         None => RepoError::UnknownBranch { branch: named(), path: path() },
                     },
-                    Wanted::Revision(_) => RepoError::UnknownRevision { revision: named(), path: path() },
+                    RevisionSelector::Revision(_) => {
+                        RepoError::UnknownRevision { revision: named(), path: path() }
+                    }
                 });
             error.or_exhausted(&self.path)
         };
-        let Resolved { id, remarks } = revision::resolve(repository, wanted).ok_or_else(unknown)?;
+        let ResolvedRevision { id, remarks } = revision::resolve(repository, wanted).ok_or_else(unknown)?;
         let object = repository.find_object(id).map_err(|error| broken(&self.path, &error.to_string()))?;
         Ok((object.peel_to_commit().map_err(|_| unknown())?, remarks))
     }
 }
 
-struct Reading<'r> {
+struct TreeReader<'r> {
     repository: &'r gix::Repository,
-    before: HashMap<gix::ObjectId, File>,
-    blobs: HashMap<gix::ObjectId, File>,
+    before: HashMap<gix::ObjectId, SnapshotFile>,
+    blobs: HashMap<gix::ObjectId, SnapshotFile>,
     /// The files with their sizes, before they are read.
     listed: BTreeMap<Arc<str>, (gix::ObjectId, u64)>,
-    ignored: Vec<Ignored>,
-    shape: Shape,
-    walked: Walked,
+    ignored: Vec<IgnoredEntry>,
+    shape: TreeShape,
+    walked: WalkBudget,
 }
 
-impl<'r> Reading<'r> {
+impl<'r> TreeReader<'r> {
     fn new(repository: &'r gix::Repository) -> Self {
         Self {
             repository,
@@ -190,8 +192,8 @@ impl<'r> Reading<'r> {
             blobs: HashMap::new(),
             listed: BTreeMap::new(),
             ignored: Vec::new(),
-            shape: Shape::default(),
-            walked: Walked::new(Limits::default()),
+            shape: TreeShape::default(),
+            walked: WalkBudget::new(RepoLimits::default()),
         }
     }
 
@@ -214,7 +216,7 @@ impl<'r> Reading<'r> {
                     continue;
                 }
                 let Ok(name) = std::str::from_utf8(entry.filename()) else {
-                    self.ignored.push(Ignored { path, what: "a name that is not UTF-8" });
+                    self.ignored.push(IgnoredEntry { path, what: "a name that is not UTF-8" });
                     continue;
                 };
                 let (kind, id) = (entry.mode().kind(), entry.object_id());
@@ -255,23 +257,23 @@ impl<'r> Reading<'r> {
                 return self.list(&path, id);
             }
         };
-        self.ignored.push(Ignored { path, what });
+        self.ignored.push(IgnoredEntry { path, what });
         Ok(())
     }
 
     /// Takes a link in a module's files; if its target is not text, it has no target.
     fn link(&mut self, path: &str, id: gix::ObjectId) -> Result<(), RepoError> {
         // The longest link that the kernel accepts.
-        const LONGEST: u64 = 4096;
+        const MAX_TARGET: u64 = 4096;
         let size = self.repository.find_header(id).map_err(|error| unread(path, &error))?.size();
-        if size < LONGEST {
+        if size < MAX_TARGET {
             let object = self.repository.find_object(id).map_err(|error| unread(path, &error))?;
             if let Ok(target) = String::from_utf8(object.detach().data) {
                 self.shape.links.insert(path.into(), target.into());
                 return Ok(());
             }
         }
-        self.ignored.push(Ignored { path: path.to_owned(), what: A_LINK });
+        self.ignored.push(IgnoredEntry { path: path.to_owned(), what: A_LINK });
         Ok(())
     }
 
@@ -284,14 +286,14 @@ impl<'r> Reading<'r> {
         Ok(())
     }
 
-    fn files(&mut self, refused: &Refused) -> Result<BTreeMap<Arc<str>, File>, RepoError> {
+    fn files(&mut self, refused: &Exclusions) -> Result<BTreeMap<Arc<str>, SnapshotFile>, RepoError> {
         let mut files = BTreeMap::new();
         for (path, (id, _)) in self.listed.iter().filter(|(path, _)| !refused.has(path)) {
             let file = match self.blobs.get(id).or_else(|| self.before.get(id)) {
                 Some(known) => known.clone(),
                 None => {
                     let object = self.repository.find_object(*id).map_err(|error| unread(path, &error))?;
-                    File::new(object.detach().data)
+                    SnapshotFile::new(object.detach().data)
                 }
             };
             self.blobs.insert(*id, file.clone());
@@ -310,10 +312,10 @@ fn unread(path: &str, error: &dyn std::fmt::Display) -> RepoError {
 }
 
 /// Who committed it, according to the commit; `None` if that is malformed, which is not an error.
-fn written(commit: &gix::Commit<'_>) -> Option<Written> {
+fn written(commit: &gix::Commit<'_>) -> Option<Authorship> {
     let author = commit.author().ok()?;
     let subject = commit.message_raw_sloppy().to_string();
-    Some(Written {
+    Some(Authorship {
         author: format!("{} <{}>", author.name, author.email),
         subject: first_line(&subject),
         at: commit.time().ok().and_then(|time| jiff::Timestamp::from_second(time.seconds).ok()),
@@ -323,7 +325,7 @@ fn written(commit: &gix::Commit<'_>) -> Option<Written> {
 /// The first line of a message; a very long one is shortened, with an ellipsis.
 fn first_line(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
-    match line.char_indices().nth(SUBJECT) {
+    match line.char_indices().nth(MAX_SUBJECT) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),
     }

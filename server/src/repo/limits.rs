@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::count::counted;
 
-use super::File;
+use super::SnapshotFile;
 
 mod amount; // how much there is of something
 mod values; // what files contain
@@ -27,7 +27,7 @@ const INVENTORY: &str = "inventory/";
 
 /// The limits of a repository.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(super) struct RepoLimits {
     /// Bytes of one file.
     pub file: u64,
     /// For one part of the data.
@@ -40,7 +40,7 @@ pub(super) struct Limits {
 
 const MIB: u64 = 1024 * 1024;
 
-impl Default for Limits {
+impl Default for RepoLimits {
     fn default() -> Self {
         Self {
             file: 8 * MIB,
@@ -53,8 +53,8 @@ impl Default for Limits {
 
 /// How much of a commit's tree was walked. A folder counts like a file, and there may be twice as many of both as of
 /// files, so that the limit on files is reached first.
-pub(super) struct Walked {
-    limits: Limits,
+pub(super) struct WalkBudget {
+    limits: RepoLimits,
     /// The number of entries in each part.
     parts: HashMap<String, u64>,
     /// The number of entries in everything else together.
@@ -63,8 +63,8 @@ pub(super) struct Walked {
     all: u64,
 }
 
-impl Walked {
-    pub(super) fn new(limits: Limits) -> Self {
+impl WalkBudget {
+    pub(super) fn new(limits: RepoLimits) -> Self {
         Self { limits, parts: HashMap::new(), rest: 0, all: 0 }
     }
 
@@ -106,7 +106,7 @@ impl Walked {
 
 /// What is left out of a repository, and why.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Refused {
+pub(super) struct Exclusions {
     /// Single data files, each with the reason.
     pub files: BTreeMap<Arc<str>, Arc<str>>,
     /// Whole parts of the data, each with the file to name and the reason.
@@ -124,13 +124,13 @@ pub fn part(path: &str) -> Option<&str> {
     Some(&path[..DATA.len() + folder.len() + 1 + name.len()])
 }
 
-impl Refused {
+impl Exclusions {
     /// A file for each reason, so that reasons contribute to the id of a snapshot.
-    pub(super) fn placeholders(&self) -> BTreeMap<Arc<str>, File> {
+    pub(super) fn placeholders(&self) -> BTreeMap<Arc<str>, SnapshotFile> {
         let files = self.files.iter().chain(self.parts.iter().map(|(part, (_, reason))| (part, reason)));
         let commit = self.commit.iter().map(|(_, reason)| (Arc::from(""), reason));
         let all = files.map(|(path, reason)| (path.clone(), reason)).chain(commit);
-        all.map(|(path, reason)| (path, File::refused(reason.clone()))).collect()
+        all.map(|(path, reason)| (path, SnapshotFile::refused(reason.clone()))).collect()
     }
 
     /// Whether a file is left out.
@@ -144,7 +144,7 @@ impl Refused {
 /// The owner of parts, in the order in which parts are left out if all together exceed the limit; of one kind, the
 /// largest first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Owner {
+enum PartOwner {
     /// Machines that are not in the inventory.
     Nobody,
     /// A customer, by name: its own data, and that of its machines.
@@ -153,7 +153,7 @@ enum Owner {
     Operators(String),
 }
 
-impl Owner {
+impl PartOwner {
     fn turn(&self) -> usize {
         match self {
             Self::Nobody => 0,
@@ -189,11 +189,11 @@ impl Owner {
 }
 
 /// Reads the content of a file, to find out which machines belong to whom.
-pub(super) type Read<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
+pub(super) type TextReader<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
 
 /// The names in files of the inventory, each with the customer of the first file that contains it. The name may also be
 /// a word in a comment: then a data file of that name counts as the customer's.
-fn machines(inventory: &[&str], read: Read<'_>) -> BTreeMap<String, String> {
+fn machines(inventory: &[&str], read: TextReader<'_>) -> BTreeMap<String, String> {
     let mut owners = BTreeMap::new();
     for path in inventory {
         let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".toml"));
@@ -208,30 +208,30 @@ fn machines(inventory: &[&str], read: Read<'_>) -> BTreeMap<String, String> {
 }
 
 /// The owner of a part.
-fn owner(part: &str, machines: &BTreeMap<String, String>) -> Owner {
+fn owner(part: &str, machines: &BTreeMap<String, String>) -> PartOwner {
     match part.strip_prefix(DATA).and_then(|rest| rest.split_once('/')) {
-        Some(("customers", name)) => Owner::Customer(name.to_owned()),
-        Some(("nodes", name)) => machines.get(name).cloned().map_or(Owner::Nobody, Owner::Customer),
-        _ => Owner::Operators(part.to_owned()),
+        Some(("customers", name)) => PartOwner::Customer(name.to_owned()),
+        Some(("nodes", name)) => machines.get(name).cloned().map_or(PartOwner::Nobody, PartOwner::Customer),
+        _ => PartOwner::Operators(part.to_owned()),
     }
 }
 
 /// A part of the data: the file to name, and its size.
-struct Part {
+struct DataPart {
     first: Arc<str>,
     amount: Amount,
 }
 
-impl Limits {
+impl RepoLimits {
     /// What exceeds the limits among files of these sizes. The inventory is read only if it matters which machines
     /// belong to whom.
     pub(super) fn judge<'a>(
         &self,
         files: impl IntoIterator<Item = (&'a str, u64)>,
-        walked: &'a Walked,
-        read: Read<'_>,
-    ) -> Refused {
-        let (mut refused, mut parts, mut rest) = (Refused::default(), BTreeMap::new(), Amount::default());
+        walked: &'a WalkBudget,
+        read: TextReader<'_>,
+    ) -> Exclusions {
+        let (mut refused, mut parts, mut rest) = (Exclusions::default(), BTreeMap::new(), Amount::default());
         let mut inventory = Vec::new();
         for (path, bytes) in files {
             if path.starts_with(INVENTORY) && bytes <= self.file {
@@ -241,14 +241,14 @@ impl Limits {
                 _ if bytes > self.file => self.refuse_file(path, bytes, &mut refused),
                 Some(part) => parts
                     .entry(part)
-                    .or_insert_with(|| Part { first: path.into(), amount: Amount::default() })
+                    .or_insert_with(|| DataPart { first: path.into(), amount: Amount::default() })
                     .amount
                     .add(bytes),
                 None => rest.add(bytes),
             }
         }
         for part in walked.left() {
-            let unread = || Part { first: part.into(), amount: Amount::default() };
+            let unread = || DataPart { first: part.into(), amount: Amount::default() };
             parts.entry(part).or_insert_with(unread).amount.leave();
         }
         if walked.is_over() {
@@ -266,7 +266,7 @@ impl Limits {
         refused
     }
 
-    fn refuse_file(&self, path: &str, bytes: u64, refused: &mut Refused) {
+    fn refuse_file(&self, path: &str, bytes: u64, refused: &mut Exclusions) {
         let reason = format!("the file has {bytes} bytes; the limit is {}; {CURE}", self.file);
         if part(path).is_some() {
             refused.files.insert(path.into(), reason.into());
@@ -279,9 +279,9 @@ impl Limits {
     /// owner after another until the rest fits.
     fn refuse_parts(
         &self,
-        parts: BTreeMap<&str, Part>,
+        parts: BTreeMap<&str, DataPart>,
         machines: &dyn Fn() -> BTreeMap<String, String>,
-        refused: &mut Refused,
+        refused: &mut Exclusions,
     ) {
         let (mut left, mut total) = (Vec::new(), Amount::default());
         for (name, part) in parts {
@@ -308,18 +308,18 @@ impl Limits {
 }
 
 /// Parts, by name.
-type Parts<'a> = Vec<(&'a str, Part)>;
+type DataParts<'a> = Vec<(&'a str, DataPart)>;
 
 /// An owner with all of its parts.
-type Turn<'a> = (Owner, Amount, Parts<'a>);
+type Turn<'a> = (PartOwner, Amount, DataParts<'a>);
 
 /// The parts by owner, in the order in which they are left out: of a kind, those of the largest `size` first.
 fn in_turn<'a>(
-    parts: Parts<'a>,
+    parts: DataParts<'a>,
     machines: &BTreeMap<String, String>,
     size: impl Fn(&Amount) -> u64,
 ) -> Vec<Turn<'a>> {
-    let mut owners: BTreeMap<Owner, (Amount, Parts<'_>)> = BTreeMap::new();
+    let mut owners: BTreeMap<PartOwner, (Amount, DataParts<'_>)> = BTreeMap::new();
     for (name, part) in parts {
         let (amount, parts) = owners.entry(owner(name, machines)).or_default();
         amount.plus(part.amount);
@@ -335,20 +335,20 @@ fn in_turn<'a>(
 mod tests {
     use super::*;
 
-    const SMALL: Limits = Limits {
+    const SMALL: RepoLimits = RepoLimits {
         file: 100,
         part: Amount { files: 3, bytes: 200, values: u64::MAX },
         parts: Amount { files: 20, bytes: 500, values: u64::MAX },
         rest: Amount { files: 4, bytes: 1000, values: u64::MAX },
     };
 
-    fn judged(files: &[(&str, u64)]) -> Refused {
+    fn judged(files: &[(&str, u64)]) -> Exclusions {
         let acme = "[\"web1.acme.example\"]\nrole = \"web\"\n";
         let read = |path: &str| (path == "inventory/r/acme.toml").then(|| acme.as_bytes().to_vec());
-        SMALL.judge(files.iter().copied(), &Walked::new(SMALL), &read)
+        SMALL.judge(files.iter().copied(), &WalkBudget::new(SMALL), &read)
     }
 
-    fn parts(refused: &Refused) -> Vec<&str> {
+    fn parts(refused: &Exclusions) -> Vec<&str> {
         refused.parts.keys().map(|part| &**part).collect()
     }
 

@@ -22,7 +22,7 @@ use crate::regular;
 const URL: &str = "holdfast-url";
 
 /// The longest URL to read from that file, in bytes.
-const LIMIT: u64 = 64 * 1024;
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// How long a fetch may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The most bytes of that output to keep.
-const SAID: usize = 4096;
+const MAX_STDERR: usize = 4096;
 
 /// How git calls ssh: without prompts, and with a time limit for a remote that accepts a connection and sends nothing.
 const SSH: &str =
@@ -189,7 +189,7 @@ impl Mirror {
 
     /// Whether the mirror was fetched from this URL, and so can be used in place of the remote.
     pub fn is_filled(&self) -> bool {
-        regular::text(&self.path.join(URL), LIMIT).is_ok_and(|url| url == self.url)
+        regular::text(&self.path.join(URL), MAX_BYTES).is_ok_and(|url| url == self.url)
     }
 
     /// A remark on the remote: there is a tag with the name of the branch.
@@ -291,7 +291,7 @@ fn listen(mut pipe: ChildStderr, said: &Mutex<Vec<u8>>) {
     let mut part = [0; 1024];
     while let Ok(length @ 1..) = pipe.read(&mut part) {
         let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = SAID.saturating_sub(said.len()).min(length);
+        let room = MAX_STDERR.saturating_sub(said.len()).min(length);
         said.extend_from_slice(part.get(..room).unwrap_or_default());
     }
 }
@@ -326,9 +326,9 @@ fn without_credentials(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repo::Source;
+    use crate::repo::RepoSource;
     use crate::repo::git::tests::Scratch;
-    use crate::repo::source::Known;
+    use crate::repo::source::SourceCursor;
 
     #[test]
     fn urls_are_told_from_paths() {
@@ -431,7 +431,7 @@ mod tests {
                 ["m.new", "m.damaged", "m.git.new", "m.git.damaged"].map(|name| dir.path().join(name));
             others.iter().for_each(|other| std::fs::create_dir(other).unwrap());
             let (url, path) = (format!("file://{}", here.display()), dir.path().join("m.git"));
-            let open = || Source::open(&url, "main", &path).and_then(|source| source.snapshot());
+            let open = || RepoSource::open(&url, "main", &path).and_then(|source| source.snapshot());
             let whole = open().unwrap();
             spoil(&path, dir.path());
             std::fs::rename(&here, &away).unwrap();
@@ -452,8 +452,8 @@ mod tests {
             assert!(others.iter().all(|other| other.is_dir()), "{damaged}: only what is its own goes");
             assert!(!beside(&path, ".holdfast-new").exists(), "{damaged}");
             remote.commit("hieradata/common.toml", "a = 2\n");
-            let mut source = Source::open(&url, "main", &path).unwrap();
-            let known = Known::taken(Some(whole.commit().clone()));
+            let mut source = RepoSource::open(&url, "main", &path).unwrap();
+            let known = SourceCursor::taken(Some(whole.commit().clone()));
             assert!(source.newer_than(&known).unwrap().is_some(), "{damaged}: it goes on from there");
         }
     }
@@ -465,7 +465,7 @@ mod tests {
         remote.commit("hieradata/other.toml", "b = 1\n");
         let dir = tempfile::tempdir().unwrap();
         let (url, path) = (format!("file://{}", remote.path().display()), dir.path().join("m.git"));
-        let mut source = Source::open(&url, "main", &path).unwrap();
+        let mut source = RepoSource::open(&url, "main", &path).unwrap();
         let first = GitRepository::follow(&path, "main").unwrap().head().unwrap();
         // git believes that it has the object, and never asks for it again
         let find = ["rev-parse", "main:hieradata/other.toml"];
@@ -473,7 +473,7 @@ mod tests {
         let (folder, name) = std::str::from_utf8(&blob).unwrap().trim().split_at(2);
         std::fs::remove_file(path.join("objects").join(folder).join(name)).unwrap();
         remote.commit("hieradata/common.toml", "a = 2\n");
-        let second = source.newer_than(&Known::taken(Some(first))).unwrap().unwrap();
+        let second = source.newer_than(&SourceCursor::taken(Some(first))).unwrap().unwrap();
         assert_eq!(&**second.get("hieradata/common.toml").unwrap().bytes(), b"a = 2\n");
         assert_eq!(&**second.get("hieradata/other.toml").unwrap().bytes(), b"b = 1\n");
     }

@@ -14,13 +14,13 @@ pub(super) const KEEPS_FOLDER: &str = ".gitkeep";
 
 /// Links, empty folders and executable files, by their paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(super) struct TreeShape {
     pub(super) links: BTreeMap<Arc<str>, Arc<str>>,
     pub(super) folders: BTreeSet<Arc<str>>,
     pub(super) programs: BTreeSet<Arc<str>>,
 }
 
-impl Shape {
+impl TreeShape {
     /// The id of a directory with this shape, given the id `commit` of its names and contents.
     pub(super) fn id(&self, commit: CommitId) -> CommitId {
         if *self == Self::default() {
@@ -40,7 +40,7 @@ impl Shape {
     }
 }
 
-impl Shape {
+impl TreeShape {
     /// All parts: the kind, the path, and the target of a link.
     pub(super) fn parts(&self) -> impl Iterator<Item = (&'static str, &str, &str)> {
         let links = self.links.iter().map(|(path, target)| (LINK, &**path, &**target));
@@ -48,7 +48,7 @@ impl Shape {
         links.chain(folders).chain(self.programs.iter().map(|path| (PROGRAM, &**path, "")))
     }
 
-    /// Adds one of [`Shape::parts`]; `None` if the kind is unknown.
+    /// Adds one of [`TreeShape::parts`]; `None` if the kind is unknown.
     pub(super) fn take(&mut self, kind: &str, path: &str, more: &str) -> Option<()> {
         match kind {
             LINK => drop(self.links.insert(path.into(), more.into())),
@@ -101,9 +101,9 @@ mod tests {
     #[test]
     fn a_shape_is_a_part_of_the_id() {
         let commit = || CommitId("dir-0".into());
-        assert_eq!(Shape::default().id(commit()), commit());
-        let one = Shape { folders: [Arc::from("a")].into(), ..Shape::default() };
-        let other = Shape { programs: [Arc::from("a")].into(), ..Shape::default() };
+        assert_eq!(TreeShape::default().id(commit()), commit());
+        let one = TreeShape { folders: [Arc::from("a")].into(), ..TreeShape::default() };
+        let other = TreeShape { programs: [Arc::from("a")].into(), ..TreeShape::default() };
         assert_ne!(one.id(commit()), other.id(commit()));
     }
 }

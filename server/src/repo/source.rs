@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::git::GitRepository;
 use super::mirror::Mirror;
-use super::{CommitId, Directory, Kept, RepoError, Snapshot};
+use super::{CommitId, Directory, RepoError, Snapshot, SnapshotCache};
 
 /// What a server follows.
 #[derive(Debug)]
-pub enum Source {
+pub enum RepoSource {
     /// A directory without git: its files as they are.
     Directory(Directory),
     /// A git repository: commits of one branch.
@@ -19,14 +19,14 @@ pub enum Source {
 
 /// What is already known of a source.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Known {
+pub(super) struct SourceCursor {
     /// The snapshot that was taken last.
     pub(super) snapshot: Option<CommitId>,
     /// The commit at which the branch was last seen; it differs from the snapshot if it was refused before a restart.
     pub(super) branch: Option<CommitId>,
 }
 
-impl Known {
+impl SourceCursor {
     /// Only this snapshot was taken.
     pub(super) fn taken(commit: Option<CommitId>) -> Self {
         Self { snapshot: commit.clone(), branch: commit }
@@ -64,7 +64,7 @@ impl History {
     }
 }
 
-impl Source {
+impl RepoSource {
     /// The source that `--repo` names. A URL is mirrored at `mirror`; a directory that is a git repository is read by
     /// commits, and any other directory as it is. A remote that was fetched earlier is represented by its mirror until
     /// it is looked at.
@@ -127,7 +127,7 @@ impl Source {
     }
 
     /// The current snapshot, if it differs from the known one.
-    pub(super) fn newer_than(&mut self, known: &Known) -> Result<Option<Snapshot>, RepoError> {
+    pub(super) fn newer_than(&mut self, known: &SourceCursor) -> Result<Option<Snapshot>, RepoError> {
         let looked = match self.look(known) {
             Err(error) => self.look_anew(known, error),
             looked => looked,
@@ -136,7 +136,7 @@ impl Source {
     }
 
     /// Looks again if the mirror is at fault: fetching does not repair damage there.
-    fn look_anew(&mut self, known: &Known, error: RepoError) -> Result<Option<Snapshot>, RepoError> {
+    fn look_anew(&mut self, known: &SourceCursor, error: RepoError) -> Result<Option<Snapshot>, RepoError> {
         let Self::Remote(mirror, repository) = self else { return Err(error) };
         let Some(damage) = mirror.damage() else { return Err(error) };
         mirror.renew(damage)?;
@@ -152,7 +152,7 @@ impl Source {
         }
     }
 
-    fn look(&self, known: &Known) -> Result<Option<Snapshot>, RepoError> {
+    fn look(&self, known: &SourceCursor) -> Result<Option<Snapshot>, RepoError> {
         let last = known.snapshot.as_ref();
         if let Self::Remote(mirror, _) = self {
             mirror.fetch()?;
@@ -191,7 +191,7 @@ impl Source {
     }
 
     /// A good commit from before the server was last started, if it still exists.
-    pub fn last_good(&self, id: &str, kept: &Kept) -> Option<Snapshot> {
+    pub fn last_good(&self, id: &str, kept: &SnapshotCache) -> Option<Snapshot> {
         match self {
             Self::Directory(_) => kept.get(id),
             Self::Git(repository) | Self::Remote(_, repository) => repository.snapshot_of(id).ok(),
@@ -211,7 +211,7 @@ mod tests {
         remote.commit("a", "1");
         let away = directory.path().join("away.git");
         let url = format!("file://{}", remote.path().join(".git").display());
-        let open = |url: &str| Source::open(url, "main", &mirror);
+        let open = |url: &str| RepoSource::open(url, "main", &mirror);
         let first = open(&url).unwrap().snapshot().unwrap();
         std::fs::rename(remote.path().join(".git"), &away).unwrap();
         let mut source = open(&url).unwrap();
@@ -221,7 +221,7 @@ mod tests {
             Some(first.commit().to_string())
         );
         assert_eq!(source.history().whole_id("main"), None);
-        let known = Known::taken(Some(first.commit().clone()));
+        let known = SourceCursor::taken(Some(first.commit().clone()));
         assert!(source.newer_than(&known).is_err(), "it is said, and tried again");
         assert!(open("file:///nowhere/at/all").is_err(), "another remote's mirror stands for nobody");
         std::fs::rename(&away, remote.path().join(".git")).unwrap();
@@ -235,11 +235,11 @@ mod tests {
         let (remote, mirror) = (Scratch::new(), directory.path().join("mirror"));
         remote.commit("a", "1");
         let url = format!("file://{}", remote.path().display());
-        let first = Source::open(&url, "main", &mirror).unwrap().snapshot().unwrap();
+        let first = RepoSource::open(&url, "main", &mirror).unwrap().snapshot().unwrap();
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("git://{}/x", silent.local_addr().unwrap());
         std::fs::write(mirror.join("holdfast-url"), &url).unwrap();
-        let again = Source::open(&url, "main", &mirror).unwrap();
+        let again = RepoSource::open(&url, "main", &mirror).unwrap();
         assert_eq!(again.snapshot().unwrap().commit(), first.commit());
         silent.set_nonblocking(true).unwrap();
         assert!(silent.accept().is_err(), "nobody asked it");

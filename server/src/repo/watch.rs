@@ -26,11 +26,11 @@ pub(super) struct Watch {
     root: PathBuf,
     watcher: RecommendedWatcher,
     /// The watched directories with their identities, since another one may have taken the place of a path.
-    watched: BTreeMap<PathBuf, Identity>,
+    watched: BTreeMap<PathBuf, DirectoryIdentity>,
 }
 
 /// What identifies a directory, whatever its name: the device and the inode.
-type Identity = (u64, u64);
+type DirectoryIdentity = (u64, u64);
 
 impl Watch {
     pub(super) fn start(root: &Path, signals: Sender<Signal>) -> notify::Result<Self> {
@@ -68,7 +68,7 @@ impl Watch {
         Ok(())
     }
 
-    fn wanted(&self) -> std::io::Result<BTreeMap<PathBuf, Identity>> {
+    fn wanted(&self) -> std::io::Result<BTreeMap<PathBuf, DirectoryIdentity>> {
         let identity = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino()));
         let mut wanted = BTreeMap::from([(self.root.clone(), identity(&self.root)?)]);
         let whole = std::path::absolute(&self.root)?;

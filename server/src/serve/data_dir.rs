@@ -64,13 +64,13 @@ fn hint(error: &io::Error) -> &'static str {
 
 /// What the server makes at a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum PartKind {
     File,
     Directory,
     Socket,
 }
 
-impl Kind {
+impl PartKind {
     fn words(self) -> &'static str {
         match self {
             Self::File => "a file",
@@ -89,13 +89,13 @@ impl Kind {
 }
 
 /// The parts that can never be made again.
-const KEPT: [(&str, Kind); 6] = [
-    ("server.db", Kind::File),
-    ("server.db-wal", Kind::File),
-    ("ca", Kind::Directory),
-    ("ca/ca.pem", Kind::File),
-    ("ca/key.pem", Kind::File),
-    ("ca/token.key", Kind::File),
+const KEPT: [(&str, PartKind); 6] = [
+    ("server.db", PartKind::File),
+    ("server.db-wal", PartKind::File),
+    ("ca", PartKind::Directory),
+    ("ca/ca.pem", PartKind::File),
+    ("ca/key.pem", PartKind::File),
+    ("ca/token.key", PartKind::File),
 ];
 
 /// The last good state of a followed directory. It can be made again as long as the directory is good, which is not
@@ -103,13 +103,13 @@ const KEPT: [(&str, Kind); 6] = [
 const LAST_GOOD: &str = "last-good";
 
 /// The parts that the server makes again if they are missing.
-const MADE_AGAIN: [(&str, Kind); 6] = [
-    ("server.db-shm", Kind::File),
-    ("ca.new", Kind::Directory),
-    ("mirror", Kind::Directory),
-    (LAST_GOOD, Kind::File),
-    ("last-good.new", Kind::File),
-    (admin::SOCKET, Kind::Socket),
+const MADE_AGAIN: [(&str, PartKind); 6] = [
+    ("server.db-shm", PartKind::File),
+    ("ca.new", PartKind::Directory),
+    ("mirror", PartKind::Directory),
+    (LAST_GOOD, PartKind::File),
+    ("last-good.new", PartKind::File),
+    (admin::SOCKET, PartKind::Socket),
 ];
 
 /// Keeps other servers off a data directory.
@@ -160,14 +160,14 @@ fn look(directory: &Path) -> Result<(), DataDirError> {
     }
     let last_good = directory.join(LAST_GOOD);
     if last_good.is_file() {
-        look_at_kept(&last_good, Kind::File)?;
+        look_at_kept(&last_good, PartKind::File)?;
     }
     for (part, kind) in MADE_AGAIN.into_iter().filter(|(part, _)| *part != LAST_GOOD || !last_good.is_file())
     {
         clear(&directory.join(part), kind)?;
     }
     for (part, kind) in KEPT.into_iter().chain(MADE_AGAIN) {
-        if kind == Kind::File || part == "ca" {
+        if kind == PartKind::File || part == "ca" {
             close_to_others(&directory.join(part))?;
         }
     }
@@ -183,7 +183,7 @@ fn found(path: &Path) -> Result<Option<(Metadata, Option<Metadata>)>, DataDirErr
     }
 }
 
-fn look_at_kept(path: &Path, kind: Kind) -> Result<(), DataDirError> {
+fn look_at_kept(path: &Path, kind: PartKind) -> Result<(), DataDirError> {
     const CURE: &str = "move it away and restore what was there from a backup";
     let Some((_, end)) = found(path)? else { return Ok(()) };
     let Some(end) = end.filter(|end| kind.is(end.file_type())) else {
@@ -196,11 +196,11 @@ fn look_at_kept(path: &Path, kind: Kind) -> Result<(), DataDirError> {
 }
 
 /// Removes what is in the way of something that is made again. A directory that is not empty is never removed.
-fn clear(path: &Path, kind: Kind) -> Result<(), DataDirError> {
+fn clear(path: &Path, kind: PartKind) -> Result<(), DataDirError> {
     const CURE: &str = "move it away; the server creates its own again";
     let Some((own, _)) = found(path)? else { return Ok(()) };
     // A mirror may be in another place.
-    let leads_there = kind == Kind::Directory && path.is_dir();
+    let leads_there = kind == PartKind::Directory && path.is_dir();
     if leads_there || (kind.is(own.file_type()) && own.uid() == us()) {
         return Ok(());
     }
@@ -223,7 +223,7 @@ fn close_to_others(path: &Path) -> Result<(), DataDirError> {
     Ok(())
 }
 
-fn strange(path: &Path, kind: Kind, cure: &'static str) -> DataDirError {
+fn strange(path: &Path, kind: PartKind, cure: &'static str) -> DataDirError {
     DataDirError::Strange { path: path.display().to_string(), found: words(path), wanted: kind.words(), cure }
 }
 

@@ -17,11 +17,11 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use super::Server;
 use crate::admin::client::ClientError;
 use crate::admin::{self, Answer, Request};
-use crate::config::Config;
+use crate::config::ServerConfig;
 use crate::identity::{Invitation, tls};
 use crate::repo::{Directory, Snapshot};
 use crate::store::commit::{CommitRow, CommitStatus};
-use crate::store::node::Present;
+use crate::store::node::OnConflict;
 
 /// The control repository at the start: two customers with one node each, and a file that only one of them uses.
 const REPOSITORY: &[(&str, &str)] = &[
@@ -64,9 +64,9 @@ pub struct Fixture {
 }
 
 /// A node's key.
-pub struct Key(rcgen::KeyPair);
+pub struct NodeKey(rcgen::KeyPair);
 
-impl Key {
+impl NodeKey {
     /// Makes a new key.
     pub fn new() -> Self {
         Self(rcgen::KeyPair::generate().unwrap())
@@ -118,7 +118,7 @@ impl Fixture {
     }
 
     /// Starts a server with another configuration.
-    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+    pub async fn with(change: impl FnOnce(&mut ServerConfig)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         for (path, text) in REPOSITORY {
             write(&directory.path().join("repo"), path, text);
@@ -130,10 +130,10 @@ impl Fixture {
     }
 
     /// Stops the server; its directories are kept.
-    pub async fn stopped(self) -> Stopped {
+    pub async fn stopped(self) -> StoppedServer {
         let Self { directory, server } = self;
         server.stop().await;
-        Stopped { directory }
+        StoppedServer { directory }
     }
 
     /// Stops the server and starts it again.
@@ -154,7 +154,7 @@ impl Fixture {
         let repository = self.directory.path().join("repo");
         write(&repository, path, text);
         let snapshot: Snapshot = Directory::new(repository).snapshot().unwrap();
-        self.server.live.take(snapshot).await
+        self.server.control.take(snapshot).await
     }
 
     /// Writes several files, and removes those without a text, as one commit. Returns its id, and what became of it.
@@ -167,7 +167,7 @@ impl Fixture {
             }
         }
         let snapshot: Snapshot = Directory::new(repository).snapshot().unwrap();
-        (snapshot.commit().to_string(), self.server.live.take(snapshot).await)
+        (snapshot.commit().to_string(), self.server.control.take(snapshot).await)
     }
 
     /// Restores files to their content at the start.
@@ -179,7 +179,7 @@ impl Fixture {
     }
 
     /// The verdict that the person who pushed a commit gets.
-    pub async fn verdict(&self, commit: String) -> admin::Verdict {
+    pub async fn verdict(&self, commit: String) -> admin::CommitVerdict {
         match self.ask(Request::Poke { commit: Some(commit) }).await {
             Ok(Answer::Judged(verdict)) => *verdict,
             other => panic!("not judged: {other:?}"),
@@ -193,20 +193,20 @@ impl Fixture {
 
     /// Adds a node, and returns its join string.
     pub async fn invite(&self, certname: &str) -> JoinString {
-        self.invite_as(certname, Present::Keep, Duration::from_secs(900)).await
+        self.invite_as(certname, OnConflict::Keep, Duration::from_secs(900)).await
     }
 
     /// Adds a node or its next generation, with a token of this lifetime.
-    pub async fn invite_as(&self, certname: &str, present: Present, lifetime: Duration) -> JoinString {
+    pub async fn invite_as(&self, certname: &str, present: OnConflict, lifetime: Duration) -> JoinString {
         let certname = certname.parse().unwrap();
-        let place = self.server.live.in_force().unwrap().place(&certname).unwrap();
-        let invited = self.server.identity.invite(certname, place, present, lifetime, "test").await;
+        let tenancy = self.server.control.in_force().unwrap().tenancy(&certname).unwrap();
+        let invited = self.server.identity.invite(certname, tenancy, present, lifetime, "test").await;
         let Ok(Invitation { join, .. }) = invited else { panic!("the node already exists") };
         join.parse().unwrap()
     }
 
     /// Enrols a node.
-    pub async fn enroll(&self, join: &JoinString, key: &Key) -> Result<Agent, (StatusCode, Refusal)> {
+    pub async fn enroll(&self, join: &JoinString, key: &NodeKey) -> Result<Agent, (StatusCode, Refusal)> {
         let body = wire::EnrollRequest {
             token: join.token().to_owned(),
             secret: join.secret().to_owned(),
@@ -222,8 +222,8 @@ impl Fixture {
     }
 
     /// A node that has just enrolled.
-    pub async fn enrolled(&self, certname: &str) -> (Agent, Key) {
-        let key = Key::new();
+    pub async fn enrolled(&self, certname: &str) -> (Agent, NodeKey) {
+        let key = NodeKey::new();
         let Ok(agent) = self.enroll(&self.invite(certname).await, &key).await else {
             panic!("{certname} was refused")
         };
@@ -231,7 +231,7 @@ impl Fixture {
     }
 
     /// An agent with a certificate, which makes its own connections.
-    pub fn agent(&self, certificate: wire::Certificate, key: &Key) -> Agent {
+    pub fn agent(&self, certificate: wire::Certificate, key: &NodeKey) -> Agent {
         let client = client(&self.trust(), Some(shown((&certificate, key))));
         Agent { certificate, client, base: self.url("") }
     }
@@ -249,7 +249,7 @@ impl Fixture {
     /// A connection to the port of nodes, for requests that no well-behaved client makes.
     pub fn connect(
         &self,
-        identity: Option<(&wire::Certificate, &Key)>,
+        identity: Option<(&wire::Certificate, &NodeKey)>,
         protocols: &[&[u8]],
     ) -> rustls::StreamOwned<rustls::ClientConnection, std::net::TcpStream> {
         let mut config = config_by(&rustls::version::TLS13, &self.trust(), identity.map(shown));
@@ -317,18 +317,18 @@ impl Agent {
     }
 
     /// Requests the next certificate.
-    pub async fn renew(&self, key: &Key) -> Result<wire::Certificate, (StatusCode, Refusal)> {
+    pub async fn renew(&self, key: &NodeKey) -> Result<wire::Certificate, (StatusCode, Refusal)> {
         let body = wire::RenewRequest { csr: key.request() };
         read(self.post(wire::path::RENEW).json(&body).send().await.unwrap()).await
     }
 }
 
 /// The directories that a stopped server left.
-pub struct Stopped {
+pub struct StoppedServer {
     directory: tempfile::TempDir,
 }
 
-impl Stopped {
+impl StoppedServer {
     /// Starts a server on them.
     pub async fn start(&self) -> Result<Server, super::StartError> {
         Server::start(config(self.directory.path(), Duration::from_secs(3600))).await
@@ -351,7 +351,7 @@ pub fn client(
 
 /// A certificate and its key in the form that TLS uses.
 fn shown(
-    (certificate, key): (&wire::Certificate, &Key),
+    (certificate, key): (&wire::Certificate, &NodeKey),
 ) -> (Vec<CertificateDer<'static>>, PrivatePkcs8KeyDer<'static>) {
     let chain = vec![CertificateDer::from_pem_slice(certificate.certificate.as_bytes()).unwrap()];
     (chain, PrivatePkcs8KeyDer::from(key.0.serialize_der()))
@@ -393,15 +393,15 @@ pub async fn read<T: serde::de::DeserializeOwned>(answer: Response) -> Result<T,
     Err((status, serde_json::from_slice(&body).unwrap()))
 }
 
-fn config(directory: &Path, certificate_lifetime: Duration) -> Config {
-    Config {
+fn config(directory: &Path, certificate_lifetime: Duration) -> ServerConfig {
+    ServerConfig {
         repo: directory.join("repo").display().to_string(),
         data_dir: directory.join("data"),
         listen: ([127, 0, 0, 1], 0).into(),
         dashboard: ([127, 0, 0, 1], 0).into(),
         certificate_lifetime: certificate_lifetime.as_secs(),
         workers: 1,
-        ..Config::default()
+        ..ServerConfig::default()
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::identity::{Authority, AuthorityError, NodeUri, token};
-use crate::store::founding::{Founding, Owner};
+use crate::store::founding::{Founding, StoreOwner};
 use crate::store::{self, Store};
 
 /// Why the CA and the store can be neither opened nor made.
@@ -49,7 +49,7 @@ pub enum FoundationError {
 }
 
 /// Opens the CA and the store, or makes both if there is neither.
-pub async fn lay(data_dir: &Path) -> Result<(Store, Authority, token::Key), FoundationError> {
+pub async fn lay(data_dir: &Path) -> Result<(Store, Authority, token::TokenKey), FoundationError> {
     let (name, ca, file) = (data_dir.display().to_string(), data_dir.join("ca"), data_dir.join("server.db"));
     let failed = |error: store::Error| match error.is_of_the_disk() {
         true => FoundationError::Disk(name.clone(), error),
@@ -64,7 +64,7 @@ pub async fn lay(data_dir: &Path) -> Result<(Store, Authority, token::Key), Foun
     if is_made {
         look_whether_it_is_whole(&file).await.map_err(failed)?;
     }
-    let before = if is_made { Owner::of(&file).map_err(failed)? } else { Owner::default() };
+    let before = if is_made { StoreOwner::of(&file).map_err(failed)? } else { StoreOwner::default() };
     if !founded && before.is_used {
         return Err(FoundationError::NoAuthority(name));
     }
@@ -93,13 +93,17 @@ async fn look_whether_it_is_whole(file: &Path) -> store::Result<()> {
 }
 
 /// What the store records about a CA.
-fn founding(authority: &Authority, key: &token::Key) -> Founding {
+fn founding(authority: &Authority, key: &token::TokenKey) -> Founding {
     Founding { instance: authority.instance().to_owned(), token_key: key.derive("founding").to_vec() }
 }
 
-impl Owner {
+impl StoreOwner {
     /// Whether a store belongs to this CA. A store from before this was recorded is recognized by its nodes' certificates.
-    fn fits(&self, name: &str, (authority, key): &(Authority, token::Key)) -> Result<(), FoundationError> {
+    fn fits(
+        &self,
+        name: &str,
+        (authority, key): &(Authority, token::TokenKey),
+    ) -> Result<(), FoundationError> {
         let mine = founding(authority, key);
         let certificate = self.certificate.as_deref().and_then(NodeUri::in_pem).map(|node| node.instance);
         let instance = self.founding.as_ref().map(|found| found.instance.clone()).or(certificate);
@@ -117,7 +121,7 @@ impl Owner {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Fixture, Stopped};
+    use super::super::fixture::{Fixture, StoppedServer};
     use super::*;
     use std::collections::BTreeMap;
     use std::path::PathBuf;
@@ -129,14 +133,14 @@ mod tests {
     }
 
     /// The data directory of a stopped server that had a node.
-    async fn stopped() -> (Stopped, PathBuf) {
+    async fn stopped() -> (StoppedServer, PathBuf) {
         let fixture = Fixture::start().await;
         fixture.enrolled("web1.acme.example").await;
         let data = fixture.data_dir();
         (fixture.stopped().await, data)
     }
 
-    async fn refused(fixture: &Stopped, data: &Path) -> String {
+    async fn refused(fixture: &StoppedServer, data: &Path) -> String {
         let before = held(data);
         let error = fixture.start().await.err().expect("it started").to_string();
         assert_eq!(held(data), before, "{error}");
@@ -239,13 +243,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data");
         let repo = directory.path().join("no such thing").display().to_string();
-        let config = crate::config::Config { repo, data_dir: data.clone(), ..Default::default() };
+        let config = crate::config::ServerConfig { repo, data_dir: data.clone(), ..Default::default() };
         assert!(super::super::Server::start(config).await.is_err());
         assert!(!data.join("ca").exists() && !data.join("server.db").exists());
         let scratch = crate::repo::Scratch::new();
         scratch.commit("inventory/a/acme.toml", "");
         let repo = scratch.path().display().to_string();
-        let mistyped = crate::config::Config {
+        let mistyped = crate::config::ServerConfig {
             repo,
             branch: "mian".into(),
             data_dir: data.clone(),
@@ -259,20 +263,21 @@ mod tests {
         std::fs::create_dir(&empty).unwrap();
         for repo in [&empty, &part] {
             let repo = repo.display().to_string();
-            let config = crate::config::Config { repo, data_dir: data.clone(), ..Default::default() };
+            let config = crate::config::ServerConfig { repo, data_dir: data.clone(), ..Default::default() };
             let error =
                 super::super::Server::start(config).await.err().expect("it is not a control repository");
             assert!(error.to_string().contains("is not a control repository"), "{error}");
             assert!(!data.join("ca").exists() && !data.join("server.db").exists());
         }
         let url = format!("file://{}", directory.path().join("nowhere").display());
-        let config = crate::config::Config { repo: url, data_dir: data.clone(), ..Default::default() };
+        let config = crate::config::ServerConfig { repo: url, data_dir: data.clone(), ..Default::default() };
         assert!(super::super::Server::start(config).await.is_err());
         assert!(!data.join("mirror").exists(), "nothing was fetched into it");
         let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let listen = taken.local_addr().unwrap();
         let repo = scratch.path().display().to_string();
-        let config = crate::config::Config { repo, listen, data_dir: data.clone(), ..Default::default() };
+        let config =
+            crate::config::ServerConfig { repo, listen, data_dir: data.clone(), ..Default::default() };
         let error = super::super::Server::start(config).await.err().expect("the address is taken");
         assert!(error.to_string().contains("cannot listen on"), "{error}");
         assert!(!data.join("ca").exists() && !data.join("server.db").exists());

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::regular;
 
 /// The largest hook or settings file to read, in bytes.
-const LIMIT: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// The line by which we recognize our own hook.
 const MARK: &str = "# written by holdfast server --install-hook";
@@ -46,7 +46,7 @@ pub fn install(repository: &Path, data_dir: &Path, branch: &str) -> Result<PathB
     let folder = [repository.join("hooks"), repository.join(".git/hooks")].into_iter().find(|f| f.is_dir());
     let path = folder.ok_or_else(|| HookError::NoRepository(repository.to_owned()))?.join("post-receive");
     let line = line(data_dir, branch);
-    let is_free = match regular::text(&path, LIMIT) {
+    let is_free = match regular::text(&path, MAX_BYTES) {
         Ok(there) => there.contains(MARK),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     };
@@ -87,7 +87,7 @@ pub fn who_pushes(hook: &Path) -> String {
 
 /// Whether a repository has files checked out, and no setting that allows a push to change the branch.
 fn refuses_pushes(repository: &Path) -> bool {
-    let settings = regular::text(&repository.join(".git/config"), LIMIT);
+    let settings = regular::text(&repository.join(".git/config"), MAX_BYTES);
     settings.is_ok_and(|settings| !settings.to_ascii_lowercase().contains("denycurrentbranch"))
 }
 

@@ -5,10 +5,10 @@ use holdfast_catalog::state::State;
 use holdfast_catalog::wire::{CatalogAnswer, Refusal, path};
 
 use super::fixture::{Fixture, report};
-use crate::admin::{Answer, Outcome, Request};
+use crate::admin::{Answer, Request, VerdictOutcome};
 use crate::check::check;
 use crate::compile::Program;
-use crate::inventory::Leaving;
+use crate::inventory::Departures;
 use crate::repo::{Follower, Scratch, Snapshot};
 use crate::store::commit::CommitStatus;
 
@@ -18,9 +18,9 @@ const ACME: &str = "hieradata/customers/acme.toml";
 const TEMPLATE: &str = "modules/profile/templates/motd.hbs";
 
 /// An error of operators, and the files that cause it.
-type Fault = (&'static str, &'static [(&'static str, &'static str)]);
+type FaultCase = (&'static str, &'static [(&'static str, &'static str)]);
 
-const FAULTS: [Fault; 16] = [
+const FAULTS: [FaultCase; 16] = [
     (
         "a value of the wrong type",
         &[
@@ -99,16 +99,16 @@ const FAULTS: [Fault; 16] = [
 #[actix_web::test]
 async fn a_fault_of_operators_files_refuses_the_commit_in_check_and_in_the_server() {
     let fixture = Fixture::start().await;
-    let good = fixture.server.live.in_force().unwrap().commit().to_owned();
+    let good = fixture.server.control.in_force().unwrap().commit().to_owned();
     for (fault, files) in FAULTS {
         let written: Vec<_> = files.iter().map(|(path, text)| (*path, Some(*text))).collect();
         let (commit, status) = fixture.commit_all(&written).await;
         let checked = check(&Program::new(&fixture.snapshot(), None));
         assert!(!checked.is_clean() && !checked.is_usable(), "check finds no fault in {fault}");
         assert_eq!(status, CommitStatus::Broken, "the server takes {fault}");
-        assert_eq!(fixture.server.live.in_force().unwrap().commit(), good, "{fault} is in force");
+        assert_eq!(fixture.server.control.in_force().unwrap().commit(), good, "{fault} is in force");
         let verdict = fixture.verdict(commit).await;
-        assert_eq!(verdict.outcome, Outcome::Refused, "{fault}");
+        assert_eq!(verdict.outcome, VerdictOutcome::Refused, "{fault}");
         assert!(verdict.text().contains("is broken"), "{fault}: {}", verdict.text());
         let paths: Vec<_> = files.iter().map(|(path, _)| *path).collect();
         assert_eq!(fixture.restore(&paths).await, (good.clone(), CommitStatus::Good), "{fault}");
@@ -132,10 +132,10 @@ async fn a_fault_in_one_tenants_data_keeps_its_nodes_alone_and_the_pusher_is_tol
     let files = [(ACME, Some(bad)), ("modules/profile/manifests/mail.toml", Some(new))];
     let (commit, status) = fixture.commit_all(&files).await;
     assert_eq!(status, CommitStatus::Good);
-    assert_eq!(fixture.server.live.in_force().unwrap().commit(), commit);
+    assert_eq!(fixture.server.control.in_force().unwrap().commit(), commit);
 
     let verdict = fixture.verdict(commit.clone()).await;
-    assert_eq!(verdict.outcome, Outcome::InForceWithFaults);
+    assert_eq!(verdict.outcome, VerdictOutcome::InForceWithFaults);
     assert_eq!(verdict.kept.len(), 1);
     assert_eq!(verdict.kept[0].certname.as_str(), "web1.acme.example");
     assert_eq!(verdict.kept[0].commit.as_deref(), Some(&*good));
@@ -214,7 +214,7 @@ async fn a_node_that_is_not_added_is_told_as_one_without_a_catalog() {
     let (commit, _) =
         fixture.commit_all(&[(WEB, Some(TAKES)), (ACME, Some("[profile.web]\nmode = \"0999\"\n"))]).await;
     let verdict = fixture.verdict(commit).await;
-    assert_eq!(verdict.outcome, Outcome::InForceWithFaults);
+    assert_eq!(verdict.outcome, VerdictOutcome::InForceWithFaults);
     assert!(verdict.text().contains("web1.acme.example has no catalog yet"), "{}", verdict.text());
 }
 
@@ -225,10 +225,16 @@ async fn what_shows_only_with_a_machines_own_facts_stops_that_machine_and_no_com
     let reads = "doc = \"Web.\"\n[file.\"/etc/motd\"]\ncontent = \"${facts.virtual}\"\n";
     let files = [(WEB, Some(reads)), ("facts/default.json", Some("{\"virtual\": \"kvm\"}"))];
     let (commit, status) = fixture.commit_all(&files).await;
-    assert_eq!((status, fixture.verdict(commit).await.outcome), (CommitStatus::Good, Outcome::InForce));
+    assert_eq!(
+        (status, fixture.verdict(commit).await.outcome),
+        (CommitStatus::Good, VerdictOutcome::InForce)
+    );
     assert!(web.poll("{}", None).await.is_err(), "it has no such fact");
     let (commit, status) = fixture.commit_all(&[("modules/profile/files/mail", Some("another"))]).await;
-    assert_eq!((status, fixture.verdict(commit).await.outcome), (CommitStatus::Good, Outcome::InForce));
+    assert_eq!(
+        (status, fixture.verdict(commit).await.outcome),
+        (CommitStatus::Good, VerdictOutcome::InForce)
+    );
 }
 
 #[actix_web::test]
@@ -302,14 +308,14 @@ async fn a_machine_that_a_commit_takes_out_of_the_inventory_or_moves_is_kept_bac
     ] {
         let (commit, _) = fixture.commit_all(&files).await;
         let verdict = fixture.verdict(commit).await;
-        assert_eq!(verdict.outcome, Outcome::InForceWithFaults);
+        assert_eq!(verdict.outcome, VerdictOutcome::InForceWithFaults);
         assert!(verdict.text().contains(says) && verdict.text().contains(leaving), "{}", verdict.text());
         let (state, reason) = state_of(&fixture, "web1.acme.example").await;
         assert_eq!(state, State::KeptBack, "{reason}");
         assert!(reason.contains(says), "{reason}");
     }
     let (commit, _) = fixture.restore(&[web, other]).await;
-    assert_eq!(fixture.verdict(commit).await.outcome, Outcome::InForce);
+    assert_eq!(fixture.verdict(commit).await.outcome, VerdictOutcome::InForce);
     assert_ne!(state_of(&fixture, "web1.acme.example").await.0, State::KeptBack);
 }
 
@@ -319,13 +325,13 @@ async fn a_pusher_sees_which_machines_leave_though_nothing_is_wrong() {
     let other = "inventory/alpinhost/other.toml";
     let (commit, _) = fixture.commit_all(&[(other, None)]).await;
     let verdict = fixture.verdict(commit.clone()).await;
-    assert_eq!(verdict.outcome, Outcome::InForce, "nobody added it");
+    assert_eq!(verdict.outcome, VerdictOutcome::InForce, "nobody added it");
     let said = format!("{commit} is in force\n1 machine no longer in the inventory: mail1.other.example");
     assert!(verdict.text().starts_with(&said), "{}", verdict.text());
     let (commit, _) = fixture.restore(&[other]).await;
     let back = fixture.verdict(commit.clone()).await;
     assert_eq!(back.text().lines().next(), Some(format!("{commit} is in force").as_str()));
-    assert_eq!(back.leaving, Leaving::default(), "{}", back.text());
+    assert_eq!(back.leaving, Departures::default(), "{}", back.text());
 }
 
 #[actix_web::test]
@@ -379,10 +385,10 @@ async fn what_a_commit_corrected_is_pending_until_the_machine_polls_and_no_reaso
 #[actix_web::test]
 async fn a_tree_without_an_inventory_is_never_in_force_however_it_comes() {
     let fixture = Fixture::start().await;
-    let good = fixture.server.live.in_force().unwrap().commit().to_owned();
+    let good = fixture.server.control.in_force().unwrap().commit().to_owned();
     let nothing = Snapshot::of_files(Vec::<(&str, &[u8])>::new());
-    assert_eq!(fixture.server.live.take(nothing).await, CommitStatus::Broken);
-    assert_eq!(fixture.server.live.in_force().unwrap().commit(), good);
+    assert_eq!(fixture.server.control.take(nothing).await, CommitStatus::Broken);
+    assert_eq!(fixture.server.control.in_force().unwrap().commit(), good);
 }
 
 #[actix_web::test]
@@ -397,12 +403,12 @@ async fn a_newer_commit_ends_the_judgement_of_an_older_and_is_judged_to_its_end(
     let commits = ["one", "two", "three"].map(commit);
     let [one, two, three] = commits.each_ref().map(|snapshot| snapshot.commit().to_string());
     // All of them arrive before the first one is looked at.
-    fixture.server.live.clone().follow(Follower::of(commits.into()).await).await;
+    fixture.server.control.clone().follow(Follower::of(commits.into()).await).await;
     let was_judged =
         async |commit: &str| !fixture.server.store.commit(commit.to_owned()).await.unwrap().is_empty();
     assert!(!was_judged(&one).await, "nobody waits for what is never in force");
     assert!(was_judged(&two).await, "what took another's place is not overtaken itself");
-    assert_eq!(fixture.server.live.in_force().unwrap().commit(), three);
+    assert_eq!(fixture.server.control.in_force().unwrap().commit(), three);
     let told = fixture.ask(Request::Poke { commit: Some(one.clone()) }).await.unwrap_err().to_string();
     assert!(
         told.contains(&format!("commit {one} was not judged: commit {two} arrived in the meantime")),
@@ -419,10 +425,10 @@ async fn a_commit_that_cannot_be_written_down_is_told_all_the_same_and_written_l
     let (commit, status) = fixture.commit_all(&[("modules/profile/files/mail", Some("another"))]).await;
     assert_eq!(
         (status, fixture.verdict(commit.clone()).await.outcome),
-        (CommitStatus::Good, Outcome::InForce)
+        (CommitStatus::Good, VerdictOutcome::InForce)
     );
     std::fs::rename(&aside, &file).unwrap();
-    fixture.server.live.write_commits().await;
+    fixture.server.control.write_commits().await;
     assert_eq!(fixture.newest_commit().await.id, commit);
 }
 
@@ -439,11 +445,11 @@ async fn a_commit_that_the_store_never_takes_holds_up_no_other() {
     let (bad, status) = fixture.commit_all(&[(WEB, Some("not TOML"))]).await;
     assert_eq!(
         (status, fixture.verdict(bad.clone()).await.outcome),
-        (CommitStatus::Broken, Outcome::Refused)
+        (CommitStatus::Broken, VerdictOutcome::Refused)
     );
     let (good, _) = fixture.commit_all(&[(WEB, Some(TAKES))]).await;
     assert_eq!(fixture.newest_commit().await.id, good);
     store.execute_batch("DROP TRIGGER refuse").unwrap();
-    fixture.server.live.write_commits().await;
+    fixture.server.control.write_commits().await;
     assert!(!fixture.server.store.commit(bad).await.unwrap().is_empty(), "it is written when it can be");
 }

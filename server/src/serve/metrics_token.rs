@@ -7,7 +7,7 @@ use crate::dashboard::MetricsToken;
 use crate::regular;
 
 /// The largest file to read, in bytes.
-const LIMIT: u64 = 4096;
+const MAX_BYTES: u64 = 4096;
 
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ pub enum MetricsTokenError {
 /// Returns an error if there is none, or if others can read it.
 pub(super) fn read(path: &Path) -> Result<MetricsToken, MetricsTokenError> {
     let unreadable = |source| MetricsTokenError::Unreadable { path: path.to_owned(), source };
-    let text = regular::text(path, LIMIT).map_err(unreadable)?;
+    let text = regular::text(path, MAX_BYTES).map_err(unreadable)?;
     let mode = std::fs::metadata(path).map_err(unreadable)?.mode() & 0o7777;
     if mode & 0o007 != 0 {
         return Err(MetricsTokenError::Open { path: path.to_owned(), mode });

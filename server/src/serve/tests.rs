@@ -5,13 +5,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use holdfast_catalog::join::JoinString;
 use holdfast_catalog::state::State;
 
-use super::fixture::{Fixture, Key};
+use super::fixture::{Fixture, NodeKey};
 use super::{DataDirError, Server, StartError};
-use crate::admin::{Answer, NodeFilter, Outcome, Request, Verdict};
-use crate::config::Config;
+use crate::admin::{Answer, CommitVerdict, NodeFilter, Request, VerdictOutcome};
+use crate::config::ServerConfig;
 use crate::diagnostic::Code;
 use crate::repo::{GitRepository, Scratch};
-use crate::store::user::Role;
+use crate::store::user::UserRole;
 
 #[actix_web::test]
 async fn two_servers_do_not_share_a_data_directory() {
@@ -39,7 +39,7 @@ async fn a_data_directory_that_is_open_to_others_is_refused_and_left_as_it_is() 
     std::fs::create_dir(&data).unwrap();
     for mode in [0o750, 0o701] {
         std::fs::set_permissions(&data, std::fs::Permissions::from_mode(mode)).unwrap();
-        let config = Config { data_dir: data.clone(), ..Config::default() };
+        let config = ServerConfig { data_dir: data.clone(), ..ServerConfig::default() };
         let refused = Server::start(config).await.err().unwrap().to_string();
         assert!(refused.contains(&format!("chmod 700 {}", data.display())), "{refused}");
         assert_eq!(std::fs::metadata(&data).unwrap().permissions().mode() & 0o777, mode);
@@ -68,7 +68,7 @@ async fn operators_invite_show_move_revoke_and_remove_nodes() {
         panic!("not invited")
     };
     let join: JoinString = join.parse().unwrap();
-    let Ok(agent) = fixture.enroll(&join, &Key::new()).await else { panic!("refused") };
+    let Ok(agent) = fixture.enroll(&join, &NodeKey::new()).await else { panic!("refused") };
     agent.catalog().await;
     let again = fixture.ask(Request::NodeAdd { certname: certname(), lifetime: 900 }).await;
     assert!(again.unwrap_err().to_string().contains("holdfast node move"));
@@ -101,7 +101,7 @@ async fn names_that_nobody_has_are_refused_with_the_nearest() {
     let fixture = Fixture::start().await;
     let add = |scope: &str| Request::UserAdd {
         name: "anna".to_owned(),
-        role: Role::Viewer,
+        role: UserRole::Viewer,
         scope: scope.parse().unwrap(),
     };
     let refused = fixture.ask(add("alpinhost/amce")).await.unwrap_err().to_string();
@@ -126,31 +126,31 @@ async fn a_move_forgets_what_the_generation_before_was_given() {
     let hash = catalog.content_hashes().into_iter().next().unwrap();
     // The commit in force no longer has the bytes; only the memory of what nodes were given has.
     fixture.commit("modules/profile/files/web", "another\n").await;
-    let live = &fixture.server.live;
+    let control = &fixture.server.control;
     let node = fixture.server.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
     let caller = crate::identity::Caller {
         node: node.id,
         certname: node.certname.clone(),
         generation: node.generation,
-        place: node.place,
+        tenancy: node.tenancy,
         serial: String::new(),
     };
-    assert!(live.content(&caller, hash.clone()).await.unwrap().is_some());
+    assert!(control.content(&caller, hash.clone()).await.unwrap().is_some());
     fixture.ask(Request::NodeMove { certname: node.certname, lifetime: 900 }).await.unwrap();
-    assert!(live.content(&caller, hash).await.unwrap().is_none());
+    assert!(control.content(&caller, hash).await.unwrap().is_none());
 }
 
 const GOOD: &str = "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n";
 const FILE: &str = "inventory/alpinhost/acme.toml";
 
 async fn server_of(scratch: &Scratch, data: &std::path::Path) -> Server {
-    let config = Config {
+    let config = ServerConfig {
         repo: scratch.path().display().to_string(),
         data_dir: data.to_owned(),
         listen: ([127, 0, 0, 1], 0).into(),
         dashboard: ([127, 0, 0, 1], 0).into(),
         workers: 1,
-        ..Config::default()
+        ..ServerConfig::default()
     };
     Server::start(config).await.unwrap()
 }
@@ -161,7 +161,7 @@ async fn poke(data: &std::path::Path, commit: String) -> Result<Answer, String> 
     actix_web::web::block(asked).await.unwrap().map_err(|error| error.to_string())
 }
 
-async fn judged(data: &std::path::Path, commit: String) -> Verdict {
+async fn judged(data: &std::path::Path, commit: String) -> CommitVerdict {
     match poke(data, commit).await {
         Ok(Answer::Judged(verdict)) => *verdict,
         other => panic!("not judged: {other:?}"),
@@ -175,24 +175,24 @@ async fn a_pusher_hears_what_became_of_the_commit_and_a_restart_keeps_the_last_g
     scratch.commit("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = []\n");
     scratch.commit(FILE, GOOD);
     let server = server_of(&scratch, &data).await;
-    let good = server.live.in_force().unwrap().commit().to_owned();
+    let good = server.control.in_force().unwrap().commit().to_owned();
     scratch.commit(FILE, "[\"web1.acme.example\"]\nrloe = \"web\"\n");
     let broken = scratch.head();
     let said = judged(&data, broken.clone()).await;
-    assert_eq!(said.outcome, Outcome::Refused);
+    assert_eq!(said.outcome, VerdictOutcome::Refused);
     let said = said.text();
     assert!(said.contains("inventory/alpinhost/acme.toml:2") && said.contains("role"), "{said}");
-    assert_eq!(server.live.in_force().unwrap().commit(), good);
+    assert_eq!(server.control.in_force().unwrap().commit(), good);
     server.stop().await;
     let server = server_of(&scratch, &data).await;
     assert_eq!(
-        server.live.in_force().unwrap().commit(),
+        server.control.in_force().unwrap().commit(),
         good,
         "the newest is broken, the last good one known"
     );
     scratch.commit(FILE, &format!("{GOOD}# corrected\n"));
-    assert_eq!(judged(&data, scratch.head()).await.outcome, Outcome::InForce);
-    assert_eq!(server.live.in_force().unwrap().commit(), scratch.head());
+    assert_eq!(judged(&data, scratch.head()).await.outcome, VerdictOutcome::InForce);
+    assert_eq!(server.control.in_force().unwrap().commit(), scratch.head());
     server.stop().await;
 }
 
@@ -217,7 +217,7 @@ async fn one_who_pokes_hears_why_the_repository_cannot_be_read_and_hears_it_soon
         assert!(refused.contains("the repository cannot be read: "), "{commit:?}: {refused}");
         assert!(refused.contains("there is no git repository in this directory any more"), "{refused}");
     }
-    let in_force = server.live.in_force().unwrap().commit().to_owned();
+    let in_force = server.control.in_force().unwrap().commit().to_owned();
     assert!(matches!(ask(Some(in_force)).await, Ok(Answer::Judged(_))), "this is known");
     assert!(began.elapsed().as_secs() < 25, "it waited for what cannot come");
     std::fs::rename(&away, &git).unwrap();
@@ -239,12 +239,12 @@ async fn of_commits_that_come_at_once_each_hears_what_became_of_it() {
     scratch.commit(FILE, &format!("{GOOD}# two\n"));
     let newest = aside();
     scratch.git(&["update-ref", "refs/heads/main", &newest]);
-    assert_eq!(judged(&data, newest.clone()).await.outcome, Outcome::InForce);
+    assert_eq!(judged(&data, newest.clone()).await.outcome, VerdictOutcome::InForce);
     let said = poke(&data, skipped.clone()).await.unwrap_err();
     assert!(said.contains(&format!("commit {skipped} is superseded by commit {newest}")), "{said}");
     // The branch is reset to an old commit.
     scratch.git(&["update-ref", "refs/heads/main", &skipped]);
-    assert_eq!(judged(&data, skipped.clone()).await.outcome, Outcome::InForce);
+    assert_eq!(judged(&data, skipped.clone()).await.outcome, VerdictOutcome::InForce);
     server.stop().await;
 }
 
@@ -262,9 +262,9 @@ async fn a_tag_named_like_the_branch_moves_nothing_and_a_forced_push_is_told() {
     scratch.git(&["checkout", "--quiet", "-B", "main"]);
     scratch.commit(FILE, &format!("{GOOD}# good\n"));
     let verdict = judged(&data, scratch.head()).await;
-    assert_eq!(verdict.outcome, Outcome::InForce);
+    assert_eq!(verdict.outcome, VerdictOutcome::InForce);
     assert!(verdict.text().contains("there is a tag `main`"), "{}", verdict.text());
-    assert_eq!(server.live.in_force().unwrap().commit(), scratch.head());
+    assert_eq!(server.control.in_force().unwrap().commit(), scratch.head());
     scratch.git(&["tag", "-d", "main"]);
     scratch.git(&["commit", "--quiet", "--amend", "-m", "another"]);
     let verdict = judged(&data, scratch.head()).await;
@@ -292,12 +292,12 @@ async fn a_forced_push_is_told_once_and_of_the_commit_that_it_brought() {
     scratch.git(&["add", "-A"]);
     scratch.git(&["commit", "--quiet", "--amend", "-m", "broken"]);
     let broken = scratch.head();
-    assert_eq!(judged(&data, broken.clone()).await.outcome, Outcome::Refused);
+    assert_eq!(judged(&data, broken.clone()).await.outcome, VerdictOutcome::Refused);
     let told = rewritten(&server, &broken).await;
     assert!(told.len() == 1 && told[0].contains(&first[..10]), "{told:?}");
     server.stop().await;
     let server = server_of(&scratch, &data).await;
-    assert_eq!(judged(&data, broken.clone()).await.outcome, Outcome::Refused);
+    assert_eq!(judged(&data, broken.clone()).await.outcome, VerdictOutcome::Refused);
     assert_eq!(
         rewritten(&server, &broken).await,
         told,
@@ -307,7 +307,7 @@ async fn a_forced_push_is_told_once_and_of_the_commit_that_it_brought() {
     // A commit that builds on it is pushed while the server is down.
     scratch.commit(FILE, &format!("{GOOD}# good\n"));
     let server = server_of(&scratch, &data).await;
-    assert_eq!(judged(&data, scratch.head()).await.outcome, Outcome::InForce);
+    assert_eq!(judged(&data, scratch.head()).await.outcome, VerdictOutcome::InForce);
     assert_eq!(rewritten(&server, &scratch.head()).await, Vec::<String>::new());
     server.stop().await;
 }
@@ -316,11 +316,11 @@ async fn a_forced_push_is_told_once_and_of_the_commit_that_it_brought() {
 async fn a_directory_that_is_broken_at_a_restart_keeps_the_last_good_state() {
     let fixture = Fixture::start().await;
     let (agent, key) = fixture.enrolled("web1.acme.example").await;
-    let good = fixture.server.live.in_force().unwrap().commit().to_owned();
+    let good = fixture.server.control.in_force().unwrap().commit().to_owned();
     let catalog = agent.catalog().await;
     fixture.commit("modules/role/manifests/web.toml", "include = [\"profile::nobody\"]\n").await;
     let fixture = fixture.restart().await;
-    assert_eq!(fixture.server.live.in_force().unwrap().commit(), good);
+    assert_eq!(fixture.server.control.in_force().unwrap().commit(), good);
     let agent = fixture.agent(agent.certificate, &key);
     assert_eq!(agent.catalog().await.id, catalog.id, "nodes get their catalogs as before");
     let (commit, status) = fixture.restore(&["modules/role/manifests/web.toml"]).await;
@@ -337,7 +337,7 @@ async fn a_directory_of_which_a_tenant_has_too_much_keeps_its_last_good_state_ov
     assert_eq!(status, crate::store::commit::CommitStatus::Good, "it is the tenant's own affair");
     fixture.commit("modules/role/manifests/web.toml", "include = [\"profile::nobody\"]\n").await;
     let fixture = fixture.restart().await;
-    assert_eq!(fixture.server.live.in_force().unwrap().commit(), good);
+    assert_eq!(fixture.server.control.in_force().unwrap().commit(), good);
     let agent = fixture.agent(agent.certificate, &key);
     assert_eq!(agent.catalog().await.id, catalog.id, "nodes get their catalogs as before");
 }

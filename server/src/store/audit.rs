@@ -9,7 +9,7 @@ use super::{Result, Store, millis, time};
 
 /// An entry to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct NewAuditEntry {
     pub at: Timestamp,
     /// Who did it: `uid 0`, a user's name, `node web1.acme.example (gen 1)`, or an address if the caller is unknown.
     pub actor: String,
@@ -22,7 +22,7 @@ pub struct Entry {
     pub detail: String,
 }
 
-impl Entry {
+impl NewAuditEntry {
     /// An entry that `actor` did `action` to `object`, without details.
     pub fn new(at: Timestamp, actor: &str, action: &'static str, object: &str) -> Self {
         Self {
@@ -52,14 +52,14 @@ pub struct AuditRow {
 
 /// The place of an entry in the log, and the hash that covers it and all entries before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
+pub struct AuditHead {
     /// Its place, which is also the number of entries.
     pub seq: i64,
     /// Its hash in hex.
     pub hash: String,
 }
 
-impl Head {
+impl AuditHead {
     fn of(seq: i64, hash: &[u8]) -> Self {
         Self { seq, hash: data_encoding::HEXLOWER.encode(hash) }
     }
@@ -67,9 +67,9 @@ impl Head {
 
 /// The result of a check of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checked {
+pub struct ChainCheck {
     /// The last entry that is intact; `None` if there is none.
-    pub head: Option<Head>,
+    pub head: Option<AuditHead>,
     /// The place of the first entry that was changed or is missing.
     pub broken_at: Option<i64>,
     /// The place of the entry with the hash that was sought, if it is among the intact ones.
@@ -119,7 +119,7 @@ impl AuditRow {
 const COLUMNS: &str = "seq, at, actor, action, object, commit_id, detail, hash";
 
 /// Appends an entry within the caller's transaction.
-pub(super) fn append(connection: &Connection, entry: Entry) -> Result<()> {
+pub(super) fn append(connection: &Connection, entry: NewAuditEntry) -> Result<()> {
     let last: Option<(i64, Vec<u8>)> = connection
         .prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -160,7 +160,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn audit(&self, entry: Entry) -> Result<()> {
+    pub async fn audit(&self, entry: NewAuditEntry) -> Result<()> {
         self.write(move |connection| append(connection, entry)).await
     }
 
@@ -222,13 +222,13 @@ impl Store {
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn audit_head(&self) -> Result<Option<Head>> {
+    pub async fn audit_head(&self) -> Result<Option<AuditHead>> {
         self.read(|connection| {
             let head = connection
                 .prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?
                 .query_row([], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?)))
                 .optional()?;
-            Ok(head.map(|(seq, hash)| Head::of(seq, &hash)))
+            Ok(head.map(|(seq, hash)| AuditHead::of(seq, &hash)))
         })
         .await
     }
@@ -237,7 +237,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn audit_checked(&self, sought: Option<String>) -> Result<Checked> {
+    pub async fn audit_checked(&self, sought: Option<String>) -> Result<ChainCheck> {
         self.read(move |connection| {
             let sql = format!("SELECT {COLUMNS} FROM audit ORDER BY seq");
             let mut statement = connection.prepare(&sql)?;
@@ -251,13 +251,13 @@ impl Store {
                 }
                 (at, previous) = (row.seq, row.hash);
                 if found.is_none()
-                    && sought.as_deref().is_some_and(|hash| hash == Head::of(at, &previous).hash)
+                    && sought.as_deref().is_some_and(|hash| hash == AuditHead::of(at, &previous).hash)
                 {
                     found = Some(at);
                 }
             }
-            let head = (at > 0).then(|| Head::of(at, &previous));
-            Ok(Checked { head, broken_at, found })
+            let head = (at > 0).then(|| AuditHead::of(at, &previous));
+            Ok(ChainCheck { head, broken_at, found })
         })
         .await
     }

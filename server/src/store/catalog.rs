@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::diagnostic::{Code, Diagnostic};
 
-use super::fleet::KeptBack;
+use super::fleet::KeptBackRow;
 use super::node::NodeId;
 use super::{Error, Result, Store, millis, time};
 
@@ -134,7 +134,7 @@ impl Store {
     pub async fn compile_failed(&self, error: CompileErrorRow) -> Result<()> {
         let diagnostics = json(&error.diagnostics)?;
         self.write(move |connection| {
-            let short = KeptBack::of(&error.commit, &error.diagnostics);
+            let short = KeptBackRow::of(&error.commit, &error.diagnostics);
             connection
                 .prepare_cached(
                     "INSERT INTO compile_error (node, environment, commit_id, since, diagnostics, code, message, errors, file)

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::audit::{self, Entry};
+use super::audit::{self, NewAuditEntry};
 use super::node::{self, NodeId, NodeRow, NodeState};
 use super::{Result, Store, millis, time};
 
@@ -50,7 +50,7 @@ pub enum Renewal {
 
 /// The most certificates that a node may get within half the lifetime of one; it needs only one. Each is stored for a
 /// while, and its entry in the audit log for ever.
-const MOST: u32 = 20;
+const MAX_CERTIFICATES: u32 = 20;
 
 const COLUMNS: &str = "serial, node, public_key, not_after, confirmed_at";
 
@@ -103,7 +103,7 @@ impl Store {
         node: NodeId,
         by: String,
         certificate: NewCertificate,
-        entry: Entry,
+        entry: NewAuditEntry,
     ) -> Result<Renewal> {
         self.write(move |connection| {
             let enrolled =
@@ -120,7 +120,7 @@ impl Store {
             if of_key(connection, node, &certificate.public_key)?.is_some() {
                 return Ok(Renewal::KeyUsedBefore);
             }
-            if issued_lately(connection, node, &certificate, entry.at)? >= MOST {
+            if issued_lately(connection, node, &certificate, entry.at)? >= MAX_CERTIFICATES {
                 return Ok(Renewal::TooOften);
             }
             retire_all_but(connection, node, &by, entry.at)?;

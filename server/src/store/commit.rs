@@ -199,14 +199,18 @@ impl Store {
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn head(&self, environment: String) -> Result<Option<Head>> {
+    pub async fn head(&self, environment: String) -> Result<Option<EnvironmentHead>> {
         self.read(move |connection| {
             let mut good = connection.prepare_cached(&newest(WITHOUT_DIAGNOSTICS))?;
             let mut rows = good.query([environment.as_str(), "good"])?;
             let in_force = rows.next()?.map(read).transpose()?;
             let mut newer = connection.prepare_cached(&newest_broken())?;
             let broken = newer.query([&environment])?.next()?.map(read).transpose()?;
-            Ok((in_force.is_some() || broken.is_some()).then_some(Head { environment, in_force, broken }))
+            Ok((in_force.is_some() || broken.is_some()).then_some(EnvironmentHead {
+                environment,
+                in_force,
+                broken,
+            }))
         })
         .await
     }
@@ -214,7 +218,7 @@ impl Store {
 
 /// The state of an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
+pub struct EnvironmentHead {
     pub environment: String,
     /// The last good commit, without its diagnostics.
     pub in_force: Option<CommitRow>,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Row, params};
 
 use super::node::{self, NodeId, NodeRow};
-use super::user::Scope;
+use super::user::UserScope;
 use super::{Result, Store, from_word, time};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::language::problems::total;
@@ -17,13 +17,13 @@ use crate::language::problems::total;
 pub struct FleetRow {
     pub node: NodeRow,
     /// The result of its last run.
-    pub last: Option<LastRun>,
+    pub last: Option<LastRunRow>,
     /// Why it has no new catalog.
-    pub kept_back: Option<KeptBack>,
+    pub kept_back: Option<KeptBackRow>,
     /// Until when its newest certificate is valid.
     pub certificate_until: Option<Timestamp>,
     /// When something last happened to it.
-    pub lately: Lately,
+    pub lately: RecentActivity,
     /// Whether this server knows the commit that the node reported to run on.
     pub knows_commit: bool,
     /// When a certificate of it that had been replaced was last refused.
@@ -32,7 +32,7 @@ pub struct FleetRow {
 
 /// The result of a node's last run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LastRun {
+pub struct LastRunRow {
     /// The agent's id of the run, by which its report is found.
     pub run: Option<String>,
     /// When its report arrived.
@@ -52,7 +52,7 @@ pub struct LastRun {
     pub besides: Option<String>,
 }
 
-impl LastRun {
+impl LastRunRow {
     /// Whether the run took place.
     pub fn took_place(&self) -> bool {
         took_place(self.commit.as_deref())
@@ -61,7 +61,7 @@ impl LastRun {
 
 /// Why a node has no new catalog, in short form.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptBack {
+pub struct KeptBackRow {
     /// The commit that it does not get.
     pub commit: String,
     /// The file of the first error.
@@ -74,7 +74,7 @@ pub struct KeptBack {
     pub errors: u32,
 }
 
-impl KeptBack {
+impl KeptBackRow {
     /// Whether the reason is the node's place in the inventory, and not its own data.
     pub fn is_of_place(&self) -> bool {
         matches!(self.code, Some(Code::NotInInventory | Code::PlaceDisagrees))
@@ -96,7 +96,7 @@ impl KeptBack {
 
 /// When something last happened to a node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Lately {
+pub struct RecentActivity {
     pub drifted: Option<Timestamp>,
     /// When something was changed that was not drift.
     pub changed: Option<Timestamp>,
@@ -116,14 +116,14 @@ const COLUMNS: &str = "last_run.received_at, last_run.mode, last_run.source, las
 /// Only the conditions that are needed are in the query: an optional one would be tried on all nodes. All nodes are
 /// read in the order of the table, which is also that of their last runs, and sorted afterwards: by the index of names,
 /// each would be far from the next.
-pub(super) fn sql(scope: &Scope, only: Option<NodeId>) -> String {
+pub(super) fn sql(scope: &UserScope, only: Option<NodeId>) -> String {
     let whose = match scope {
-        Scope::Everything => "",
-        Scope::Reseller(_) => "AND node.reseller = ?1",
-        Scope::Customer(_) => "AND node.reseller = ?1 AND node.customer = ?2",
+        UserScope::Everything => "",
+        UserScope::Reseller(_) => "AND node.reseller = ?1",
+        UserScope::Customer(_) => "AND node.reseller = ?1 AND node.customer = ?2",
     };
     let which = if only.is_some() { "AND node.id = ?3" } else { "" };
-    let walk = if *scope == Scope::Everything { "NOT INDEXED" } else { "" };
+    let walk = if *scope == UserScope::Everything { "NOT INDEXED" } else { "" };
     format!(
         "SELECT {}, {COLUMNS}
          FROM node {walk} LEFT JOIN last_run ON last_run.node = node.id
@@ -141,15 +141,17 @@ impl Store {
     /// Returns an error if the store fails.
     pub async fn fleet(
         &self,
-        scope: Scope,
+        scope: UserScope,
         only: Option<NodeId>,
         environment: String,
     ) -> Result<Vec<FleetRow>> {
         self.read(move |connection| {
             let (reseller, customer) = match &scope {
-                Scope::Everything => (None, None),
-                Scope::Reseller(reseller) => (Some(reseller.as_str()), None),
-                Scope::Customer(place) => (Some(place.reseller.as_str()), Some(place.customer.as_str())),
+                UserScope::Everything => (None, None),
+                UserScope::Reseller(reseller) => (Some(reseller.as_str()), None),
+                UserScope::Customer(tenancy) => {
+                    (Some(tenancy.reseller.as_str()), Some(tenancy.customer.as_str()))
+                }
             };
             let mut statement = connection.prepare_cached(&sql(&scope, only))?;
             let mut rows =
@@ -176,15 +178,19 @@ fn read(row: &Row<'_>) -> Result<FleetRow> {
         last: maybe_time(0)?.map(|received_at| last_run(row, received_at)).transpose()?,
         kept_back: kept_back.transpose()?,
         certificate_until: maybe_time(20)?,
-        lately: Lately { drifted: maybe_time(21)?, changed: maybe_time(22)?, failed: maybe_time(23)? },
+        lately: RecentActivity {
+            drifted: maybe_time(21)?,
+            changed: maybe_time(22)?,
+            failed: maybe_time(23)?,
+        },
         knows_commit: row.get(FIRST + 25)?,
         refused: maybe_time(26)?,
     })
 }
 
-fn last_run(row: &Row<'_>, received_at: Timestamp) -> Result<LastRun> {
+fn last_run(row: &Row<'_>, received_at: Timestamp) -> Result<LastRunRow> {
     let count = |index: usize| row.get::<_, u32>(FIRST + index);
-    Ok(LastRun {
+    Ok(LastRunRow {
         run: row.get(FIRST + 27)?,
         received_at,
         mode: from_word("report's mode", row.get(FIRST + 1)?)?,
@@ -210,8 +216,8 @@ fn last_run(row: &Row<'_>, received_at: Timestamp) -> Result<LastRun> {
     })
 }
 
-fn kept_back(row: &Row<'_>, commit: String) -> Result<KeptBack> {
-    Ok(KeptBack {
+fn kept_back(row: &Row<'_>, commit: String) -> Result<KeptBackRow> {
+    Ok(KeptBackRow {
         commit,
         file: row.get(FIRST + 24)?,
         code: Code::parse(&row.get::<_, String>(FIRST + 17)?),

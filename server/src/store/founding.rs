@@ -17,7 +17,7 @@ pub struct Founding {
 
 /// What a store itself shows about whom it belongs to.
 #[derive(Debug, Default)]
-pub struct Owner {
+pub struct StoreOwner {
     /// What was recorded at the first start; `None` if that was interrupted, or done by a version that did not record it.
     pub founding: Option<Founding>,
     /// A certificate that was issued to a node, in PEM.
@@ -26,7 +26,7 @@ pub struct Owner {
     pub is_used: bool,
 }
 
-impl Owner {
+impl StoreOwner {
     /// Reads the owner from a file that is a store. Does not change the file, whatever version wrote it.
     ///
     /// # Errors

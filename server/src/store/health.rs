@@ -10,12 +10,12 @@ use super::{Error, Result, Store, pool, time};
 
 /// Identifies the database file that was opened among all files that may ever have its name.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct DatabaseFile {
     file: PathBuf,
     identity: (u64, u64),
 }
 
-impl Place {
+impl DatabaseFile {
     /// The identity of a file that exists.
     pub fn of(file: &Path) -> Result<Self> {
         let found = std::fs::metadata(file).map_err(|error| Error::Database(Box::new(error)))?;

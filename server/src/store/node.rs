@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::audit::{self, Entry};
+use super::audit::{self, NewAuditEntry};
 use super::{Error, Result, Store, from_word, millis, parsed, time};
 
 /// One generation of one node, in the store.
@@ -22,18 +22,18 @@ impl NodeId {
 
 /// Whom a node belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Place {
+pub struct Tenancy {
     pub reseller: Slug,
     pub customer: Slug,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Tenancy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.reseller, self.customer)
     }
 }
 
-impl std::str::FromStr for Place {
+impl std::str::FromStr for Tenancy {
     type Err = String;
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let (reseller, customer) =
@@ -65,7 +65,7 @@ pub struct NodeRow {
     /// Counted from 1 for each name.
     pub generation: u32,
     /// Whom it belongs to: fixed when it was added.
-    pub place: Place,
+    pub tenancy: Tenancy,
     pub state: NodeState,
     /// When it was added.
     pub added_at: Timestamp,
@@ -90,7 +90,10 @@ pub(super) fn read(row: &Row<'_>) -> Result<NodeRow> {
         id: NodeId(row.get(0)?),
         certname: parsed("certname", &text(1)?)?,
         generation: row.get(2)?,
-        place: Place { reseller: parsed("reseller", &text(3)?)?, customer: parsed("customer", &text(4)?)? },
+        tenancy: Tenancy {
+            reseller: parsed("reseller", &text(3)?)?,
+            customer: parsed("customer", &text(4)?)?,
+        },
         state: from_word("node's state", text(5)?)?,
         added_at: time(row.get(6)?)?,
         enrolled_at: maybe_time(7)?,
@@ -121,7 +124,7 @@ pub(super) fn by_id(connection: &Connection, id: NodeId) -> Result<Option<NodeRo
 /// What to do if a name exists already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Present {
+pub enum OnConflict {
     /// Leave it. Only a node that has not enrolled yet gets another token.
     Keep,
     /// End it. The node becomes a new generation, as after a rebuild or for another customer.
@@ -130,7 +133,7 @@ pub enum Present {
 
 /// The result of adding a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Added {
+pub enum AddOutcome {
     /// It was added, and its join string can be used.
     Node(NodeRow),
     /// A node of this name exists, and was left.
@@ -162,7 +165,7 @@ impl Store {
         &self,
         certname: Certname,
         state: NodeState,
-        entry: Entry,
+        entry: NewAuditEntry,
     ) -> Result<Option<NodeRow>> {
         self.write(move |connection| {
             let Some(node) = living(connection, &certname)? else { return Ok(None) };
@@ -208,7 +211,7 @@ impl Store {
 pub(super) fn insert(
     connection: &Connection,
     certname: &Certname,
-    place: &Place,
+    tenancy: &Tenancy,
     now: Timestamp,
 ) -> Result<NodeRow> {
     connection
@@ -216,7 +219,12 @@ pub(super) fn insert(
             "INSERT INTO node (certname, generation, reseller, customer, state, added_at)
              SELECT ?1, coalesce(max(generation), 0) + 1, ?2, ?3, 'added', ?4 FROM node WHERE certname = ?1",
         )?
-        .execute(params![certname.as_str(), place.reseller.as_str(), place.customer.as_str(), millis(now)])?;
+        .execute(params![
+            certname.as_str(),
+            tenancy.reseller.as_str(),
+            tenancy.customer.as_str(),
+            millis(now)
+        ])?;
     let id = connection.last_insert_rowid();
     by_id(connection, NodeId(id))?
         .ok_or_else(|| Error::Corrupt { what: "new node", value: certname.to_string() })

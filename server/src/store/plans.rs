@@ -2,7 +2,7 @@
 //! there are. Only a list of all nodes reads all nodes.
 
 use super::node::NodeId;
-use super::user::Scope;
+use super::user::UserScope;
 use super::{catalog, commit, event, fleet, node, report, tests};
 
 /// SQLite's plan for a query, one line for each step.
@@ -22,10 +22,10 @@ async fn no_page_walks_over_all_reports_events_or_commits() {
     let (_directory, store) = tests::empty();
     let (reseller, customer) = ("alpinhost".parse().unwrap(), "alpinhost/acme".parse().unwrap());
     let queries = [
-        ("all nodes", fleet::sql(&Scope::Everything, None)),
-        ("a reseller's nodes", fleet::sql(&Scope::Reseller(reseller), None)),
-        ("a customer's nodes", fleet::sql(&Scope::Customer(customer), None)),
-        ("one node in a list", fleet::sql(&Scope::Everything, Some(NodeId(1)))),
+        ("all nodes", fleet::sql(&UserScope::Everything, None)),
+        ("a reseller's nodes", fleet::sql(&UserScope::Reseller(reseller), None)),
+        ("a customer's nodes", fleet::sql(&UserScope::Customer(customer), None)),
+        ("one node in a list", fleet::sql(&UserScope::Everything, Some(NodeId(1)))),
         ("a node", node::by_name()),
         ("a node's runs", report::last_of_node()),
         ("a node's events", event::last_of_node()),

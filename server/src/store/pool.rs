@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::{Error, Result};
 
 /// How many reads of one kind run at once; further ones wait.
-const READERS: usize = 4;
+const MAX_READERS: usize = 4;
 
 /// Opens the connection that writes.
 pub fn open_for_writing(file: &Path) -> Result<Connection> {
@@ -45,7 +45,7 @@ pub struct Readers {
 impl Readers {
     /// Readers of an existing database file; up to `waiting` reads may wait.
     pub fn of(file: &Path, waiting: usize) -> Self {
-        let (permits, queue) = (Arc::new(Semaphore::new(READERS)), waiting.min(Semaphore::MAX_PERMITS));
+        let (permits, queue) = (Arc::new(Semaphore::new(MAX_READERS)), waiting.min(Semaphore::MAX_PERMITS));
         Self { file: file.to_owned(), idle: Arc::default(), permits, queue: Semaphore::new(queue) }
     }
 
@@ -88,7 +88,7 @@ mod tests {
     impl Readers {
         /// Takes all readers, so that others must wait.
         pub async fn hold(&self) -> tokio::sync::OwnedSemaphorePermit {
-            self.permits.clone().acquire_many_owned(READERS as u32).await.unwrap()
+            self.permits.clone().acquire_many_owned(MAX_READERS as u32).await.unwrap()
         }
     }
 

@@ -8,14 +8,14 @@ use serde::Serialize;
 use super::node::NodeId;
 use super::{Packed, Result, Store, event, from_word, millis, pack, time, unpack, word};
 
-mod kept; // for how long
+mod retention; // for how long
 
 #[cfg(test)]
-pub(crate) use kept::MOST_BYTES;
-pub use kept::MOST_QUIET;
+pub(crate) use retention::MAX_BYTES;
+pub use retention::MAX_QUIET;
 
 /// The most reports of one run to look at: each node makes its own ids, so several may have the same one.
-const MOST_OF_A_RUN: u32 = 64;
+const MAX_OF_A_RUN: u32 = 64;
 
 /// A report without its events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -65,7 +65,7 @@ impl ReportRow {
 
 /// The result of storing a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stored {
+pub enum InsertOutcome {
     /// It is new, and has this number.
     New(i64),
     Twice,
@@ -119,11 +119,11 @@ pub(super) fn last_of_node() -> String {
 }
 
 impl Store {
-    /// Stores a report of a node unless it is stored already, and deletes what exceeds [`MOST_QUIET`] or [`MOST_BYTES`].
+    /// Stores a report of a node unless it is stored already, and deletes what exceeds [`MAX_QUIET`] or [`MAX_BYTES`].
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn put_report(&self, node: NodeId, report: Report, now: Timestamp) -> Result<Stored> {
+    pub async fn put_report(&self, node: NodeId, report: Report, now: Timestamp) -> Result<InsertOutcome> {
         // Compressed on a thread for blocking work, since the thread that writes has no time to spare.
         let packing = tokio::task::spawn_blocking(move || Ok::<_, super::Error>((pack(&report)?, report)));
         let (packed, report) = packing.await.map_err(|error| super::Error::Database(Box::new(error)))??;
@@ -131,7 +131,7 @@ impl Store {
             if is_of_an_earlier_generation(connection, node, &report)?
                 || insert(connection, node, &report, &packed, now)? == 0
             {
-                return Ok(Stored::Twice);
+                return Ok(InsertOutcome::Twice);
             }
             let id = connection.last_insert_rowid();
             for (position, event) in report.events.iter().enumerate() {
@@ -139,8 +139,8 @@ impl Store {
             }
             note_at_node(connection, (node, id, now), &report, &packed)?;
             note_last_run(connection, id)?;
-            kept::forget_too_much(connection, node, id)?;
-            Ok(Stored::New(id))
+            retention::forget_too_much(connection, node, id)?;
+            Ok(InsertOutcome::New(id))
         })
         .await
     }
@@ -168,7 +168,7 @@ impl Store {
         self.read(move |connection| {
             let sql = "SELECT id, node FROM report WHERE run = ?1 ORDER BY id LIMIT ?2";
             let mut statement = connection.prepare_cached(sql)?;
-            let rows = statement.query_map(params![run.to_string(), MOST_OF_A_RUN], |row| {
+            let rows = statement.query_map(params![run.to_string(), MAX_OF_A_RUN], |row| {
                 Ok((row.get(0)?, NodeId(row.get(1)?)))
             })?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -266,7 +266,7 @@ fn note_at_node(
             at(counts.corrective),
             at(counts.changed.saturating_sub(counts.corrective)),
             at(counts.failed + u32::from(report.commit.is_none())),
-            kept::weight(packed.unpacked)
+            retention::weight(packed.unpacked)
         ])?;
     Ok(())
 }
@@ -337,7 +337,7 @@ fn insert(
             notes,
             report.agent,
             packed.body,
-            kept::weight(packed.unpacked),
+            retention::weight(packed.unpacked),
             report.events.is_empty() && notes.is_none(),
             report.no_catalog.as_ref().map(|no_catalog| &no_catalog.commit),
             report.error.as_ref().filter(|_| report.no_catalog.is_some()),

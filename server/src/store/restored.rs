@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::audit::{self, Entry};
+use super::audit::{self, NewAuditEntry};
 use super::certificate::{self, NewCertificate};
 use super::node::{self, NodeId, NodeState};
 use super::{Result, Store, millis};
@@ -27,7 +27,7 @@ impl Store {
         node: NodeId,
         issued: Timestamp,
         certificate: NewCertificate,
-        entry: Entry,
+        entry: NewAuditEntry,
     ) -> Result<bool> {
         self.write(move |connection| {
             let Some(row) = node::by_id(connection, node)? else { return Ok(false) };

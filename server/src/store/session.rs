@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
-use super::audit::{self, Entry};
+use super::audit::{self, NewAuditEntry};
 use super::user::{self, UserRow};
 use super::{Result, Store, millis};
 
@@ -15,7 +15,7 @@ fn add(
     connection: &Connection,
     table: &'static str,
     (user, token, expires_at): (i64, TokenHash, Timestamp),
-    entry: Entry,
+    entry: NewAuditEntry,
 ) -> Result<()> {
     let sweep = format!("DELETE FROM {table} WHERE expires_at <= ?1");
     connection.prepare_cached(&sweep)?.execute([millis(entry.at)])?;
@@ -40,7 +40,7 @@ impl Store {
         user: i64,
         token: TokenHash,
         expires_at: Timestamp,
-        entry: Entry,
+        entry: NewAuditEntry,
     ) -> Result<()> {
         self.write(move |connection| add(connection, "login_link", (user, token, expires_at), entry)).await
     }
@@ -80,7 +80,7 @@ impl Store {
         user: i64,
         token: TokenHash,
         expires_at: Timestamp,
-        entry: Entry,
+        entry: NewAuditEntry,
     ) -> Result<()> {
         self.write(move |connection| add(connection, "session", (user, token, expires_at), entry)).await
     }

@@ -6,12 +6,12 @@ use holdfast_catalog::report::{Counts, Event, Mode, Report, Source, Status};
 use holdfast_catalog::resource::ResourceRef;
 use jiff::{SignedDuration, Timestamp};
 
-use super::audit::Entry;
+use super::audit::NewAuditEntry;
 use super::catalog::ServedCatalog;
 use super::certificate::{NewCertificate, Renewal};
-use super::node::{Added, NodeId, NodeRow, NodeState, Present};
-use super::report::Stored;
-use super::token::{Claim, NewToken};
+use super::node::{AddOutcome, NodeId, NodeRow, NodeState, OnConflict};
+use super::report::InsertOutcome;
+use super::token::{ClaimOutcome, NewToken};
 use super::*;
 
 mod audit; // entries that were changed or cut off are detected
@@ -54,8 +54,8 @@ impl Store {
     }
 }
 
-fn entry(action: &'static str) -> Entry {
-    Entry {
+fn entry(action: &'static str) -> NewAuditEntry {
+    NewAuditEntry {
         at: NOW,
         actor: "uid 0".into(),
         action,
@@ -79,19 +79,19 @@ fn certificate(serial: &str, key: u8) -> NewCertificate {
     }
 }
 
-async fn add(store: &Store, name: &str, present: Present, id: &str) -> Added {
-    let place = "alpinhost/acme".parse().unwrap();
-    store.add_node(name.parse().unwrap(), place, present, token(id), entry("node-added")).await.unwrap()
+async fn add(store: &Store, name: &str, present: OnConflict, id: &str) -> AddOutcome {
+    let tenancy = "alpinhost/acme".parse().unwrap();
+    store.add_node(name.parse().unwrap(), tenancy, present, token(id), entry("node-added")).await.unwrap()
 }
 
 async fn added(store: &Store, name: &str) -> NodeRow {
-    match add(store, name, Present::Keep, &format!("token-{name}")).await {
-        Added::Node(node) => node,
-        Added::Present(node) => panic!("{node:?} is there"),
+    match add(store, name, OnConflict::Keep, &format!("token-{name}")).await {
+        AddOutcome::Node(node) => node,
+        AddOutcome::Present(node) => panic!("{node:?} is there"),
     }
 }
 
-async fn claim(store: &Store, id: &str, serial: &str, key: u8) -> Claim {
+async fn claim(store: &Store, id: &str, serial: &str, key: u8) -> ClaimOutcome {
     store.claim_token(id.into(), certificate(serial, key), entry("node-enrolled")).await.unwrap()
 }
 
@@ -134,12 +134,12 @@ fn report(run: u128, events: usize) -> Report {
 async fn a_token_serves_one_key_and_that_key_again() {
     let (_directory, store) = empty();
     added(&store, "web1").await;
-    assert_eq!(claim(&store, "token-web1", "01", 1).await, Claim::Granted("certificate 01".into()));
-    assert_eq!(claim(&store, "token-web1", "02", 1).await, Claim::Granted("certificate 01".into()));
+    assert_eq!(claim(&store, "token-web1", "01", 1).await, ClaimOutcome::Granted("certificate 01".into()));
+    assert_eq!(claim(&store, "token-web1", "02", 1).await, ClaimOutcome::Granted("certificate 01".into()));
     assert!(
-        matches!(claim(&store, "token-web1", "03", 2).await, Claim::UsedByAnother(used) if used.from.is_some())
+        matches!(claim(&store, "token-web1", "03", 2).await, ClaimOutcome::UsedByAnother(used) if used.from.is_some())
     );
-    assert_eq!(claim(&store, "unknown", "04", 2).await, Claim::Void);
+    assert_eq!(claim(&store, "unknown", "04", 2).await, ClaimOutcome::Void);
     let node = store.node("web1".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(node.state, NodeState::Enrolled);
     assert!(node.seen_at.is_some(), "who enrols is heard from");
@@ -152,7 +152,7 @@ async fn a_token_of_a_revoked_node_serves_nobody() {
     added(&store, "web1").await;
     claim(&store, "token-web1", "a1", 1).await;
     store.end_node("web1".parse().unwrap(), NodeState::Revoked, entry("node-revoked")).await.unwrap();
-    assert_eq!(claim(&store, "token-web1", "a2", 1).await, Claim::Revoked, "the key that had it");
+    assert_eq!(claim(&store, "token-web1", "a2", 1).await, ClaimOutcome::Revoked, "the key that had it");
 }
 
 #[actix_web::test]
@@ -168,8 +168,8 @@ async fn of_many_keys_at_once_one_wins() {
     let mut granted = 0;
     for claim in claims {
         match claim.await.unwrap() {
-            Claim::Granted(_) => granted += 1,
-            other => assert!(matches!(other, Claim::UsedByAnother(_)), "{other:?}"),
+            ClaimOutcome::Granted(_) => granted += 1,
+            other => assert!(matches!(other, ClaimOutcome::UsedByAnother(_)), "{other:?}"),
         }
     }
     assert_eq!(granted, 1);
@@ -179,10 +179,10 @@ async fn of_many_keys_at_once_one_wins() {
 async fn a_new_join_string_voids_the_one_before() {
     let (_directory, store) = empty();
     added(&store, "web1").await;
-    assert!(matches!(add(&store, "web1", Present::Keep, "second").await, Added::Node(_)));
-    assert_eq!(claim(&store, "token-web1", "01", 1).await, Claim::Void);
-    assert!(matches!(claim(&store, "second", "01", 1).await, Claim::Granted(_)));
-    assert!(matches!(add(&store, "web1", Present::Keep, "third").await, Added::Present(_)));
+    assert!(matches!(add(&store, "web1", OnConflict::Keep, "second").await, AddOutcome::Node(_)));
+    assert_eq!(claim(&store, "token-web1", "01", 1).await, ClaimOutcome::Void);
+    assert!(matches!(claim(&store, "second", "01", 1).await, ClaimOutcome::Granted(_)));
+    assert!(matches!(add(&store, "web1", OnConflict::Keep, "third").await, AddOutcome::Present(_)));
 }
 
 #[actix_web::test]
@@ -192,7 +192,7 @@ async fn a_generation_sees_nothing_of_the_one_before() {
     claim(&store, "token-web1", "01", 1).await;
     let hash = ContentHash::of(b"x");
     serve(&store, first.id, 'a', vec![hash.clone()], NOW).await;
-    let Added::Node(second) = add(&store, "web1", Present::Replace, "again").await else { panic!() };
+    let AddOutcome::Node(second) = add(&store, "web1", OnConflict::Replace, "again").await else { panic!() };
     assert_eq!((first.generation, second.generation), (1, 2));
     assert_eq!(second.state, NodeState::Added);
     assert!(store.certificates(first.id).await.unwrap().is_empty());
@@ -233,9 +233,9 @@ async fn a_revoked_node_is_not_renewed() {
 async fn a_report_counts_once_for_each_node() {
     let (_directory, store) = empty();
     let (one, other) = (added(&store, "web1").await.id, added(&store, "web2").await.id);
-    let Stored::New(id) = store.put_report(one, report(7, 2), NOW).await.unwrap() else { panic!() };
-    assert_eq!(store.put_report(one, report(7, 2), NOW).await.unwrap(), Stored::Twice);
-    assert!(matches!(store.put_report(other, report(7, 2), NOW).await.unwrap(), Stored::New(_)));
+    let InsertOutcome::New(id) = store.put_report(one, report(7, 2), NOW).await.unwrap() else { panic!() };
+    assert_eq!(store.put_report(one, report(7, 2), NOW).await.unwrap(), InsertOutcome::Twice);
+    assert!(matches!(store.put_report(other, report(7, 2), NOW).await.unwrap(), InsertOutcome::New(_)));
     assert_eq!(store.reports_of(one, 9).await.unwrap().len(), 1);
     assert_eq!(store.events_of(one, 9).await.unwrap().len(), 2);
     let (row, whole) = store.report(id).await.unwrap().unwrap();
@@ -247,10 +247,10 @@ async fn a_report_counts_once_for_each_node() {
 async fn what_an_earlier_generation_reported_is_not_the_next_one_s() {
     let (_directory, store) = empty();
     let first = added(&store, "web1").await.id;
-    assert!(matches!(store.put_report(first, report(7, 2), NOW).await.unwrap(), Stored::New(_)));
-    let Added::Node(second) = add(&store, "web1", Present::Replace, "again").await else { panic!() };
-    assert_eq!(store.put_report(second.id, report(7, 2), NOW).await.unwrap(), Stored::Twice);
-    assert!(matches!(store.put_report(second.id, report(8, 2), NOW).await.unwrap(), Stored::New(_)));
+    assert!(matches!(store.put_report(first, report(7, 2), NOW).await.unwrap(), InsertOutcome::New(_)));
+    let AddOutcome::Node(second) = add(&store, "web1", OnConflict::Replace, "again").await else { panic!() };
+    assert_eq!(store.put_report(second.id, report(7, 2), NOW).await.unwrap(), InsertOutcome::Twice);
+    assert!(matches!(store.put_report(second.id, report(8, 2), NOW).await.unwrap(), InsertOutcome::New(_)));
     assert_eq!(store.reports_of(second.id, 9).await.unwrap().len(), 1);
     assert_eq!(store.reports_of(first, 9).await.unwrap().len(), 1);
 }
@@ -295,7 +295,7 @@ async fn quiet_runs_go_before_what_happened_which_stays_for_as_long_as_is_promis
     }
     store.forget_old_reports(half_hours(4_000), 10_000).await.unwrap();
     let kept = kept(&store, node).await;
-    assert_eq!(kept.len(), report::MOST_QUIET as usize + 2, "the drift, so many quiet ones and the newest");
+    assert_eq!(kept.len(), report::MAX_QUIET as usize + 2, "the drift, so many quiet ones and the newest");
     assert_eq!(kept.last(), runs([0]).last(), "the drift of 83 days ago");
 }
 
@@ -306,7 +306,7 @@ async fn a_node_that_reports_all_the_time_fills_no_disk() {
     store.put_report(other, report(1, 1), NOW).await.unwrap();
     // A quarter of what is kept, however well it compresses.
     let large = |run| Report {
-        error: Some("x".repeat(usize::try_from(report::MOST_BYTES / 4).unwrap())),
+        error: Some("x".repeat(usize::try_from(report::MAX_BYTES / 4).unwrap())),
         ..report(run, 1)
     };
     for run in 0..=9 {
@@ -328,7 +328,8 @@ async fn a_node_that_reports_all_the_time_fills_no_disk() {
 async fn a_node_knows_of_its_reports_what_lists_say() {
     let (_directory, store) = empty();
     let node = added(&store, "web1").await.id;
-    let line = async || store.fleet(user::Scope::Everything, None, "main".into()).await.unwrap().remove(0);
+    let line =
+        async || store.fleet(user::UserScope::Everything, None, "main".into()).await.unwrap().remove(0);
     let at = |hours: i64| NOW + SignedDuration::from_hours(hours);
     let with = |run, commit: &str, counts: Counts| Report {
         commit: Some(commit.into()),
@@ -352,7 +353,7 @@ async fn a_node_knows_of_its_reports_what_lists_say() {
         Some("c2"),
         "neither what was looked at nor a run without a catalog"
     );
-    let lately = fleet::Lately { drifted: Some(at(1)), changed: Some(at(2)), failed: Some(at(3)) };
+    let lately = fleet::RecentActivity { drifted: Some(at(1)), changed: Some(at(2)), failed: Some(at(3)) };
     assert_eq!((row.lately, row.last.unwrap().received_at), (lately, at(4)));
     // A report that waited counts for the time when its run ended, and does not undo what happened later.
     let waited = |run, started| Report { started, ..with(run, "c2", Counts { failed: 1, ..one }) };
@@ -459,7 +460,7 @@ async fn work_that_cannot_begin_is_told_why() {
     let file = directory.path().join("server.db");
     let connection = pool::open_for_writing(&file).unwrap();
     connection.busy_timeout(std::time::Duration::ZERO).unwrap();
-    let writer = writer::Writer::start(connection, health::Place::of(&file).unwrap());
+    let writer = writer::StoreWriter::start(connection, health::DatabaseFile::of(&file).unwrap());
     let write = async || writer.run(|connection| Ok(connection.execute_batch("DELETE FROM user")?)).await;
     let other = rusqlite::Connection::open(&file).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();

@@ -4,9 +4,9 @@ use holdfast_catalog::certname::Certname;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::audit::{self, Entry};
+use super::audit::{self, NewAuditEntry};
 use super::certificate::{self, NewCertificate};
-use super::node::{self, Added, NodeRow, NodeState, Place, Present};
+use super::node::{self, AddOutcome, NodeRow, NodeState, OnConflict, Tenancy};
 use super::{Error, Result, Store, millis, time};
 
 /// A token to be stored with its node.
@@ -28,13 +28,13 @@ pub struct TokenRow {
     /// When it expires.
     pub expires_at: Timestamp,
     /// How it was used; `None` if it was not.
-    pub used: Option<Used>,
+    pub used: Option<TokenUse>,
     pub node: NodeRow,
 }
 
 /// How a token was used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Used {
+pub struct TokenUse {
     /// The SHA-256 of the key that used it.
     pub key: Vec<u8>,
     pub at: Timestamp,
@@ -44,11 +44,11 @@ pub struct Used {
 
 /// The result of a claim on a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claim {
+pub enum ClaimOutcome {
     /// The certificate, in PEM: the new one, or the one that the same key got earlier.
     Granted(String),
     /// Another key used the token first.
-    UsedByAnother(Used),
+    UsedByAnother(TokenUse),
     /// The node has been revoked.
     Revoked,
     /// The token is void, or its node no longer has a use for it.
@@ -71,28 +71,28 @@ impl Store {
     pub async fn add_node(
         &self,
         certname: Certname,
-        place: Place,
-        present: Present,
+        tenancy: Tenancy,
+        present: OnConflict,
         token: NewToken,
-        entry: Entry,
-    ) -> Result<Added> {
+        entry: NewAuditEntry,
+    ) -> Result<AddOutcome> {
         self.write(move |connection| {
             let node = match node::living(connection, &certname)? {
-                Some(node) if present == Present::Keep => {
-                    if node.state != NodeState::Added || node.place != place {
-                        return Ok(Added::Present(node));
+                Some(node) if present == OnConflict::Keep => {
+                    if node.state != NodeState::Added || node.tenancy != tenancy {
+                        return Ok(AddOutcome::Present(node));
                     }
                     node
                 }
                 Some(node) => {
                     node::end(connection, node.id, NodeState::Gone, entry.at)?;
-                    node::insert(connection, &certname, &place, entry.at)?
+                    node::insert(connection, &certname, &tenancy, entry.at)?
                 }
-                None => node::insert(connection, &certname, &place, entry.at)?,
+                None => node::insert(connection, &certname, &tenancy, entry.at)?,
             };
             replace(connection, node.id, &token, &entry)?;
             audit::append(connection, entry)?;
-            Ok(Added::Node(node))
+            Ok(AddOutcome::Node(node))
         })
         .await
     }
@@ -101,17 +101,22 @@ impl Store {
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn claim_token(&self, id: String, certificate: NewCertificate, entry: Entry) -> Result<Claim> {
+    pub async fn claim_token(
+        &self,
+        id: String,
+        certificate: NewCertificate,
+        entry: NewAuditEntry,
+    ) -> Result<ClaimOutcome> {
         self.write(move |connection| {
-            let Some(token) = find(connection, &id)? else { return Ok(Claim::Void) };
+            let Some(token) = find(connection, &id)? else { return Ok(ClaimOutcome::Void) };
             match token.used {
-                _ if token.node.state == NodeState::Revoked => return Ok(Claim::Revoked),
+                _ if token.node.state == NodeState::Revoked => return Ok(ClaimOutcome::Revoked),
                 Some(used) if used.key == certificate.public_key => {
                     let earlier = certificate::of_key(connection, token.node.id, &used.key)?;
-                    return Ok(earlier.map_or(Claim::Void, Claim::Granted));
+                    return Ok(earlier.map_or(ClaimOutcome::Void, ClaimOutcome::Granted));
                 }
-                Some(used) => return Ok(Claim::UsedByAnother(used)),
-                None if token.node.state != NodeState::Added => return Ok(Claim::Void),
+                Some(used) => return Ok(ClaimOutcome::UsedByAnother(used)),
+                None if token.node.state != NodeState::Added => return Ok(ClaimOutcome::Void),
                 None => {}
             }
             connection
@@ -124,7 +129,7 @@ impl Store {
                 .execute(params![token.node.id.0, millis(entry.at)])?;
             certificate::insert(connection, token.node.id, &certificate, entry.at)?;
             audit::append(connection, entry)?;
-            Ok(Claim::Granted(certificate.pem))
+            Ok(ClaimOutcome::Granted(certificate.pem))
         })
         .await
     }
@@ -135,7 +140,7 @@ pub(super) fn replace(
     connection: &Connection,
     node: node::NodeId,
     token: &NewToken,
-    by: &Entry,
+    by: &NewAuditEntry,
 ) -> Result<()> {
     connection.prepare_cached("DELETE FROM token WHERE node = ?1 AND used_at IS NULL")?.execute([node.0])?;
     connection
@@ -167,7 +172,7 @@ fn find(connection: &Connection, id: &str) -> Result<Option<TokenRow>> {
         secret_mac: row.get(1)?,
         expires_at: time(row.get(2)?)?,
         used: match (row.get(4)?, row.get(5)?) {
-            (Some(key), Some(at)) => Some(Used { key, at: time(at)?, from: row.get(6)? }),
+            (Some(key), Some(at)) => Some(TokenUse { key, at: time(at)?, from: row.get(6)? }),
             _ => None,
         },
         node,

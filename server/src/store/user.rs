@@ -4,14 +4,14 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::audit::{self, Entry};
-use super::node::Place;
+use super::audit::{self, NewAuditEntry};
+use super::node::Tenancy;
 use super::{Result, Store, from_word, millis, parsed, time, word};
 
 /// What a user may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Role {
+pub enum UserRole {
     /// May do everything that pages offer.
     Operator,
     Viewer,
@@ -20,32 +20,32 @@ pub enum Role {
 /// Which nodes a user sees.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Scope {
+pub enum UserScope {
     Everything,
     /// Nodes of a reseller's customers.
     Reseller(holdfast_catalog::certname::Slug),
     /// Nodes of one customer.
-    Customer(Place),
+    Customer(Tenancy),
 }
 
-impl Scope {
+impl UserScope {
     /// Whether a node at this place is visible.
-    pub fn covers(&self, place: &Place) -> bool {
+    pub fn covers(&self, tenancy: &Tenancy) -> bool {
         match self {
             Self::Everything => true,
-            Self::Reseller(reseller) => *reseller == place.reseller,
-            Self::Customer(own) => own == place,
+            Self::Reseller(reseller) => *reseller == tenancy.reseller,
+            Self::Customer(own) => own == tenancy,
         }
     }
 }
 
-impl std::str::FromStr for Scope {
+impl std::str::FromStr for UserScope {
     type Err = String;
     /// Parses `everything`, `RESELLER` or `RESELLER/CUSTOMER`.
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         match text {
             "everything" => Ok(Self::Everything),
-            place if place.contains('/') => place.parse().map(Self::Customer),
+            tenancy if tenancy.contains('/') => tenancy.parse().map(Self::Customer),
             reseller => reseller
                 .parse()
                 .map(Self::Reseller)
@@ -54,12 +54,12 @@ impl std::str::FromStr for Scope {
     }
 }
 
-impl std::fmt::Display for Scope {
+impl std::fmt::Display for UserScope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Everything => f.write_str("everything"),
             Self::Reseller(reseller) => reseller.fmt(f),
-            Self::Customer(place) => place.fmt(f),
+            Self::Customer(tenancy) => tenancy.fmt(f),
         }
     }
 }
@@ -70,9 +70,9 @@ pub struct UserRow {
     pub id: i64,
     /// The name to log in with.
     pub name: String,
-    pub role: Role,
+    pub role: UserRole,
     /// Which nodes the user sees.
-    pub scope: Scope,
+    pub scope: UserScope,
     /// The password's argon2id hash, as a PHC string; `None` until a password is set.
     #[serde(skip)]
     pub password: Option<String>,
@@ -83,7 +83,7 @@ pub struct UserRow {
 impl UserRow {
     /// Whether the user may see the audit log, which names all tenants and shows what operators do.
     pub fn sees_the_audit_log(&self) -> bool {
-        self.role == Role::Operator && self.scope == Scope::Everything
+        self.role == UserRole::Operator && self.scope == UserScope::Everything
     }
 }
 
@@ -93,11 +93,11 @@ pub(super) const COLUMNS: &str =
 
 /// Reads the columns [`COLUMNS`] of a row.
 pub(super) fn read(row: &Row<'_>) -> Result<UserRow> {
-    let place: (Option<String>, Option<String>) = (row.get(3)?, row.get(4)?);
-    let scope = match place {
-        (None, _) => Scope::Everything,
-        (Some(reseller), None) => Scope::Reseller(parsed("reseller", &reseller)?),
-        (Some(reseller), Some(customer)) => Scope::Customer(Place {
+    let tenancy: (Option<String>, Option<String>) = (row.get(3)?, row.get(4)?);
+    let scope = match tenancy {
+        (None, _) => UserScope::Everything,
+        (Some(reseller), None) => UserScope::Reseller(parsed("reseller", &reseller)?),
+        (Some(reseller), Some(customer)) => UserScope::Customer(Tenancy {
             reseller: parsed("reseller", &reseller)?,
             customer: parsed("customer", &customer)?,
         }),
@@ -127,14 +127,16 @@ impl Store {
     pub async fn add_user(
         &self,
         name: String,
-        role: Role,
-        scope: Scope,
-        entry: Entry,
+        role: UserRole,
+        scope: UserScope,
+        entry: NewAuditEntry,
     ) -> Result<Option<UserRow>> {
         let (reseller, customer) = match scope {
-            Scope::Everything => (None, None),
-            Scope::Reseller(reseller) => (Some(reseller.to_string()), None),
-            Scope::Customer(place) => (Some(place.reseller.to_string()), Some(place.customer.to_string())),
+            UserScope::Everything => (None, None),
+            UserScope::Reseller(reseller) => (Some(reseller.to_string()), None),
+            UserScope::Customer(tenancy) => {
+                (Some(tenancy.reseller.to_string()), Some(tenancy.customer.to_string()))
+            }
         };
         self.write(move |connection| {
             let added = connection
@@ -182,7 +184,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn set_password(&self, user: i64, hash: String, entry: Entry) -> Result<()> {
+    pub async fn set_password(&self, user: i64, hash: String, entry: NewAuditEntry) -> Result<()> {
         self.write(move |connection| {
             connection
                 .prepare_cached("UPDATE user SET password = ?2 WHERE id = ?1")?
@@ -197,7 +199,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn remove_user(&self, name: String, entry: Entry) -> Result<bool> {
+    pub async fn remove_user(&self, name: String, entry: NewAuditEntry) -> Result<bool> {
         self.write(move |connection| {
             let removed = connection.prepare_cached("DELETE FROM user WHERE name = ?1")?.execute([name])?;
             if removed > 0 {

@@ -11,22 +11,22 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::health::Place;
+use super::health::DatabaseFile;
 use super::{Error, Result};
 
 /// The most pieces of work in one transaction.
-const BATCH: usize = 200;
+const MAX_BATCH: usize = 200;
 
 /// How long a transaction stays open at most.
 const BATCH_TIME: Duration = Duration::from_millis(5);
 
 /// Answers a caller, given whether the transaction was committed.
-type Answer = Box<dyn FnOnce(std::result::Result<(), String>) + Send>;
+type Completion = Box<dyn FnOnce(std::result::Result<(), String>) + Send>;
 /// Work, which gets the connection, or the error that keeps the transaction from beginning.
-type Work = Box<dyn FnOnce(Result<&Connection>) -> Answer + Send>;
+type Work = Box<dyn FnOnce(Result<&Connection>) -> Completion + Send>;
 
 /// A request to the thread.
-enum Order {
+enum WriterMessage {
     /// Work for a transaction.
     Work(Work),
     /// End, and confirm it.
@@ -34,31 +34,31 @@ enum Order {
 }
 
 /// The handle to the thread.
-pub struct Writer {
-    orders: mpsc::SyncSender<Order>,
+pub struct StoreWriter {
+    orders: mpsc::SyncSender<WriterMessage>,
     waiting: AtomicUsize,
 }
 
 /// Counts a caller that waits, as long as this exists.
-struct Waits<'a>(&'a AtomicUsize);
+struct QueuedJob<'a>(&'a AtomicUsize);
 
-impl<'a> Waits<'a> {
+impl<'a> QueuedJob<'a> {
     fn among(waiting: &'a AtomicUsize) -> Self {
         waiting.fetch_add(1, Ordering::Relaxed);
         Self(waiting)
     }
 }
 
-impl Drop for Waits<'_> {
+impl Drop for QueuedJob<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Writer {
+impl StoreWriter {
     /// Starts the thread. It ends when it is closed, or when the handle is dropped and all work is done.
-    pub fn start(connection: Connection, place: Place) -> Self {
-        let (sender, receiver) = mpsc::sync_channel::<Order>(4 * BATCH);
+    pub fn start(connection: Connection, place: DatabaseFile) -> Self {
+        let (sender, receiver) = mpsc::sync_channel::<WriterMessage>(4 * MAX_BATCH);
         std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || serve(&connection, &place, &receiver))
@@ -76,7 +76,7 @@ impl Writer {
         let (sender, receiver) = oneshot::channel();
         let channel = self.orders.clone();
         // If it was closed before, there is nothing to do.
-        let _ = tokio::task::spawn_blocking(move || channel.send(Order::Close(sender))).await;
+        let _ = tokio::task::spawn_blocking(move || channel.send(WriterMessage::Close(sender))).await;
         let _ = receiver.await;
     }
 
@@ -85,9 +85,9 @@ impl Writer {
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let _waits = Waits::among(&self.waiting);
+        let _waits = QueuedJob::among(&self.waiting);
         let (sender, receiver) = oneshot::channel();
-        let work = Order::Work(Box::new(move |connection| {
+        let work = WriterMessage::Work(Box::new(move |connection| {
             let outcome = connection.and_then(|connection| in_savepoint(connection, work));
             Box::new(move |committed| {
                 let outcome = match committed {
@@ -109,12 +109,14 @@ impl Writer {
     }
 }
 
-fn serve(connection: &Connection, place: &Place, receiver: &mpsc::Receiver<Order>) {
+fn serve(connection: &Connection, place: &DatabaseFile, receiver: &mpsc::Receiver<WriterMessage>) {
     let mut next = receiver.recv().ok();
     while let Some(order) = next {
         next = match order {
-            Order::Work(first) => batch(connection, place, first, receiver).or_else(|| receiver.recv().ok()),
-            Order::Close(done) => {
+            WriterMessage::Work(first) => {
+                batch(connection, place, first, receiver).or_else(|| receiver.recv().ok())
+            }
+            WriterMessage::Close(done) => {
                 bring_into_the_file(connection);
                 // The caller may have gone away in the meantime.
                 let _ = done.send(());
@@ -138,10 +140,10 @@ fn bring_into_the_file(connection: &Connection) {
 /// Runs what waits in one transaction; returns the next order if that is not work.
 fn batch(
     connection: &Connection,
-    place: &Place,
+    place: &DatabaseFile,
     first: Work,
-    receiver: &mpsc::Receiver<Order>,
-) -> Option<Order> {
+    receiver: &mpsc::Receiver<WriterMessage>,
+) -> Option<WriterMessage> {
     let begun = place.check().and_then(|()| Ok(connection.execute_batch("BEGIN IMMEDIATE")?));
     if let Err(error) = begun {
         tracing::error!(%error, "the store cannot begin a transaction");
@@ -150,9 +152,9 @@ fn batch(
     }
     let end = Instant::now() + BATCH_TIME;
     let (mut answers, mut next) = (vec![first(Ok(connection))], None);
-    while answers.len() < BATCH && Instant::now() < end {
+    while answers.len() < MAX_BATCH && Instant::now() < end {
         match receiver.try_recv() {
-            Ok(Order::Work(work)) => answers.push(work(Ok(connection))),
+            Ok(WriterMessage::Work(work)) => answers.push(work(Ok(connection))),
             Ok(close) => {
                 next = Some(close);
                 break;

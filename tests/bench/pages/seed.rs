@@ -17,8 +17,8 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::report::{Cause, Counts, Event, MAX_EVENTS, Mode, Report, Source, Status};
 use holdfast_catalog::resource::ResourceRef;
 use holdfast_server::{
-    Added, AuditEntry, Code, CommitRow, CommitStatus, CompileErrorRow, Diagnostic, MOST_QUIET,
-    NewCertificate, NewToken, NodeId, Present, Store, Stored,
+    AddOutcome, Code, CommitRow, CommitStatus, CompileErrorRow, Diagnostic, InsertOutcome, MAX_QUIET,
+    NewAuditEntry, NewCertificate, NewToken, NodeId, OnConflict, Store,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
@@ -59,7 +59,7 @@ pub struct Seeded {
 
 /// The state that a node is given.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum NodeKind {
     Calm,
     Failing,
     Late,
@@ -71,7 +71,7 @@ enum Kind {
     NotAdded,
 }
 
-impl Kind {
+impl NodeKind {
     fn of(number: usize) -> Self {
         match number % 500 {
             6 => Self::Broken,
@@ -138,9 +138,9 @@ pub async fn fill(store: &Store, now: Timestamp) -> Result<Seeded> {
     filler.put_history(&nodes).await?;
     let report = filler.put_large(nodes[&0]).await?;
     filler.put_faults(&nodes).await?;
-    let seen = |(number, node): (&usize, &NodeId)| match Kind::of(*number) {
-        Kind::NeverSeen => None,
-        Kind::Late => Some((*node, filler.ago(9 * 60 + *number as i64 % 600))),
+    let seen = |(number, node): (&usize, &NodeId)| match NodeKind::of(*number) {
+        NodeKind::NeverSeen => None,
+        NodeKind::Late => Some((*node, filler.ago(9 * 60 + *number as i64 % 600))),
         _ => Some((*node, filler.ago(*number as i64 % MINUTES))),
     };
     store.nodes_seen(nodes.iter().filter_map(seen).collect()).await?;
@@ -193,7 +193,7 @@ impl Filler<'_> {
     async fn put_nodes(&self) -> Result<BTreeMap<usize, NodeId>> {
         let mut under_way = JoinSet::new();
         let mut nodes = BTreeMap::new();
-        for number in (0..NODES).filter(|number| Kind::of(*number) != Kind::NotAdded) {
+        for number in (0..NODES).filter(|number| NodeKind::of(*number) != NodeKind::NotAdded) {
             if under_way.len() >= AT_ONCE {
                 nodes.extend(under_way.join_next().await.transpose()?.transpose()?);
             }
@@ -211,10 +211,10 @@ impl Filler<'_> {
         let mut under_way = JoinSet::new();
         for (at, eventful) in runs {
             for (number, node) in nodes {
-                let kind = Kind::of(*number);
+                let kind = NodeKind::of(*number);
                 let (last, is_watched) = (at == 1, *number < WATCHED);
                 let offset = *number as i64 % MINUTES;
-                let is_silent = kind == Kind::NeverSeen || (kind == Kind::Late && at < 20);
+                let is_silent = kind == NodeKind::NeverSeen || (kind == NodeKind::Late && at < 20);
                 if is_silent || (!eventful && !is_watched && at > QUIET) {
                     continue;
                 }
@@ -223,9 +223,9 @@ impl Filler<'_> {
                 let kind = if last {
                     kind
                 } else if events > 0 {
-                    Kind::Changed
+                    NodeKind::Changed
                 } else {
-                    Kind::Calm
+                    NodeKind::Calm
                 };
                 let received = self.ago(at * MINUTES - MINUTES + offset);
                 let report = self.report(kind, (*number as i64 * 100_000 + at) as u64, received)?;
@@ -243,20 +243,22 @@ impl Filler<'_> {
     }
 
     /// The report of a run of a node in this state.
-    fn report(&self, kind: Kind, number: u64, received: Timestamp) -> Result<Report> {
+    fn report(&self, kind: NodeKind, number: u64, received: Timestamp) -> Result<Report> {
         let events = match kind {
-            Kind::Failing => vec![
+            NodeKind::Failing => vec![
                 event(0, Status::Failed, Cause::Intentional),
                 event(1, Status::Skipped, Cause::Intentional),
             ],
-            Kind::Pending => (0..3).map(|n| event(n, Status::WouldChange, Cause::Corrective)).collect(),
-            Kind::Drifting => (0..2).map(|n| event(n, Status::Changed, Cause::Corrective)).collect(),
-            Kind::Changed => (0..3).map(|n| event(n, Status::Changed, Cause::Intentional)).collect(),
-            Kind::Calm | Kind::Late | Kind::Broken | Kind::NeverSeen | Kind::NotAdded => Vec::new(),
+            NodeKind::Pending => (0..3).map(|n| event(n, Status::WouldChange, Cause::Corrective)).collect(),
+            NodeKind::Drifting => (0..2).map(|n| event(n, Status::Changed, Cause::Corrective)).collect(),
+            NodeKind::Changed => (0..3).map(|n| event(n, Status::Changed, Cause::Intentional)).collect(),
+            NodeKind::Calm | NodeKind::Late | NodeKind::Broken | NodeKind::NeverSeen | NodeKind::NotAdded => {
+                Vec::new()
+            }
         };
         self.report_of(
             events,
-            if kind == Kind::Pending { Mode::Audit } else { Mode::Enforce },
+            if kind == NodeKind::Pending { Mode::Audit } else { Mode::Enforce },
             number,
             received,
         )
@@ -310,8 +312,8 @@ impl Filler<'_> {
         let report = self.report_of((0..MAX_EVENTS).map(event).collect(), Mode::Enforce, LARGE, self.now)?;
         let run = report.run.to_string();
         match self.store.put_report(node, report, self.now).await? {
-            Stored::New(_) => Ok(run),
-            Stored::Twice => bail!("the report was there"),
+            InsertOutcome::New(_) => Ok(run),
+            InsertOutcome::Twice => bail!("the report was there"),
         }
     }
 
@@ -322,7 +324,7 @@ impl Filler<'_> {
             if *number < WATCHED {
                 self.store.put_facts(*node, facts.hash(), &facts, self.ago(300)).await?;
             }
-            if Kind::of(*number) == Kind::Broken {
+            if NodeKind::of(*number) == NodeKind::Broken {
                 let (reseller, customer) = place(*number);
                 let file = format!("hieradata/customers/{reseller}/{customer}.toml").as_str().into();
                 let origin = Origin { file, start: 0, end: 1, line: 2, column: 1, level: None };
@@ -345,7 +347,7 @@ impl Filler<'_> {
 /// Runs by age, oldest first: how many intervals ago each was, and whether it had a change.
 fn runs() -> Vec<(i64, bool)> {
     let eventful = |at: i64| at % (14 * 48 / EVENTFUL) == 0;
-    let runs = (1..=i64::from(MOST_QUIET).max(14 * 48)).rev();
+    let runs = (1..=i64::from(MAX_QUIET).max(14 * 48)).rev();
     runs.map(|at| (at, eventful(at))).collect()
 }
 
@@ -353,14 +355,14 @@ fn runs() -> Vec<(i64, bool)> {
 async fn enrolled(store: Store, number: usize, now: Timestamp) -> Result<(usize, NodeId)> {
     let (certname, (reseller, customer)) = (name(number), place(number));
     let at = now - SignedDuration::from_hours(15 * 24);
-    let entry = |action| AuditEntry::new(at, "uid 0", action, &certname);
+    let entry = |action| NewAuditEntry::new(at, "uid 0", action, &certname);
     let token = NewToken { id: format!("token{number}"), secret_mac: vec![1], expires_at: now };
     let place = format!("{reseller}/{customer}").parse().map_err(anyhow::Error::msg)?;
     let node =
-        match store.add_node(certname.parse()?, place, Present::Keep, token, entry("node-added")).await? {
-            Added::Node(node) | Added::Present(node) => node.id,
+        match store.add_node(certname.parse()?, place, OnConflict::Keep, token, entry("node-added")).await? {
+            AddOutcome::Node(node) | AddOutcome::Present(node) => node.id,
         };
-    if Kind::of(number) != Kind::NeverSeen {
+    if NodeKind::of(number) != NodeKind::NeverSeen {
         let certificate = NewCertificate {
             serial: format!("{number:032x}"),
             public_key: number.to_be_bytes().repeat(4),

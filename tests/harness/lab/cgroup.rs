@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::Error;
-use super::ledger::{Ledger, Made};
+use super::ledger::{Ledger, LedgerItem};
 use crate::wait;
 
 /// Joins the groups given before `--`, then becomes the command after it.
@@ -19,12 +19,12 @@ shift; exec "$@""#;
 ///
 /// Otherwise the systemd of a host would share the latter with its neighbours.
 #[derive(Debug)]
-pub struct Group {
+pub struct Cgroup {
     unified: PathBuf,
     legacy: Option<PathBuf>,
 }
 
-impl Group {
+impl Cgroup {
     /// Makes a group with this name.
     pub fn make(name: &str, ledger: &Ledger) -> Result<Self, Error> {
         let root = unified_root()
@@ -33,7 +33,7 @@ impl Group {
         let legacy = systemd.join("cgroup.procs").exists().then(|| systemd.join(name));
         let group = Self { unified: root.join(name), legacy };
         for path in group.paths() {
-            ledger.will_make(&Made::Cgroup(path))?;
+            ledger.will_make(&LedgerItem::Cgroup(path))?;
             fs::create_dir(path).map_err(Error::io(path))?;
         }
         Ok(group)

@@ -15,11 +15,11 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use super::cgroup::Group;
-use super::ledger::{self, Ledger, Made};
-use super::network::Port;
-use super::{Error, Site, repository};
-use crate::process::{self, Owned};
+use super::cgroup::Cgroup;
+use super::ledger::{self, Ledger, LedgerItem};
+use super::network::NetworkPort;
+use super::{Error, LabSite, repository};
+use crate::process::{self, ChildGuard};
 use crate::wait;
 
 mod exec;
@@ -39,22 +39,23 @@ done"#;
 
 /// A host in the lab, which is taken down when it is dropped.
 pub struct Host {
-    site: Arc<Site>,
+    site: Arc<LabSite>,
     certname: String,
-    port: Port,
-    group: Group,
+    port: NetworkPort,
+    group: Cgroup,
     ledger: Ledger,
-    supervisor: Mutex<Option<Owned>>,
+    supervisor: Mutex<Option<ChildGuard>>,
 }
 
 impl Host {
     /// Makes the host's disk and link. The host is off.
-    pub(super) fn make(site: &Arc<Site>, certname: &str) -> Result<Self, Error> {
+    pub(super) fn make(site: &Arc<LabSite>, certname: &str) -> Result<Self, Error> {
         let ledger = Ledger::begin(&site.folder().join("hosts").join(certname))?;
         let port = site.network.plug_in(certname, &ledger)?;
-        let group = Group::make(&port.namespace(), &ledger)?;
-        ledger
-            .will_make(&Made::Folder(&Path::new("/run/systemd/nspawn/propagate").join(port.namespace())))?;
+        let group = Cgroup::make(&port.namespace(), &ledger)?;
+        ledger.will_make(&LedgerItem::Folder(
+            &Path::new("/run/systemd/nspawn/propagate").join(port.namespace()),
+        ))?;
         let host = Self {
             site: Arc::clone(site),
             certname: certname.to_owned(),
@@ -71,7 +72,7 @@ impl Host {
     fn make_disk(&self) -> Result<(), Error> {
         let disk = self.ledger.folder().join("disk");
         fs::create_dir(&disk).map_err(Error::io(&disk))?;
-        self.ledger.will_make(&Made::Mount(&disk))?;
+        self.ledger.will_make(&LedgerItem::Mount(&disk))?;
         process::run(
             Command::new("mount").args(["-t", "tmpfs", "-o", "size=1g,mode=755", "lab"]).arg(&disk),
         )?;
@@ -79,7 +80,7 @@ impl Host {
         for folder in [&upper, &work, &root] {
             fs::create_dir(folder).map_err(Error::io(folder))?;
         }
-        self.ledger.will_make(&Made::Mount(&root))?;
+        self.ledger.will_make(&LedgerItem::Mount(&root))?;
         let layers = format!(
             "lowerdir={},upperdir={},workdir={}",
             self.site.image.display(),
@@ -257,7 +258,7 @@ impl Host {
             .ok_or_else(|| Error::Unavailable(format!("{} is off", self.certname)))
     }
 
-    fn supervisor(&self) -> MutexGuard<'_, Option<Owned>> {
+    fn supervisor(&self) -> MutexGuard<'_, Option<ChildGuard>> {
         self.supervisor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

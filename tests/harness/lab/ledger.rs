@@ -11,12 +11,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Error;
-use crate::process::{self, Owned};
+use crate::process::{self, ChildGuard};
 
 const UNDO: &str = include_str!("undo.sh");
 
 /// A thing on the machine that must be undone.
-pub enum Made<'a> {
+pub enum LedgerItem<'a> {
     /// Something mounted at a path.
     Mount(&'a Path),
     /// A named network namespace.
@@ -48,12 +48,12 @@ impl Ledger {
     }
 
     /// Records what is about to be made.
-    pub fn will_make(&self, made: &Made<'_>) -> Result<(), Error> {
+    pub fn will_make(&self, made: &LedgerItem<'_>) -> Result<(), Error> {
         let line = match made {
-            Made::Mount(path) => format!("mount {}\n", path.display()),
-            Made::Namespace(name) => format!("namespace {name}\n"),
-            Made::Cgroup(path) => format!("cgroup {}\n", path.display()),
-            Made::Folder(path) => format!("folder {}\n", path.display()),
+            LedgerItem::Mount(path) => format!("mount {}\n", path.display()),
+            LedgerItem::Namespace(name) => format!("namespace {name}\n"),
+            LedgerItem::Cgroup(path) => format!("cgroup {}\n", path.display()),
+            LedgerItem::Folder(path) => format!("folder {}\n", path.display()),
         };
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
         record.write_all(line.as_bytes()).map_err(Error::io(&self.folder))
@@ -68,7 +68,7 @@ pub fn undo(folder: &Path) -> Result<(), process::Error> {
 /// A separate process that undoes a lab's folder as soon as this process ends, or after a time.
 ///
 /// It reads from a pipe that only this process can write to, so it notices any end, including SIGKILL.
-pub struct Watchdog(Owned);
+pub struct Watchdog(ChildGuard);
 
 impl Watchdog {
     /// Starts the watchdog in its own session, so that a terminal's interrupt does not end it too.

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Error;
-use super::cgroup::Group;
-use super::ledger::{Ledger, Made};
+use super::cgroup::Cgroup;
+use super::ledger::{Ledger, LedgerItem};
 use crate::process;
 
 /// The machine's name on the lab's network.
@@ -27,18 +27,18 @@ pub struct Network {
     number: u8,
     switch: String,
     hosts_file: PathBuf,
-    names: Mutex<BTreeMap<String, Port>>,
+    names: Mutex<BTreeMap<String, NetworkPort>>,
     last_port: AtomicU8,
 }
 
 /// The port that a host is connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Port {
+pub struct NetworkPort {
     lab: u8,
     number: u8,
 }
 
-impl Port {
+impl NetworkPort {
     /// The address of the host on this port.
     pub fn address(self) -> Ipv4Addr {
         Ipv4Addr::new(10, 77, self.lab, self.number)
@@ -64,7 +64,7 @@ const HOST_PORTS: std::ops::RangeInclusive<u8> = 10..=250;
 impl Network {
     /// Sets up the switch, with the machine's own address on it.
     pub fn make(number: u8, ledger: &Ledger) -> Result<Self, Error> {
-        let machine = Port { lab: number, number: MACHINE_PORT };
+        let machine = NetworkPort { lab: number, number: MACHINE_PORT };
         let network = Self {
             number,
             switch: machine.namespace(),
@@ -72,7 +72,7 @@ impl Network {
             names: Mutex::new(BTreeMap::from([(MACHINE.to_owned(), machine)])),
             last_port: AtomicU8::new(*HOST_PORTS.end()),
         };
-        ledger.will_make(&Made::Namespace(&network.switch))?;
+        ledger.will_make(&LedgerItem::Namespace(&network.switch))?;
         ip(&["netns", "add", &network.switch])?;
         ip(&["-n", &network.switch, "link", "set", "lo", "up"])?;
         let bridge = ["link", "add", "bridge", "type", "bridge", "forward_delay", "0", "mcast_snooping", "0"];
@@ -83,10 +83,10 @@ impl Network {
     }
 
     /// Gives a host a name, an address and a link.
-    pub fn plug_in(&self, certname: &str, ledger: &Ledger) -> Result<Port, Error> {
+    pub fn plug_in(&self, certname: &str, ledger: &Ledger) -> Result<NetworkPort, Error> {
         let port = self.reserve(certname)?;
         let (namespace, interface) = (port.namespace(), port.interface());
-        ledger.will_make(&Made::Namespace(&namespace))?;
+        ledger.will_make(&LedgerItem::Namespace(&namespace))?;
         ip(&["netns", "add", &namespace])?;
         ip(&["-n", &namespace, "link", "set", "lo", "up"])?;
         let link = ["link", "add", "eth0", "type", "veth", "peer", "name", &interface, "netns", &self.switch];
@@ -102,24 +102,24 @@ impl Network {
     }
 
     /// Disconnects the cable: the host sees that its link is down.
-    pub fn cut(&self, port: Port) -> Result<(), Error> {
+    pub fn cut(&self, port: NetworkPort) -> Result<(), Error> {
         ip(&["-n", &self.switch, "link", "set", &port.interface(), "down"])
     }
 
     /// Connects the cable again.
-    pub fn heal(&self, port: Port) -> Result<(), Error> {
+    pub fn heal(&self, port: NetworkPort) -> Result<(), Error> {
         ip(&["-n", &self.switch, "link", "set", &port.interface(), "up"])
     }
 
     /// Gives the machine another name on the lab's network.
     pub fn name_machine(&self, name: &str) -> Result<(), Error> {
-        self.names().insert(name.to_owned(), Port { lab: self.number, number: MACHINE_PORT });
+        self.names().insert(name.to_owned(), NetworkPort { lab: self.number, number: MACHINE_PORT });
         self.write_names(&self.hosts_file, None)
     }
 
     /// The machine's address.
     pub fn machine(&self) -> Ipv4Addr {
-        Port { lab: self.number, number: MACHINE_PORT }.address()
+        NetworkPort { lab: self.number, number: MACHINE_PORT }.address()
     }
 
     /// Writes an `/etc/hosts` with every name; for the host itself, also with its short name.
@@ -136,7 +136,7 @@ impl Network {
     }
 
     /// A command that runs a program of the machine on the switch, where the lab's names are known.
-    pub fn command(&self, group: &Group, program: &str) -> Command {
+    pub fn command(&self, group: &Cgroup, program: &str) -> Command {
         const ENTER: &str = r#"mount --bind "$1" /etc/hosts; shift; exec nsenter --net="$0" -- "$@""#;
         let mut command = group.command("unshare");
         command.args(["--mount", "sh", "-c", ENTER]).arg(self.namespace_path());
@@ -149,7 +149,7 @@ impl Network {
         format!("/run/netns/{}", self.switch)
     }
 
-    fn reserve(&self, certname: &str) -> Result<Port, Error> {
+    fn reserve(&self, certname: &str) -> Result<NetworkPort, Error> {
         let mut names = self.names();
         if names.contains_key(certname) {
             return Err(Error::Unavailable(format!("there is a host {certname} in the lab already")));
@@ -162,19 +162,19 @@ impl Network {
             .find(|number| names.values().all(|port| port.number != *number))
             .ok_or_else(|| Error::Unavailable("the lab has no free address left".into()))?;
         self.last_port.store(number, Ordering::Relaxed);
-        let port = Port { lab: self.number, number };
+        let port = NetworkPort { lab: self.number, number };
         names.insert(certname.to_owned(), port);
         drop(names);
         self.write_names(&self.hosts_file, None)?;
         Ok(port)
     }
 
-    fn names(&self) -> MutexGuard<'_, BTreeMap<String, Port>> {
+    fn names(&self) -> MutexGuard<'_, BTreeMap<String, NetworkPort>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn bring_up(namespace: &str, interface: &str, port: Port) -> Result<(), Error> {
+fn bring_up(namespace: &str, interface: &str, port: NetworkPort) -> Result<(), Error> {
     let v4 = format!("{}/24", port.address());
     let v6 = format!("{}/64", port.address_v6());
     ip(&["-n", namespace, "addr", "add", &v4, "dev", interface])?;

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_catalog::catalog::Policy;
-use holdfast_catalog::resource::claim::{Claim, Hold, Standing, Thing};
+use holdfast_catalog::resource::claim::{Claim, ClaimTarget, Hold, PathKind};
 
 use super::super::Subject;
 use super::super::check::Verdict;
@@ -91,24 +91,24 @@ impl<'c> MachineNames<'c> {
     /// The existing directories that a resource wants to be absent, or to be replaced with everything in them.
     fn removals(&mut self, who: usize, subject: &Subject<'_>) -> Vec<Removal> {
         let claims = subject.typed.claims();
-        let is_whole = |thing: &Thing| {
+        let is_whole = |thing: &ClaimTarget| {
             let holds = |hold: &Hold| claims.iter().any(|claim| claim.thing == *thing && claim.hold == *hold);
             holds(&Hold::Tree) && holds(&Hold::Content)
         };
         let is_to_go = |claim: &&Claim| match &claim.hold {
-            Hold::Standing(Standing::Directory) => is_whole(&claim.thing),
+            Hold::Standing(PathKind::Directory) => is_whole(&claim.thing),
             Hold::Standing(_) => true,
             _ => false,
         };
         claims.iter().filter(is_to_go).filter_map(|claim| self.removal(who, &claim.thing)).collect()
     }
 
-    fn removal(&mut self, who: usize, thing: &Thing) -> Option<Removal> {
-        let Thing::Path(path) = self.real(thing).0 else { return None };
+    fn removal(&mut self, who: usize, thing: &ClaimTarget) -> Option<Removal> {
+        let ClaimTarget::Path(path) = self.real(thing).0 else { return None };
         let stat = self.reading.machine.lstat(Path::new(&path)).ok()??;
         let called = match thing {
-            Thing::Path(called) => called.clone(),
-            Thing::InHome { .. } | Thing::Object { .. } => path.clone(),
+            ClaimTarget::Path(called) => called.clone(),
+            ClaimTarget::InHome { .. } | ClaimTarget::Object { .. } => path.clone(),
         };
         (stat.kind == FileKind::Directory).then(|| Removal { who, called, place: self.ways.place(&path) })
     }
@@ -132,7 +132,7 @@ impl<'c> MachineNames<'c> {
 
     /// What a claim would lose if everything below a path is removed.
     fn lost(&mut self, claim: &Claim, inside: &str) -> Option<(String, Option<Arc<str>>)> {
-        let (Thing::Path(path), mut why) = self.real(&claim.thing) else { return None };
+        let (ClaimTarget::Path(path), mut why) = self.real(&claim.thing) else { return None };
         let mut place = path.clone();
         // What it holds is lost together with the directory that contains it.
         if matches!(claim.hold, Hold::Tree | Hold::Home(_))
@@ -144,8 +144,8 @@ impl<'c> MachineNames<'c> {
         let is_there =
             |path: &str| self.reading.machine.lstat(Path::new(path)).is_ok_and(|stat| stat.is_some());
         let called = match &claim.thing {
-            Thing::Path(called) => called.clone(),
-            Thing::InHome { .. } | Thing::Object { .. } => path,
+            ClaimTarget::Path(called) => called.clone(),
+            ClaimTarget::InHome { .. } | ClaimTarget::Object { .. } => path,
         };
         (place.starts_with(inside) && is_there(&place)).then_some((called, why))
     }

@@ -7,7 +7,7 @@ use super::{Correct, CorrectionPass};
 use crate::provider::{Change, ChangeKind};
 
 /// The most suspects that a message names.
-const NAMED: usize = 3;
+const MAX_NAMED: usize = 3;
 
 pub(super) const DID_NOT_LAST: &str = "what was set in this run did not last";
 pub(super) const ONCE_MORE: &str = "corrected again";
@@ -121,8 +121,8 @@ impl Correct<'_, '_, '_> {
     /// The message: which resource did it, may have done it, or only acted at the time.
     fn undone(&self, Suspects { who, evidence }: &Suspects) -> String {
         let names: Vec<_> =
-            who.iter().take(NAMED).map(|i| self.subjects[*i].resource.reference.to_string()).collect();
-        let is_few = who.len() <= NAMED;
+            who.iter().take(MAX_NAMED).map(|i| self.subjects[*i].resource.reference.to_string()).collect();
+        let is_few = who.len() <= MAX_NAMED;
         match (evidence, &names[..]) {
             (Evidence::Work, [one]) => format!("undone by {one} in this run"),
             (Evidence::Work, names) if is_few => format!("undone in this run by {}", names.join(" or ")),

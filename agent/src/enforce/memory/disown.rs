@@ -4,7 +4,7 @@
 use std::io::{BufReader, Read as _};
 use std::path::Path;
 
-use super::{Header, LEFT, LIMIT, LastState, Left, OWED, PRIVATE, UNENDED};
+use super::{Header, LEFT, LastState, Left, MAX_BYTES, OWED, PRIVATE, UNENDED};
 use crate::system::{Error, Inspect as _, Machine, System as _, write_durably};
 
 /// Forgets what earlier runs left and owe, except which paths and attributes were secret: the machine still has those
@@ -20,7 +20,7 @@ pub(crate) fn disown(path: &Path) -> Result<bool, Error> {
         dir.remove(Path::new(name))?;
     }
     if let Some(opened) = dir.open(Path::new(LEFT))? {
-        let was = read(BufReader::new(opened.file.take(LIMIT)));
+        let was = read(BufReader::new(opened.file.take(MAX_BYTES)));
         // What cannot be read is set aside by the next run, which reports it.
         if let Ok((header, left)) = was
             && (header.whole || header.half || !left.gone.is_empty() || !left.resources.is_empty())

@@ -24,7 +24,7 @@ pub(crate) const PUT_BACK: &str = "put back";
 const LOST: &str = "lost";
 
 /// The longest text of a mark, in bytes.
-pub(crate) const MOST: u64 = 64 * 1024;
+pub(crate) const MAX_BYTES: u64 = 64 * 1024;
 
 /// The content of a mark.
 pub(super) struct UnendedMark {
@@ -38,7 +38,7 @@ impl RunMemory {
     /// The mark of an earlier run that did not end, or of a memory that was restored; `None` if there is neither.
     pub(super) fn mark(&self) -> Option<UnendedMark> {
         let lost = || UnendedMark { began: LOST.to_owned(), at: Vec::new() };
-        match self.dir.read(Path::new(UNENDED), MOST) {
+        match self.dir.read(Path::new(UNENDED), MAX_BYTES) {
             Ok(None) => None,
             Ok(Some(mark)) => Some(read(&mark).unwrap_or_else(lost)),
             // The file exists, and that alone says that a run did not end.

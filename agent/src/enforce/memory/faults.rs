@@ -6,14 +6,14 @@ use std::path::Path;
 use holdfast_catalog::count::counted;
 
 use super::doubt::{self, UNENDED};
-use super::{HOLDS, Header, KEY, LEFT, LIMIT, Left, OWED, OwedFile, VERSION};
+use super::{HOLDS, Header, KEY, LEFT, Left, MAX_BYTES, OWED, OwedFile, VERSION};
 use crate::system::{Inspect as _, Machine};
 
 /// What is wrong with each file of the memory.
 pub(crate) fn faults(path: &Path) -> Vec<String> {
     let Ok(dir) = Machine::open(path) else { return Vec::new() };
     let judge = |name: &str, judge: fn(&[u8]) -> Result<(), String>| {
-        let read = dir.read(Path::new(name), LIMIT).map_err(|error| error.to_string());
+        let read = dir.read(Path::new(name), MAX_BYTES).map_err(|error| error.to_string());
         let judged = read.and_then(|bytes| bytes.map_or(Ok(()), |bytes| judge(&bytes)));
         judged.err().map(|why| format!("{}{name} cannot be used ({why})", path.display()))
     };

@@ -11,7 +11,7 @@ use holdfast_catalog::value::MASK;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The longest stretch that is compared. A shorter secret is recognized by about half of it.
-const LONGEST: usize = 8;
+const MAX_STRETCH: usize = 8;
 
 /// Shorter stretches occur in texts by chance.
 pub(super) const SHORTEST: usize = 6;
@@ -25,21 +25,24 @@ const DIFFERENT: usize = 4;
 
 /// Longer secrets, such as a PEM key, are not searched for in encoded form: nothing prints a whole file in base64 by
 /// chance, and a tool that encodes a part of one starts at another byte.
-const ENCODED: usize = 4 * 1024;
+const MAX_ENCODED: usize = 4 * 1024;
 
 /// The stretches of secrets, by length from [`LEAST`] on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::enforce) struct Pieces([HashSet<u64>; LONGEST - LEAST + 1]);
+pub(in crate::enforce) struct Pieces([HashSet<u64>; MAX_STRETCH - LEAST + 1]);
 
 impl Pieces {
     /// The pieces of these secrets, in stretches of at least `shortest` bytes.
     pub(super) fn of<'a>(secrets: impl Iterator<Item = &'a str>, shortest: usize) -> Self {
         let mut pieces = Self::default();
         for secret in secrets {
-            pieces.add(secret, (secret.len() / 2).clamp(shortest, LONGEST));
-            if secret.len() <= ENCODED {
+            pieces.add(secret, (secret.len() / 2).clamp(shortest, MAX_STRETCH));
+            if secret.len() <= MAX_ENCODED {
                 let forms = encoded(secret);
-                forms.iter().filter(|form| form.len() >= SHORTEST).for_each(|form| pieces.add(form, LONGEST));
+                forms
+                    .iter()
+                    .filter(|form| form.len() >= SHORTEST)
+                    .for_each(|form| pieces.add(form, MAX_STRETCH));
             }
         }
         pieces

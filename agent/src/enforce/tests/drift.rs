@@ -249,7 +249,7 @@ fn what_a_source_no_longer_has_is_no_drift() {
     std::fs::create_dir(bench.dir().join("srv")).unwrap();
     let tree = |bench: &mut Bench, names: &[&str]| {
         let entries = names.iter().map(|name| (Arc::from(*name), bench.contents.keep(b"x")));
-        holdfast_catalog::resource::attribute::Content::tree_value(entries.collect())
+        holdfast_catalog::resource::attribute::FileContent::tree_value(entries.collect())
     };
     let content = tree(&mut bench, &["a", "old/b"]);
     let attributes = [

@@ -192,7 +192,8 @@ fn a_member_that_is_off_since_a_run_did_not_end_is_perhaps_drift_in_each_audit()
     use std::os::unix::fs::PermissionsExt as _;
     let mut bench = Bench::directory();
     let entries = vec![(Arc::from("x"), bench.contents.keep(b"x"))];
-    let content = holdfast_catalog::resource::attribute::Content::tree_value(entries.into_iter().collect());
+    let content =
+        holdfast_catalog::resource::attribute::FileContent::tree_value(entries.into_iter().collect());
     let attributes = [
         ("ensure", "directory".into()),
         ("content", content),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The most bytes of an answer that are read. Java has hundreds of lines.
-pub(super) const LIMIT: usize = 1024 * 1024;
+pub(super) const MAX_OUTPUT: usize = 1024 * 1024;
 
 /// The alternatives of one name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

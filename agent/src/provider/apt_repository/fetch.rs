@@ -19,10 +19,10 @@ const LIST: &str = "/etc/apt/sources.list";
 const PARTS: &str = "/etc/apt/sources.list.d";
 
 /// The largest file of sources that is looked at, in bytes.
-const LIMIT: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// The most bytes of apt's output that are kept. It lists all that it reads, which is not needed.
-const LIMIT_OF_ANSWER: usize = 64 * 1024;
+const MAX_ANSWER: usize = 64 * 1024;
 
 /// How long fetching may take: a mirror may be slow, and lists are long.
 const TIMEOUT: Duration = Duration::from_secs(900);
@@ -75,7 +75,7 @@ pub fn unread(own: Vec<&str>, machine: &dyn Inspect) -> Result<Option<Error>, Er
     if !is_new {
         return Ok(None);
     }
-    let command = quietly(["apt-get", "-q", "indextargets"]).limit(LIMIT_OF_ANSWER);
+    let command = quietly(["apt-get", "-q", "indextargets"]).limit(MAX_ANSWER);
     let output = answer(machine, &command)?;
     let said =
         || format!("apt cannot read any sources, and so cannot read this one: {}", output.last_words());
@@ -118,14 +118,14 @@ fn beside_others(sources: &AptSources<'_>, gone: &[&str], writing: Writing<'_>) 
             let Some(name) = name.to_str().filter(|name| !is_own(name)) else { continue };
             let path = Path::new(PARTS).join(name);
             if machine.stat(&path)?.is_some_and(|stat| stat.kind == FileKind::File) {
-                let text = machine.read(&path, LIMIT)?.unwrap_or_default();
+                let text = machine.read(&path, MAX_BYTES)?.unwrap_or_default();
                 files.push((name.to_owned(), text));
             }
         }
     }
     staged(&files, writing, |place| {
         let parts = format!("Dir::Etc::sourceparts={}", place.display());
-        let command = quietly(["apt-get", "-q", "-o", &parts, "indextargets"]).limit(LIMIT_OF_ANSWER);
+        let command = quietly(["apt-get", "-q", "-o", &parts, "indextargets"]).limit(MAX_ANSWER);
         let output = answer(machine, &command)?;
         if output.succeeded() {
             return Ok(());

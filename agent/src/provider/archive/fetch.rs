@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use holdfast_catalog::hash::ContentHash;
-use holdfast_catalog::resource::attribute::{Secret, Source};
+use holdfast_catalog::resource::attribute::{FileSource, Secret};
 use sha2::{Digest as _, Sha256};
 
 use crate::download;
@@ -16,7 +16,7 @@ use crate::system::{Inspect, Permissions, Staged, System};
 /// What is fetched, and how it is verified.
 #[derive(Debug, Clone, Copy)]
 pub struct Parcel<'a> {
-    pub source: &'a Source,
+    pub source: &'a FileSource,
     /// The SHA-256 of the content.
     pub sha256: &'a ContentHash,
     /// Headers for the source's host.
@@ -48,11 +48,11 @@ impl Parcel<'_> {
 
     fn open(&self, machine: &dyn Inspect) -> Result<Box<dyn Read>, Error> {
         match self.source {
-            Source::Url(url) => {
+            FileSource::Url(url) => {
                 let request = download::Download { url, headers: self.headers, timeout: self.timeout };
                 Ok(Box::new(download::open(request, machine)?))
             }
-            Source::Path(path) => match machine.open(Path::new(path.as_str()))? {
+            FileSource::Path(path) => match machine.open(Path::new(path.as_str()))? {
                 Some(opened) => Ok(Box::new(opened.file)),
                 None => {
                     Err(Error::missing(Need::path(path.as_str(), format!("its source {path} is not there"))))

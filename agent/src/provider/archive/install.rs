@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use holdfast_catalog::resource::Archive;
-use holdfast_catalog::resource::attribute::Format;
+use holdfast_catalog::resource::attribute::ArchiveFormat;
 
 use super::fetch::Parcel;
 use super::friends::Friends;
@@ -35,7 +35,7 @@ pub fn install(
 
 fn directory(
     want: &Archive,
-    format: Format,
+    format: ArchiveFormat,
     parcel: Parcel<'_>,
     (owners, friends): (&Owners, &Friends<'_>),
     writing: Writing<'_>,

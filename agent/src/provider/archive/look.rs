@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use holdfast_catalog::resource::Archive;
-use holdfast_catalog::resource::attribute::Mode;
+use holdfast_catalog::resource::attribute::FileMode;
 
 use super::digest::hash_of;
 use super::friends::Friends;
@@ -16,7 +16,7 @@ use crate::provider::{Error, Reading};
 use crate::system::{Accounts, FileKind, Inspect, Stat, path_text, shown_text};
 
 /// The most paths that a message names.
-const NAMED: usize = 5;
+const MAX_NAMED: usize = 5;
 
 /// The changes that remove what is there.
 pub fn to_remove(want: &Archive, state_dir: &Path, machine: &dyn Inspect) -> Result<Vec<Change>, Error> {
@@ -85,7 +85,7 @@ pub fn differences(
     let drift = record.map(|record| record.drift(want, &friends, machine)).unwrap_or_default();
     changes.extend(in_place(want, &drift));
     if let Some(mode) = want.mode.filter(|mode| mode.0 != stat.mode) {
-        changes.push(Change::new(Property::Mode, Mode(stat.mode), mode));
+        changes.push(Change::new(Property::Mode, FileMode(stat.mode), mode));
     }
     let names = [want.owner.as_ref(), want.group.as_ref()];
     changes.extend(owners.differences(path, names, &friends, accounts, machine)?);
@@ -115,7 +115,7 @@ fn access(drift: &Drift, is_top_right: bool, accounts: &Accounts) -> Vec<Change>
     let (uid, gid) = super::record::own();
     let mode = drift.modes.first().filter(|_| is_top_right).map(|(_, is, should)| {
         let paths = drift.modes.iter().map(|(path, ..)| path).collect();
-        Change::new(Property::Mode, Mode(*is), Mode(*should)).note(of(paths))
+        Change::new(Property::Mode, FileMode(*is), FileMode(*should)).note(of(paths))
     });
     let owner = drift.owners.first().map(|(_, is)| {
         let paths = drift.owners.iter().map(|(path, _)| path).collect();
@@ -130,8 +130,8 @@ fn access(drift: &Drift, is_top_right: bool, accounts: &Accounts) -> Vec<Change>
 
 /// The first few of several words, and how many more there are.
 fn some(words: &[impl AsRef<str>]) -> String {
-    let shown = words.iter().take(NAMED).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-    match words.len().saturating_sub(NAMED) {
+    let shown = words.iter().take(MAX_NAMED).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    match words.len().saturating_sub(MAX_NAMED) {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }

@@ -12,7 +12,7 @@ use crate::system::{Inspect, Permissions, System};
 pub const NAME: &str = ".holdfast-archive";
 
 /// The most bytes of a marker that are read.
-const LIMIT: u64 = 4096;
+const MAX_BYTES: u64 = 4096;
 
 /// The version of an unpacked archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Marker {
 impl Marker {
     /// The marker in a directory; `None` if nothing was unpacked there.
     pub fn read(dir: &Path, machine: &dyn Inspect) -> Result<Option<Self>, Error> {
-        let Ok(Some(bytes)) = machine.read(&dir.join(NAME), LIMIT) else { return Ok(None) };
+        let Ok(Some(bytes)) = machine.read(&dir.join(NAME), MAX_BYTES) else { return Ok(None) };
         Ok(std::str::from_utf8(&bytes).ok().and_then(Self::parse))
     }
 

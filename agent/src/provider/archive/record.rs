@@ -25,7 +25,7 @@ const DIRECTORY: &str = "/archives";
 const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
 /// The most bytes of a record, more than any archive needs.
-const LIMIT: u64 = 256 * 1024 * 1024;
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 /// An archive that was put in its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,7 +124,7 @@ impl ArchiveRecord {
     /// The record of an archive; `None` if there is none, or it cannot be parsed.
     pub fn read(want: &Archive, state_dir: &Path) -> Option<Self> {
         let state = Machine::open(state_dir).ok()?;
-        let bytes = state.read(&place(want), LIMIT).ok()??;
+        let bytes = state.read(&place(want), MAX_BYTES).ok()??;
         serde_json::from_slice(&bytes).ok()
     }
 

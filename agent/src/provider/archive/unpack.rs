@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use holdfast_catalog::count::counted;
-use holdfast_catalog::resource::attribute::{Format, Source};
+use holdfast_catalog::resource::attribute::{ArchiveFormat, FileSource};
 
 use super::fetch::Parcel;
 use super::owners::Owners;
@@ -44,7 +44,7 @@ pub struct Unpacked<'m> {
 /// [`Unpacked::give`] gives it to `owner`.
 pub fn unpack<'m>(
     parcel: Parcel<'_>,
-    (format, strip): (Format, u32),
+    (format, strip): (ArchiveFormat, u32),
     target: &Path,
     owner: Option<u32>,
     writing: Writing<'m>,
@@ -67,7 +67,7 @@ pub fn unpack<'m>(
             parcel.source
         )));
     }
-    if format == Format::Zip {
+    if format == ArchiveFormat::Zip {
         refuse_upward_names(&file, parcel.source, writing)?;
     }
     let inner = below(tree.inside(), strip)?;
@@ -113,7 +113,7 @@ impl Unpacked<'_> {
 
 /// Fails if a member of a zip has `..` in its name: `unzip` leaves that out without a word, and unpacks it elsewhere than
 /// its packer meant. `tar` fails by itself.
-fn refuse_upward_names(file: &str, source: &Source, writing: Writing<'_>) -> Result<(), Error> {
+fn refuse_upward_names(file: &str, source: &FileSource, writing: Writing<'_>) -> Result<(), Error> {
     let listed = writing.machine.run(&Invocation::new(["unzip", "-Z1", file, "*..*"]))?;
     let names = String::from_utf8_lossy(&listed.stdout);
     match names.lines().find(|name| name.split(['/', '\\']).any(|part| part == "..")) {
@@ -128,15 +128,15 @@ fn refuse_upward_names(file: &str, source: &Source, writing: Writing<'_>) -> Res
 }
 
 /// Runs what unpacks, which must succeed.
-fn run(command: &Invocation, format: Format, writing: Writing<'_>) -> Result<Output, Error> {
+fn run(command: &Invocation, format: ArchiveFormat, writing: Writing<'_>) -> Result<Output, Error> {
     let output = match writing.machine.run(command) {
         Err(error @ system::Error::Spawn { .. }) => {
-            let package = if format == Format::Zip { "unzip" } else { "tar" };
+            let package = if format == ArchiveFormat::Zip { "unzip" } else { "tar" };
             return Err(Error::missing(format!("{error}: install the package `{package}`")));
         }
         output => output?,
     };
-    let is_zip = |exit| format == Format::Zip && output.exit == exit;
+    let is_zip = |exit| format == ArchiveFormat::Zip && output.exit == exit;
     let warned = String::from_utf8_lossy(&output.stderr);
     let is_harmless = |line: &str| HARMLESS.iter().any(|words| line.contains(words));
     if output.succeeded() || is_zip(UNZIP_WARNED) && warned.lines().all(is_harmless) {
@@ -153,14 +153,14 @@ fn run(command: &Invocation, format: Format, writing: Writing<'_>) -> Result<Out
 }
 
 /// The command that unpacks a file into its working directory.
-fn unpacking(format: Format, file: &str) -> Invocation {
+fn unpacking(format: ArchiveFormat, file: &str) -> Invocation {
     let packed = match format {
-        Format::Zip => return Invocation::new(["unzip", "-q", "-o", file]),
-        Format::Tar => None,
-        Format::TarGzip => Some("--gzip"),
-        Format::TarXz => Some("--xz"),
-        Format::TarZstd => Some("--zstd"),
-        Format::TarBzip2 => Some("--bzip2"),
+        ArchiveFormat::Zip => return Invocation::new(["unzip", "-q", "-o", file]),
+        ArchiveFormat::Tar => None,
+        ArchiveFormat::TarGzip => Some("--gzip"),
+        ArchiveFormat::TarXz => Some("--xz"),
+        ArchiveFormat::TarZstd => Some("--zstd"),
+        ArchiveFormat::TarBzip2 => Some("--bzip2"),
     };
     let safe = ["--no-same-owner", "--no-same-permissions", "--delay-directory-restore", "--force-local"];
     let tar = ["tar", "--extract"].into_iter().chain(safe).chain(packed);

@@ -189,7 +189,7 @@ pub(in crate::provider) fn purge(user: &Account, writing: Writing<'_>) -> Result
 
 #[cfg(test)]
 mod tests {
-    use holdfast_catalog::resource::{Typed, User};
+    use holdfast_catalog::resource::{TypedResource, User};
     use holdfast_catalog::value::Value;
 
     use super::*;
@@ -235,7 +235,7 @@ mod tests {
         provider: &P,
         machine: &Double,
         want: &P::Want,
-        all: &[Typed],
+        all: &[TypedResource],
     ) -> Result<(Vec<String>, Option<String>), Error> {
         let named = CatalogClaims::new(all);
         let reading = Reading {
@@ -297,12 +297,12 @@ mod tests {
 
         // What the catalog itself says is left to it.
         machine.put("/etc/ssh/keys/alice", &line());
-        let file = Typed::File(want("/etc/ssh/keys/alice", &[("content", line().into())]));
+        let file = TypedResource::File(want("/etc/ssh/keys/alice", &[("content", line().into())]));
         let error = corrected(&AuthorizedKeys, &machine, &gone(), &[file]).unwrap_err().to_string();
         assert!(error.contains("by /etc/ssh/keys/alice, whose content another resource"), "{error}");
         let target = ("target", "/etc/ssh/keys/alice".into());
         let given = [("user", Value::from("alice")), ("key", KEY.into()), target];
-        let given = Typed::AuthorizedKey(want("moved", &given));
+        let given = TypedResource::AuthorizedKey(want("moved", &given));
         assert_eq!(corrected(&AuthorizedKeys, &machine, &gone(), &[given]).unwrap(), (vec![], None));
     }
 
@@ -325,7 +325,7 @@ mod tests {
         let purging: User = want("alice", &[("purge_ssh_keys", true.into())]);
         let given = |title: &str, more: &[(&str, Value)]| {
             let common = [("user", Value::from("alice")), ("key", KEY.into())];
-            Typed::AuthorizedKey(want(title, &[&common[..], more].concat()))
+            TypedResource::AuthorizedKey(want(title, &[&common[..], more].concat()))
         };
         // The same key without the options that it is given with opens the account as well.
         let all = [given("usual", &[]), given("other", &[("target", "/etc/ssh/all".into())])];

@@ -10,7 +10,7 @@ use crate::system::accounts::Account;
 use crate::system::{Accounts, Committed, FileKind, Inspect, Permissions, Stat};
 
 /// The largest file that is edited, in bytes.
-const LIMIT: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// The key file of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl KeysFile {
     pub(in crate::provider) fn read(&self, machine: &dyn Inspect) -> Result<Vec<u8>, Error> {
         let path = Path::new(&self.file);
         match machine.open(path)? {
-            Some(opened) if self.is_known(opened.stat) => Ok(opened.read(path, LIMIT)?),
+            Some(opened) if self.is_known(opened.stat) => Ok(opened.read(path, MAX_BYTES)?),
             _ => Ok(Vec::new()),
         }
     }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt, lchown, symlink};
 use std::path::PathBuf;
 
-use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::TypedResource;
 use holdfast_catalog::value::Value;
 
 use super::*;
@@ -130,7 +130,7 @@ fn a_key_that_two_give_is_called_by_either_title() {
     let Some(machine) = machine() else { return };
     let second: AuthorizedKey = want("second", &[("user", "alice".into()), ("key", A.into())]);
     trial::correct(&AuthorizedKeys, &machine, &second).unwrap();
-    let all = [Typed::AuthorizedKey(key(&[])), Typed::AuthorizedKey(second)];
+    let all = [TypedResource::AuthorizedKey(key(&[])), TypedResource::AuthorizedKey(second)];
     let named = CatalogClaims::new(&all);
     let reading = Reading {
         machine: &machine,
@@ -254,7 +254,7 @@ fn two_resources_do_not_contradict_each_other() {
     let Some(machine) = machine() else { return };
     let restricted =
         want("restricted", &[("user", "alice".into()), ("key", A.into()), ("options", "no-pty".into())]);
-    let all = [Typed::AuthorizedKey(key(&[])), Typed::AuthorizedKey(restricted)];
+    let all = [TypedResource::AuthorizedKey(key(&[])), TypedResource::AuthorizedKey(restricted)];
     let named = CatalogClaims::new(&all);
     let reading = Reading {
         machine: &machine,

@@ -3,9 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use holdfast_catalog::resource::attribute::Presence;
-use holdfast_catalog::resource::claim::{Claim, Hold, Thing};
+use holdfast_catalog::resource::claim::{Claim, ClaimTarget, Hold};
 use holdfast_catalog::resource::file::FileEnsure;
-use holdfast_catalog::resource::{File, Group, Typed, User};
+use holdfast_catalog::resource::{File, Group, TypedResource, User};
 
 use super::spared::{Claimed, Spared};
 use crate::provider::{Error, Want};
@@ -13,13 +13,13 @@ use crate::system::Inspect;
 
 /// All resources of a catalog, and what they claim, collected on first use.
 pub struct CatalogClaims<'a> {
-    all: &'a [Typed],
+    all: &'a [TypedResource],
     claimed: OnceLock<Arc<Claimed>>,
 }
 
 impl<'a> CatalogClaims<'a> {
     /// The claims of these resources.
-    pub fn new(all: &'a [Typed]) -> Self {
+    pub fn new(all: &'a [TypedResource]) -> Self {
         Self { all, claimed: OnceLock::new() }
     }
 
@@ -28,7 +28,7 @@ impl<'a> CatalogClaims<'a> {
     /// # Errors
     /// Fails if the users of the machine cannot be read, since their home directories are then unknown.
     pub fn spared(&self, machine: &dyn Inspect) -> Result<Spared, Error> {
-        let claims = || self.all.iter().map(Typed::claims);
+        let claims = || self.all.iter().map(TypedResource::claims);
         let claimed = self.claimed.get_or_init(|| Arc::new(Claimed::new(claims())));
         Ok(Spared::new(claimed.clone(), &*machine.accounts()?, machine))
     }
@@ -55,9 +55,9 @@ impl<'a> CatalogClaims<'a> {
     /// Whether a resource that is not about keys says what a file holds, or a part of it.
     pub fn is_written(&self, path: &str) -> bool {
         let writes = |hold: &Hold| matches!(hold, Hold::Content | Hold::Seed | Hold::Piece(..));
-        let is_here = |claim: &Claim| matches!(&claim.thing, Thing::Path(own) if own == path);
-        let others = self.all.iter().filter(|typed| !matches!(typed, Typed::AuthorizedKey(_)));
-        others.flat_map(Typed::claims).any(|claim| is_here(&claim) && writes(&claim.hold))
+        let is_here = |claim: &Claim| matches!(&claim.thing, ClaimTarget::Path(own) if own == path);
+        let others = self.all.iter().filter(|typed| !matches!(typed, TypedResource::AuthorizedKey(_)));
+        others.flat_map(TypedResource::claims).any(|claim| is_here(&claim) && writes(&claim.hold))
     }
 
     /// All resources of one type, in the catalog's order, for types of which several resources form one thing.

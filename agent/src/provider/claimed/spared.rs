@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use holdfast_catalog::resource::File;
 use holdfast_catalog::resource::attribute::Presence;
-use holdfast_catalog::resource::claim::{Claim, Hold, Standing, Thing};
+use holdfast_catalog::resource::claim::{Claim, ClaimTarget, Hold, PathKind};
 
 use super::ways::{PathAliases, inside, split};
 use crate::provider::service::stands_for;
@@ -65,7 +65,7 @@ impl Share {
             Hold::Side("mode") => Self { mode: true, ..Self::NONE },
             Hold::Side("owner") => Self { owner: true, ..Self::NONE },
             Hold::Side("group") => Self { group: true, ..Self::NONE },
-            Hold::Standing(Standing::Nothing | Standing::Symlink) => Self::ALL,
+            Hold::Standing(PathKind::Nothing | PathKind::Symlink) => Self::ALL,
             Hold::Content | Hold::Seed | Hold::Piece(..) => Self { content: true, ..Self::NONE },
             Hold::Rest(kind) if *kind != File::MEMBER => Self { content: true, ..Self::NONE },
             _ => Self::NONE,
@@ -102,31 +102,31 @@ impl Claimed {
     }
 
     fn add(&mut self, Claim { thing, hold }: Claim) {
-        if let Thing::Path(path) = &thing {
+        if let ClaimTarget::Path(path) = &thing {
             self.paths.share(path, Share::of(&hold));
             self.paths.share_below(path, Share::below(&hold));
         }
         match (thing, hold) {
             (_, Hold::Piece(_, Presence::Absent)) => {}
-            (Thing::Path(path), hold) => self.path(&path, &hold),
-            (Thing::InHome { user, below }, hold) => {
+            (ClaimTarget::Path(path), hold) => self.path(&path, &hold),
+            (ClaimTarget::InHome { user, below }, hold) => {
                 if let Hold::Home(user) = hold {
                     self.homes.insert(user);
-                } else if hold != Hold::Standing(Standing::Nothing) {
+                } else if hold != Hold::Standing(PathKind::Nothing) {
                     self.in_homes.push((user, below));
                 }
             }
-            (Thing::Object { name, .. }, Hold::Links) => {
+            (ClaimTarget::Object { name, .. }, Hold::Links) => {
                 self.units.insert(name);
             }
-            (Thing::Object { .. }, _) => {}
+            (ClaimTarget::Object { .. }, _) => {}
         }
     }
 
     fn path(&mut self, path: &str, hold: &Hold) {
         let paths = &mut self.paths;
         match hold {
-            Hold::Standing(Standing::Nothing) => return paths.add_exact(path.into()),
+            Hold::Standing(PathKind::Nothing) => return paths.add_exact(path.into()),
             Hold::Home(user) => {
                 self.homes.insert(user.clone());
                 paths.trees.insert(path.into());
@@ -146,11 +146,11 @@ fn whole(claims: &[Claim]) -> impl Iterator<Item = &str> {
     let of = |claim: &'_ Claim, hold: &Hold| claim.hold == *hold;
     let trees = claims.iter().filter(move |claim| of(claim, &Hold::Tree));
     trees.filter_map(move |tree| match &tree.thing {
-        Thing::Path(path) => claims
+        ClaimTarget::Path(path) => claims
             .iter()
             .any(|claim| claim.thing == tree.thing && of(claim, &Hold::Content))
             .then_some(&**path),
-        Thing::InHome { .. } | Thing::Object { .. } => None,
+        ClaimTarget::InHome { .. } | ClaimTarget::Object { .. } => None,
     })
 }
 

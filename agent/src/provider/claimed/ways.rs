@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use holdfast_catalog::resource::file::FileEnsure;
-use holdfast_catalog::resource::{File, Typed};
+use holdfast_catalog::resource::{File, TypedResource};
 
 use crate::system::{Inspect, Symlink};
 
@@ -45,9 +45,9 @@ pub struct DeclaredLinks(HashMap<String, Option<String>>);
 
 impl DeclaredLinks {
     /// The links of these resources.
-    pub fn new<'a>(all: impl IntoIterator<Item = &'a Typed>) -> Self {
-        let declared = |typed: &Typed| match typed {
-            Typed::File(file) => Self::of(file).map(|target| (file.title.to_string(), target)),
+    pub fn new<'a>(all: impl IntoIterator<Item = &'a TypedResource>) -> Self {
+        let declared = |typed: &TypedResource| match typed {
+            TypedResource::File(file) => Self::of(file).map(|target| (file.title.to_string(), target)),
             _ => None,
         };
         Self(all.into_iter().filter_map(declared).collect())
@@ -199,10 +199,10 @@ mod tests {
         double
     }
 
-    fn file(title: &str, attributes: &[(&str, Value)]) -> Typed {
+    fn file(title: &str, attributes: &[(&str, Value)]) -> TypedResource {
         let attributes: Attributes =
             attributes.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
-        Typed::read("file", title, &attributes).unwrap().unwrap()
+        TypedResource::read("file", title, &attributes).unwrap().unwrap()
     }
 
     fn led(machine: &Double, declared: &DeclaredLinks, directory: &str) -> Option<String> {

@@ -278,8 +278,8 @@ fn a_daemon_that_runs_by_whatever_name_or_is_started_later_is_one() {
 
 #[test]
 fn a_daemon_that_a_service_of_the_catalog_starts_is_one_if_it_is_installed() {
-    use holdfast_catalog::resource::Typed;
-    let service = |title: &str| Typed::Service(want(title, &[("ensure", "running".into())]));
+    use holdfast_catalog::resource::TypedResource;
+    let service = |title: &str| TypedResource::Service(want(title, &[("ensure", "running".into())]));
     for (units, title, is_pending) in
         [(STOPPED, "crond", false), (MASKED, "cron", false), (STOPPED, "nginx", true), (GONE, "cron", true)]
     {

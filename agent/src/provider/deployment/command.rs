@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use holdfast_catalog::resource::Deployment;
-use holdfast_catalog::resource::attribute::Command;
+use holdfast_catalog::resource::attribute::CommandLine;
 
 use crate::provider::{Error, Writing};
 use crate::system::Invocation;
@@ -13,7 +13,7 @@ use crate::system::Invocation;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A command that runs as the deployment's user, in a release.
-pub fn in_release(want: &Deployment, command: &Command, release: &Path) -> Invocation {
+pub fn in_release(want: &Deployment, command: &CommandLine, release: &Path) -> Invocation {
     let mut invocation = as_root(want, command);
     invocation.cwd = Some(release.to_owned());
     invocation.user = want.user.as_ref().map(ToString::to_string);
@@ -21,7 +21,7 @@ pub fn in_release(want: &Deployment, command: &Command, release: &Path) -> Invoc
 }
 
 /// A command that runs as the agent's own user, in `/`.
-pub fn as_root(want: &Deployment, command: &Command) -> Invocation {
+pub fn as_root(want: &Deployment, command: &CommandLine) -> Invocation {
     let mut invocation = Invocation::of(command.clone());
     invocation.environment =
         want.environment.iter().map(|(name, value)| (name.clone(), value.clone())).collect();

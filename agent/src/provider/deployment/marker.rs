@@ -10,7 +10,7 @@ use crate::provider::Error;
 use crate::system::{Inspect, Permissions, System};
 
 /// The most bytes of a marker that are read.
-const LIMIT: u64 = 256 * 1024;
+const MAX_BYTES: u64 = 256 * 1024;
 
 const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
@@ -44,7 +44,7 @@ pub struct Switching {
 
 /// Reads a marker; `None` if it is missing or cannot be parsed.
 pub fn read<T: DeserializeOwned>(path: &Path, machine: &dyn Inspect) -> Result<Option<T>, Error> {
-    let bytes = machine.read(path, LIMIT)?;
+    let bytes = machine.read(path, MAX_BYTES)?;
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 

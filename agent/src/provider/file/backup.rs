@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::resource::File;
-use holdfast_catalog::resource::attribute::Content;
+use holdfast_catalog::resource::attribute::FileContent;
 
 use super::{content, kind_word};
 use crate::provider::{Error, Writing};
@@ -22,7 +22,7 @@ const DIRECTORY: &str = "/backups";
 const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
 /// The most bytes of a backup's description.
-const ABOUT_LIMIT: u64 = 64 * 1024;
+const MAX_ABOUT: u64 = 64 * 1024;
 
 /// The length of the part of a place's hash that identifies it, in characters.
 const PLACE: usize = 16;
@@ -78,7 +78,7 @@ fn was_secret(path: &Path, writing: Writing<'_>) -> bool {
 
 /// Whether a file has content that a backup must not keep unencrypted.
 pub(super) fn is_secret(want: &File) -> bool {
-    want.content.as_ref().is_some_and(Content::is_sensitive)
+    want.content.as_ref().is_some_and(FileContent::is_sensitive)
 }
 
 /// Removes backups of files that are secret now: older agents made such backups, and so did runs before the files
@@ -115,7 +115,7 @@ pub(in crate::provider) fn places(state: &Machine) -> system::Result<BTreeMap<St
     for kept in all(state)? {
         let about = kept.about();
         if let Entry::Vacant(place) = places.entry(kept.place) {
-            let about = state.read(&about, ABOUT_LIMIT)?.unwrap_or_default();
+            let about = state.read(&about, MAX_ABOUT)?.unwrap_or_default();
             let about: Option<serde_json::Value> = serde_json::from_slice(&about).ok();
             place.insert(about.and_then(|about| about["path"].as_str().map(str::to_owned)));
         }

@@ -3,7 +3,7 @@
 use std::io::{self, Cursor, Read};
 
 use holdfast_catalog::hash::ContentHash;
-use holdfast_catalog::resource::attribute::Content;
+use holdfast_catalog::resource::attribute::FileContent;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -14,20 +14,20 @@ use crate::system::OpenFile;
 const BUFFER: usize = 16 * 1024;
 
 /// The size of a content in bytes; `None` for a tree.
-pub(super) fn size(content: &Content) -> Option<u64> {
+pub(super) fn size(content: &FileContent) -> Option<u64> {
     match content {
-        Content::Inline(text) => Some(text.expose().len() as u64),
-        Content::Hash { size, .. } => Some(*size),
-        Content::Tree(_) => None,
+        FileContent::Inline(text) => Some(text.expose().len() as u64),
+        FileContent::Hash { size, .. } => Some(*size),
+        FileContent::Tree(_) => None,
     }
 }
 
 /// The hash of a content, as it is shown.
-pub(super) fn shown_hash(content: &Content) -> String {
+pub(super) fn shown_hash(content: &FileContent) -> String {
     match content {
-        Content::Inline(text) => shown(&ContentHash::of(text.expose().as_bytes())),
-        Content::Hash { sha256, .. } => shown(sha256),
-        Content::Tree(_) => String::new(),
+        FileContent::Inline(text) => shown(&ContentHash::of(text.expose().as_bytes())),
+        FileContent::Hash { sha256, .. } => shown(sha256),
+        FileContent::Tree(_) => String::new(),
     }
 }
 
@@ -37,11 +37,11 @@ pub(super) fn shown(hash: &ContentHash) -> String {
 }
 
 /// Whether an open file of the right size has this content.
-pub(super) fn is_same(content: &Content, opened: &mut OpenFile) -> io::Result<bool> {
+pub(super) fn is_same(content: &FileContent, opened: &mut OpenFile) -> io::Result<bool> {
     match content {
-        Content::Inline(text) => is_text(text.expose().as_bytes(), &mut opened.file),
-        Content::Hash { sha256, .. } => Ok(hash_of(&mut opened.file)? == *sha256),
-        Content::Tree(_) => Ok(false),
+        FileContent::Inline(text) => is_text(text.expose().as_bytes(), &mut opened.file),
+        FileContent::Hash { sha256, .. } => Ok(hash_of(&mut opened.file)? == *sha256),
+        FileContent::Tree(_) => Ok(false),
     }
 }
 
@@ -84,13 +84,16 @@ pub(super) struct CheckedReader {
 }
 
 /// Opens a content, to be written somewhere.
-pub(super) fn open(content: Option<&Content>, source: &dyn ContentSource) -> Result<CheckedReader, Error> {
+pub(super) fn open(
+    content: Option<&FileContent>,
+    source: &dyn ContentSource,
+) -> Result<CheckedReader, Error> {
     let (inner, expected): (Box<dyn Read>, _) = match content {
-        None | Some(Content::Tree(_)) => (Box::new(io::empty()), None),
-        Some(Content::Inline(text)) => {
+        None | Some(FileContent::Tree(_)) => (Box::new(io::empty()), None),
+        Some(FileContent::Inline(text)) => {
             (Box::new(Cursor::new(Zeroizing::new(text.expose().as_bytes().to_vec()))), None)
         }
-        Some(Content::Hash { sha256, size }) => {
+        Some(FileContent::Hash { sha256, size }) => {
             // A source that gives too much is cut off after one byte more; the hash is wrong then.
             (Box::new(source.open(sha256, *size)?.take(size + 1)), Some(sha256.clone()))
         }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use holdfast_catalog::resource::File;
-use holdfast_catalog::resource::attribute::{Command, Content};
+use holdfast_catalog::resource::attribute::{CommandLine, FileContent};
 
 use super::{Change, Property};
 use super::{
@@ -84,7 +84,7 @@ fn unknown_content(path: &Path, reading: Reading<'_>) -> Result<Error, Error> {
 fn content_change(
     want: &File,
     path: &Path,
-    content: &Content,
+    content: &FileContent,
     opened: Option<OpenFile>,
     reading: Reading<'_>,
     changes: &mut Vec<Change>,
@@ -99,12 +99,12 @@ fn content_change(
 }
 
 /// Whether a file of the right size has this content.
-fn same(content: &Content, opened: &mut OpenFile, path: &Path) -> Result<bool, Error> {
+fn same(content: &FileContent, opened: &mut OpenFile, path: &Path) -> Result<bool, Error> {
     content::is_same(content, opened).map_err(|e| system::Error::io("reading", path, e).into())
 }
 
 /// The change for content that differs, with its diff.
-fn differing(want: &File, path: &Path, content: &Content, reading: Reading<'_>) -> Result<Change, Error> {
+fn differing(want: &File, path: &Path, content: &FileContent, reading: Reading<'_>) -> Result<Change, Error> {
     let mut opened = reading.machine.open(path)?;
     let is = match &mut opened {
         _ if content.is_sensitive() => DisplayValue::Masked,
@@ -151,7 +151,7 @@ pub(super) fn apply(
 }
 
 fn default_mode(want: &File, old: Option<Stat>) -> u32 {
-    let secret = want.content.as_ref().is_some_and(Content::is_sensitive);
+    let secret = want.content.as_ref().is_some_and(FileContent::is_sensitive);
     let new = if secret { File::SECRET_MODE.0 } else { DEFAULT_MODE };
     old.filter(|old| old.kind == FileKind::File).map_or(new, |old| old.permissions())
 }
@@ -159,7 +159,7 @@ fn default_mode(want: &File, old: Option<Stat>) -> u32 {
 /// One file to write.
 pub(super) struct Replacement<'a> {
     pub(super) path: &'a Path,
-    pub(super) content: Option<&'a Content>,
+    pub(super) content: Option<&'a FileContent>,
     pub(super) mode: u32,
     pub(super) old: Option<Stat>,
 }
@@ -227,7 +227,7 @@ fn validate(
              only read that file"
         )),
         Exit::Code(0) => return Ok(None),
-        Exit::Code(code) if matches!(command, Command::Shell(_)) && NOT_RUN.contains(&code) => {
+        Exit::Code(code) if matches!(command, CommandLine::Shell(_)) && NOT_RUN.contains(&code) => {
             Error::missing(not_judged(&format_args!(
                 "`{command}` could not be run, with exit code {code}: {said}"
             )))
@@ -278,15 +278,15 @@ fn copied(job: &Replacement<'_>, writing: Writing<'_>) -> Result<PrivateCopy, Er
 }
 
 /// The validator's command, with `%` replaced with the path of the file.
-fn for_file(command: &Command, path: &Path) -> Command {
+fn for_file(command: &CommandLine, path: &Path) -> CommandLine {
     let path = path.to_string_lossy();
     match command {
-        Command::Arguments(list) => {
-            Command::Arguments(list.iter().map(|word| word.replace('%', &path)).collect())
+        CommandLine::Arguments(list) => {
+            CommandLine::Arguments(list.iter().map(|word| word.replace('%', &path)).collect())
         }
-        Command::Shell(text) => {
+        CommandLine::Shell(text) => {
             let quoted = format!("'{}'", path.replace('\'', r"'\''"));
-            Command::Shell(text.replace('%', &quoted))
+            CommandLine::Shell(text.replace('%', &quoted))
         }
     }
 }
@@ -298,9 +298,9 @@ mod tests {
     #[test]
     fn a_path_in_a_shell_command_is_one_word() {
         let path = Path::new("/a b/it's");
-        let shell = for_file(&Command::Shell("check %".into()), path);
-        assert_eq!(shell, Command::Shell(r"check '/a b/it'\''s'".into()));
-        let list = for_file(&Command::Arguments(vec!["check".into(), "--file=%".into()]), path);
-        assert_eq!(list, Command::Arguments(vec!["check".into(), "--file=/a b/it's".into()]));
+        let shell = for_file(&CommandLine::Shell("check %".into()), path);
+        assert_eq!(shell, CommandLine::Shell(r"check '/a b/it'\''s'".into()));
+        let list = for_file(&CommandLine::Arguments(vec!["check".into(), "--file=%".into()]), path);
+        assert_eq!(list, CommandLine::Arguments(vec!["check".into(), "--file=/a b/it's".into()]));
     }
 }

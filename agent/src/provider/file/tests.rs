@@ -17,7 +17,7 @@ mod others;
 fn tree(bench: &mut Bench, files: &[(&str, &str)]) -> Value {
     let entries =
         files.iter().map(|(path, text)| ((*path).into(), bench.contents.keep(text.as_bytes()))).collect();
-    Content::tree_value(entries)
+    FileContent::tree_value(entries)
 }
 
 /// The attributes of a resource.
@@ -157,12 +157,12 @@ fn a_tree_has_its_links_empty_folders_and_programs() {
     let mut bench = Bench::directory();
     let run = bench.contents.keep(b"#!/bin/sh\n");
     let entries = [
-        ("bin/run", Content::program_value(run.clone())),
+        ("bin/run", FileContent::program_value(run.clone())),
         ("bin/data", run),
-        ("bin/link", Content::link_value("../bin/run")),
-        ("spool/empty", Content::folder_value()),
+        ("bin/link", FileContent::link_value("../bin/run")),
+        ("spool/empty", FileContent::folder_value()),
     ];
-    let content = Content::tree_value(entries.map(|(path, value)| (path.into(), value)).into());
+    let content = FileContent::tree_value(entries.map(|(path, value)| (path.into(), value)).into());
     let attributes = [("ensure", "directory".into()), ("recurse", true.into()), ("content", content)];
     let tree = bench.add("file", "/t", &attributes.into());
     bench.run(Mode::Enforce);

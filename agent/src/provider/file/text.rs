@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use holdfast_catalog::count::counted;
 use holdfast_catalog::report::MAX_DIFF;
-use holdfast_catalog::resource::attribute::Content;
+use holdfast_catalog::resource::attribute::FileContent;
 use similar::TextDiff;
 
 use super::content;
@@ -18,7 +18,11 @@ const MAX_TEXT: u64 = 256 * 1024;
 const ROOM_FOR_MORE: usize = 60;
 
 /// A unified diff from the present to the wanted content; `None` if either is large or is not text.
-pub(super) fn diff(old: Option<&mut OpenFile>, new: &Content, source: &dyn ContentSource) -> Option<String> {
+pub(super) fn diff(
+    old: Option<&mut OpenFile>,
+    new: &FileContent,
+    source: &dyn ContentSource,
+) -> Option<String> {
     if new.is_sensitive() || content::size(new)? > MAX_TEXT {
         return None;
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::resource::File;
-use holdfast_catalog::resource::attribute::{Content, TreeEntry};
+use holdfast_catalog::resource::attribute::{FileContent, TreeEntry};
 
 use super::{Change, Property};
 use super::{Owners, Seen, access_changes, content, kind_word, plan_replacing, text};
@@ -65,10 +65,10 @@ impl SourceEntry<'_> {
         declared.or(kept).map(|mode| self.with_execution(mode))
     }
 
-    fn content(self) -> Option<Content> {
+    fn content(self) -> Option<FileContent> {
         match self {
             Self::Directory | Self::Link(_) => None,
-            Self::File(sha256, size, _) => Some(Content::Hash { sha256: sha256.clone(), size }),
+            Self::File(sha256, size, _) => Some(FileContent::Hash { sha256: sha256.clone(), size }),
         }
     }
 }
@@ -76,7 +76,7 @@ impl SourceEntry<'_> {
 /// The files of the source and the directories that contain them.
 fn expected(want: &File) -> BTreeMap<&str, SourceEntry<'_>> {
     let mut all = BTreeMap::new();
-    let Some(Content::Tree(entries)) = &want.content else { return all };
+    let Some(FileContent::Tree(entries)) = &want.content else { return all };
     for (path, entry) in entries {
         all.extend(directories(path).map(|dir| (dir, SourceEntry::Directory)));
         let source = match entry {
@@ -259,7 +259,7 @@ impl TreeWalk<'_> {
         size: u64,
         member: &TreeMember<'_>,
     ) -> system::Result<()> {
-        let wanted = Content::Hash { sha256: hash.clone(), size };
+        let wanted = FileContent::Hash { sha256: hash.clone(), size };
         let failed = |source| system::Error::io("reading", member.path, source);
         let mut opened = member.open()?;
         let is = content::hash_of(&mut opened.file).map_err(failed)?;

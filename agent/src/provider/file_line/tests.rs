@@ -134,7 +134,8 @@ fn a_secret_in_a_file_that_everybody_may_read_is_said_to_be_so() {
     let want = want::<FileLine>("x", &[("path", "/etc/x".into()), ("line", secret)]);
     let double = Double::new(|_| None);
     trial::says_who_may_read(&FileLines, &double, &want, "/etc/x");
-    let file = holdfast_catalog::resource::Typed::File(trial::want("/etc/x", &[("mode", "0644".into())]));
+    let file =
+        holdfast_catalog::resource::TypedResource::File(trial::want("/etc/x", &[("mode", "0644".into())]));
     let named = crate::provider::CatalogClaims::new(std::slice::from_ref(&file));
     let place = double.root.path().join("etc/x");
     std::fs::set_permissions(place, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();

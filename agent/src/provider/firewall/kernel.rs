@@ -12,7 +12,7 @@ use crate::system::{Invocation, Output};
 pub const NFT: &str = "/usr/sbin/nft";
 
 /// The most bytes of its output that are read: a ruleset may have thousands of rules.
-const LIMIT: usize = 32 * 1024 * 1024;
+const MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// Why a script cannot be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct ScriptError {
 /// The present table; `None` if there is none.
 pub fn table(reading: Reading<'_>) -> Result<Option<Ruleset>, Error> {
     let list = ["nft", "--json", "--stateless", "list", "table", "inet", "holdfast"];
-    let list = Invocation::new(list).limit(LIMIT);
+    let list = Invocation::new(list).limit(MAX_BYTES);
     let output = reading.machine.probe(&list)?;
     if output.succeeded() {
         return Ok(Some(read(&list, &output)?));
@@ -59,7 +59,7 @@ pub fn wanted(
 
 fn try_out(text: &str, reading: Reading<'_>) -> Result<(Invocation, Output), Error> {
     let echo = ["unshare", "--net", "nft", "--json", "--echo", "--stateless", "--file", "-"];
-    let echo = Invocation::new(echo).input(text).limit(LIMIT);
+    let echo = Invocation::new(echo).input(text).limit(MAX_BYTES);
     let output = reading.machine.probe(&echo)?;
     Ok((echo, output))
 }

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use holdfast_catalog::hash::sha256;
 
 /// The most bytes of a comment.
-const LIMIT: usize = 128;
+const MAX_COMMENT: usize = 128;
 
 /// The most bytes that the kernel writes before a logged packet.
-const LOG_LIMIT: usize = 126;
+const MAX_LOG_PREFIX: usize = 126;
 
 /// The beginning of the comments of rules that belong to resources.
 pub const PREFIX: &str = "holdfast:";
@@ -28,8 +28,8 @@ pub fn comment(title: &str) -> String {
             _ => escape(&mut comment, byte),
         }
     }
-    if comment.len() > LIMIT {
-        comment.truncate(LIMIT - CUT.len() - HASH);
+    if comment.len() > MAX_COMMENT {
+        comment.truncate(MAX_COMMENT - CUT.len() - HASH);
         comment.push_str(CUT);
         comment.push_str(&sha256(title.as_bytes())[..HASH]);
     }
@@ -43,7 +43,7 @@ fn escape(comment: &mut String, byte: u8) {
 /// The text that a resource's rules write into the kernel's log before a packet.
 pub fn log_prefix(title: &str) -> String {
     let mut prefix = comment(title);
-    prefix.truncate(LOG_LIMIT);
+    prefix.truncate(MAX_LOG_PREFIX);
     prefix.push(' ');
     prefix
 }
@@ -65,7 +65,7 @@ mod tests {
         let (one, two) =
             (comment(&format!("{}1", "a".repeat(200))), comment(&format!("{}2", "a".repeat(200))));
         assert_ne!(one, two);
-        assert_eq!(one.len(), LIMIT);
+        assert_eq!(one.len(), MAX_COMMENT);
         assert_ne!(comment(&one[PREFIX.len()..]), one, "no title looks like the hash of another");
     }
 
@@ -73,7 +73,7 @@ mod tests {
         #[test]
         fn no_title_breaks_out_of_its_comment(title in any::<String>()) {
             for text in [comment(&title), log_prefix(&title)] {
-                prop_assert!(text.len() <= LIMIT);
+                prop_assert!(text.len() <= MAX_COMMENT);
                 prop_assert!(text.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'"' && b != b'\\'));
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::TypedResource;
 use holdfast_catalog::value::Value;
 use serde_json::json;
 
@@ -62,7 +62,7 @@ fn json_of(script: &str) -> String {
 struct Bench {
     double: Double,
     table: Table,
-    rules: Vec<Typed>,
+    rules: Vec<TypedResource>,
 }
 
 impl Bench {
@@ -78,7 +78,8 @@ impl Bench {
     }
 
     fn want(&mut self, rules: &[(&str, &[(&str, Value)])]) {
-        let typed = |(title, attributes): &(&str, &[(&str, Value)])| Typed::Firewall(want(title, attributes));
+        let typed =
+            |(title, attributes): &(&str, &[(&str, Value)])| TypedResource::Firewall(want(title, attributes));
         self.rules = rules.iter().map(typed).collect();
     }
 
@@ -260,7 +261,8 @@ fn without_nftables_it_may_still_come() {
 fn below_another_root_it_is_a_file() {
     let root = tempfile::tempdir().unwrap();
     let machine = Machine::open(root.path()).unwrap();
-    let rules = [Typed::Firewall(want("ssh", &tcp(22))), Typed::Firewall(want("http", &tcp(80)))];
+    let rules =
+        [TypedResource::Firewall(want("ssh", &tcp(22))), TypedResource::Firewall(want("http", &tcp(80)))];
     let named = CatalogClaims::new(&rules);
     let reading = Reading {
         machine: &machine,

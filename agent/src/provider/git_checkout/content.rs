@@ -6,16 +6,16 @@ use crate::provider::Error;
 use crate::system::{FileKind, Invocation, Stat};
 
 /// The largest file that is compared, in bytes.
-const LARGEST: usize = 4 * 1024 * 1024;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// The most files called changed by git that are looked at.
-const MOST: usize = 100;
+const MAX_FILES: usize = 100;
 
 /// The beginning of a pointer: the version of its specification.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// The size of the largest pointer, in bytes.
-const LARGEST_POINTER: usize = 1024;
+const MAX_POINTER: usize = 1024;
 
 /// The attribute of files whose commit contains pointers.
 const LFS: &str = "filter=lfs";
@@ -28,7 +28,7 @@ impl Git<'_> {
             return Ok(Vec::new());
         }
         let words = ["ls-files", "--eol", "-z", "--"];
-        let named = changed.iter().take(MOST).map(String::as_str);
+        let named = changed.iter().take(MAX_FILES).map(String::as_str);
         let output = self.execute(&self.literal(&words.into_iter().chain(named).collect::<Vec<_>>()))?;
         let mut files = Vec::new();
         for path in output.text().split('\0').filter_map(of_other_ends) {
@@ -46,9 +46,9 @@ impl Git<'_> {
 
     fn is_as_checked_out(&self, path: &str) -> Result<bool, Error> {
         let blob = format!(":0:{path}");
-        let command = self.invocation(&["cat-file", "--filters", &blob]).limit(LARGEST);
+        let command = self.invocation(&["cat-file", "--filters", &blob]).limit(MAX_BYTES);
         let output = self.execute(&command)?;
-        let is = self.small_file(path, LARGEST)?;
+        let is = self.small_file(path, MAX_BYTES)?;
         Ok(output.succeeded() && is.is_some_and(|is| is == output.stdout))
     }
 
@@ -93,7 +93,7 @@ impl Git<'_> {
 
     /// Files that are Git LFS pointers and not the content that they point to: the machine's filters are not used.
     pub fn pointers(&self) -> Result<Vec<String>, Error> {
-        let attributes = self.small_file(".gitattributes", LARGEST)?;
+        let attributes = self.small_file(".gitattributes", MAX_BYTES)?;
         let is_meant = |line: &str| !line.trim_start().starts_with('#') && line.contains(LFS);
         if !attributes.is_some_and(|text| String::from_utf8_lossy(&text).lines().any(is_meant)) {
             return Ok(Vec::new());
@@ -101,7 +101,7 @@ impl Git<'_> {
         let text = self.run(&["ls-files", "-z", "--", &format!(":(attr:{LFS})")])?;
         let mut pointers = Vec::new();
         for path in text.split('\0').filter(|path| !path.is_empty()) {
-            if self.small_file(path, LARGEST_POINTER)?.is_some_and(|text| text.starts_with(POINTER)) {
+            if self.small_file(path, MAX_POINTER)?.is_some_and(|text| text.starts_with(POINTER)) {
                 pointers.push(path.to_owned());
             }
         }

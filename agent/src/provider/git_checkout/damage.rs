@@ -31,7 +31,7 @@ const PACKED_REFS: &str = ".git/packed-refs";
 const NO_BRANCH: &str = "ref: refs/heads/none\n";
 
 /// The most bytes of `HEAD` that are read.
-const LIMIT: u64 = 64 * 1024;
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// The damage to git's own files in a checkout.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Damage {
         damage.removed.extend(has_no_objects.then(|| path.join(PACKED_REFS)));
         let has_no_head = match file(HEAD)? {
             Some(stat) if stat.size > 0 => {
-                !is_head(&machine.read(&path.join(HEAD), LIMIT)?.unwrap_or_default())
+                !is_head(&machine.read(&path.join(HEAD), MAX_BYTES)?.unwrap_or_default())
             }
             Some(_) => true,
             None => is_gone(HEAD)?,

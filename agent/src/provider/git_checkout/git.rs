@@ -47,8 +47,8 @@ const OWN_TIMEOUT: Duration = Duration::from_secs(10);
 const SLOW: [&str; 5] = ["ls-files", "ls-remote", "pack-objects", "status", "submodule"];
 
 /// The most bytes of git's output that are read, and of a list of all files, none of which may be left out.
-const LIMIT: usize = 4 * 1024 * 1024;
-const TRACKED_LIMIT: usize = 512 * 1024 * 1024;
+const MAX_OUTPUT: usize = 4 * 1024 * 1024;
+const MAX_TRACKED: usize = 512 * 1024 * 1024;
 
 /// The variables that fix where the repository and its files are, whatever its settings say.
 const HERE: [(&str, &str); 2] = [("GIT_DIR", ".git"), ("GIT_WORK_TREE", ".")];
@@ -166,7 +166,7 @@ impl<'a> Git<'a> {
 
     /// Runs git, which must succeed; returns its output.
     pub fn run(&self, arguments: &[&str]) -> Result<String, Error> {
-        self.run_within(LIMIT, arguments)
+        self.run_within(MAX_OUTPUT, arguments)
     }
 
     /// Like `run`, with a limit on the bytes that are read.
@@ -193,7 +193,7 @@ impl<'a> Git<'a> {
         const IDS: usize = 64;
         let words = ["ls-remote", "--", self.access.remote.as_str(), "HEAD"];
         let mut invocation =
-            self.invocation(&words).limit(LIMIT).timeout(self.access.timeout.min(QUESTION_TIMEOUT));
+            self.invocation(&words).limit(MAX_OUTPUT).timeout(self.access.timeout.min(QUESTION_TIMEOUT));
         invocation.environment.retain(|(name, _)| HERE.iter().all(|(here, _)| here != name));
         let around = self.dir.parent().unwrap_or(self.dir).display().to_string();
         let output = self.execute(&invocation.variable("GIT_CEILING_DIRECTORIES", &around))?;
@@ -205,7 +205,7 @@ impl<'a> Git<'a> {
 
     /// The output of git; `None` if its answer is no. If it could not answer, that is an error.
     pub fn ask(&self, arguments: &[&str]) -> Result<Option<String>, Error> {
-        let output = self.try_run(LIMIT, arguments)?;
+        let output = self.try_run(MAX_OUTPUT, arguments)?;
         match output.exit {
             Exit::Code(0) => Ok(Some(output.text().trim_end().to_owned())),
             Exit::Code(_) => Ok(None),
@@ -233,7 +233,7 @@ impl<'a> Git<'a> {
     pub fn changed_files(&self, submodules: bool) -> Result<Vec<String>, Error> {
         let quiet = ["--untracked-files=no", "--no-renames", "--ignore-submodules=all"];
         let status = ["status", "--porcelain", "-z", quiet[0], quiet[1], quiet[2]];
-        let text = self.run_within(TRACKED_LIMIT, &status)?;
+        let text = self.run_within(MAX_TRACKED, &status)?;
         let entry = |entry: &str| entry.get(3..).map(str::to_owned);
         let mut files: Vec<_> = text.split('\0').filter_map(entry).collect();
         files.extend(self.passed_over()?.iter().map(|path| format!("{path} (hidden from git)")));
@@ -254,7 +254,7 @@ impl<'a> Git<'a> {
     /// for one.
     fn passed_over(&self) -> Result<Vec<String>, Error> {
         let is_hidden = |tag: u8| tag.is_ascii_lowercase() || tag == b'S';
-        let text = self.run_within(TRACKED_LIMIT, &["ls-files", "-v", "-z"])?;
+        let text = self.run_within(MAX_TRACKED, &["ls-files", "-v", "-z"])?;
         let entry = |entry: &str| {
             let path = entry.get(2..).filter(|_| is_hidden(entry.as_bytes()[0]))?;
             Some(path.to_owned())
@@ -266,7 +266,7 @@ impl<'a> Git<'a> {
     pub fn tracked(&self, submodules: bool) -> Result<Vec<String>, Error> {
         let also = submodules.then_some("--recurse-submodules");
         let arguments: Vec<&str> = ["ls-files", "-z", "--cached"].into_iter().chain(also).collect();
-        let output = self.try_run(TRACKED_LIMIT, &arguments)?;
+        let output = self.try_run(MAX_TRACKED, &arguments)?;
         if !output.succeeded() {
             return Err(failed(&arguments, &output));
         }

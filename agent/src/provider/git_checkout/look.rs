@@ -21,7 +21,7 @@ pub const CLEAN: &str = "clean";
 pub const CHECKED_OUT: &str = "checked out";
 
 /// The most paths that a message names.
-const NAMED: usize = 5;
+const MAX_NAMED: usize = 5;
 
 /// Refuses a checkout that belongs to someone else: its settings could run whatever its owner likes.
 pub fn refuse_others(
@@ -157,8 +157,8 @@ fn changed(files: &[String]) -> String {
 }
 
 fn some(names: &[String]) -> String {
-    let shown = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(NAMED) {
+    let shown = names.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MAX_NAMED) {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }

@@ -1,6 +1,6 @@
 //! What is planned for a group, and which commands are run for it.
 
-use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::TypedResource;
 use holdfast_catalog::value::Value;
 
 use super::*;
@@ -74,8 +74,8 @@ fn a_member_who_is_not_there_may_still_come_and_the_first_group_stays() {
 
 #[test]
 fn a_member_who_waits_for_the_group_holds_it_up_no_longer() {
-    let carol = |attributes: &[(&str, Value)]| [Typed::User(want("carol", attributes))];
-    let plan_in = |machine: &Double, all: &[Typed], group: &Group| {
+    let carol = |attributes: &[(&str, Value)]| [TypedResource::User(want("carol", attributes))];
+    let plan_in = |machine: &Double, all: &[TypedResource], group: &Group| {
         let named = CatalogClaims::new(all);
         let reading = Reading {
             machine,
@@ -101,7 +101,7 @@ fn a_member_who_waits_for_the_group_holds_it_up_no_longer() {
     assert!(matches!(plan_in(&machine, &waiting, &ops), Plan::InSync(notes) if notes.len() == 1));
     // Waits for a user who comes before it, or who is not going to exist.
     for all in [carol(&[]), carol(&[("ensure", "absent".into()), ("groups", list(&["new"]))])] {
-        let is_coming = matches!(&all[0], Typed::User(user) if user.ensure == Presence::Present);
+        let is_coming = matches!(&all[0], TypedResource::User(user) if user.ensure == Presence::Present);
         let Plan::Pending(need) = plan_in(&machine, &all, &new) else { panic!("it is made without her") };
         assert_eq!(need.why.ends_with("which must be a member"), is_coming, "no cure is needed: {need}");
     }

@@ -1,6 +1,6 @@
 //! What is planned for a name, and what the file says afterwards.
 
-use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::TypedResource;
 use holdfast_catalog::value::Value;
 
 use super::*;
@@ -110,8 +110,10 @@ fn a_name_comes_and_goes() {
 
 #[test]
 fn a_name_that_is_anothers_alias_is_refused() {
-    let all =
-        [Typed::Host(host("10.0.0.1", Some(&["db"]))), Typed::Host(want("db", &[("ip", "10.0.0.2".into())]))];
+    let all = [
+        TypedResource::Host(host("10.0.0.1", Some(&["db"]))),
+        TypedResource::Host(want("db", &[("ip", "10.0.0.2".into())])),
+    ];
     let named = CatalogClaims::new(&all);
     let machine = machine(TEXT);
     let reading = Reading {
@@ -121,8 +123,8 @@ fn a_name_that_is_anothers_alias_is_refused() {
         state_dir: std::path::Path::new("/none"),
     };
     let texts = Hosts.observe(&[], reading).unwrap();
-    let plan = |typed: &Typed| match typed {
-        Typed::Host(want) => Hosts.plan(want, &texts, reading),
+    let plan = |typed: &TypedResource| match typed {
+        TypedResource::Host(want) => Hosts.plan(want, &texts, reading),
         other => panic!("{other:?}"),
     };
     assert!(plan(&all[0]).is_ok());

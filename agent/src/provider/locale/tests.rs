@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::TypedResource;
 use holdfast_catalog::value::Value;
 
 use super::*;
@@ -168,7 +168,7 @@ fn what_cannot_be_had_is_refused_or_waited_for() {
     assert!(matches!(&waits, Plan::Pending(need) if need.why.contains("package `locales`")), "{waits:?}");
     assert_eq!(plan(&bare, "de_CH.UTF-8", &[("ensure", "absent".into())]).unwrap(), Plan::IN_SYNC);
     let both = ["de_CH.UTF-8", "fr_CH.UTF-8"].map(|title| locale(title, &[("default", true.into())]));
-    let all = both.clone().map(Typed::Locale);
+    let all = both.clone().map(TypedResource::Locale);
     let reading = Reading {
         machine: &with,
         content: &content::Nowhere,

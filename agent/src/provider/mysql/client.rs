@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::super::database::{ANSWER_LIMIT, Seen, failed, words};
+use super::super::database::{MAX_ANSWER, Seen, failed, words};
 use super::super::{Error, Reading, Writing};
 use crate::system::{Exit, Invocation, Liveness, Output};
 
@@ -28,7 +28,7 @@ pub fn ask<T: DeserializeOwned>(reading: Reading<'_>, sql: &str) -> Result<Seen<
     if reading.machine.liveness() != Liveness::Live {
         return Ok(Seen::NotLive);
     }
-    let command = client(&format!("{sql}SELECT '{END}';\n")).timeout(ANSWER_TIMEOUT).limit(ANSWER_LIMIT);
+    let command = client(&format!("{sql}SELECT '{END}';\n")).timeout(ANSWER_TIMEOUT).limit(MAX_ANSWER);
     let output = match reading.machine.probe(&command) {
         Err(error) if error.kind() == Some(ErrorKind::NotFound) => {
             return Ok(Seen::Away("the client `mariadb` is not installed".to_owned()));
@@ -67,7 +67,7 @@ fn counts(line: &str) -> bool {
 fn rows<T: DeserializeOwned>(output: &Output) -> Result<Vec<T>, Error> {
     let text = output.text();
     let Some(lines) = text.trim_end_matches('\n').strip_suffix(END) else {
-        return Err(Error::Unexpected(format!("the answer of MariaDB is larger than {ANSWER_LIMIT} bytes")));
+        return Err(Error::Unexpected(format!("the answer of MariaDB is larger than {MAX_ANSWER} bytes")));
     };
     // The error quotes nothing of the text, which may contain password hashes.
     let unread = |error: serde_json::Error| {

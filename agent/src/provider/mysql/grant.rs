@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use holdfast_catalog::resource::MysqlGrant;
 use holdfast_catalog::resource::attribute::Presence;
-use holdfast_catalog::resource::mysql_grant::{Level, MysqlPrivilege};
+use holdfast_catalog::resource::mysql_grant::{GrantLevel, MysqlPrivilege};
 
 use super::super::database::{Seen, joined};
 use super::super::{Applied, ChangeKind, Error, Left, Provider, Reading, Taken, Writing, properties};
@@ -96,9 +96,9 @@ fn words(privileges: &BTreeSet<MysqlPrivilege>) -> String {
 
 /// How the server lists a level, and how it may list it: an unescaped `_` in a grant was meant literally by whoever
 /// granted it.
-fn places(level: &Level) -> Vec<String> {
+fn places(level: &GrantLevel) -> Vec<String> {
     match level {
-        Level::Database(database) => {
+        GrantLevel::Database(database) => {
             let escaped = pattern(database.as_str());
             let raw = Some(database.to_string()).filter(|raw| *raw != escaped);
             [escaped].into_iter().chain(raw).map(|name| format!("{name}.*")).collect()
@@ -108,12 +108,12 @@ fn places(level: &Level) -> Vec<String> {
 }
 
 /// The levels that contain a level, as the server lists them.
-fn wider(level: &Level) -> Vec<String> {
+fn wider(level: &GrantLevel) -> Vec<String> {
     let database = match level {
-        Level::Table(database, _) => places(&Level::Database(database.clone())),
-        Level::Database(_) | Level::Global => Vec::new(),
+        GrantLevel::Table(database, _) => places(&GrantLevel::Database(database.clone())),
+        GrantLevel::Database(_) | GrantLevel::Global => Vec::new(),
     };
-    let global = (*level != Level::Global).then(|| Level::Global.to_string());
+    let global = (*level != GrantLevel::Global).then(|| GrantLevel::Global.to_string());
     database.into_iter().chain(global).collect()
 }
 
@@ -203,11 +203,11 @@ fn listed(privileges: &BTreeSet<MysqlPrivilege>) -> String {
 }
 
 /// A level as it is written in a statement, from the name under which the server lists it.
-fn object(level: &Level, place: &str) -> String {
+fn object(level: &GrantLevel, place: &str) -> String {
     match level {
-        Level::Global => "*.*".to_owned(),
-        Level::Database(_) => format!("{}.*", identifier(place.trim_end_matches(".*"))),
-        Level::Table(database, table) => {
+        GrantLevel::Global => "*.*".to_owned(),
+        GrantLevel::Database(_) => format!("{}.*", identifier(place.trim_end_matches(".*"))),
+        GrantLevel::Table(database, table) => {
             format!("{}.{}", identifier(database.as_str()), identifier(table.as_str()))
         }
     }

@@ -38,7 +38,7 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(3600);
 const LISTS_STAY_FRESH: Duration = Duration::from_secs(600);
 
 /// How much of apt's output is searched for the output of a script that failed, in bytes.
-const OUTPUT: usize = 4 * 1024 * 1024;
+const MAX_OUTPUT: usize = 4 * 1024 * 1024;
 
 static LISTS_FETCHED: Mutex<Option<Instant>> = Mutex::new(None);
 
@@ -349,7 +349,7 @@ fn command(
         PackageEnsure::State(PackageState::Absent) => format!("{}-", want.title),
         PackageEnsure::State(_) => want.title.to_string(),
     }));
-    quietly(arguments).timeout(TRANSACTION_TIMEOUT).limit(OUTPUT)
+    quietly(arguments).timeout(TRANSACTION_TIMEOUT).limit(MAX_OUTPUT)
 }
 
 /// Whether it may become an older version: because the resource says so, or a pin, without which apt chooses none.

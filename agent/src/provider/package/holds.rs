@@ -9,7 +9,7 @@ use super::{asked_hold, dpkg_status::DpkgStatus};
 use crate::system::{self, Inspect as _, Machine, Permissions, System as _, write_durably};
 
 const FILE: &str = "/holds.json";
-const LIMIT: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024;
 const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
 /// The note about a package whose hold was not set again.
@@ -22,7 +22,7 @@ pub struct Released(BTreeSet<String>);
 impl Released {
     /// Reads the record. One that cannot be read counts as empty, and the next one that is written replaces it.
     pub fn read(state_dir: &Path) -> Self {
-        let read = || Machine::open(state_dir)?.read(Path::new(FILE), LIMIT);
+        let read = || Machine::open(state_dir)?.read(Path::new(FILE), MAX_BYTES);
         let bytes = read().ok().flatten().unwrap_or_default();
         Self(serde_json::from_slice(&bytes).unwrap_or_default())
     }

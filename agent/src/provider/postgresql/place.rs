@@ -8,7 +8,7 @@ use holdfast_catalog::resource::attribute::database::Port;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::super::database::{ANSWER_LIMIT, Seen, failed, words};
+use super::super::database::{MAX_ANSWER, Seen, failed, words};
 use super::super::service::has_started;
 use super::super::{Error, Reading, Writing};
 use crate::system::{self, Exit, Invocation, Liveness, Output};
@@ -61,7 +61,7 @@ impl DatabaseAddress {
     }
 
     fn ask_once<T: DeserializeOwned>(&self, reading: Reading<'_>, sql: &str) -> Result<Seen<T>, Error> {
-        let command = self.psql(sql).timeout(ANSWER_TIMEOUT).limit(ANSWER_LIMIT);
+        let command = self.psql(sql).timeout(ANSWER_TIMEOUT).limit(MAX_ANSWER);
         let output = match reading.machine.probe(&command) {
             Err(system::Error::NoSuchUser { user, .. }) => {
                 return Ok(Seen::Away(format!("there is no user `{user}`")));
@@ -119,7 +119,7 @@ impl DatabaseAddress {
             // The error quotes nothing of the text, which may contain password hashes.
             let place = (error.line(), error.column());
             Error::Unexpected(format!(
-                "the answer of the database `{}` is incomplete, or larger than {ANSWER_LIMIT} bytes: {:?} at {place:?}",
+                "the answer of the database `{}` is incomplete, or larger than {MAX_ANSWER} bytes: {:?} at {place:?}",
                 self.database,
                 error.classify()
             ))

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(4096).expect("it is not zero");
 
 /// The most iterations that a comparison is worth in a run; with more, the password is set again.
-const MOST_ITERATIONS: u32 = 1_000_000;
+const MAX_ITERATIONS: u32 = 1_000_000;
 
 const SALT_BYTES: usize = 16;
 
@@ -23,7 +23,7 @@ pub fn is_of(kept: &str, password: &str) -> bool {
     let computed = || {
         let (iterations, salt) = kept.strip_prefix("SCRAM-SHA-256$")?.split_once('$')?.0.split_once(':')?;
         let iterations =
-            iterations.parse().ok().filter(|count: &NonZeroU32| count.get() <= MOST_ITERATIONS)?;
+            iterations.parse().ok().filter(|count: &NonZeroU32| count.get() <= MAX_ITERATIONS)?;
         Some(compute(password, &BASE64.decode(salt.as_bytes()).ok()?, iterations))
     };
     computed()

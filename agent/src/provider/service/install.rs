@@ -10,7 +10,7 @@ use crate::provider::{CatalogClaims, Error};
 use crate::system::{FileKind, Inspect, System};
 
 /// The deepest chain of `Also=` that is followed.
-const DEEPEST: usize = 8;
+const MAX_DEPTH: usize = 8;
 
 /// How the links of an enabled unit differ from what its file asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,7 +44,7 @@ impl InstallLinks {
         links.add(&asked, named, machine)?;
         let mut also = asked.also.clone();
         let mut seen = vec![asked.unit];
-        while let Some(next) = also.pop().filter(|_| seen.len() < DEEPEST) {
+        while let Some(next) = also.pop().filter(|_| seen.len() < MAX_DEPTH) {
             let is_managed =
                 named.of_type::<Service>().any(|service| service.enable.is_some() && service.unit() == next);
             if is_managed || seen.contains(&next) {
@@ -187,7 +187,7 @@ fn is_there(target: &str, machine: &dyn Inspect) -> Result<bool, Error> {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_catalog::resource::Typed;
+    use holdfast_catalog::resource::TypedResource;
 
     use super::*;
     use crate::provider::trial::want;
@@ -208,7 +208,7 @@ mod tests {
         double
     }
 
-    fn links(double: &Double, all: &[Typed]) -> Option<InstallLinks> {
+    fn links(double: &Double, all: &[TypedResource]) -> Option<InstallLinks> {
         InstallLinks::of("st.service", &CatalogClaims::new(all), double).unwrap()
     }
 
@@ -277,7 +277,7 @@ mod tests {
         double.put("/etc/systemd/system/more.socket", "[Install]\nWantedBy=sockets.target\n");
         let words = links(&double, &[]).unwrap().words().unwrap();
         assert!(words.contains("sockets.target.wants/more.socket is not there"), "{words}");
-        let managed = Typed::Service(want("more.socket", &[("enable", false.into())]));
+        let managed = TypedResource::Service(want("more.socket", &[("enable", false.into())]));
         assert!(!links(&double, &[managed]).unwrap().is_off());
     }
 
@@ -287,7 +287,7 @@ mod tests {
         let double =
             machine("WantedBy=multi-user.target\n", &[USUAL, ("graphical.target.wants/st.service", UNIT)]);
         assert!(links(&double, &[]).unwrap().is_off());
-        let file = Typed::File(want(link, &[("ensure", "symlink".into()), ("target", UNIT.into())]));
+        let file = TypedResource::File(want(link, &[("ensure", "symlink".into()), ("target", UNIT.into())]));
         assert!(!links(&double, &[file]).unwrap().is_off());
     }
 

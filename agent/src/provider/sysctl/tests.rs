@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::TypedResource;
 use holdfast_catalog::value::Value;
 
 use super::*;
@@ -177,7 +177,7 @@ fn a_setting_that_is_not_there_may_come_with_a_module_and_has_one_name() {
     let help = "write it as `net/ipv4/conf/eth0.1/rp_filter`";
     assert!(matches!(&plan, Ok(Plan::Pending(need)) if need.why.contains(help)), "{plan:?}");
     let other = want("net/ipv4/tcp_rmem", &[("value", 1.into())]);
-    let all = [Typed::Sysctl(setting(&[])), Typed::Sysctl(other)];
+    let all = [TypedResource::Sysctl(setting(&[])), TypedResource::Sysctl(other)];
     let machine = machine("", None);
     let reading = Reading {
         machine: &machine,
@@ -220,7 +220,7 @@ fn what_sysctl_system_would_set_is_said() {
 }
 
 /// The plan of a setting among all of these.
-fn plan_among(machine: &Double, all: &[Typed], want: &Sysctl) -> Plan {
+fn plan_among(machine: &Double, all: &[TypedResource], want: &Sysctl) -> Plan {
     let named = CatalogClaims::new(all);
     let reading =
         Reading { machine, content: &content::Nowhere, named: &named, state_dir: Path::new("/none") };
@@ -236,8 +236,8 @@ fn what_the_kernel_changes_with_a_setting_is_set_after_it_at_boot() {
     let wide: Sysctl = want("net.ipv4.ip_forward", &[("value", 1.into())]);
     trial::correct(&KernelSettings, &machine, &wide).unwrap();
     let eth0 = |value: i64| want::<Sysctl>("net.ipv4.conf.eth0.forwarding", &[("value", value.into())]);
-    let all = [Typed::Sysctl(eth0(0)), Typed::Sysctl(wide.clone())];
-    let correct = |all: &[Typed], want: &Sysctl| {
+    let all = [TypedResource::Sysctl(eth0(0)), TypedResource::Sysctl(wide.clone())];
+    let correct = |all: &[TypedResource], want: &Sysctl| {
         let Plan::Changes(changes) = plan_among(&machine, all, want) else { panic!("in sync") };
         let named = CatalogClaims::new(all);
         let writing = trial::writing_to(&machine, &named, machine.root.path());
@@ -251,7 +251,7 @@ fn what_the_kernel_changes_with_a_setting_is_set_after_it_at_boot() {
     assert!(text().ends_with("\nnet/ipv4/ip_forward = 1\nnet/ipv4/conf/eth0/forwarding = 0\n"), "{}", text());
     assert_eq!(plan_among(&machine, &all, &wide), Plan::IN_SYNC);
     // A new value for one: its own file does not fail because of the other's old line, which is rewritten.
-    let other = [Typed::Sysctl(eth0(1)), Typed::Sysctl(wide.clone())];
+    let other = [TypedResource::Sysctl(eth0(1)), TypedResource::Sysctl(wide.clone())];
     machine.put("/proc/sys/net/ipv4/conf/eth0/forwarding", "1\n");
     correct(&other, &eth0(1));
     correct(&other, &wide);
@@ -264,7 +264,7 @@ fn what_the_kernel_changes_with_a_setting_is_set_after_it_at_boot() {
     assert_eq!(correct(&other, &wide)[0].kind, ChangeKind::Differs);
     // Without the other one there is one line.
     machine.put("/etc/sysctl.d/99-zz-holdfast-net.ipv4.conf.eth0.forwarding.conf", "");
-    correct(&[Typed::Sysctl(wide.clone())], &wide);
+    correct(&[TypedResource::Sysctl(wide.clone())], &wide);
     assert!(text().ends_with("\nnet/ipv4/ip_forward = 1\n"), "{}", text());
 }
 
@@ -273,7 +273,7 @@ fn two_names_of_one_setting_are_named_once() {
     let machine = machine("", None);
     let two: Sysctl = want("net.ipv4.conf.all.forwarding", &[("value", 0.into())]);
     let one: Sysctl = want("net.ipv4.ip_forward", &[("value", 1.into())]);
-    let all = [Typed::Sysctl(one.clone()), Typed::Sysctl(two)];
+    let all = [TypedResource::Sysctl(one.clone()), TypedResource::Sysctl(two)];
     let named = CatalogClaims::new(&all);
     let reading = Reading {
         machine: &machine,

@@ -263,7 +263,7 @@ fn plain(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_catalog::resource::Typed;
+    use holdfast_catalog::resource::TypedResource;
 
     use super::*;
     use crate::provider::CatalogClaims;
@@ -281,9 +281,10 @@ mod tests {
         for (path, text) in others {
             double.put(path, text);
         }
-        let all =
-            managed.iter().map(|title| Typed::SystemdUnit(want(title, &[("content", "[Service]\n".into())])));
-        let all: Vec<Typed> = all.collect();
+        let all = managed
+            .iter()
+            .map(|title| TypedResource::SystemdUnit(want(title, &[("content", "[Service]\n".into())])));
+        let all: Vec<TypedResource> = all.collect();
         let named = CatalogClaims::new(&all);
         let content = &crate::content::Nowhere;
         let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };

@@ -151,11 +151,11 @@ fn without_systemd_they_are_files() {
 
 #[test]
 fn a_file_of_no_resource_is_named_and_no_drift_of_the_managed_ones() {
-    use holdfast_catalog::resource::Typed;
+    use holdfast_catalog::resource::TypedResource;
     let double = machine();
     let wants = [unit("r.service", "[Unit]\n"), unit("r.service.d/limit.conf", "[Service]\n")];
     correct(&double, &wants, Ok(()));
-    let all: Vec<_> = wants.iter().cloned().map(Typed::SystemdUnit).collect();
+    let all: Vec<_> = wants.iter().cloned().map(TypedResource::SystemdUnit).collect();
     let named = CatalogClaims::new(&all);
     let content = &crate::content::Nowhere;
     let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };

@@ -17,7 +17,7 @@ pub use lines::Lines;
 mod lines;
 
 /// The largest file that is edited, in bytes.
-const LIMIT: u64 = 16 * 1024 * 1024;
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Text files by path, as they were when observed.
 pub struct Texts(HashMap<Box<str>, ReadText>);
@@ -56,7 +56,7 @@ impl Texts {
 fn text(machine: &dyn Inspect, path: &Path) -> Result<Option<(String, Stat)>, Error> {
     let Some(opened) = machine.open(path)? else { return Ok(None) };
     let stat = opened.stat;
-    let text = String::from_utf8(opened.read(path, LIMIT)?);
+    let text = String::from_utf8(opened.read(path, MAX_BYTES)?);
     text.map(|text| Some((text, stat))).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();

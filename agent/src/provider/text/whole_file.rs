@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use holdfast_catalog::resource::attribute::{AccountName, Content, Mode, Presence};
+use holdfast_catalog::resource::attribute::{AccountName, FileContent, FileMode, Presence};
 use holdfast_catalog::resource::{Attribute as _, Attributes, File, ResourceType as _};
 
 use crate::provider::file::{Change, Files, Plan, Property, content_left};
@@ -19,18 +19,18 @@ const TEXT_MODE: u32 = 0o644;
 const DIRECTORY: Permissions = Permissions { mode: 0o755, uid: None, gid: None };
 
 /// The resource as a `file`. Only its owner may read secret content.
-pub fn as_file(path: &str, ensure: Presence, content: Option<&Content>) -> File {
+pub fn as_file(path: &str, ensure: Presence, content: Option<&FileContent>) -> File {
     let ensure = if ensure == Presence::Present { "file" } else { "absent" };
     let attributes: Attributes = [("ensure".into(), ensure.into())].into();
     let file = File::read(path, &attributes).expect("a path that a type makes is absolute and normal");
-    let secret = content.is_some_and(Content::is_sensitive);
-    let mode = content.map(|_| Mode(if secret { 0o600 } else { TEXT_MODE }));
+    let secret = content.is_some_and(FileContent::is_sensitive);
+    let mode = content.map(|_| FileMode(if secret { 0o600 } else { TEXT_MODE }));
     let owner = content.and_then(|_| AccountName::read(&own_id().to_string().into()).ok());
     File { content: content.cloned(), mode, owner, ..file }
 }
 
 /// The values of such a file that is in place, for [`Provider::left`](crate::provider::Provider::left).
-pub fn left(ensure: Presence, content: Option<&Content>) -> Left<'static> {
+pub fn left(ensure: Presence, content: Option<&FileContent>) -> Left<'static> {
     let mut left: Left<'static> = vec![("ensure".into(), ensure.to_string().into())];
     if let Some(content) = content {
         let file = as_file("/file", ensure, Some(content));
@@ -59,7 +59,7 @@ pub fn not_own(machine: &dyn Inspect, path: &str) -> Result<Option<String>, Erro
 
 /// A file with this text, which is not secret.
 pub fn of_text(path: &str, text: &str) -> File {
-    as_file(path, Presence::Present, Some(&Content::Inline(text.into())))
+    as_file(path, Presence::Present, Some(&FileContent::Inline(text.into())))
 }
 
 /// The changes that are needed, with `present` and `absent` for what is there.
@@ -154,7 +154,7 @@ mod tests {
         use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
         let double = Double::new(|_| None);
         double.put("/etc/passwd", "root:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/:/bin/sh\n");
-        let content = Content::Inline("text\n".into());
+        let content = FileContent::Inline("text\n".into());
         let file = as_file("/etc/x", Presence::Present, Some(&content));
         trial::writing(&double, |writing| write("/etc/x", "text\n", writing).unwrap());
         let place = double.root.path().join("etc/x");

@@ -21,10 +21,10 @@ use crate::system::{
 };
 
 /// The most paths of one directory that are removed in a run; the next run continues.
-const MOST: usize = 20_000;
+const MAX_REMOVED: usize = 20_000;
 
 /// The longest path that the kernel accepts, including the byte that ends it.
-const PATH_MAX: usize = 4096;
+const MAX_PATH: usize = 4096;
 
 /// A directory that the walk is in.
 struct OpenDir {
@@ -63,7 +63,7 @@ pub(super) fn plan(
     spared: &Spared,
     reading: Reading<'_>,
 ) -> Result<Vec<Change>, Error> {
-    plan_at_most(MOST, want, stat, spared, reading)
+    plan_at_most(MAX_REMOVED, want, stat, spared, reading)
 }
 
 pub(super) fn plan_at_most(
@@ -138,7 +138,7 @@ impl TidyWalk<'_> {
             open.holds = true;
         }
         let path = &*path_text(member.path);
-        if text_path(&self.whole(path)).as_os_str().len() >= PATH_MAX {
+        if text_path(&self.whole(path)).as_os_str().len() >= MAX_PATH {
             return self.stays_unread(|| {
                 format!("{}: its path is longer than the kernel accepts", shown_text(path))
             });

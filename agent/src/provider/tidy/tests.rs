@@ -6,7 +6,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::{Duration, SystemTime};
 
-use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::TypedResource;
 use holdfast_catalog::value::Value;
 
 use super::*;
@@ -128,7 +128,7 @@ fn links_and_what_the_catalog_names_stay() {
 
     let double = spool();
     let attributes = [("content".into(), Value::from("text"))].into();
-    let typed = [Typed::read("file", "/spool/deep/old.log", &attributes).unwrap().unwrap()];
+    let typed = [TypedResource::read("file", "/spool/deep/old.log", &attributes).unwrap().unwrap()];
     let named = CatalogClaims::new(&typed);
     let reading = Reading {
         machine: &double,
@@ -255,7 +255,7 @@ fn the_releases_of_a_deployment_stay() {
         ("source", "/srv/a.tar".into()),
         ("sha256", "ab".repeat(32).as_str().into()),
     ];
-    let all = [Typed::Deployment(want::<Deployment>("/shop", &deployment))];
+    let all = [TypedResource::Deployment(want::<Deployment>("/shop", &deployment))];
     let named = CatalogClaims::new(&all);
     let reading = Reading {
         machine: &double,

@@ -78,7 +78,7 @@ fn jobs_of_at(uid: u32, machine: &dyn Inspect) -> Result<Vec<PathBuf>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_catalog::resource::Typed;
+    use holdfast_catalog::resource::TypedResource;
 
     use super::*;
     use crate::content;
@@ -141,7 +141,7 @@ mod tests {
 
         machine.put("/etc/passwd", "root:x:0:0::/root:/bin/sh\n");
         assert_eq!(trial::changes(&Users, &machine, &gone(false)), []);
-        let all = [CRONTAB, LINGER].map(|path| Typed::File(want(path, &[("content", "".into())])));
+        let all = [CRONTAB, LINGER].map(|path| TypedResource::File(want(path, &[("content", "".into())])));
         let named = CatalogClaims::new(&all);
         let reading = Reading {
             machine: &machine,

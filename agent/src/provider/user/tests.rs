@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::TypedResource;
 use holdfast_catalog::value::{Kind, Sensitive, Value};
 
 use super::*;
@@ -336,7 +336,7 @@ fn keys_that_no_resource_gives_are_removed() {
     const FILE: &str = "/home/deploy/.ssh/authorized_keys";
     let purging = want::<User>("deploy", &[("purge_ssh_keys", true.into()), ("shell", "/bin/bash".into())]);
     let given = want("laptop", &[("user", "deploy".into()), ("key", KEY.into())]);
-    let all = [Typed::AuthorizedKey(given)];
+    let all = [TypedResource::AuthorizedKey(given)];
     let named = CatalogClaims::new(&all);
     let machine = machine();
     machine.put(FILE, &format!("# kept\nssh-ed25519 {KEY} laptop\nssh-rsa junk! stray\n"));

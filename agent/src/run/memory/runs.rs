@@ -9,10 +9,10 @@ use crate::state::{self, StateDir};
 const NAME: &str = "newest";
 
 /// The most runs that are recorded.
-const MOST: usize = 100;
+const MAX_RUNS: usize = 100;
 
 /// The most bytes of the file, more than that many ids take.
-const LIMIT: u64 = 8 * 1024;
+const MAX_BYTES: u64 = 8 * 1024;
 
 /// Runs in the order in which they took place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,7 +21,8 @@ pub(super) struct Runs(Vec<Uuid>);
 impl Runs {
     /// The runs in a memory; empty if it cannot be read.
     pub(super) fn of(memory: &StateDir) -> Self {
-        let text = memory.read(NAME, LIMIT).ok().flatten().and_then(|bytes| String::from_utf8(bytes).ok());
+        let text =
+            memory.read(NAME, MAX_BYTES).ok().flatten().and_then(|bytes| String::from_utf8(bytes).ok());
         Self(text.unwrap_or_default().lines().filter_map(|line| line.trim().parse().ok()).collect())
     }
 
@@ -35,7 +36,7 @@ impl Runs {
     pub(super) fn add(&mut self, run: Uuid) {
         if !self.0.contains(&run) {
             self.0.push(run);
-            self.0.drain(..self.0.len().saturating_sub(MOST));
+            self.0.drain(..self.0.len().saturating_sub(MAX_RUNS));
         }
     }
 

@@ -31,7 +31,7 @@ fn f02_a_content_that_never_comes_takes_no_more_than_its_part_of_the_run() {
     let mut contents = Contents::open(&state, Some(fetching));
     let hash = ContentHash::of(b"x");
     let mut wanted = catalog(1, "");
-    wanted.resources[0].attributes.insert("content".into(), Content::hash_value(&hash, 1));
+    wanted.resources[0].attributes.insert("content".into(), FileContent::hash_value(&hash, 1));
     contents.fetch(&wanted);
     assert!(!end.left().is_zero(), "the other half is the run's own");
     let Err(error) = contents.open(&hash, 1) else { panic!("nobody sent it") };

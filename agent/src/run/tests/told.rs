@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use holdfast_catalog::catalog::Policy;
-use holdfast_catalog::log::Format;
+use holdfast_catalog::log::LogFormat;
 
 use super::damage::settled;
 use super::*;
@@ -127,7 +127,7 @@ fn what_is_logged_says_in_which_run_on_which_commit_and_at_which_resource() {
     let scene = scene();
     scene.enroll();
     scene.serves(catalog(1, "hello\n"));
-    let kept = kept(Format::Json, Some("holdfast_agent=debug"));
+    let kept = kept(LogFormat::Json, Some("holdfast_agent=debug"));
     let report = scene.run().report;
     let lines = kept.objects();
     let line = |is_it: &dyn Fn(&serde_json::Value) -> bool| {

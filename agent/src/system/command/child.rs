@@ -9,7 +9,7 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use holdfast_catalog::resource::attribute::Command;
+use holdfast_catalog::resource::attribute::CommandLine;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::MemfdFlags;
@@ -81,10 +81,10 @@ pub(in crate::system) fn run(
     watch(&mut child, invocation, bounds).map_err(failed)
 }
 
-fn command_name(command: &Command) -> &str {
+fn command_name(command: &CommandLine) -> &str {
     match command {
-        Command::Arguments(list) => list.first().map_or("", String::as_str),
-        Command::Shell(_) => "/bin/sh",
+        CommandLine::Arguments(list) => list.first().map_or("", String::as_str),
+        CommandLine::Shell(_) => "/bin/sh",
     }
 }
 
@@ -109,8 +109,8 @@ fn missing_program(command: &std::process::Command, invocation: &Invocation) -> 
 
 fn prepare(invocation: &Invocation, accounts: &Accounts) -> Result<std::process::Command> {
     let mut argv: Vec<&str> = match &invocation.command {
-        Command::Arguments(list) => list.iter().map(String::as_str).collect(),
-        Command::Shell(text) => vec!["/bin/sh", "-c", text],
+        CommandLine::Arguments(list) => list.iter().map(String::as_str).collect(),
+        CommandLine::Shell(text) => vec!["/bin/sh", "-c", text],
     };
     let user = invocation.user.as_deref().map(|user| account(invocation, user, accounts)).transpose()?;
     let user = user.as_deref();

@@ -5,9 +5,9 @@ use crate::value::Value;
 
 /// A number of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Bytes(pub u64);
+pub struct ByteCount(pub u64);
 
-impl Attribute for Bytes {
+impl Attribute for ByteCount {
     const KIND: AttributeKind = AttributeKind::Bytes;
     fn read(value: &Value) -> Result<Self, Mismatch> {
         if let Some(number) = value.as_int() {
@@ -34,12 +34,12 @@ mod tests {
 
     #[test]
     fn sizes_have_units_of_1024() {
-        assert_eq!(Bytes::read(&"10M".into()).unwrap(), Bytes(10 * 1024 * 1024));
-        assert_eq!(Bytes::read(&512.into()).unwrap(), Bytes(512));
+        assert_eq!(ByteCount::read(&"10M".into()).unwrap(), ByteCount(10 * 1024 * 1024));
+        assert_eq!(ByteCount::read(&512.into()).unwrap(), ByteCount(512));
         for bad in
             [Value::from("10"), "M".into(), "10MB".into(), "-1K".into(), (-1).into(), "99999999T".into()]
         {
-            assert!(Bytes::read(&bad).is_err(), "{bad:?}");
+            assert!(ByteCount::read(&bad).is_err(), "{bad:?}");
         }
     }
 }

@@ -7,13 +7,13 @@ use crate::value::{Kind, Value};
 
 /// How a program is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
+pub enum CommandLine {
     /// Without a shell: program and arguments.
     Arguments(Vec<String>),
     Shell(String),
 }
 
-impl Command {
+impl CommandLine {
     /// The program, if it is given by an absolute path.
     pub fn program_path(&self) -> Option<&str> {
         let program = match self {
@@ -24,7 +24,7 @@ impl Command {
     }
 }
 
-impl fmt::Display for Command {
+impl fmt::Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Arguments(list) => f.write_str(&list.join(" ")),
@@ -33,7 +33,7 @@ impl fmt::Display for Command {
     }
 }
 
-impl Attribute for Command {
+impl Attribute for CommandLine {
     const KIND: AttributeKind = AttributeKind::Command;
     fn read(value: &Value) -> Result<Self, Mismatch> {
         match &value.kind {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Attribute, AttributeKind, Mismatch};
 use crate::hash::ContentHash;
-use crate::value::{Kind, Piece, Sensitive, Value};
+use crate::value::{Kind, Sensitive, TextPiece, Value};
 
 /// A text that may be secret.
 #[derive(Clone, PartialEq)]
@@ -28,8 +28,8 @@ impl Secret {
     }
 
     /// Its pieces, secret and not.
-    pub fn pieces(&self) -> Vec<Piece> {
-        let whole = |secret| vec![Piece { text: self.expose(), secret }];
+    pub fn pieces(&self) -> Vec<TextPiece> {
+        let whole = |secret| vec![TextPiece { text: self.expose(), secret }];
         match &self.0.kind {
             Kind::Sensitive(secret) => secret.as_pieces().map_or_else(|| whole(true), <[_]>::to_vec),
             _ => whole(false),
@@ -67,7 +67,7 @@ impl Attribute for Secret {
 
 /// The content of a file: text in the catalog, or content that is fetched by its hash.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Content {
+pub enum FileContent {
     /// In the catalog, and perhaps secret.
     Inline(Secret),
     /// From a module's `files/`.
@@ -97,7 +97,7 @@ pub enum TreeEntry {
     Folder,
 }
 
-impl Content {
+impl FileContent {
     /// Whether it must not be shown.
     pub fn is_sensitive(&self) -> bool {
         matches!(self, Self::Inline(secret) if secret.is_sensitive())
@@ -174,7 +174,7 @@ fn read_entry(path: &str, value: &Value) -> Option<TreeEntry> {
     let map = value.as_map()?;
     let only = |key: &str| map.get(key).filter(|_| map.len() == 1);
     if let Some(target) = only("link") {
-        let target = target.as_str().filter(|target| Content::stays_inside(path, target))?;
+        let target = target.as_str().filter(|target| FileContent::stays_inside(path, target))?;
         return Some(TreeEntry::Link(target.to_owned()));
     }
     if let Some(folder) = only("folder") {
@@ -186,17 +186,17 @@ fn read_entry(path: &str, value: &Value) -> Option<TreeEntry> {
     Some(TreeEntry::File { sha256, size, program })
 }
 
-fn read_tree(value: &Value) -> Option<Content> {
+fn read_tree(value: &Value) -> Option<FileContent> {
     let map = value.as_map().filter(|map| map.len() == 1)?;
     let relative =
         |path: &str| !path.split('/').any(|part| matches!(part, "" | "." | "..")) && !path.contains('\0');
     let entry = |(path, value): (&Arc<str>, &Value)| {
         relative(path).then(|| Some((path.to_string(), read_entry(path, value)?))).flatten()
     };
-    map.get("tree")?.as_map()?.iter().map(entry).collect::<Option<_>>().map(Content::Tree)
+    map.get("tree")?.as_map()?.iter().map(entry).collect::<Option<_>>().map(FileContent::Tree)
 }
 
-impl Attribute for Content {
+impl Attribute for FileContent {
     const KIND: AttributeKind = AttributeKind::Content;
     fn read(value: &Value) -> Result<Self, Mismatch> {
         if let Some((sha256, size)) = read_hash(value) {
@@ -231,7 +231,7 @@ mod tests {
         for (path, target) in
             [("a", "b"), ("a", "b/c"), ("d/a", "../b"), ("d/e/a", "../../b/c"), ("d/a", "b")]
         {
-            assert!(Content::stays_inside(path, target), "{path} -> {target}");
+            assert!(FileContent::stays_inside(path, target), "{path} -> {target}");
         }
         for (path, target) in [
             ("a", "/etc/passwd"),
@@ -244,31 +244,34 @@ mod tests {
             ("a", "b//c"),
             ("a", "b\nc"),
         ] {
-            assert!(!Content::stays_inside(path, target), "{path} -> {target}");
+            assert!(!FileContent::stays_inside(path, target), "{path} -> {target}");
         }
     }
 
     #[test]
     fn content_by_hash_is_told_from_text() {
         let hash = ContentHash::of(b"x");
-        let value = Content::hash_value(&hash, 1);
-        assert_eq!(Content::read(&value).unwrap(), Content::Hash { sha256: hash.clone(), size: 1 });
-        let tree = Content::tree_value([(Arc::from("a/b"), value.clone())].into());
-        assert_eq!(Content::read(&tree).unwrap().hashes(), [&hash]);
-        let escaping = Content::tree_value([(Arc::from("../b"), value.clone())].into());
-        assert!(Content::read(&escaping).is_err());
-        let program = Content::program_value(value);
-        let entries =
-            [("run", program), ("link", Content::link_value("run")), ("empty", Content::folder_value())];
-        let tree = Content::tree_value(entries.map(|(path, value)| (Arc::from(path), value)).into());
-        let Content::Tree(entries) = Content::read(&tree).unwrap() else { panic!("it is a tree") };
+        let value = FileContent::hash_value(&hash, 1);
+        assert_eq!(FileContent::read(&value).unwrap(), FileContent::Hash { sha256: hash.clone(), size: 1 });
+        let tree = FileContent::tree_value([(Arc::from("a/b"), value.clone())].into());
+        assert_eq!(FileContent::read(&tree).unwrap().hashes(), [&hash]);
+        let escaping = FileContent::tree_value([(Arc::from("../b"), value.clone())].into());
+        assert!(FileContent::read(&escaping).is_err());
+        let program = FileContent::program_value(value);
+        let entries = [
+            ("run", program),
+            ("link", FileContent::link_value("run")),
+            ("empty", FileContent::folder_value()),
+        ];
+        let tree = FileContent::tree_value(entries.map(|(path, value)| (Arc::from(path), value)).into());
+        let FileContent::Tree(entries) = FileContent::read(&tree).unwrap() else { panic!("it is a tree") };
         assert_eq!(entries["run"], TreeEntry::File { sha256: hash, size: 1, program: true });
         assert_eq!(
             (&entries["link"], &entries["empty"]),
             (&TreeEntry::Link("run".into()), &TreeEntry::Folder)
         );
-        let escaping = Content::tree_value([(Arc::from("link"), Content::link_value("../x"))].into());
-        assert!(Content::read(&escaping).is_err());
-        assert!(matches!(Content::read(&"text".into()), Ok(Content::Inline(_))));
+        let escaping = FileContent::tree_value([(Arc::from("link"), FileContent::link_value("../x"))].into());
+        assert!(FileContent::read(&escaping).is_err());
+        assert!(matches!(FileContent::read(&"text".into()), Ok(FileContent::Inline(_))));
     }
 }

@@ -14,19 +14,19 @@ const MONTHS: [&str; 12] =
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// A field: its name, its bounds, and names for its numbers, beginning with the lower bound.
-struct Field {
+struct ScheduleField {
     name: &'static str,
     least: u32,
     greatest: u32,
     names: &'static [&'static str],
 }
 
-const FIELDS: [Field; 5] = [
-    Field { name: "minute", least: 0, greatest: 59, names: &[] },
-    Field { name: "hour", least: 0, greatest: 23, names: &[] },
-    Field { name: "day of the month", least: 1, greatest: 31, names: &[] },
-    Field { name: "month", least: 1, greatest: 12, names: &MONTHS },
-    Field { name: "day of the week", least: 0, greatest: 7, names: &DAYS },
+const FIELDS: [ScheduleField; 5] = [
+    ScheduleField { name: "minute", least: 0, greatest: 59, names: &[] },
+    ScheduleField { name: "hour", least: 0, greatest: 23, names: &[] },
+    ScheduleField { name: "day of the month", least: 1, greatest: 31, names: &[] },
+    ScheduleField { name: "month", least: 1, greatest: 12, names: &MONTHS },
+    ScheduleField { name: "day of the week", least: 0, greatest: 7, names: &DAYS },
 ];
 
 /// When a job runs, with one space between fields.
@@ -76,7 +76,7 @@ impl Attribute for CronSchedule {
     }
 }
 
-impl Field {
+impl ScheduleField {
     fn help(&self) -> String {
         let Self { name, least, greatest, .. } = self;
         format!(

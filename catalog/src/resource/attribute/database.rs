@@ -62,7 +62,7 @@ pub struct SqlName(Cow<'static, str>);
 
 impl SqlName {
     /// How many bytes PostgreSQL keeps of a name.
-    const LIMIT: usize = 63;
+    const MAX_BYTES: usize = 63;
 
     /// A name that is known to be valid.
     pub(crate) const fn known(name: &'static str) -> Self {
@@ -85,7 +85,7 @@ impl Attribute for SqlName {
     const KIND: AttributeKind = AttributeKind::Text;
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let text = value.as_str().ok_or(Mismatch::KIND)?;
-        if is_name(text, b"_-.+@$", Self::LIMIT) {
+        if is_name(text, b"_-.+@$", Self::MAX_BYTES) {
             return Ok(Self(Cow::Owned(text.to_owned())));
         }
         let why = format!("is `{}`, which is not a name for a database server", text.escape_debug());

@@ -23,7 +23,7 @@ macro_rules! keywords {
             }
         }
 
-        impl $crate::resource::attribute::Written for $name {
+        impl $crate::resource::attribute::ToToml for $name {
             fn written(&self) -> String {
                 $crate::resource::attribute::quoted(self)
             }

@@ -5,9 +5,9 @@ use crate::value::Value;
 
 /// A number from 0 to 999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Order(pub u16);
+pub struct OrderNumber(pub u16);
 
-impl Attribute for Order {
+impl Attribute for OrderNumber {
     const KIND: AttributeKind = AttributeKind::Integer { min: 0, max: 999 };
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let number = value.as_int().and_then(|i| u16::try_from(i).ok());

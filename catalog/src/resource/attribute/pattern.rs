@@ -9,9 +9,9 @@ use crate::value::Value;
 
 /// A regular expression for one line. The time that it takes grows only with the line, whoever wrote that.
 #[derive(Clone)]
-pub struct Pattern(Regex);
+pub struct LinePattern(Regex);
 
-impl Pattern {
+impl LinePattern {
     /// Whether it matches in a line, which has no line break at its end.
     pub fn finds(&self, line: &str) -> bool {
         self.0.is_match(line)
@@ -23,19 +23,19 @@ impl Pattern {
     }
 }
 
-impl PartialEq for Pattern {
+impl PartialEq for LinePattern {
     fn eq(&self, other: &Self) -> bool {
         self.as_str() == other.as_str()
     }
 }
 
-impl fmt::Debug for Pattern {
+impl fmt::Debug for LinePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
-impl Attribute for Pattern {
+impl Attribute for LinePattern {
     const KIND: AttributeKind = AttributeKind::Pattern;
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let text = value.as_str().ok_or(Mismatch::KIND)?;
@@ -58,11 +58,11 @@ mod tests {
 
     #[test]
     fn a_wrong_expression_is_met_where_it_is_written() {
-        assert!(Pattern::read(&"^#?Port\\s".into()).unwrap().finds("#Port 22"));
-        assert!(!Pattern::read(&"^Port$".into()).unwrap().finds("Port 22"));
-        let why = Pattern::read(&"^(Port".into()).unwrap_err().why.unwrap();
+        assert!(LinePattern::read(&"^#?Port\\s".into()).unwrap().finds("#Port 22"));
+        assert!(!LinePattern::read(&"^Port$".into()).unwrap().finds("Port 22"));
+        let why = LinePattern::read(&"^(Port".into()).unwrap_err().why.unwrap();
         assert!(why.contains("^(Port") && why.contains("not a regular expression"), "{why}");
-        assert!(Pattern::read(&"".into()).is_err());
-        assert_eq!(Pattern::read(&"a".into()).unwrap(), Pattern::read(&"a".into()).unwrap());
+        assert!(LinePattern::read(&"".into()).is_err());
+        assert_eq!(LinePattern::read(&"a".into()).unwrap(), LinePattern::read(&"a".into()).unwrap());
     }
 }

@@ -49,15 +49,15 @@ impl Attribute for AbsolutePath {
 
 /// Permission bits, at most `07777`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mode(pub u32);
+pub struct FileMode(pub u32);
 
-impl fmt::Display for Mode {
+impl fmt::Display for FileMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04o}", self.0)
     }
 }
 
-impl Attribute for Mode {
+impl Attribute for FileMode {
     const KIND: AttributeKind = AttributeKind::Mode;
     fn read(value: &Value) -> Result<Self, Mismatch> {
         if value.as_int().is_some() {
@@ -179,13 +179,13 @@ mod tests {
     #[test]
     fn a_mode_that_is_a_number_is_met_with_the_cure() {
         for number in [0o644, 644, 755, 0, 1] {
-            let error = Mode::read(&number.into()).unwrap_err();
+            let error = FileMode::read(&number.into()).unwrap_err();
             let help = error.help.unwrap();
             assert!(help.contains("quotes around its digits where they are written"), "{help}");
             assert!(!help.replace("such as \"0644\"", "").contains('"'), "no mode that nobody meant: {help}");
         }
-        assert_eq!(Mode::read(&"0755".into()).unwrap(), Mode(0o755));
-        assert!(Mode::read(&"0999".into()).is_err());
+        assert_eq!(FileMode::read(&"0755".into()).unwrap(), FileMode(0o755));
+        assert!(FileMode::read(&"0999".into()).is_err());
     }
 
     #[test]

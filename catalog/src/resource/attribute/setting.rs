@@ -5,16 +5,16 @@ use crate::value::{Kind, Value};
 
 /// A scalar that becomes text in a file; may be secret.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Setting(Secret);
+pub struct SettingValue(Secret);
 
-impl Setting {
+impl SettingValue {
     /// The text, which may be secret.
     pub fn secret(&self) -> &Secret {
         &self.0
     }
 }
 
-impl Attribute for Setting {
+impl Attribute for SettingValue {
     const KIND: AttributeKind = AttributeKind::Setting;
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let text = match &value.kind {
@@ -38,13 +38,13 @@ mod tests {
 
     #[test]
     fn numbers_and_truth_are_text_and_a_secret_stays_one() {
-        let text = |value: Value| Setting::read(&value).unwrap().secret().expose().to_string();
+        let text = |value: Value| SettingValue::read(&value).unwrap().secret().expose().to_string();
         assert_eq!(text(3306.into()), "3306");
         assert_eq!(text(true.into()), "true");
         assert_eq!(text("on".into()), "on");
-        let secret = Setting::read(&Kind::Sensitive(Sensitive::scalar(Kind::Int(4711))).into()).unwrap();
+        let secret = SettingValue::read(&Kind::Sensitive(Sensitive::scalar(Kind::Int(4711))).into()).unwrap();
         assert_eq!((&*secret.secret().expose(), secret.secret().is_sensitive()), ("4711", true));
         assert!(!format!("{secret:?}").contains("4711"));
-        assert!(Setting::read(&vec![Value::from("a")].into()).is_err());
+        assert!(SettingValue::read(&vec![Value::from("a")].into()).is_err());
     }
 }

@@ -11,7 +11,7 @@ use crate::value::Value;
 
 /// Where a file comes from: `https://`, `http://`, `file:///`, or an absolute path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum FileSource {
     /// An `https` or `http` URL.
     Url(Arc<str>),
     /// A file on the machine.
@@ -20,7 +20,7 @@ pub enum Source {
 
 /// How several files are packed into one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum ArchiveFormat {
     /// `tar`, with whatever compression the file shows.
     Tar,
     /// `tar`, compressed with gzip.
@@ -35,20 +35,20 @@ pub enum Format {
 }
 
 /// Suffixes of names, and what they mean.
-const FORMATS: [(&str, Format); 10] = [
-    (".tar", Format::Tar),
-    (".tar.gz", Format::TarGzip),
-    (".tgz", Format::TarGzip),
-    (".tar.xz", Format::TarXz),
-    (".txz", Format::TarXz),
-    (".tar.zst", Format::TarZstd),
-    (".tzst", Format::TarZstd),
-    (".tar.bz2", Format::TarBzip2),
-    (".tbz2", Format::TarBzip2),
-    (".zip", Format::Zip),
+const FORMATS: [(&str, ArchiveFormat); 10] = [
+    (".tar", ArchiveFormat::Tar),
+    (".tar.gz", ArchiveFormat::TarGzip),
+    (".tgz", ArchiveFormat::TarGzip),
+    (".tar.xz", ArchiveFormat::TarXz),
+    (".txz", ArchiveFormat::TarXz),
+    (".tar.zst", ArchiveFormat::TarZstd),
+    (".tzst", ArchiveFormat::TarZstd),
+    (".tar.bz2", ArchiveFormat::TarBzip2),
+    (".tbz2", ArchiveFormat::TarBzip2),
+    (".zip", ArchiveFormat::Zip),
 ];
 
-impl Format {
+impl ArchiveFormat {
     /// Names of the packages that can unpack it and that a small system may lack: Debian's, and those of RPM systems.
     pub fn packages(self) -> &'static [&'static str] {
         match self {
@@ -61,9 +61,9 @@ impl Format {
     }
 }
 
-impl Source {
+impl FileSource {
     /// How it is packed, according to the suffix of its name.
-    pub fn format(&self) -> Option<Format> {
+    pub fn format(&self) -> Option<ArchiveFormat> {
         let path = match self {
             Self::Url(url) => url.split('?').next().unwrap_or_default(),
             Self::Path(path) => path.as_str(),
@@ -81,7 +81,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for FileSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(url) => f.write_str(url),
@@ -90,7 +90,7 @@ impl fmt::Display for Source {
     }
 }
 
-impl Attribute for Source {
+impl Attribute for FileSource {
     const KIND: AttributeKind = AttributeKind::Text;
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let text = value.as_str().ok_or(Mismatch::KIND)?;
@@ -158,8 +158,8 @@ impl Attribute for ContentHash {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Source, Mismatch> {
-        Source::read(&text.into())
+    fn read(text: &str) -> Result<FileSource, Mismatch> {
+        FileSource::read(&text.into())
     }
 
     #[test]
@@ -193,10 +193,10 @@ mod tests {
     #[test]
     fn the_ending_of_the_name_says_how_it_is_packed() {
         let format = |text: &str| read(text).unwrap().format();
-        assert_eq!(format("https://h/app-1.2.tar.gz?token=x.zip"), Some(Format::TarGzip));
-        assert_eq!(format("/srv/A.TGZ"), Some(Format::TarGzip));
-        assert_eq!(format("/srv/a.tar.zst"), Some(Format::TarZstd));
-        assert_eq!(format("/srv/a.zip"), Some(Format::Zip));
+        assert_eq!(format("https://h/app-1.2.tar.gz?token=x.zip"), Some(ArchiveFormat::TarGzip));
+        assert_eq!(format("/srv/A.TGZ"), Some(ArchiveFormat::TarGzip));
+        assert_eq!(format("/srv/a.tar.zst"), Some(ArchiveFormat::TarZstd));
+        assert_eq!(format("/srv/a.zip"), Some(ArchiveFormat::Zip));
         assert_eq!(format("https://h/node_exporter"), None);
     }
 

@@ -29,12 +29,12 @@ keywords! {
 
 /// A public key: its type and its material. A comment is not part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicKey {
+pub struct SshPublicKey {
     kind: KeyType,
     material: String,
 }
 
-impl PublicKey {
+impl SshPublicKey {
     /// The type, according to the material.
     pub fn key_type(&self) -> KeyType {
         self.kind
@@ -73,7 +73,7 @@ fn type_of(material: &str) -> Result<KeyType, Mismatch> {
     })
 }
 
-impl Attribute for PublicKey {
+impl Attribute for SshPublicKey {
     const KIND: AttributeKind = AttributeKind::Text;
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let text = value.as_str().ok_or(Mismatch::KIND)?;
@@ -147,8 +147,8 @@ mod tests {
 
     const ED25519: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJZTZYpbxf5B6S7xh0bZmyP1yAyuoVYuBQSyfDbYq0sG";
 
-    fn read(text: &str) -> Result<PublicKey, Mismatch> {
-        PublicKey::read(&text.into())
+    fn read(text: &str) -> Result<SshPublicKey, Mismatch> {
+        SshPublicKey::read(&text.into())
     }
 
     #[test]

@@ -3,17 +3,17 @@
 use std::fmt::Display;
 
 use super::database::{ConnectionLimit, Port, SqlName};
-use super::{Bounded, Order, Seconds};
+use super::{Bounded, OrderNumber, Seconds};
 
 /// Turns a typed value back into TOML.
-pub trait Written {
+pub trait ToToml {
     /// The value as TOML.
     fn written(&self) -> String;
 }
 
 macro_rules! as_displayed {
     ($($name:ty),+ $(,)?) => { $(
-        impl Written for $name {
+        impl ToToml for $name {
             fn written(&self) -> String {
                 self.to_string()
             }
@@ -23,19 +23,19 @@ macro_rules! as_displayed {
 
 as_displayed!(bool, u32, Port, ConnectionLimit);
 
-impl<const MIN: i64, const MAX: i64> Written for Bounded<MIN, MAX> {
+impl<const MIN: i64, const MAX: i64> ToToml for Bounded<MIN, MAX> {
     fn written(&self) -> String {
         self.to_string()
     }
 }
 
-impl Written for Order {
+impl ToToml for OrderNumber {
     fn written(&self) -> String {
         self.0.to_string()
     }
 }
 
-impl Written for Seconds {
+impl ToToml for Seconds {
     /// In the largest unit in which it is a whole number.
     fn written(&self) -> String {
         let units = [(3600, "h"), (60, "m"), (1, "s")];
@@ -44,21 +44,21 @@ impl Written for Seconds {
     }
 }
 
-impl Written for SqlName {
+impl ToToml for SqlName {
     fn written(&self) -> String {
         quoted(self)
     }
 }
 
-impl Written for String {
+impl ToToml for String {
     fn written(&self) -> String {
         quoted(self)
     }
 }
 
-impl<T: Written> Written for Vec<T> {
+impl<T: ToToml> ToToml for Vec<T> {
     fn written(&self) -> String {
-        let items: Vec<_> = self.iter().map(Written::written).collect();
+        let items: Vec<_> = self.iter().map(ToToml::written).collect();
         format!("[{}]", items.join(", "))
     }
 }

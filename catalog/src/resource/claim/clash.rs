@@ -1,6 +1,6 @@
 //! When two holds of one thing conflict, and the message about it.
 
-use super::{Hold, Piece, Standing, Thing};
+use super::{ClaimTarget, FilePiece, Hold, PathKind};
 use crate::resource::attribute::Presence;
 
 /// A conflict, in words.
@@ -24,11 +24,11 @@ const TAKEN: &str = "change one of the two, or set it for both";
 const SAID: &str = "remove one of the two, or give both the same value";
 
 /// How two holds of a thing conflict; `None` if they are compatible. The order of the two does not matter.
-pub(super) fn clash(thing: &Thing, one: &Hold, other: &Hold) -> Option<Clash> {
+pub(super) fn clash(thing: &ClaimTarget, one: &Hold, other: &Hold) -> Option<Clash> {
     one_way(thing, one, other).or_else(|| one_way(thing, other, one))
 }
 
-fn one_way(thing: &Thing, one: &Hold, other: &Hold) -> Option<Clash> {
+fn one_way(thing: &ClaimTarget, one: &Hold, other: &Hold) -> Option<Clash> {
     let clash = |rank, what: String, help| Some(Clash { rank, what, help });
     match (one, other) {
         (Hold::Standing(a), Hold::Standing(b)) if a != b => {
@@ -68,26 +68,26 @@ fn one_way(thing: &Thing, one: &Hold, other: &Hold) -> Option<Clash> {
 }
 
 /// Whether what is at a path rules out a hold of its content.
-fn is_denied(standing: Standing, hold: &Hold) -> bool {
+fn is_denied(standing: PathKind, hold: &Hold) -> bool {
     let needs_a_file = matches!(hold, Hold::Seed | Hold::Piece(_, Presence::Present) | Hold::Rest(_));
     match standing {
-        Standing::File => false,
-        Standing::Directory | Standing::Symlink => needs_a_file && !is_purge(hold),
-        Standing::Nothing => needs_a_file || matches!(hold, Hold::Content | Hold::Something),
+        PathKind::File => false,
+        PathKind::Directory | PathKind::Symlink => needs_a_file && !is_purge(hold),
+        PathKind::Nothing => needs_a_file || matches!(hold, Hold::Content | Hold::Something),
     }
 }
 
 /// If a hold of a path means that nothing can be below it, what that says is there.
 pub(super) fn holds_nothing(hold: &Hold) -> Option<&'static str> {
     match hold {
-        Hold::Standing(Standing::Nothing) => Some("nothing"),
-        Hold::Standing(Standing::File) => Some("a file"),
+        Hold::Standing(PathKind::Nothing) => Some("nothing"),
+        Hold::Standing(PathKind::File) => Some("a file"),
         _ => None,
     }
 }
 
 /// The clash if one thing is not a directory, and another one should be in it.
-pub(super) fn below(thing: &Thing, is: &str, inner: &str) -> Clash {
+pub(super) fn below(thing: &ClaimTarget, is: &str, inner: &str) -> Clash {
     Clash { rank: 0, what: format!("what is at {thing}: {is}, and `{inner}` in it"), help: BELOW }
 }
 
@@ -97,7 +97,7 @@ pub(super) fn is_purge(hold: &Hold) -> bool {
 }
 
 /// The clash if one resource purges in what another makes with everything in it.
-pub(super) fn within(thing: &Thing, top: &str) -> Clash {
+pub(super) fn within(thing: &ClaimTarget, top: &str) -> Clash {
     Clash {
         rank: 1,
         what: format!("the content of {thing}: everything in `{top}`, and nothing else"),
@@ -105,34 +105,42 @@ pub(super) fn within(thing: &Thing, top: &str) -> Clash {
     }
 }
 
-fn is_of(piece: &Piece, kind: &str) -> bool {
-    matches!(piece, Piece::Entry { of, .. } if *of == kind)
+fn is_of(piece: &FilePiece, kind: &str) -> bool {
+    matches!(piece, FilePiece::Entry { of, .. } if *of == kind)
 }
 
 /// A piece, for people; nothing of a line, which may be secret.
-fn words(piece: &Piece) -> String {
+fn words(piece: &FilePiece) -> String {
     match piece {
-        Piece::Entry { of, name } if name.chars().count() > 60 => format!("the {of} `{:.24}…`", name),
-        Piece::Entry { of, name } => format!("the {of} `{name}`"),
-        Piece::Setting { section, key, .. } if section.is_empty() => format!("the setting `{key}`"),
-        Piece::Setting { section, key, .. } => format!("the setting `{key}` of `[{section}]`"),
-        Piece::Line { .. } => "a line of it".to_owned(),
+        FilePiece::Entry { of, name } if name.chars().count() > 60 => format!("the {of} `{:.24}…`", name),
+        FilePiece::Entry { of, name } => format!("the {of} `{name}`"),
+        FilePiece::Setting { section, key, .. } if section.is_empty() => format!("the setting `{key}`"),
+        FilePiece::Setting { section, key, .. } => format!("the setting `{key}` of `[{section}]`"),
+        FilePiece::Line { .. } => "a line of it".to_owned(),
     }
 }
 
-fn piece_clash(thing: &Thing, one: (&Piece, Presence), other: (&Piece, Presence)) -> Option<Clash> {
+fn piece_clash(
+    thing: &ClaimTarget,
+    one: (&FilePiece, Presence),
+    other: (&FilePiece, Presence),
+) -> Option<Clash> {
     let clash = |what: String, help| Some(Clash { rank: 2, what, help });
     match (one, other) {
-        ((a @ Piece::Entry { .. }, _), (b, _)) if a == b => clash(format!("{} in {thing}", words(a)), ONCE),
-        ((a @ Piece::Setting { section, key, .. }, _), (Piece::Setting { section: s, key: k, .. }, _))
-            if (section, key) == (s, k) =>
-        {
-            clash(format!("{} in {thing}", words(a)), PART)
+        ((a @ FilePiece::Entry { .. }, _), (b, _)) if a == b => {
+            clash(format!("{} in {thing}", words(a)), ONCE)
         }
-        ((Piece::Line { .. }, _), (Piece::Line { .. }, _)) if same_line(one, other) => {
+        (
+            (a @ FilePiece::Setting { section, key, .. }, _),
+            (FilePiece::Setting { section: s, key: k, .. }, _),
+        ) if (section, key) == (s, k) => clash(format!("{} in {thing}", words(a)), PART),
+        ((FilePiece::Line { .. }, _), (FilePiece::Line { .. }, _)) if same_line(one, other) => {
             clash(format!("the same line of {thing}"), ONCE)
         }
-        ((Piece::Line { finds, text }, there), (Piece::Line { text: Some(line), .. }, Presence::Present)) => {
+        (
+            (FilePiece::Line { finds, text }, there),
+            (FilePiece::Line { text: Some(line), .. }, Presence::Present),
+        ) => {
             let replaces =
                 there == Presence::Absent || text.as_ref().is_none_or(|text| text.expose() != line.expose());
             let found = finds.as_ref().is_some_and(|finds| finds.finds(&line.expose()));
@@ -142,7 +150,7 @@ fn piece_clash(thing: &Thing, one: (&Piece, Presence), other: (&Piece, Presence)
                 help: LINES,
             })
         }
-        ((Piece::Line { finds, text }, _), (setting @ Piece::Setting { section, key, line }, _)) => {
+        ((FilePiece::Line { finds, text }, _), (setting @ FilePiece::Setting { section, key, line }, _)) => {
             let found = line.as_ref().zip(finds.as_ref());
             let found = found.is_some_and(|(line, finds)| finds.finds(&line.expose()));
             let sets = text.as_ref().is_some_and(|text| section.is_empty() && sets(&text.expose(), key));
@@ -153,9 +161,9 @@ fn piece_clash(thing: &Thing, one: (&Piece, Presence), other: (&Piece, Presence)
 }
 
 /// Whether both are about one line, word for word, and match no others.
-fn same_line(one: (&Piece, Presence), other: (&Piece, Presence)) -> bool {
-    let line = |piece: &Piece| match piece {
-        Piece::Line { text, .. } => text.as_ref().map(crate::resource::attribute::Secret::expose),
+fn same_line(one: (&FilePiece, Presence), other: (&FilePiece, Presence)) -> bool {
+    let line = |piece: &FilePiece| match piece {
+        FilePiece::Line { text, .. } => text.as_ref().map(crate::resource::attribute::Secret::expose),
         _ => None,
     };
     line(one.0).is_some() && line(one.0) == line(other.0)

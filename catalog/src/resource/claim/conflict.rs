@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 
 use super::clash::{self, Clash, clash};
-use super::{Claim, Hold, Piece, Thing};
+use super::{Claim, ClaimTarget, FilePiece, Hold};
 
 /// Two resources that claim one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Conflict {
     /// The earlier one, by its index.
     pub first: usize,
     pub second: usize,
-    pub thing: Thing,
+    pub thing: ClaimTarget,
     /// What both of them manage, for people.
     pub what: String,
     pub help: &'static str,
@@ -22,12 +22,12 @@ pub struct Conflict {
 /// data may contain many. Beyond that, only lines that are equal word for word are found.
 const MAX_LINE_PAIRS: usize = 250_000;
 
-type Held<'c> = Vec<(usize, &'c Hold)>;
+type Holders<'c> = Vec<(usize, &'c Hold)>;
 
 /// All pairs of resources that claim one thing, each pair once, in order; `claims` has those of each resource.
 pub fn conflicts(claims: &[Vec<Claim>]) -> Vec<Conflict> {
     let homes = homes(claims);
-    let mut by_thing: BTreeMap<Thing, Held<'_>> = BTreeMap::new();
+    let mut by_thing: BTreeMap<ClaimTarget, Holders<'_>> = BTreeMap::new();
     for (index, claims) in claims.iter().enumerate() {
         for claim in claims {
             by_thing.entry(placed(&claim.thing, &homes)).or_default().push((index, &claim.hold));
@@ -42,7 +42,7 @@ pub fn conflicts(claims: &[Vec<Claim>]) -> Vec<Conflict> {
     }
     found.below(&by_thing);
     found.within(&by_thing);
-    let conflict = |((first, second), (thing, clash)): ((usize, usize), (Thing, Clash))| Conflict {
+    let conflict = |((first, second), (thing, clash)): ((usize, usize), (ClaimTarget, Clash))| Conflict {
         first,
         second,
         thing,
@@ -56,33 +56,33 @@ pub fn conflicts(claims: &[Vec<Claim>]) -> Vec<Conflict> {
 fn homes(claims: &[Vec<Claim>]) -> HashMap<&str, &str> {
     let all = claims.iter().flatten();
     all.filter_map(|claim| match (&claim.thing, &claim.hold) {
-        (Thing::Path(path), Hold::Home(user)) => Some((user.as_str(), path.as_str())),
+        (ClaimTarget::Path(path), Hold::Home(user)) => Some((user.as_str(), path.as_str())),
         _ => None,
     })
     .collect()
 }
 
 /// A thing, in which a path below a home directory is completed with the catalog's home, or else with the usual one.
-fn placed(thing: &Thing, homes: &HashMap<&str, &str>) -> Thing {
-    let Thing::InHome { user, below } = thing else { return thing.clone() };
+fn placed(thing: &ClaimTarget, homes: &HashMap<&str, &str>) -> ClaimTarget {
+    let ClaimTarget::InHome { user, below } = thing else { return thing.clone() };
     let usual = || if user == "root" { "/root".to_owned() } else { format!("/home/{user}") };
     let home = homes.get(user.as_str()).map_or_else(usual, |home| (*home).to_owned());
     match below.as_str() {
-        "" => Thing::Path(home),
-        below => Thing::Path(format!("{}/{below}", home.trim_end_matches('/'))),
+        "" => ClaimTarget::Path(home),
+        below => ClaimTarget::Path(format!("{}/{below}", home.trim_end_matches('/'))),
     }
 }
 
 /// The clash with the lowest rank of each pair.
 #[derive(Default)]
-struct Clashes(BTreeMap<(usize, usize), (Thing, Clash)>);
+struct Clashes(BTreeMap<(usize, usize), (ClaimTarget, Clash)>);
 
 impl Clashes {
     /// Compares the holds of one thing. What has a name is compared by it, and what already has a conflict is compared
     /// no further, so the time that this takes grows only with the catalog.
-    fn look(&mut self, thing: &Thing, held: &Held<'_>) {
-        let mut whole: Held<'_> = Vec::new();
-        let mut parts: Held<'_> = Vec::new();
+    fn look(&mut self, thing: &ClaimTarget, held: &Holders<'_>) {
+        let mut whole: Holders<'_> = Vec::new();
+        let mut parts: Holders<'_> = Vec::new();
         for (index, hold) in held {
             match hold {
                 Hold::Tree | Hold::Home(_) | Hold::Links => {}
@@ -106,17 +106,17 @@ impl Clashes {
     }
 
     /// Compares what must not be a directory with what others want below it. One conflict for each is enough.
-    fn below(&mut self, by_thing: &BTreeMap<Thing, Held<'_>>) {
+    fn below(&mut self, by_thing: &BTreeMap<ClaimTarget, Holders<'_>>) {
         let wanted: BTreeMap<&str, Vec<usize>> = by_thing
             .iter()
             .filter_map(|(thing, held)| {
-                let Thing::Path(path) = thing else { return None };
+                let ClaimTarget::Path(path) = thing else { return None };
                 let who = held.iter().filter(|(_, hold)| hold.is_wanted()).map(|(index, _)| *index);
                 Some((path.as_str(), who.collect::<Vec<_>>())).filter(|(_, who)| !who.is_empty())
             })
             .collect();
         for (thing, held) in by_thing {
-            let Thing::Path(path) = thing else { continue };
+            let ClaimTarget::Path(path) = thing else { continue };
             let nothing = held.iter().find_map(|(index, hold)| Some((*index, clash::holds_nothing(hold)?)));
             let Some((index, is)) = nothing else { continue };
             let inside = format!("{}/", path.trim_end_matches('/'));
@@ -133,11 +133,11 @@ impl Clashes {
     }
 
     /// Compares what one resource makes with everything in it with purges inside: they would remove its content.
-    fn within(&mut self, by_thing: &BTreeMap<Thing, Held<'_>>) {
+    fn within(&mut self, by_thing: &BTreeMap<ClaimTarget, Holders<'_>>) {
         let whole: BTreeMap<&str, usize> = by_thing
             .iter()
             .filter_map(|(thing, held)| {
-                let Thing::Path(path) = thing else { return None };
+                let ClaimTarget::Path(path) = thing else { return None };
                 let holds =
                     |who: usize, hold: &Hold| held.iter().any(|(index, is)| *index == who && *is == hold);
                 let tree =
@@ -149,7 +149,7 @@ impl Clashes {
             return;
         }
         for (thing, held) in by_thing {
-            let Thing::Path(path) = thing else { continue };
+            let ClaimTarget::Path(path) = thing else { continue };
             let purge = held.iter().find(|(_, hold)| clash::is_purge(hold)).map(|(who, _)| *who);
             let Some(purge) = purge else { continue };
             let around = path.match_indices('/').filter_map(|(end, _)| path.get(..end));
@@ -164,18 +164,18 @@ impl Clashes {
     }
 
     /// Compares pieces of one file with each other.
-    fn pieces(&mut self, thing: &Thing, parts: &Held<'_>) {
+    fn pieces(&mut self, thing: &ClaimTarget, parts: &Holders<'_>) {
         let mut named = HashMap::new();
-        let (mut lines, mut settings): (Held<'_>, Held<'_>) = (Vec::new(), Vec::new());
+        let (mut lines, mut settings): (Holders<'_>, Holders<'_>) = (Vec::new(), Vec::new());
         for (index, hold) in parts {
             let Hold::Piece(piece, _) = hold else { continue };
             match piece {
-                Piece::Line { .. } => {
+                FilePiece::Line { .. } => {
                     lines.push((*index, hold));
                     continue;
                 }
-                Piece::Setting { .. } => settings.push((*index, hold)),
-                Piece::Entry { .. } => {}
+                FilePiece::Setting { .. } => settings.push((*index, hold)),
+                FilePiece::Entry { .. } => {}
             }
             let first = *named.entry(name(piece)).or_insert((*index, *hold));
             self.compare(thing, first, (*index, hold));
@@ -191,17 +191,17 @@ impl Clashes {
     }
 
     /// If there are too many lines to compare by patterns, finds those that are equal word for word.
-    fn twins(&mut self, thing: &Thing, lines: &Held<'_>) {
+    fn twins(&mut self, thing: &ClaimTarget, lines: &Holders<'_>) {
         let mut known = HashMap::new();
         for (index, hold) in lines {
-            let Hold::Piece(Piece::Line { text: Some(text), .. }, _) = hold else { continue };
+            let Hold::Piece(FilePiece::Line { text: Some(text), .. }, _) = hold else { continue };
             let first = *known.entry(text.expose().to_string()).or_insert((*index, *hold));
             self.compare(thing, first, (*index, hold));
         }
     }
 
     /// Compares two holds, stores the clash, and returns whether there is one.
-    fn compare(&mut self, thing: &Thing, one: (usize, &Hold), other: (usize, &Hold)) -> bool {
+    fn compare(&mut self, thing: &ClaimTarget, one: (usize, &Hold), other: (usize, &Hold)) -> bool {
         if one.0 == other.0 {
             return false;
         }
@@ -216,10 +216,10 @@ impl Clashes {
 }
 
 /// What identifies a piece of a file.
-fn name(piece: &Piece) -> (&str, &str, &str) {
+fn name(piece: &FilePiece) -> (&str, &str, &str) {
     match piece {
-        Piece::Entry { of, name } => (of, name, ""),
-        Piece::Setting { section, key, .. } => ("setting", section, key),
-        Piece::Line { .. } => ("line", "", ""),
+        FilePiece::Entry { of, name } => (of, name, ""),
+        FilePiece::Setting { section, key, .. } => ("setting", section, key),
+        FilePiece::Line { .. } => ("line", "", ""),
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Claim, Conflict, Hold, conflicts};
-use crate::resource::{Attributes, Typed};
+use crate::resource::{Attributes, TypedResource};
 use crate::value::Value;
 
 fn value(text: &str) -> Value {
@@ -39,7 +39,7 @@ fn claims(text: &str) -> Vec<Claim> {
         (Arc::from(name.replace('-', "_")), value(text))
     };
     let attributes: Attributes = words.map(attribute).collect();
-    let typed = Typed::read(&type_name, &title.replace('~', " "), &attributes).expect(text);
+    let typed = TypedResource::read(&type_name, &title.replace('~', " "), &attributes).expect(text);
     typed.unwrap_or_else(|errors| panic!("{text}: {errors:?}")).claims()
 }
 
@@ -330,8 +330,8 @@ fn of_very_many_lines_twins_are_found_all_the_same() {
 fn a_line_that_is_secret_is_in_no_message() {
     let secret = || Value::from(crate::value::Kind::Sensitive(crate::value::Sensitive::text("hunter2")));
     let attributes = || [("path".into(), "/etc/x".into()), ("line".into(), secret())].into();
-    let claims =
-        ["a", "b"].map(|title| Typed::read("file_line", title, &attributes()).unwrap().unwrap().claims());
+    let claims = ["a", "b"]
+        .map(|title| TypedResource::read("file_line", title, &attributes()).unwrap().unwrap().claims());
     let found = conflicts(&claims);
     assert_eq!(found.len(), 1);
     assert!(!format!("{found:?}{claims:?}").contains("hunter2"));

@@ -5,15 +5,16 @@ use std::net::{SocketAddr, TcpStream};
 use holdfast_catalog::wire::path;
 use reqwest::StatusCode;
 
-use crate::network::door::Limits;
-use crate::network::files::{self, Shares};
-use crate::serve::fixture::{Fixture, Key};
+use crate::network::files::{self, ConnectionShares};
+use crate::network::limiter::ConnectionLimits;
+use crate::serve::fixture::{Fixture, NodeKey};
 
-const FEW: Limits = Limits { strangers: 40, strangers_by_network: 20, known: 40, known_by_owner: 10 };
+const FEW: ConnectionLimits =
+    ConnectionLimits { strangers: 40, strangers_by_network: 20, known: 40, known_by_owner: 10 };
 
 async fn small() -> Fixture {
     files::raise();
-    Fixture::with(|config| config.connections = Some(Shares { nodes: FEW, people: FEW })).await
+    Fixture::with(|config| config.connections = Some(ConnectionShares { nodes: FEW, people: FEW })).await
 }
 
 /// Idle connections, as many as asked for.
@@ -66,8 +67,8 @@ async fn e17_strangers_who_ask_too_much_wait_and_nodes_behind_the_same_address_d
     agent.catalog().await;
     // Enrolment has a count of its own, and renewal is counted by certificate.
     let join = fixture.invite("mail1.other.example").await;
-    assert!(fixture.enroll(&join, &Key::new()).await.is_ok());
+    assert!(fixture.enroll(&join, &NodeKey::new()).await.is_ok());
     while fixture.anonymous_enrolment().await != StatusCode::TOO_MANY_REQUESTS {}
-    assert!(agent.renew(&Key::new()).await.is_ok(), "a flood of enrolments from the same address");
+    assert!(agent.renew(&NodeKey::new()).await.is_ok(), "a flood of enrolments from the same address");
     drop(key);
 }

@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::admin::{Answer, Request};
 use crate::identity::tls;
-use crate::serve::fixture::{Fixture, Key, client};
-use crate::store::node::{NodeState, Present};
+use crate::serve::fixture::{Fixture, NodeKey, client};
+use crate::store::node::{NodeState, OnConflict};
 
 /// The code of a refusal, or `granted`.
 pub(super) fn code<T>(outcome: Result<T, (StatusCode, holdfast_catalog::wire::Refusal)>) -> String {
@@ -40,7 +40,7 @@ async fn a17_a_join_string_makes_a_node_and_only_the_key_of_its_request_counts()
     assert_eq!((peer.name.certname.as_str(), peer.name.generation), ("web1.acme.example", 1));
     assert_eq!(agent.catalog().await.certname.as_str(), "web1.acme.example");
     let node = fixture.server.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
-    assert_eq!((node.state, node.place.to_string().as_str()), (NodeState::Enrolled, "alpinhost/acme"));
+    assert_eq!((node.state, node.tenancy.to_string().as_str()), (NodeState::Enrolled, "alpinhost/acme"));
 }
 
 #[actix_web::test]
@@ -59,11 +59,11 @@ async fn the_server_shows_the_key_that_the_join_string_pins() {
 #[actix_web::test]
 async fn e03_a_lost_reply_burns_nothing_and_another_key_is_refused_and_alarmed() {
     let fixture = Fixture::start().await;
-    let (join, key) = (fixture.invite("web1.acme.example").await, Key::new());
+    let (join, key) = (fixture.invite("web1.acme.example").await, NodeKey::new());
     let Ok(first) = fixture.enroll(&join, &key).await else { panic!() };
     let Ok(again) = fixture.enroll(&join, &key).await else { panic!() };
     assert_eq!(first.certificate.certificate, again.certificate.certificate);
-    let Err((_, refusal)) = fixture.enroll(&join, &Key::new()).await else { panic!() };
+    let Err((_, refusal)) = fixture.enroll(&join, &NodeKey::new()).await else { panic!() };
     assert_eq!(refusal.code, "token-used");
     // It is only known that the key differs: the machine may be the same one.
     for said in ["with another key", " UTC from 127.0.0.1;", "`holdfast node move web1.acme.example`"] {
@@ -76,7 +76,7 @@ async fn e03_a_lost_reply_burns_nothing_and_another_key_is_refused_and_alarmed()
 #[actix_web::test]
 async fn a_revoked_node_does_not_get_its_first_certificate_again() {
     let fixture = Fixture::start().await;
-    let (join, key) = (fixture.invite("web1.acme.example").await, Key::new());
+    let (join, key) = (fixture.invite("web1.acme.example").await, NodeKey::new());
     assert!(fixture.enroll(&join, &key).await.is_ok());
     fixture.server.identity.revoke("web1.acme.example".parse().unwrap(), "test").await.unwrap();
     assert_eq!(code(fixture.enroll(&join, &key).await), "revoked");
@@ -87,7 +87,7 @@ async fn a_revoked_node_does_not_get_its_first_certificate_again() {
 async fn a18_of_keys_that_race_for_a_token_one_wins() {
     let fixture = Fixture::start().await;
     let join = fixture.invite("web1.acme.example").await;
-    let keys: Vec<_> = (0..8).map(|_| Key::new()).collect();
+    let keys: Vec<_> = (0..8).map(|_| NodeKey::new()).collect();
     let (mut granted, mut refused) = (0, 0);
     let race = keys.iter().map(|key| fixture.enroll(&join, key));
     for outcome in join_all(race).await {
@@ -126,15 +126,15 @@ async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
 #[actix_web::test]
 async fn a19_a_token_that_is_late_wrong_or_replaced_is_worth_nothing() {
     let fixture = Fixture::start().await;
-    let late = fixture.invite_as("web1.acme.example", Present::Keep, Duration::ZERO).await;
-    assert_eq!(code(fixture.enroll(&late, &Key::new()).await), "token-invalid");
+    let late = fixture.invite_as("web1.acme.example", OnConflict::Keep, Duration::ZERO).await;
+    assert_eq!(code(fixture.enroll(&late, &NodeKey::new()).await), "token-invalid");
     let valid = fixture.invite("web1.acme.example").await;
     let with_secret = |secret: &str| {
         holdfast_catalog::join::JoinString::new(valid.server(), *valid.pin(), valid.token(), secret).unwrap()
     };
     let guessed = with_secret(&"a".repeat(26));
-    assert_eq!(code(fixture.enroll(&guessed, &Key::new()).await), "token-invalid");
-    assert_eq!(code(fixture.enroll(&valid, &Key::new()).await), "granted");
+    assert_eq!(code(fixture.enroll(&guessed, &NodeKey::new()).await), "token-invalid");
+    assert_eq!(code(fixture.enroll(&valid, &NodeKey::new()).await), "granted");
 }
 
 #[actix_web::test]
@@ -142,9 +142,9 @@ async fn a07_a_machine_made_again_ends_the_one_before() {
     let fixture = Fixture::start().await;
     let (first, _) = fixture.enrolled("web1.acme.example").await;
     first.catalog().await;
-    let join = fixture.invite_as("web1.acme.example", Present::Replace, Duration::from_secs(900)).await;
+    let join = fixture.invite_as("web1.acme.example", OnConflict::Replace, Duration::from_secs(900)).await;
     assert_eq!(code(first.poll("{}", None).await), "unknown-node", "as soon as the next is invited");
-    let Ok(second) = fixture.enroll(&join, &Key::new()).await else { panic!() };
+    let Ok(second) = fixture.enroll(&join, &NodeKey::new()).await else { panic!() };
     second.catalog().await;
     assert_eq!(code(first.poll("{}", None).await), "unknown-node");
 }
@@ -156,7 +156,7 @@ async fn a13_a_revoked_node_is_refused_on_the_connection_that_it_has() {
     agent.catalog().await;
     fixture.server.identity.revoke("web1.acme.example".parse().unwrap(), "test").await.unwrap();
     assert_eq!(code(agent.poll("{}", None).await), "revoked");
-    assert_eq!(code(agent.renew(&Key::new()).await), "revoked");
+    assert_eq!(code(agent.renew(&NodeKey::new()).await), "revoked");
     let answer = agent.post(path::REPORTS).body("{}").send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
     assert!(actions(&fixture).await.contains(&"revoked-node-refused".to_owned()));
@@ -170,7 +170,7 @@ async fn a13_a_revoked_node_is_refused_on_the_connection_that_it_has() {
 async fn a20_the_first_use_of_a_new_certificate_ends_the_old_one() {
     let fixture = Fixture::start().await;
     let (old, _) = fixture.enrolled("web1.acme.example").await;
-    let key = Key::new();
+    let key = NodeKey::new();
     let Ok(certificate) = old.renew(&key).await else { panic!() };
     old.catalog().await;
     let Ok(again) = old.renew(&key).await else { panic!() };
@@ -178,7 +178,7 @@ async fn a20_the_first_use_of_a_new_certificate_ends_the_old_one() {
     let new = fixture.agent(certificate, &key);
     new.catalog().await;
     assert_eq!(code(old.poll("{}", None).await), "certificate-replaced");
-    assert_eq!(code(old.renew(&Key::new()).await), "certificate-replaced");
+    assert_eq!(code(old.renew(&NodeKey::new()).await), "certificate-replaced");
     assert!(actions(&fixture).await.contains(&"replaced-certificate-refused".to_owned()));
     let state = async || match fixture
         .ask(Request::NodeShow { certname: "web1.acme.example".parse().unwrap() })
@@ -187,14 +187,14 @@ async fn a20_the_first_use_of_a_new_certificate_ends_the_old_one() {
         Ok(Answer::Node(detail)) => (detail.node.state, detail.node.reason),
         other => panic!("{other:?}"),
     };
-    fixture.server.live.write_seen().await;
+    fixture.server.control.write_contacts().await;
     let (is, why) = state().await;
     assert!(
         is == State::KeptBack && why.contains("a replaced certificate of this node was presented"),
         "{is:?} {why}"
     );
     new.catalog().await;
-    fixture.server.live.write_seen().await;
+    fixture.server.control.write_contacts().await;
     let (is, why) = state().await;
     assert!(is != State::KeptBack && !why.contains("replaced"), "{is:?} {why}");
     // If the old certificate is shown again, that is reported again.
@@ -217,7 +217,7 @@ async fn a14_an_expired_certificate_renews_and_does_nothing_else() {
     while code(agent.poll("{}", None).await) != "certificate-expired" {
         assert!(std::time::Instant::now() < deadline, "it never expires");
     }
-    let key = Key::new();
+    let key = NodeKey::new();
     let Ok(certificate) = agent.renew(&key).await else { panic!() };
     assert_ne!(certificate.certificate, agent.certificate.certificate);
 }

@@ -151,7 +151,7 @@ async fn a28_a_node_that_waits_for_its_own_compile_takes_no_slot_from_others() {
     let (agent, _) = fixture.enrolled("web1.acme.example").await;
     let (other, _) = fixture.enrolled("mail1.other.example").await;
     let node = fixture.server.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
-    let compiling = fixture.server.live.turn(node.id).lock_owned().await;
+    let compiling = fixture.server.control.turn(node.id).lock_owned().await;
     let mut waiting = std::pin::pin!(agent.catalog());
     let waits = tokio::time::timeout(Duration::from_millis(300), &mut waiting).await;
     assert!(waits.is_err(), "two compiles for one node");

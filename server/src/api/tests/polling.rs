@@ -5,9 +5,9 @@ use holdfast_catalog::report::{Counts, Report};
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, MAX_REPORT, ReportAnswer, path};
 use reqwest::StatusCode;
 
+use crate::control::StateChange;
 use crate::diagnostic::Code;
-use crate::fleet::Inventory as _;
-use crate::live::Happening;
+use crate::fleet::InventoryView as _;
 use crate::serve::fixture::{Fixture, read, report};
 use crate::store::commit::CommitStatus;
 
@@ -35,9 +35,9 @@ async fn what_did_not_change_is_not_sent_and_the_live_commit_still_arrives() {
 async fn a_changed_file_is_a_new_catalog_and_the_old_content_stays_for_a_while() {
     let fixture = Fixture::start().await;
     let (agent, _) = fixture.enrolled("web1.acme.example").await;
-    let (before, mut happenings) = (agent.catalog().await, fixture.server.live.happenings());
+    let (before, mut state_changes) = (agent.catalog().await, fixture.server.control.state_changes());
     fixture.commit("modules/profile/files/web", "new\n").await;
-    let Ok(Happening::CommitTaken { commit }) = happenings.recv().await else { panic!() };
+    let Ok(StateChange::CommitTaken { commit }) = state_changes.recv().await else { panic!() };
     let after = agent.catalog().await;
     assert_eq!(after.commit, commit);
     assert_ne!(after.id, before.id);
@@ -184,7 +184,7 @@ async fn a_node_whose_place_is_disputed_gets_no_catalog_until_it_is_moved() {
     // Anyone who may see acme's nodes sees this, and must not learn anything about the other customer.
     assert!(!format!("{:?}", errors[0].diagnostics).contains("third"), "{errors:?}");
     let (name, place) = ("web1.acme.example".parse().unwrap(), "alpinhost/acme".parse().unwrap());
-    assert_eq!(fixture.server.live.function(&name, &place), None);
+    assert_eq!(fixture.server.control.function(&name, &place), None);
     let back = "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n";
     fixture.commit("inventory/alpinhost/third.toml", "").await;
     fixture.commit("inventory/alpinhost/acme.toml", back).await;

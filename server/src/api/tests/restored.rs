@@ -5,8 +5,8 @@ use std::path::Path;
 use holdfast_catalog::wire::Certificate;
 
 use super::enrolment::{actions, code};
-use crate::serve::fixture::{Fixture, Key, Stopped};
-use crate::store::node::Present;
+use crate::serve::fixture::{Fixture, NodeKey, StoppedServer};
+use crate::store::node::OnConflict;
 
 const NODE: &str = "web1.acme.example";
 
@@ -23,7 +23,7 @@ impl Backup {
 
     async fn restore(&self, fixture: Fixture) -> Fixture {
         let data = fixture.data_dir();
-        let stopped: Stopped = fixture.stopped().await;
+        let stopped: StoppedServer = fixture.stopped().await;
         let _none = std::fs::remove_file(data.join("server.db-wal"));
         std::fs::write(data.join("server.db"), &self.0).unwrap();
         age(&data.join("server.db"));
@@ -41,8 +41,8 @@ fn age(file: &Path) {
         .unwrap();
 }
 
-async fn renewed(fixture: &Fixture, certificate: Certificate, key: &Key) -> (Certificate, Key) {
-    let next = Key::new();
+async fn renewed(fixture: &Fixture, certificate: Certificate, key: &NodeKey) -> (Certificate, NodeKey) {
+    let next = NodeKey::new();
     let Ok(renewed) = fixture.agent(certificate, key).renew(&next).await else { panic!("not renewed") };
     fixture.agent(renewed.clone(), &next).catalog().await;
     (renewed, next)
@@ -60,7 +60,7 @@ async fn f36_a_node_that_renewed_after_the_backup_is_taken_back_and_its_clone_is
     fixture.agent(certificate.clone(), &next).catalog().await;
     let clone = fixture.agent(old, &key);
     assert_eq!(code(clone.poll("{}", None).await), "certificate-replaced");
-    assert_eq!(code(clone.renew(&Key::new()).await), "certificate-replaced");
+    assert_eq!(code(clone.renew(&NodeKey::new()).await), "certificate-replaced");
     let log = actions(&fixture).await;
     for action in ["certificate-taken-back", "replaced-certificate-refused"] {
         assert!(log.iter().any(|logged| logged == action), "{action}: {log:?}");
@@ -72,14 +72,14 @@ async fn f36_a_node_that_renewed_after_the_backup_is_taken_back_and_its_clone_is
 #[actix_web::test]
 async fn f36_a_node_that_enrolled_or_only_renews_after_the_backup_is_taken_back() {
     let fixture = Fixture::start().await;
-    let (join, key) = (fixture.invite(NODE).await, Key::new());
+    let (join, key) = (fixture.invite(NODE).await, NodeKey::new());
     let (fixture, backup) = Backup::of(fixture).await;
     let Ok(agent) = fixture.enroll(&join, &key).await else { panic!("refused") };
     let certificate = agent.certificate;
     let fixture = backup.restore(fixture).await;
-    let next = Key::new();
+    let next = NodeKey::new();
     assert!(fixture.agent(certificate, &key).renew(&next).await.is_ok());
-    assert_eq!(code(fixture.enroll(&join, &Key::new()).await), "token-invalid");
+    assert_eq!(code(fixture.enroll(&join, &NodeKey::new()).await), "token-invalid");
 }
 
 #[actix_web::test]
@@ -101,7 +101,7 @@ async fn f36_who_was_revoked_moved_or_has_an_older_certificate_is_not_taken_back
     assert_eq!(code(fixture.agent(second.clone(), &second_key).poll("{}", None).await), "revoked");
     // Moved before it polls.
     let fixture = backup.restore(fixture).await;
-    fixture.invite_as(NODE, Present::Replace, std::time::Duration::from_secs(900)).await;
+    fixture.invite_as(NODE, OnConflict::Replace, std::time::Duration::from_secs(900)).await;
     assert_eq!(code(fixture.agent(second, &second_key).poll("{}", None).await), "unknown-node");
 }
 
@@ -111,13 +111,13 @@ async fn f36_a_generation_of_the_lost_history_is_not_the_one_that_was_added_sinc
     let (agent, _) = fixture.enrolled(NODE).await;
     agent.catalog().await;
     let (fixture, backup) = Backup::of(fixture).await;
-    let join = fixture.invite_as(NODE, Present::Replace, std::time::Duration::from_secs(900)).await;
-    let key = Key::new();
+    let join = fixture.invite_as(NODE, OnConflict::Replace, std::time::Duration::from_secs(900)).await;
+    let key = NodeKey::new();
     let Ok(moved) = fixture.enroll(&join, &key).await else { panic!("refused") };
     let certificate = moved.certificate;
     let fixture = backup.restore(fixture).await;
     // An hour later another machine becomes generation 2.
-    fixture.invite_as(NODE, Present::Replace, std::time::Duration::from_secs(900)).await;
+    fixture.invite_as(NODE, OnConflict::Replace, std::time::Duration::from_secs(900)).await;
     let data = fixture.data_dir();
     let stopped = fixture.stopped().await;
     let connection = rusqlite::Connection::open(data.join("server.db")).unwrap();

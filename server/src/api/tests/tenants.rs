@@ -21,7 +21,7 @@ async fn a44_a_tenants_file_beyond_the_limit_stops_that_tenants_nodes_alone_and_
     let (other, _) = fixture.enrolled("mail1.other.example").await;
     let path = "hieradata/customers/acme.toml";
     assert_eq!(fixture.commit(path, &"x".repeat(TOO_LARGE)).await, CommitStatus::Good);
-    let commit = fixture.server.live.in_force().unwrap().commit().to_owned();
+    let commit = fixture.server.control.in_force().unwrap().commit().to_owned();
     assert_eq!(other.catalog().await.commit, commit, "the others go on");
     let (status, refusal) = acme.poll("{}", None).await.unwrap_err();
     assert_eq!((status, &*refusal.code), (StatusCode::CONFLICT, "catalog-broken"));
@@ -41,7 +41,7 @@ async fn much_of_a_tenant_stops_that_tenants_nodes_alone() {
         fixture.put(&format!("hieradata/customers/acme/roles/{role}.toml"), &large);
     }
     assert_eq!(fixture.commit("hieradata/customers/acme.toml", &large).await, CommitStatus::Good);
-    let in_force = fixture.server.live.in_force().unwrap();
+    let in_force = fixture.server.control.in_force().unwrap();
     let kept: Vec<_> = in_force.checked().nodes.keys().map(ToString::to_string).collect();
     assert_eq!(kept, ["web1.acme.example"], "the person who pushes is told of the node");
     other.catalog().await;

@@ -13,7 +13,7 @@ const TAKES: &str =
     "doc = \"Web.\"\n[parameters]\nport = { type = \"Port\", default = 80, doc = \"Port.\" }\n";
 const NEEDS: &str = "doc = \"Web.\"\n[parameters]\nport = { type = \"Port\", doc = \"Port.\" }\n";
 
-fn checked(overlay: &[(&str, &str)]) -> Checked {
+fn checked(overlay: &[(&str, &str)]) -> CheckFindings {
     let mut files = std::collections::BTreeMap::from([INVENTORY, ROLE, (WEB, TAKES)]);
     files.extend(overlay.iter().copied());
     let files = files.into_iter().map(|(path, text)| (path, text.as_bytes()));
@@ -24,15 +24,15 @@ fn checked(overlay: &[(&str, &str)]) -> Checked {
 fn a_check_says_what_the_server_does_with_the_commit() {
     let bad = "[profile.web]\nport = 0\n";
     let kept = checked(&[(ACME, bad)]);
-    let said = verdict(&kept, Beside::Commit("HEAD"));
+    let said = verdict(&kept, BaselineName::Commit("HEAD"));
     assert!(
         said.contains("with HEAD in force, the server accepts this as a commit: the node that does"),
         "{said}"
     );
-    let said = verdict(&kept, Beside::Unknown);
+    let said = verdict(&kept, BaselineName::Unknown);
     assert!(said.contains("as a first commit") && said.contains("depends on that commit"), "{said}");
     let refused = checked(&[("hieradata/common.toml", bad)]);
-    assert!(verdict(&refused, Beside::Whatever).starts_with("the server refuses this as a commit"));
+    assert!(verdict(&refused, BaselineName::Whatever).starts_with("the server refuses this as a commit"));
     assert_eq!((uncounted(&kept), uncounted(&refused)), ("", ""));
     let inventory = "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"tset\"\n";
     let wrong = checked(&[("inventory/a/acme.toml", inventory)]);
@@ -76,7 +76,7 @@ fn a_check_names_the_machines_that_leave_a_customer() {
     let said = |revision| {
         let snapshot = repository::open(scratch.path(), revision).unwrap();
         let program = Program::new(&snapshot, None);
-        let leaving = beside::leaving(scratch.path(), revision, &program);
+        let leaving = baseline::leaving(scratch.path(), revision, &program);
         leaving.iter().flat_map(left).collect::<Vec<_>>().join("\n")
     };
     assert_eq!(said(None), "", "there is no commit before");
@@ -107,7 +107,7 @@ fn a_directory_that_is_not_there_is_not_the_one_around_it() {
 fn judged(scratch: &Scratch, revision: Option<&str>) -> (bool, String) {
     let snapshot = repository::open(scratch.path(), revision).unwrap();
     let program = Program::new(&snapshot, None);
-    let in_force = beside::find(scratch.path(), revision, &snapshot).unwrap();
+    let in_force = baseline::find(scratch.path(), revision, &snapshot).unwrap();
     let checked = judge(&program, Some(in_force.before()), &|| false).unwrap();
     (checked.is_usable(), in_force.name)
 }

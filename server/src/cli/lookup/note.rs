@@ -2,33 +2,34 @@
 
 use holdfast_catalog::origin::Origin;
 
-use crate::check::Lookups;
-use crate::compile::{Absence, Standing};
-use crate::explain::Giver;
+use crate::check::LookupKeys;
+use crate::compile::{Absence, ClassStatus};
+use crate::explain::ManifestSource;
 
-use super::Asked;
+use super::CompileInput;
 
 /// Whether the machine has the class of a parameter, and how; `None` for a declared key.
-pub(super) fn standing(asked: &Asked, key: &str) -> Option<Standing> {
+pub(super) fn standing(asked: &CompileInput, key: &str) -> Option<ClassStatus> {
     let parameter = parameter(key)?;
-    Some(Standing::of(&asked.program, &asked.node, &asked.facts, &asked.environment, parameter))
+    Some(ClassStatus::of(&asked.program, &asked.node, &asked.facts, &asked.environment, parameter))
 }
 
 /// The manifests that give the parameter themselves on this machine; if that cannot be told, those that may.
-pub(super) fn givers(asked: &Asked, key: &str, standing: Option<&Standing>) -> Vec<Giver> {
+pub(super) fn givers(asked: &CompileInput, key: &str, standing: Option<&ClassStatus>) -> Vec<ManifestSource> {
     match (parameter(key), standing) {
-        (_, Some(Standing::Has(Some(gift)))) => {
+        (_, Some(ClassStatus::Has(Some(gift)))) => {
             let Origin { file, .. } = &*gift.origin;
             let name = asked.program.modules().manifests().find(|manifest| manifest.file == *file);
             let manifest = name.map_or_else(|| file.clone(), |manifest| manifest.name.shared().clone());
-            vec![Giver { manifest, origin: Origin::clone(&gift.origin), value: gift.value.clone() }]
+            vec![ManifestSource { manifest, origin: Origin::clone(&gift.origin), value: gift.value.clone() }]
         }
-        (Some((class, name)), Some(Standing::Unknown)) => {
-            let giver = |(manifest, origin): (&crate::language::manifest::Manifest, &Origin)| Giver {
-                manifest: manifest.name.shared().clone(),
-                origin: origin.clone(),
-                value: None,
-            };
+        (Some((class, name)), Some(ClassStatus::Unknown)) => {
+            let giver =
+                |(manifest, origin): (&crate::language::manifest::Manifest, &Origin)| ManifestSource {
+                    manifest: manifest.name.shared().clone(),
+                    origin: origin.clone(),
+                    value: None,
+                };
             asked.program.modules().givers(class, name).map(giver).collect()
         }
         _ => Vec::new(),
@@ -36,24 +37,24 @@ pub(super) fn givers(asked: &Asked, key: &str, standing: Option<&Standing>) -> V
 }
 
 /// Whether the machine has the class of a parameter, as far as that can be told; true for all other keys.
-pub(super) fn is_included(asked: &Asked, key: &str, standing: Option<&Standing>) -> bool {
+pub(super) fn is_included(asked: &CompileInput, key: &str, standing: Option<&ClassStatus>) -> bool {
     parameter(key).is_none_or(|(class, _)| {
-        asked.program.leads_to(&asked.node.role, class) && !matches!(standing, Some(Standing::Lacks(_)))
+        asked.program.leads_to(&asked.node.role, class) && !matches!(standing, Some(ClassStatus::Lacks(_)))
     })
 }
 
 /// The notes, as lines for people.
-pub(super) fn all(asked: &Asked, key: &str, standing: Option<&Standing>) -> Vec<String> {
+pub(super) fn all(asked: &CompileInput, key: &str, standing: Option<&ClassStatus>) -> Vec<String> {
     let Some((class, name)) = parameter(key) else { return Vec::new() };
     let role = &asked.node.role;
-    let uses = || match Lookups::of(&asked.program).names_key(&format!("{class}::{name}")) {
+    let uses = || match LookupKeys::of(&asked.program).names_key(&format!("{class}::{name}")) {
         true => "uses the value only where `lookup()` asks for it",
         false => "does not use the value",
     };
     if !asked.program.leads_to(role, class) {
         return vec![format!("the role `{role}` does not include `{class}`: this machine {}", uses())];
     }
-    if let Some(Standing::Lacks(absence)) = standing {
+    if let Some(ClassStatus::Lacks(absence)) = standing {
         let at = |origin: &Origin| format!("({}:{})", origin.file, origin.line);
         let why = match absence {
             Some(Absence::When(when)) => {
@@ -66,9 +67,9 @@ pub(super) fn all(asked: &Asked, key: &str, standing: Option<&Standing>) -> Vec<
         };
         return vec![format!("`{class}` {why}: it {}", uses())];
     }
-    let told = |giver: Giver| {
-        let Giver { manifest, origin, value } = giver;
-        let verb = if matches!(standing, Some(Standing::Unknown)) { "may give" } else { "gives" };
+    let told = |giver: ManifestSource| {
+        let ManifestSource { manifest, origin, value } = giver;
+        let verb = if matches!(standing, Some(ClassStatus::Unknown)) { "may give" } else { "gives" };
         let what = value.map(|value| format!(": it is {} on this machine", value.shown()));
         format!(
             "`{manifest}` {verb} this itself ({}:{}), which takes precedence over the data{}",
@@ -114,7 +115,7 @@ mod tests {
         let files = files.into_iter().map(|(path, text)| (path, text.as_bytes()));
         let program = Program::new(&Snapshot::of_files(files), None);
         let node = program.inventory().nodes().next().unwrap().clone();
-        let asked = Asked { program, node, facts: Facts::none(), environment: "main".into() };
+        let asked = CompileInput { program, node, facts: Facts::none(), environment: "main".into() };
         let key = if inclusion.contains("secret") { "kiosk::secret" } else { "kiosk::port" };
         all(&asked, key, standing(&asked, key).as_ref())
     }

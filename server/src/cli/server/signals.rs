@@ -4,7 +4,7 @@ use tokio::signal::unix::{self, SignalKind, signal};
 
 /// What a signal asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum SignalAction {
     Stop,
     /// To look at the repository at once; with the name of the signal.
     Look(&'static str),
@@ -33,14 +33,14 @@ impl Signals {
     }
 
     /// Waits for the next signal that asks for something.
-    pub async fn next(&mut self) -> Wish {
+    pub async fn next(&mut self) -> SignalAction {
         let [first, second] = &mut self.users;
         tokio::select! {
-            _ = self.terminate.recv() => Wish::Stop,
-            _ = self.interrupt.recv() => Wish::Stop,
-            _ = self.hangup.recv() => Wish::Look("SIGHUP"),
-            _ = first.recv() => Wish::Look("SIGUSR1"),
-            _ = second.recv() => Wish::Look("SIGUSR2"),
+            _ = self.terminate.recv() => SignalAction::Stop,
+            _ = self.interrupt.recv() => SignalAction::Stop,
+            _ = self.hangup.recv() => SignalAction::Look("SIGHUP"),
+            _ = first.recv() => SignalAction::Look("SIGUSR1"),
+            _ = second.recv() => SignalAction::Look("SIGUSR2"),
         }
     }
 }
@@ -57,11 +57,11 @@ mod tests {
         for (signal, name) in [(Signal::HUP, "SIGHUP"), (Signal::USR1, "SIGUSR1"), (Signal::USR2, "SIGUSR2")]
         {
             kill_process(getpid(), signal).unwrap();
-            assert_eq!(signals.next().await, Wish::Look(name));
+            assert_eq!(signals.next().await, SignalAction::Look(name));
         }
         for signal in [Signal::TERM, Signal::INT] {
             kill_process(getpid(), signal).unwrap();
-            assert_eq!(signals.next().await, Wish::Stop);
+            assert_eq!(signals.next().await, SignalAction::Stop);
         }
     }
 }

@@ -9,7 +9,7 @@ use holdfast_catalog::value::{Kind, Value};
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::inventory::Stage;
-use crate::language::expression::Compared;
+use crate::language::expression::ComparisonUse;
 use crate::language::manifest::Manifest;
 use crate::language::{Fault, Formula, Interpolation, Type};
 
@@ -20,7 +20,7 @@ pub(super) fn check(program: &Program, manifest: &Manifest) -> Vec<Diagnostic> {
     let texts = manifest.formulas().into_iter().flat_map(Formula::texts);
     let told = |(text, origin): (&Interpolation, Option<&Arc<Origin>>)| {
         let expressions = text.expressions();
-        let of_one = |(compared, offset): (Compared, usize)| {
+        let of_one = |(compared, offset): (ComparisonUse, usize)| {
             let of = type_of(manifest, &compared.path)?;
             let problem = never(program, &of, &compared)?;
             let fault = Fault::new(Code::WrongType, problem.message, compared.span);
@@ -45,7 +45,7 @@ fn type_of(manifest: &Manifest, path: &str) -> Option<Type> {
 }
 
 /// The warning that no value of a type equals a literal, without a place; `None` if one may.
-fn never(program: &Program, of: &Type, compared: &Compared) -> Option<Diagnostic> {
+fn never(program: &Program, of: &Type, compared: &ComparisonUse) -> Option<Diagnostic> {
     let literal = &compared.value;
     // comparing with null is allowed even if null is not; the type of a secret says nothing about its text
     if literal.is_null() || of.names_secrets() {

@@ -10,17 +10,17 @@ use crate::language::manifest::{Binding, Block, Manifest, ManifestKind};
 use crate::language::problems::placed;
 use crate::language::{Fault, Formula, Scope};
 
+use super::super::attribute_form::{AttributeForm, way};
 use super::super::reference::read_reference;
 use super::super::unknown::{unknown_attribute, unknown_parameter};
-use super::super::way::{Way, way};
 use super::super::words::FUNCTIONS;
-use super::{Program, Sort};
+use super::{BlockType, Program};
 
 /// All problems with the names in a manifest.
 pub(super) fn check(program: &Program, manifest: &Manifest) -> Vec<Diagnostic> {
     let mut checker = Checker { program, manifest, problems: Vec::new() };
     checker.inclusions();
-    let names = Names::of(manifest);
+    let names = ManifestNames::of(manifest);
     for parameter in &manifest.parameters {
         parameter.default.iter().for_each(|default| checker.formula(default, &names));
     }
@@ -43,7 +43,7 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn inclusions(&mut self) {
-        let names = Names::of(self.manifest);
+        let names = ManifestNames::of(self.manifest);
         for inclusion in &self.manifest.inclusions {
             inclusion.when.iter().for_each(|when| self.formula(&when.value, &names));
             let Some(class) = self.program.modules.class(&inclusion.class) else {
@@ -59,7 +59,7 @@ impl Checker<'_> {
         }
     }
 
-    fn block(&mut self, block: &Block, names: &Names) {
+    fn block(&mut self, block: &Block, names: &ManifestNames) {
         let inner = if block.for_each.is_some() { names.with_each() } else { names.clone() };
         block.for_each.iter().for_each(|for_each| self.formula(&for_each.value, names));
         let title = block.title.as_ref().map_or(&block.name_formula, |title| &title.value);
@@ -80,21 +80,21 @@ impl Checker<'_> {
         }
     }
 
-    fn attributes(&mut self, sort: Sort<'_>, attributes: &[Binding], names: &Names) {
+    fn attributes(&mut self, sort: BlockType<'_>, attributes: &[Binding], names: &ManifestNames) {
         for binding in attributes {
             match sort {
-                Sort::Define(define) if define.complete && define.parameter(&binding.name).is_none() => {
+                BlockType::Define(define) if define.complete && define.parameter(&binding.name).is_none() => {
                     self.problems.push(unknown_parameter(define, &binding.name, &binding.key_origin));
                 }
-                Sort::Type(def) => match way(def, &binding.name) {
+                BlockType::Type(def) => match way(def, &binding.name) {
                     None => {
                         self.problems.push(unknown_attribute(def, &binding.name, &binding.key_origin));
                         continue;
                     }
-                    Some((_, Way::Template)) => self.template(binding),
+                    Some((_, AttributeForm::Template)) => self.template(binding),
                     Some(_) => {}
                 },
-                Sort::Define(_) => {}
+                BlockType::Define(_) => {}
             }
             self.formula(&binding.value, names);
         }
@@ -107,7 +107,7 @@ impl Checker<'_> {
         }
     }
 
-    fn formula(&mut self, formula: &Formula, names: &Names) {
+    fn formula(&mut self, formula: &Formula, names: &ManifestNames) {
         for fault in formula.unknown(names) {
             let problem = fault.diagnostic(Some(&self.manifest.text));
             self.problems.push(match fault.unknown.as_deref() {
@@ -134,9 +134,9 @@ fn constant_words(binding: &Binding) -> Vec<(Arc<str>, Arc<Origin>)> {
 
 /// The names that the expressions of a manifest can use, without values.
 #[derive(Clone)]
-struct Names(Vec<Arc<str>>);
+struct ManifestNames(Vec<Arc<str>>);
 
-impl Names {
+impl ManifestNames {
     fn of(manifest: &Manifest) -> Self {
         let mut names: Vec<Arc<str>> = vec!["facts".into(), "node".into()];
         if manifest.kind == ManifestKind::Define {
@@ -152,7 +152,7 @@ impl Names {
     }
 }
 
-impl Scope for Names {
+impl Scope for ManifestNames {
     fn resolve(&self, _: &str) -> Result<Option<Value>, Fault> {
         Ok(None)
     }

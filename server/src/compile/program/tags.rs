@@ -13,13 +13,13 @@ use holdfast_catalog::origin::Origin;
 use super::Program;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::language::manifest::{Block, Manifest, ManifestKind};
-use crate::repo::{File, ModulePath};
+use crate::repo::{ModulePath, SnapshotFile};
 
 /// The tags of other languages.
 const FOREIGN: [(&str, &str, &str); 2] = [("<%", "%>", "ERB"), ("{%", "%}", "Jinja")];
 
 /// The warning about the first tag of another language in a template.
-pub(super) fn in_template(program: &Program, path: &Arc<str>, file: &File) -> Option<Diagnostic> {
+pub(super) fn in_template(program: &Program, path: &Arc<str>, file: &SnapshotFile) -> Option<Diagnostic> {
     let text = std::str::from_utf8(file.bytes()).ok()?;
     let module = ModulePath::of(path)?.module;
     let mut names = BTreeSet::from(["facts", "node"]);

@@ -29,24 +29,24 @@ const CHECKOUT: &str = "remote = \"https://h/x\"; revision = \"main\"; user = \"
 const KEY_OF_DAVE: &str = "user = \"dave\"; key = \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMqXgRLKG73K+sIxs5oj3E2nhu/4FHxOcrmAd4Wv7ki7\"";
 
 /// A resource in two forms: as it is declared if it is to be present, and if it is to be absent.
-struct Asked {
+struct EdgeCase {
     header: &'static str,
     there: &'static str,
     gone: &'static str,
 }
 
-impl Asked {
+impl EdgeCase {
     fn block(&self, goes: bool) -> String {
         format!("[{}]\n{}\n", self.header, if goes { self.gone } else { self.there }.replace("; ", "\n"))
     }
 }
 
-const fn asked(header: &'static str, there: &'static str) -> Asked {
-    Asked { header, there, gone: "ensure = \"absent\"" }
+const fn asked(header: &'static str, there: &'static str) -> EdgeCase {
+    EdgeCase { header, there, gone: "ensure = \"absent\"" }
 }
 
 /// Asserts the edge between a resource and one that depends on it, if both are to be present, and if both are to be absent.
-fn both(base: &Asked, dependent: &Asked, there: &str, gone: &str) {
+fn both(base: &EdgeCase, dependent: &EdgeCase, there: &str, gone: &str) {
     for (goes, edge) in [(false, there), (true, gone)] {
         // The order in which they are written makes no difference.
         let blocks = [base.block(goes), dependent.block(goes)];
@@ -75,7 +75,7 @@ fn a_path_hangs_on_what_is_around_it_and_on_whose_it_is() {
         let manifest = format!("{}{}", block("ensure = \"absent\"\n", gone), user.block(true));
         assert_eq!(implied(&manifest), [format!("{title} after user[dave]")], "{manifest}");
     }
-    let grouped = Asked {
+    let grouped = EdgeCase {
         header: "file.\"/srv/a\"",
         there: "content = \"x\"; group = \"dave\"",
         gone: "ensure = \"absent\"; group = \"dave\"",
@@ -88,9 +88,9 @@ fn a_path_hangs_on_what_is_around_it_and_on_whose_it_is() {
 #[test]
 fn groups_and_their_members_wait_for_each_other_one_way() {
     let (user, group) = (asked("user.dave", ""), asked("group.ops", ""));
-    let in_group = Asked { there: "groups = [\"ops\"]", ..asked("user.dave", "") };
+    let in_group = EdgeCase { there: "groups = [\"ops\"]", ..asked("user.dave", "") };
     both(&group, &in_group, "group[ops] provide user[dave]", "user[dave] after group[ops]");
-    let of_user = Asked { there: "members = [\"dave\"]", ..asked("group.ops", "") };
+    let of_user = EdgeCase { there: "members = [\"dave\"]", ..asked("group.ops", "") };
     both(&user, &of_user, "user[dave] provide group[ops]", "user[dave] after group[ops]");
     // If both are declared, the user cannot be made without the group, but the group can be made without the user.
     both(&of_user, &in_group, "group[ops] provide user[dave]", "user[dave] after group[ops]");
@@ -100,7 +100,7 @@ fn groups_and_their_members_wait_for_each_other_one_way() {
 
 #[test]
 fn a_service_hangs_on_its_unit_and_its_package() {
-    let service = Asked {
+    let service = EdgeCase {
         header: "service.shop",
         there: "ensure = \"running\"",
         gone: "ensure = \"stopped\"; enable = false",
@@ -130,7 +130,7 @@ fn a_service_hangs_on_its_unit_and_its_package() {
 
 #[test]
 fn a_mount_goes_before_whatever_it_hides() {
-    let mount = Asked {
+    let mount = EdgeCase {
         header: "mount.\"/srv/data\"",
         there: "device = \"tmpfs\"; fstype = \"tmpfs\"",
         gone: "ensure = \"absent\"",
@@ -148,7 +148,7 @@ fn a_mount_goes_before_whatever_it_hides() {
 #[test]
 fn objects_of_a_database_go_before_whose_they_are() {
     let role = asked("postgresql_role.app", "");
-    let database = Asked {
+    let database = EdgeCase {
         header: "postgresql_database.app",
         there: "owner = \"app\"",
         gone: "ensure = \"absent\"; owner = \"app\"",
@@ -201,7 +201,7 @@ fn what_only_orders_needs_nothing() {
     );
     let pin = "packages = [\"tool\"]; pin = \"version 1*\"; priority = 1001";
     let pin =
-        Asked { header: "apt_pin.tool", there: pin, gone: "ensure = \"absent\"; packages = [\"tool\"]" };
+        EdgeCase { header: "apt_pin.tool", there: pin, gone: "ensure = \"absent\"; packages = [\"tool\"]" };
     both(&pin, &package, "apt_pin[tool] need package[tool]", "package[tool] need apt_pin[tool]");
 }
 

@@ -19,7 +19,7 @@ use crate::repo::Directory;
 mod repository;
 mod shuffle;
 
-use repository::Repository;
+use repository::RepositorySpec;
 
 /// How many random repositories, and permutations of the estate, each test tries.
 const SAMPLE: u64 = 150;
@@ -69,8 +69,9 @@ fn words(problem: &Diagnostic) -> String {
 fn the_order_of_includes_never_matters_in_the_estate() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let snapshot = Directory::new(root).snapshot().unwrap();
-    let files: Files = snapshot.files().map(|(path, file)| (path.clone(), file.bytes().to_vec())).collect();
-    let outcomes = |files: &Files| -> Vec<_> {
+    let files: TestFiles =
+        snapshot.files().map(|(path, file)| (path.clone(), file.bytes().to_vec())).collect();
+    let outcomes = |files: &TestFiles| -> Vec<_> {
         let program = Program::new(&Snapshot::of_files(files.clone()), None);
         program.inventory().nodes().map(|node| (node.certname.clone(), outcome(&program, node))).collect()
     };
@@ -96,9 +97,9 @@ fn the_order_of_includes_never_matters_in_random_repositories() {
     let (mut good, mut bad) = (0, 0);
     for seed in seeds(SAMPLE, 1) {
         let mut random = Random::new(seed);
-        let repository = Repository::random(&mut random);
+        let repository = RepositorySpec::random(&mut random);
         let once = |random: &mut Random| {
-            let mut files = Files::new();
+            let mut files = TestFiles::new();
             read_folder(&golden().join("base"), "", &mut files);
             files.extend(repository.files(random));
             let program = Program::new(&Snapshot::of_files(files), None);
@@ -118,9 +119,9 @@ fn the_order_of_includes_never_matters_in_random_repositories() {
 }
 
 /// A catalog, for asking which resource waits for which.
-struct Waits(Catalog);
+struct WaitGraph(Catalog);
 
-impl Waits {
+impl WaitGraph {
     fn of(overlay: &[(&str, &str)]) -> Self {
         let snapshot = over_base(overlay);
         match compiled(&snapshot) {
@@ -164,7 +165,7 @@ const ROLE: &str = "modules/role/manifests/web.toml";
 
 #[test]
 fn a_class_that_several_include_waits_for_what_they_have_in_common_and_is_waited_for_with_each() {
-    let waits = Waits::of(&[
+    let waits = WaitGraph::of(&[
         (ROLE, "include = [\"profile::web\", \"profile::front\", \"profile::last\"]"),
         ("modules/profile/manifests/web.toml", "include = [\"nginx\"]\n[notify.web]\n"),
         ("modules/profile/manifests/front.toml", "include = [\"nginx\"]\n[notify.front]\n"),
@@ -185,7 +186,7 @@ fn what_all_who_include_a_class_wait_for_the_class_waits_for_unless_it_comes_fir
     let first = "[notify.first]\nbefore = [\"class[profile::web]\", \"class[profile::front]\"]\n";
     let between = "[notify.between]\nrequire = \"package[nginx]\"\n\
                    before = [\"class[profile::web]\", \"class[profile::front]\"]\n";
-    let waits = Waits::of(&[
+    let waits = WaitGraph::of(&[
         (ROLE, "include = [\"profile::web\", \"profile::front\", \"profile::last\"]"),
         ("modules/profile/manifests/web.toml", "include = [\"nginx\"]\n[notify.web]\n"),
         ("modules/profile/manifests/front.toml", "include = [\"nginx\"]\n[notify.front]\n"),
@@ -198,7 +199,7 @@ fn what_all_who_include_a_class_wait_for_the_class_waits_for_unless_it_comes_fir
 
 #[test]
 fn a_class_that_one_includes_lies_in_it() {
-    let waits = Waits::of(&[
+    let waits = WaitGraph::of(&[
         (ROLE, "include = [\"profile::web\", \"profile::last\"]"),
         ("modules/profile/manifests/web.toml", "include = [\"nginx\"]\n"),
         ("modules/profile/manifests/last.toml", "[notify.first]\nbefore = \"class[profile::web]\"\n"),
@@ -212,7 +213,7 @@ fn a_resource_that_several_declare_lies_in_what_holds_them_all_and_has_the_tags_
     let shared = "[file.\"/etc/shared\"]\ncontent = \"x\"\n";
     let (front, web) = (format!("{shared}tag = \"front\"\n"), format!("{shared}tag = \"web\"\n"));
     let last = "[notify.first]\nbefore = \"class[profile::web]\"\n[notify.last]\nrequire = \"class[profile::front]\"\n";
-    let waits = Waits::of(&[
+    let waits = WaitGraph::of(&[
         (ROLE, "include = [\"profile::web\", \"profile::front\", \"profile::last\"]"),
         ("modules/profile/manifests/web.toml", &web),
         ("modules/profile/manifests/front.toml", &front),
@@ -226,7 +227,7 @@ fn a_resource_that_several_declare_lies_in_what_holds_them_all_and_has_the_tags_
 
 #[test]
 fn classes_that_include_each_other_compile_and_order_nothing() {
-    let waits = Waits::of(&[
+    let waits = WaitGraph::of(&[
         (ROLE, "include = [\"profile::web\", \"profile::front\"]"),
         ("modules/profile/manifests/web.toml", "include = [\"profile::front\"]\n[notify.web]\n"),
         ("modules/profile/manifests/front.toml", "include = [\"profile::web\"]\n[notify.front]\n"),
@@ -255,7 +256,7 @@ fn what_is_given_reaches_a_class_through_a_row_of_classes_that_have_the_wrong_or
         files.push((format!("modules/profile/manifests/{path}.toml"), text));
     }
     let overlay: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-    let catalog = Waits::of(&overlay).0;
+    let catalog = WaitGraph::of(&overlay).0;
     let said: BTreeSet<_> = catalog.resources.iter().map(|r| r.attributes["message"].shown()).collect();
     assert_eq!((catalog.resources.len(), said.len()), (9, 1), "{said:?}");
 }
@@ -270,6 +271,6 @@ fn classes_may_stand_as_deep_in_each_other_as_they_like() {
     }
     files.push((format!("modules/profile/manifests/p{DEEP}.toml"), "[notify.last]\n".to_owned()));
     let overlay: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-    let waits = Waits::of(&overlay);
+    let waits = WaitGraph::of(&overlay);
     assert_eq!(waits.container("notify[last]"), Some(format!("class[profile::p{DEEP}]")));
 }

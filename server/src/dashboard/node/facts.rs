@@ -5,15 +5,15 @@ use holdfast_catalog::value::{Kind, Value};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::super::asked::Asked;
 use super::super::page::Error;
+use super::super::page_request::PageRequest;
 use super::super::size;
 use super::super::text::{Shown, When};
 use crate::store::node::NodeId;
 
 /// The room for all facts, and for one of them.
-const FACTS: usize = 16_000;
-const FACT: usize = 300;
+const MAX_FACTS: usize = 16_000;
+const MAX_FACT: usize = 300;
 
 /// The room for the markup of a fact.
 const FACT_ROW: usize = 50;
@@ -29,7 +29,8 @@ pub struct Fact {
 
 /// The facts of a node.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Facts {
+#[schemars(rename = "Facts")]
+pub struct FactsView {
     /// When they arrived.
     pub received: When,
     /// The facts.
@@ -39,30 +40,30 @@ pub struct Facts {
 }
 
 /// The facts of a node; `None` if it has sent none.
-pub(super) async fn of(asked: &Asked, node: NodeId) -> Result<Option<Facts>, Error> {
+pub(super) async fn of(asked: &PageRequest, node: NodeId) -> Result<Option<FactsView>, Error> {
     // They may be large, and their size is known only after reading them.
     let _turn = asked.state.reading.turn(asked.user.id).await?;
     let Some(row) = asked.state.store.facts(node).await? else { return Ok(None) };
     let received = When::seen(row.received_at, asked.now);
     // On another thread than those that answer: a machine may have megabytes of facts.
     let listed = web::block(move || {
-        let mut listed = Listed::default();
+        let mut listed = FactList::default();
         listed.leaves("", row.facts.value());
         listed
     });
-    let Listed { facts, more, .. } = listed.await.map_err(|_| Error::Unforeseen)?;
-    Ok(Some(Facts { received, facts, more }))
+    let FactList { facts, more, .. } = listed.await.map_err(|_| Error::Unforeseen)?;
+    Ok(Some(FactsView { received, facts, more }))
 }
 
 /// The facts for a page: those that fit are rendered, and the others are counted.
 #[derive(Default)]
-struct Listed {
+struct FactList {
     facts: Vec<Fact>,
     taken: usize,
     more: usize,
 }
 
-impl Listed {
+impl FactList {
     /// Adds the facts below a path as a flat list.
     fn leaves(&mut self, path: &str, value: &Value) {
         let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
@@ -83,9 +84,9 @@ impl Listed {
     fn take(&mut self, path: &str, value: &Value) {
         let json = || serde_json::to_string(value).unwrap_or_default();
         let text = if let Kind::String(text) = &value.kind { text.to_string() } else { json() };
-        let fact = Fact { path: Shown::from(path).short(FACT), value: Shown::from(text).short(FACT) };
+        let fact = Fact { path: Shown::from(path).short(MAX_FACT), value: Shown::from(text).short(MAX_FACT) };
         self.taken += size::cost(fact.path.raw()) + size::cost(fact.value.raw()) + FACT_ROW;
-        match self.taken > FACTS && !self.facts.is_empty() {
+        match self.taken > MAX_FACTS && !self.facts.is_empty() {
             true => self.more = 1,
             false => self.facts.push(fact),
         }
@@ -100,9 +101,9 @@ mod tests {
     fn a28_of_very_many_facts_those_that_fit_are_made_ready_and_the_rest_is_counted() {
         let fact = |number: usize| (format!("fact{number:05}"), serde_json::Value::from("x".repeat(180)));
         let many: serde_json::Map<_, _> = (0..19_000).map(fact).collect();
-        let mut listed = Listed::default();
+        let mut listed = FactList::default();
         listed.leaves("", &Value::from_json(&many.into()));
         assert_eq!(listed.facts.len() + listed.more, 19_000);
-        assert!(listed.taken < FACTS + 2 * FACT + FACT_ROW, "{}", listed.taken);
+        assert!(listed.taken < MAX_FACTS + 2 * MAX_FACT + FACT_ROW, "{}", listed.taken);
     }
 }

@@ -10,14 +10,14 @@ use super::super::size;
 use super::super::text::Shown;
 
 /// The room on a page for a name, a value, a reason, a diff, and a place.
-const NAME: usize = 1_000;
-const VALUE: usize = 4_000;
-pub(super) const REASON: usize = 8_000;
-const DIFF: usize = 20_000;
-const PLACE: usize = 300;
+const MAX_NAME: usize = 1_000;
+const MAX_VALUE: usize = 4_000;
+pub(super) const MAX_REASON: usize = 8_000;
+const MAX_DIFF: usize = 20_000;
+const MAX_PLACE: usize = 300;
 
 /// The most places of an event to show.
-const PLACES: usize = 8;
+const MAX_PLACES: usize = 8;
 
 /// The room for the markup of an event, and for that of a line of a diff.
 const EVENT: usize = 900;
@@ -34,7 +34,8 @@ pub struct DiffLine {
 
 /// An event.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Change {
+#[schemars(rename = "Change")]
+pub struct EventLine {
     /// Its position in the report, from 0.
     pub position: usize,
     /// The resource.
@@ -63,7 +64,7 @@ pub struct Change {
     pub duration_ms: u64,
 }
 
-impl Change {
+impl EventLine {
     pub(super) fn of((position, event): (usize, Event)) -> Self {
         let place = |origin: &holdfast_catalog::origin::Origin| match &origin.level {
             Some(level) => format!("{origin} ({level})").into(),
@@ -113,10 +114,10 @@ impl Change {
             Some(b'@') => "place",
             _ => "same",
         };
-        let lines = size::fitting(self.all_diff_lines(), DIFF, |line| size::cost(line) + LINE);
+        let lines = size::fitting(self.all_diff_lines(), MAX_DIFF, |line| size::cost(line) + LINE);
         lines
             .into_iter()
-            .map(|text| DiffLine { kind: kind(text), text: size::short(text, DIFF).into() })
+            .map(|text| DiffLine { kind: kind(text), text: size::short(text, MAX_DIFF).into() })
             .collect()
     }
 
@@ -130,29 +131,29 @@ impl Change {
     }
 
     pub(super) fn name(text: &Shown) -> Shown {
-        text.short(NAME)
+        text.short(MAX_NAME)
     }
 
     pub(super) fn value(text: &Shown) -> Shown {
-        text.short(VALUE)
+        text.short(MAX_VALUE)
     }
 
     pub(super) fn why(text: &Shown) -> Shown {
-        text.short(REASON)
+        text.short(MAX_REASON)
     }
 
     pub(super) fn place(text: &Shown) -> Shown {
-        text.short(PLACE)
+        text.short(MAX_PLACE)
     }
 
     /// The places where its value was set, as far as they are shown.
     pub(super) fn places(&self) -> impl Iterator<Item = Shown> {
-        self.sources.iter().take(PLACES).map(Self::place)
+        self.sources.iter().take(MAX_PLACES).map(Self::place)
     }
 
     /// The number of those places that are not shown.
     pub(super) fn places_more(&self) -> usize {
-        self.sources.len().saturating_sub(PLACES)
+        self.sources.len().saturating_sub(MAX_PLACES)
     }
 
     /// The room that it takes, on a page or complete in the API.

@@ -2,7 +2,7 @@
 
 use holdfast_catalog::log;
 
-use super::page::{Error, Format, Problem};
+use super::page::{Error, FormattedError, PageFormat};
 use super::*;
 use crate::logs::kept;
 
@@ -15,9 +15,9 @@ fn is_framed(page: &str) -> bool {
 
 async fn page_of(error: Error) -> (StatusCode, String) {
     let wanted = "/nodes?state=failed".to_owned();
-    let answer = actix_web::ResponseError::error_response(&Problem {
+    let answer = actix_web::ResponseError::error_response(&FormattedError {
         error,
-        format: Format::Html,
+        format: PageFormat::Html,
         wanted,
         user: None,
     });
@@ -71,7 +71,7 @@ async fn what_is_logged_of_a_request_names_who_asks_and_for_which_node() {
     let theirs = seeded.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
     seeded.store.spoil_report(theirs.report.unwrap()).await;
     let report = format!("/reports/{}", seeded.last_run(theirs.id).await);
-    let kept = kept(log::Format::Json, "error");
+    let kept = kept(log::LogFormat::Json, "error");
     assert!(see(&seeded, "cleo", &report).await.status.is_server_error());
     let [line] = &kept.objects()[..] else { panic!("{}", kept.text()) };
     let span = &line["spans"][0];
@@ -83,7 +83,7 @@ async fn what_is_logged_of_a_request_names_who_asks_and_for_which_node() {
 async fn an_id_of_a_client_is_not_taken_over() {
     let seeded = empty();
     let theirs = "0123456789abcdef";
-    let kept = kept(log::Format::Text, "debug");
+    let kept = kept(log::LogFormat::Text, "debug");
     let app = init_service(App::new().app_data(seeded.state.clone()).configure(configure)).await;
     let request = TestRequest::get().uri("/nothing").insert_header(("x-request-id", theirs));
     let answer = call_service(&app, request.to_request()).await;

@@ -6,9 +6,14 @@ use super::*;
 async fn operators_who_see_everything_see_the_audit_log_and_nobody_else_does() {
     let seeded = seeded().await;
     for number in 0..60 {
-        let entry = store::audit::Entry {
+        let entry = store::audit::NewAuditEntry {
             detail: seed::HOSTILE.to_owned(),
-            ..store::audit::Entry::new(seeded.now, "uid 0", "node-added", &format!("n{number}.acme.example"))
+            ..store::audit::NewAuditEntry::new(
+                seeded.now,
+                "uid 0",
+                "node-added",
+                &format!("n{number}.acme.example"),
+            )
         };
         seeded.store.audit(entry).await.unwrap();
     }
@@ -20,7 +25,7 @@ async fn operators_who_see_everything_see_the_audit_log_and_nobody_else_does() {
     assert_eq!(first["entries"].as_array().unwrap().len(), 50);
     let seq = |page: &serde_json::Value, at: usize| page["entries"][at]["seq"].as_i64().unwrap();
     assert_eq!(seq(&older, 0) + 1, seq(&first, 49));
-    let (role, scope) = (store::user::Role::Viewer, store::user::Scope::Everything);
+    let (role, scope) = (store::user::UserRole::Viewer, store::user::UserScope::Everything);
     seeded.store.add_user("vera".into(), role, scope, entry(seeded.now, "user-added")).await.unwrap();
     for (name, path) in
         [("ben", "/audit"), ("cleo", "/audit?x=1"), ("vera", "/audit"), ("vera", "/api/v1/audit")]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::*;
-use crate::measure::{Polled, Reported, Side};
+use crate::metrics::{PollResult, ReportResult, Side};
 
 /// The samples, by name and labels; checks that every line has the right format.
 fn read(text: &str) -> BTreeMap<String, f64> {
@@ -42,7 +42,7 @@ fn read(text: &str) -> BTreeMap<String, f64> {
 }
 
 /// The answer of `/metrics` to a caller at an address, with these headers.
-async fn asked_by(seeded: &Seeded, address: &str, headers: &[(&str, &str)]) -> Answer {
+async fn asked_by(seeded: &SeededStore, address: &str, headers: &[(&str, &str)]) -> PageAnswer {
     let request = TestRequest::get().uri("/metrics").peer_addr(address.parse().unwrap());
     ask(seeded, headers.iter().fold(request, |request, header| request.insert_header(*header))).await
 }
@@ -58,7 +58,8 @@ async fn numbers_are_for_this_machine_for_the_token_and_for_users_who_see_everyt
     }
     let closed = asked_by(&seeded, elsewhere, &[("authorization", &shown)]).await;
     assert_eq!(closed.status, StatusCode::NOT_FOUND, "no token is set: there is nothing to show one for");
-    let state = State::new(seeded.store.clone(), seeded.estate.clone(), Duration::from_secs(1800));
+    let state =
+        DashboardState::new(seeded.store.clone(), seeded.server_view.clone(), Duration::from_secs(1800));
     seeded.state = web::Data::new(state.monitored_by(MetricsToken::parse(TOKEN)));
 
     for local in ["127.0.0.1:1", "127.8.8.8:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
@@ -104,11 +105,11 @@ async fn numbers_are_in_the_format_of_monitoring_and_count_what_was_done() {
         see(&seeded, "ana", "/nodes/web1.acme.example").await;
     }
     see(&seeded, "ana", "/nosuch").await;
-    let measures = Estate::measures(&*seeded.estate);
-    measures.polled(Polled::Unchanged);
-    measures.reported(Reported::Stored);
-    measures.compiled(Duration::from_millis(3));
-    measures.answered(Side::Nodes, Some("/v1/catalog".to_owned()), 200, Duration::from_millis(2));
+    let metrics = ServerView::metrics(&*seeded.server_view);
+    metrics.polled(PollResult::Unchanged);
+    metrics.reported(ReportResult::Stored);
+    metrics.compiled(Duration::from_millis(3));
+    metrics.answered(Side::Nodes, Some("/v1/catalog".to_owned()), 200, Duration::from_millis(2));
     let local = TestRequest::get().uri("/metrics").peer_addr("[::1]:1".parse().unwrap());
     let answer = ask(&seeded, local).await;
     assert!(answer.header(actix_web::http::header::CONTENT_TYPE).starts_with("application/openmetrics-text"));

@@ -13,22 +13,22 @@ use holdfast_catalog::resource::ResourceRef;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::broadcast;
 
-use super::{Estate, Happening, State, store};
+use super::{DashboardState, ServerView, StateChange, store};
+use crate::control::RepositoryFailure;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::excerpt::Excerpts;
-use crate::fleet::{Function, Inventory, Since};
-use crate::live::Unreadable;
-use crate::measure::Measures;
-use crate::repo::{Looks, Snapshot};
+use crate::fleet::{InventoryView, KeptBackUpdate, NodeFunction};
+use crate::metrics::Metrics;
+use crate::repo::{LookCounts, Snapshot};
 use store::Store;
-use store::audit::Entry;
+use store::audit::NewAuditEntry;
 use store::catalog::CompileErrorRow;
 use store::certificate::NewCertificate;
 use store::commit::{CommitRow, CommitStatus};
-use store::fleet::KeptBack;
-use store::node::{Added, NodeId, NodeRow, Place, Present};
+use store::fleet::KeptBackRow;
+use store::node::{AddOutcome, NodeId, NodeRow, OnConflict, Tenancy};
 use store::token::NewToken;
-use store::user::{Role, UserRow};
+use store::user::{UserRole, UserRow};
 
 /// The text that hostile users write wherever they can.
 pub const HOSTILE: &str = "<script>alert('x')</script>\u{1b}[31m\u{202e}\"onload=\"x";
@@ -43,19 +43,19 @@ const DATA: &str = "[nginx]\nworker_proceses = 8\nkeepalive = \"65s\"\n";
 const NGINX: &str = "[parameters]\nworker_processes = { type = \"Integer\", doc = \"Workers.\" }\nkeepalive = { type = \"Integer\", doc = \"Seconds.\" }\n";
 
 /// A double of the running server.
-pub struct Double {
-    happenings: broadcast::Sender<Happening>,
+pub struct ServerDouble {
+    state_changes: broadcast::Sender<StateChange>,
     has_commit: AtomicBool,
-    machines: Vec<(Certname, Place)>,
+    machines: Vec<(Certname, Tenancy)>,
     /// The problems that the judgement of the commit in force found.
     pub broken: Mutex<BTreeMap<Certname, (String, Vec<Diagnostic>)>>,
     /// Why the repository cannot be read.
-    pub unreadable: Mutex<Option<Unreadable>>,
-    measures: Arc<Measures>,
+    pub unreadable: Mutex<Option<RepositoryFailure>>,
+    metrics: Arc<Metrics>,
 }
 
-impl Inventory for Double {
-    fn function(&self, node: &Certname, _: &Place) -> Option<Function> {
+impl InventoryView for ServerDouble {
+    fn function(&self, node: &Certname, _: &Tenancy) -> Option<NodeFunction> {
         let role = match node.as_str() {
             name if name.starts_with("web") => "webshop",
             name if name.starts_with("db") => "database",
@@ -63,10 +63,10 @@ impl Inventory for Double {
             _ => return None,
         };
         let labels = BTreeMap::from([("cluster".to_owned(), "shop".to_owned())]);
-        Some(Function { role: role.to_owned(), stage: "production".to_owned(), labels })
+        Some(NodeFunction { role: role.to_owned(), stage: "production".to_owned(), labels })
     }
 
-    fn machines(&self) -> Vec<(Certname, Place)> {
+    fn machines(&self) -> Vec<(Certname, Tenancy)> {
         self.machines.clone()
     }
 
@@ -78,22 +78,22 @@ impl Inventory for Double {
         None
     }
 
-    fn broken(&self, node: &NodeRow) -> Option<KeptBack> {
+    fn broken(&self, node: &NodeRow) -> Option<KeptBackRow> {
         let (commit, problems) = self.problems_of(node)?;
-        Some(KeptBack::of(&commit, &problems))
+        Some(KeptBackRow::of(&commit, &problems))
     }
 
     fn problems_of(&self, node: &NodeRow) -> Option<(String, Vec<Diagnostic>)> {
         self.broken.lock().unwrap().get(&node.certname).cloned()
     }
 
-    fn since(&self, _: &NodeRow, _: &KeptBack) -> Option<Since> {
+    fn since(&self, _: &NodeRow, _: &KeptBackRow) -> Option<KeptBackUpdate> {
         None
     }
 }
 
-impl Estate for Double {
-    fn unreadable(&self) -> Option<Unreadable> {
+impl ServerView for ServerDouble {
+    fn unreadable(&self) -> Option<RepositoryFailure> {
         self.unreadable.lock().unwrap().clone()
     }
 
@@ -107,63 +107,70 @@ impl Estate for Double {
         self.has_commit.load(Ordering::Relaxed)
     }
 
-    fn looks(&self) -> Looks {
-        Looks { last: Some(Timestamp::UNIX_EPOCH), read: 7, failed: 2 }
+    fn looks(&self) -> LookCounts {
+        LookCounts { last: Some(Timestamp::UNIX_EPOCH), read: 7, failed: 2 }
     }
 
-    fn measures(&self) -> Arc<Measures> {
-        self.measures.clone()
+    fn metrics(&self) -> Arc<Metrics> {
+        self.metrics.clone()
     }
 
-    fn happenings(&self) -> broadcast::Receiver<Happening> {
-        self.happenings.subscribe()
+    fn state_changes(&self) -> broadcast::Receiver<StateChange> {
+        self.state_changes.subscribe()
     }
 }
 
 /// The seeded store, and what depends on it.
-pub struct Seeded {
+pub struct SeededStore {
     /// Deleted at the end of the test.
     _directory: tempfile::TempDir,
     pub store: Store,
-    pub happenings: broadcast::Sender<Happening>,
-    pub estate: Arc<Double>,
-    pub state: actix_web::web::Data<State>,
+    pub state_changes: broadcast::Sender<StateChange>,
+    pub server_view: Arc<ServerDouble>,
+    pub state: actix_web::web::Data<DashboardState>,
     pub now: Timestamp,
 }
 
-pub fn entry(at: Timestamp, action: &'static str) -> Entry {
-    Entry { at, actor: "uid 0".into(), action, object: "x".into(), commit: None, detail: String::new() }
+pub fn entry(at: Timestamp, action: &'static str) -> NewAuditEntry {
+    NewAuditEntry {
+        at,
+        actor: "uid 0".into(),
+        action,
+        object: "x".into(),
+        commit: None,
+        detail: String::new(),
+    }
 }
 
 /// An empty store, and what depends on it.
-pub fn empty() -> Seeded {
+pub fn empty() -> SeededStore {
     with_machines(&[])
 }
 
-fn with_machines(machines: &[(&str, &str)]) -> Seeded {
+fn with_machines(machines: &[(&str, &str)]) -> SeededStore {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(&directory.path().join("server.db")).unwrap();
-    let happenings = broadcast::channel(16).0;
+    let state_changes = broadcast::channel(16).0;
     let machines = machines.iter().map(|(name, place)| (name.parse().unwrap(), place.parse().unwrap()));
-    let estate = Arc::new(Double {
-        happenings: happenings.clone(),
-        measures: Arc::default(),
+    let server_view = Arc::new(ServerDouble {
+        state_changes: state_changes.clone(),
+        metrics: Arc::default(),
         has_commit: AtomicBool::new(false),
         machines: machines.collect(),
         broken: Mutex::default(),
         unreadable: Mutex::default(),
     });
-    let state = State::new(store.clone(), estate.clone(), Duration::from_secs(1800));
+    let state = DashboardState::new(store.clone(), server_view.clone(), Duration::from_secs(1800));
     let state = actix_web::web::Data::new(state);
-    Seeded { _directory: directory, store, happenings, estate, state, now: Timestamp::now() }
+    SeededStore { _directory: directory, store, state_changes, server_view, state, now: Timestamp::now() }
 }
 
 /// A store as after a busy day.
-pub async fn seeded() -> Seeded {
+pub async fn seeded() -> SeededStore {
     let seeded =
         with_machines(&[("db2.acme.example", "alpinhost/acme"), ("web1.acme.example", "alpinhost/acme")]);
     seeded.commits().await;
-    seeded.estate.has_commit.store(true, Ordering::Relaxed);
+    seeded.server_view.has_commit.store(true, Ordering::Relaxed);
     for (name, scope) in [("ana", "everything"), ("ben", "nordhost"), ("cleo", "alpinhost/acme")] {
         seeded.user(name, scope).await;
     }
@@ -216,7 +223,7 @@ pub async fn seeded() -> Seeded {
     seeded
 }
 
-impl Seeded {
+impl SeededStore {
     /// The id of the run that a node reported last.
     pub async fn last_run(&self, node: NodeId) -> String {
         self.store.run_reported_last(node).await.unwrap().expect("a report").to_string()
@@ -228,7 +235,8 @@ impl Seeded {
 
     pub async fn user(&self, name: &str, scope: &str) -> UserRow {
         let scope = scope.parse().unwrap();
-        let added = self.store.add_user(name.into(), Role::Operator, scope, entry(self.now, "user-added"));
+        let added =
+            self.store.add_user(name.into(), UserRole::Operator, scope, entry(self.now, "user-added"));
         added.await.unwrap().unwrap()
     }
 
@@ -236,9 +244,9 @@ impl Seeded {
         let token = NewToken { id: format!("token-{name}"), secret_mac: vec![1], expires_at: self.now };
         let (name, place) = (name.parse().unwrap(), place.parse().unwrap());
         let at = entry(self.ago(60 * 50), "node-added");
-        match self.store.add_node(name, place, Present::Keep, token, at).await.unwrap() {
-            Added::Node(node) => node.id,
-            Added::Present(node) => panic!("{node:?} is there"),
+        match self.store.add_node(name, place, OnConflict::Keep, token, at).await.unwrap() {
+            AddOutcome::Node(node) => node.id,
+            AddOutcome::Present(node) => panic!("{node:?} is there"),
         }
     }
 

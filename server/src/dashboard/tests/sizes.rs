@@ -17,7 +17,7 @@ fn much(bytes: usize) -> String {
 }
 
 /// The page at an address, and all pages after it.
-async fn all_of(seeded: &Seeded, path: String) -> Vec<serde_json::Value> {
+async fn all_of(seeded: &SeededStore, path: String) -> Vec<serde_json::Value> {
     let (mut pages, mut next) = (Vec::new(), Some(path));
     while let Some(path) = next {
         let page = json(seeded, "ana", &path).await;
@@ -38,7 +38,7 @@ fn diagnostic(number: u32) -> Diagnostic {
 }
 
 /// A store in which everything is as long as possible.
-async fn swollen() -> (Seeded, NodeId) {
+async fn swollen() -> (SeededStore, NodeId) {
     let seeded = empty();
     seeded.user("ana", "everything").await;
     let label = "a".repeat(60);
@@ -109,13 +109,13 @@ async fn each_page_is_small_whatever_nodes_and_operators_write() {
     for path in paths {
         let page = see(&seeded, "ana", &path).await;
         assert_eq!(page.status, StatusCode::OK, "{path}");
-        assert!(page.body.len() < size::MOST, "{path}: {} bytes", page.body.len());
+        assert!(page.body.len() < size::MAX_BYTES, "{path}: {} bytes", page.body.len());
         // In the API, a single event may be larger, since it is complete there.
         let whole = path.starts_with("/reports");
         let path = if path == "/" { "/overview" } else { &path };
         if !whole && path != "/account" {
             let answer = see(&seeded, "ana", &format!("/api/v1{path}")).await.body;
-            assert!(answer.len() < size::MOST, "{path}: {} bytes of JSON", answer.len());
+            assert!(answer.len() < size::MAX_BYTES, "{path}: {} bytes of JSON", answer.len());
         }
     }
     let long = format!("/nodes?q={}", "x".repeat(300));
@@ -123,7 +123,7 @@ async fn each_page_is_small_whatever_nodes_and_operators_write() {
 }
 
 /// A report with as many events as possible, each with a diff.
-async fn long_report(seeded: &Seeded) -> String {
+async fn long_report(seeded: &SeededStore) -> String {
     seeded.user("ana", "everything").await;
     let node = seeded.enrolled("web1.acme.example", "alpinhost/acme").await;
     let events = (0..MAX_EVENTS).map(|number| {
@@ -160,7 +160,7 @@ async fn a_long_report_is_read_in_small_pages_and_nothing_is_left_out() {
         let path = format!("/reports/{report}?page={number}");
         let page = see(&seeded, "ana", &path).await.body;
         let answer = see(&seeded, "ana", &format!("/api/v1{path}")).await.body;
-        assert!(page.len() < size::MOST && answer.len() < size::MOST, "{path}");
+        assert!(page.len() < size::MAX_BYTES && answer.len() < size::MAX_BYTES, "{path}");
     }
     // A link on the node's page leads to the event itself.
     let node = see(&seeded, "ana", "/nodes/web1.acme.example").await.body;

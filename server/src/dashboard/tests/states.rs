@@ -64,14 +64,15 @@ async fn the_overview_is_calm_only_where_nothing_is_wrong() {
     let of_one = see(&seeded, "cleo", "/").await.body;
     assert!(of_one.contains("Nothing: every machine of alpinhost/acme that"), "{of_one}");
     let why = "`main` is not a commit of /srv/git/control.git".to_owned();
-    *seeded.estate.unreadable.lock().unwrap() = Some(crate::live::Unreadable { since: seeded.ago(9), why });
+    *seeded.server_view.unreadable.lock().unwrap() =
+        Some(crate::control::RepositoryFailure { since: seeded.ago(9), why });
     let page = overview().await;
     assert!(
         !page.contains(CALM) && page.contains("cannot be read since") && page.contains("is not a commit of")
     );
     let local = TestRequest::get().uri("/metrics").peer_addr("127.0.0.1:1".parse().unwrap());
     assert!(ask(&seeded, local).await.body.contains("holdfast_repository_unreadable 1\n"));
-    *seeded.estate.unreadable.lock().unwrap() = None;
+    *seeded.server_view.unreadable.lock().unwrap() = None;
     seeded.broken_commit(5).await;
     let page = overview().await;
     assert!(!page.contains(CALM) && page.contains("did not come into force"), "{page}");
@@ -87,7 +88,7 @@ async fn a_machine_whose_catalog_is_known_to_be_broken_is_broken_before_its_next
     seeded.good_commit(OLDER, 1).await;
     let web = "web1.acme.example".parse().unwrap();
     let problems = vec![seed::misspelt(), seed::misspelt()];
-    seeded.estate.broken.lock().unwrap().insert(web, (OLDER.into(), problems));
+    seeded.server_view.broken.lock().unwrap().insert(web, (OLDER.into(), problems));
     let node = json(&seeded, "ana", "/nodes/web1.acme.example").await;
     assert_eq!(node["state"], "broken", "{node}");
     assert_eq!(node["compile_errors"][0]["commit"], OLDER);
@@ -109,7 +110,7 @@ async fn a_machine_whose_catalog_is_known_to_be_broken_is_broken_before_its_next
 async fn what_a_run_by_the_same_commit_said_outweighs_the_facts_that_the_judgement_went_by() {
     let seeded = seeded().await;
     let db = "db1.acme.example".parse().unwrap();
-    seeded.estate.broken.lock().unwrap().insert(db, (GOOD.into(), vec![seed::misspelt()]));
+    seeded.server_view.broken.lock().unwrap().insert(db, (GOOD.into(), vec![seed::misspelt()]));
     assert_eq!(json(&seeded, "ana", "/nodes/db1.acme.example").await["state"], "in-order");
 }
 

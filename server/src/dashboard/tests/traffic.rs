@@ -9,7 +9,7 @@ use actix_web::http::Method;
 use jiff::Timestamp;
 
 use super::*;
-use crate::store::user::Scope;
+use crate::store::user::UserScope;
 
 #[actix_web::test]
 async fn a_page_of_nodes_stays_small() {
@@ -53,27 +53,27 @@ async fn no_view_is_arranged_by_the_thread_that_answers() {
     let run = seeded.last_run(web1.id).await;
     let asked = asked(&seeded, "ana").await;
     seeded.state.drawing.close();
-    let part = part::Part::default();
+    let part = report_query::ReportQuery::default();
     assert!(matches!(overview::view(&asked).await, Err(page::Error::Busy)));
     assert!(matches!(nodes::view(&asked, filter::Filter::default()).await, Err(page::Error::Busy)));
     assert!(matches!(node::view(&asked, "web1.acme.example").await, Err(page::Error::Busy)));
     assert!(matches!(report::view(&asked, &run, part).await, Err(page::Error::Busy)));
     let of_node = report::view_of(&asked, "web1.acme.example", &run, part).await;
     assert!(matches!(of_node, Err(page::Error::Busy)));
-    assert!(matches!(commits::view(&asked, commits::Which::default()).await, Err(page::Error::Busy)));
+    assert!(matches!(commits::view(&asked, commits::CommitsQuery::default()).await, Err(page::Error::Busy)));
     assert!(matches!(commits::view_one(&asked, GOOD).await, Err(page::Error::Busy)));
     let log = crate::dashboard::audit::view(&asked, Default::default()).await;
     assert!(matches!(log, Err(page::Error::Busy)));
 }
 
 /// A request of one of the seeded users.
-async fn asked(seeded: &Seeded, name: &str) -> asked::Asked {
+async fn asked(seeded: &SeededStore, name: &str) -> page_request::PageRequest {
     assert_eq!(see(seeded, name, "/account").await.status, StatusCode::OK);
     let request = TestRequest::get()
         .app_data(seeded.state.clone())
         .insert_header(("cookie", format!("__Host-holdfast=p{name}")))
         .to_http_request();
-    asked::Asked::extract(&request).await.unwrap()
+    page_request::PageRequest::extract(&request).await.unwrap()
 }
 
 #[actix_web::test]
@@ -82,8 +82,12 @@ async fn f29_a_server_whose_clock_cannot_be_right_is_not_ready_and_says_what_the
     let day = SignedDuration::from_hours(24);
     for (made, word) in [(Timestamp::now() + day, "behind"), (Timestamp::now() - day * 9, "ahead")] {
         let clock = Clock { made, ends: made + day };
-        let state =
-            State::new(seeded.store.clone(), seeded.state.estate.clone(), Duration::from_secs(60)).by(clock);
+        let state = DashboardState::new(
+            seeded.store.clone(),
+            seeded.state.server_view.clone(),
+            Duration::from_secs(60),
+        )
+        .by(clock);
         let app = init_service(App::new().app_data(web::Data::new(state)).configure(configure)).await;
         let answer = call_service(&app, TestRequest::get().uri("/readyz").to_request()).await;
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -104,23 +108,23 @@ async fn an_open_page_hears_of_its_own_nodes_alone() {
         String::from_utf8(bytes.unwrap().unwrap_or_default().to_vec()).unwrap()
     };
     assert!(next().await.contains("hello"));
-    let stored = |certname: &str, place: &str| Happening::ReportStored {
+    let stored = |certname: &str, place: &str| StateChange::ReportStored {
         certname: certname.parse().unwrap(),
-        place: place.parse().unwrap(),
+        tenancy: place.parse().unwrap(),
         report: 1,
     };
-    seeded.happenings.send(stored("web1.birch.example", "nordhost/birch")).unwrap();
+    seeded.state_changes.send(stored("web1.birch.example", "nordhost/birch")).unwrap();
     let nothing = tokio::time::timeout(Duration::from_millis(200), next()).await;
     assert!(nothing.is_err(), "{nothing:?}");
-    seeded.happenings.send(stored("web1.acme.example", "alpinhost/acme")).unwrap();
+    seeded.state_changes.send(stored("web1.acme.example", "alpinhost/acme")).unwrap();
     assert!(next().await.starts_with("event: changed\n"));
 }
 
 /// An open page that receives messages.
-type Page = Pin<Box<BoxBody>>;
+type EventBody = Pin<Box<BoxBody>>;
 
 /// The stream that an open page of a user receives.
-async fn listening(seeded: &Seeded, user: &str) -> Page {
+async fn listening(seeded: &SeededStore, user: &str) -> EventBody {
     see(seeded, user, "/account").await;
     let app = init_service(App::new().app_data(seeded.state.clone()).configure(configure)).await;
     let cookie = format!("__Host-holdfast=p{user}");
@@ -131,7 +135,7 @@ async fn listening(seeded: &Seeded, user: &str) -> Page {
 }
 
 /// The next message; `None` if the connection has ended.
-async fn message(page: &mut Page) -> Option<String> {
+async fn message(page: &mut EventBody) -> Option<String> {
     let bytes = std::future::poll_fn(|context| page.as_mut().poll_next(context)).await?;
     Some(String::from_utf8(bytes.unwrap().to_vec()).unwrap())
 }
@@ -152,8 +156,8 @@ async fn an_open_page_listens_and_the_oldest_of_too_many_gives_way() {
         }
     }
     assert_eq!(message(&mut other).await.as_deref(), Some(": hello\n\n"));
-    let taken = Happening::CommitTaken { commit: GOOD.into() };
-    seeded.happenings.send(taken).unwrap();
+    let taken = StateChange::CommitTaken { commit: GOOD.into() };
+    seeded.state_changes.send(taken).unwrap();
     for page in open.iter_mut().skip(3).chain([&mut other]) {
         assert_eq!(message(page).await.as_deref(), Some("event: changed\ndata:\n\n"), "others stay");
     }
@@ -172,15 +176,15 @@ async fn who_asks_at_the_same_time_shares_one_reading_that_began_after() {
     let seeded = seeded().await;
     let ask = || {
         let state = seeded.state.clone();
-        actix_web::rt::spawn(async move { state.census.members(&Scope::Everything).await.unwrap() })
+        actix_web::rt::spawn(async move { state.census.members(&UserScope::Everything).await.unwrap() })
     };
     let held = seeded.store.hold_readers_of_pages().await;
     let first = ask();
-    while seeded.state.census.waiting(&Scope::Everything) > 0 {
+    while seeded.state.census.waiting(&UserScope::Everything) > 0 {
         tokio::task::yield_now().await;
     }
     let others: Vec<_> = (0..7).map(|_| ask()).collect();
-    while seeded.state.census.waiting(&Scope::Everything) < 7 {
+    while seeded.state.census.waiting(&UserScope::Everything) < 7 {
         tokio::task::yield_now().await;
     }
     drop(held);
@@ -192,7 +196,7 @@ async fn who_asks_at_the_same_time_shares_one_reading_that_began_after() {
     assert!(!Arc::ptr_eq(&first, shared), "it began before they asked");
     assert!(others_read.iter().all(|read| Arc::ptr_eq(read, shared)), "one reading for all who waited");
     seeded.added("new9.birch.example", "nordhost/birch").await;
-    let later = seeded.state.census.members(&Scope::Everything).await.unwrap();
+    let later = seeded.state.census.members(&UserScope::Everything).await.unwrap();
     assert_eq!(later.len(), shared.len() + 1, "nothing is kept");
 }
 

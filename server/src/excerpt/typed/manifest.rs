@@ -6,21 +6,21 @@ use std::sync::Arc;
 use holdfast_catalog::resource::{AttributeDef, AttributeKind, TypeDef, definitions};
 use holdfast_catalog::value::Kind;
 
-use super::Hiding;
-use crate::excerpt::masked::{Hidden, Why};
-use crate::language::document::{Content, Document, Entry, Item};
+use super::ValueMasker;
+use crate::excerpt::masked::{HiddenReason, HiddenSpan};
+use crate::language::document::{Document, DocumentEntry, Item, ItemContent};
 use crate::language::keyword::{TOP, may_be_secret};
 use crate::language::manifest::Manifest;
 use crate::language::types::Type;
 use crate::modules::Modules;
 
 /// Everything that must not be shown of a manifest.
-pub(in crate::excerpt) fn in_manifest(document: &Document, modules: &Modules) -> Vec<Hidden> {
+pub(in crate::excerpt) fn in_manifest(document: &Document, modules: &Modules) -> Vec<HiddenSpan> {
     let named = |key: &str| document.root.get(key).and_then(|entry| entry.item.as_table());
     let parameters = named("parameters").map(|table| &table.entries[..]).unwrap_or_default();
     let lets = named("let").map(|table| &table.entries[..]).unwrap_or_default();
     let own = parameters.iter().chain(lets).map(|entry| entry.key.clone());
-    let mut hiding = Hiding::new(document, modules);
+    let mut hiding = ValueMasker::new(document, modules);
     hiding.names = own.chain(["each", "title", "node", "facts"].map(Arc::from)).collect();
     loop {
         let known = hiding.flows.len();
@@ -37,15 +37,15 @@ pub(in crate::excerpt) fn in_manifest(document: &Document, modules: &Modules) ->
 }
 
 /// The parameters with a secret type, and the names made from them.
-fn secret_names(parameters: &[Entry], lets: &[Entry], modules: &Modules) -> Vec<Arc<str>> {
-    let is_secret = |entry: &&Entry| {
+fn secret_names(parameters: &[DocumentEntry], lets: &[DocumentEntry], modules: &Modules) -> Vec<Arc<str>> {
+    let is_secret = |entry: &&DocumentEntry| {
         let of = entry.item.as_table().and_then(|table| table.get("type"));
         let of = of.and_then(|of| Type::parse(of.item.as_str()?).ok());
         of.is_none_or(|of| of.holds_secrets(modules))
     };
     let mut names: Vec<_> = parameters.iter().filter(is_secret).map(|entry| entry.key.clone()).collect();
     loop {
-        let made = |entry: &&Entry| {
+        let made = |entry: &&DocumentEntry| {
             !names.contains(&entry.key) && entry.item.as_str().is_some_and(|text| mentions(text, &names))
         };
         let more: Vec<_> = lets.iter().filter(made).map(|entry| entry.key.clone()).collect();
@@ -75,13 +75,13 @@ fn takes_secrets_elsewhere(name: &str, modules: &Modules) -> bool {
 
 /// What the values of a block are given to.
 #[derive(Clone, Copy)]
-enum Taker<'a> {
+enum BlockTarget<'a> {
     Resource(&'static TypeDef),
     Manifest(&'a Manifest),
     Nobody,
 }
 
-impl Taker<'_> {
+impl BlockTarget<'_> {
     fn holds_secrets(self, modules: &Modules) -> bool {
         match self {
             Self::Resource(def) => def.attributes.iter().any(|attribute| may_be_secret(attribute.kind)),
@@ -91,19 +91,22 @@ impl Taker<'_> {
     }
 }
 
-impl<'a> Hiding<'a> {
-    fn top_level(&mut self, entry: &Entry) {
+impl<'a> ValueMasker<'a> {
+    fn top_level(&mut self, entry: &DocumentEntry) {
         match (&*entry.key, entry.item.as_table()) {
             ("parameters", Some(table)) => table.entries.iter().for_each(|entry| self.parameter(entry)),
             ("let", Some(table)) => {
                 let flows = self.flows.clone();
                 let secret = table.entries.iter().filter(|entry| flows.contains(&entry.key));
-                secret.for_each(|entry| self.hide(&entry.item, Why::Secret));
+                secret.for_each(|entry| self.hide(&entry.item, HiddenReason::Secret));
             }
             ("class", Some(table)) => {
                 for entry in &table.entries {
                     let class = self.modules.class(&entry.key);
-                    self.block(class.map_or(Taker::Nobody, |class| Taker::Manifest(class)), &entry.item);
+                    self.block(
+                        class.map_or(BlockTarget::Nobody, |class| BlockTarget::Manifest(class)),
+                        &entry.item,
+                    );
                 }
             }
             ("defaults", Some(table)) => {
@@ -114,22 +117,24 @@ impl<'a> Hiding<'a> {
                 let taker = self.taker(key);
                 table.entries.iter().for_each(|entry| self.block(taker, &entry.item));
             }
-            (_, None) => self.hide(&entry.item, Why::Unknown),
+            (_, None) => self.hide(&entry.item, HiddenReason::Unknown),
         }
     }
 
-    fn taker(&self, word: &str) -> Taker<'a> {
+    fn taker(&self, word: &str) -> BlockTarget<'a> {
         match TypeDef::find(word) {
-            Some(def) => Taker::Resource(def),
-            None => self.modules.define(word).map_or(Taker::Nobody, |define| Taker::Manifest(define)),
+            Some(def) => BlockTarget::Resource(def),
+            None => {
+                self.modules.define(word).map_or(BlockTarget::Nobody, |define| BlockTarget::Manifest(define))
+            }
         }
     }
 
-    fn parameter(&mut self, entry: &Entry) {
+    fn parameter(&mut self, entry: &DocumentEntry) {
         let Some(table) = entry.item.as_table() else {
             // A key of the top level that is below the header by mistake contains no secret.
             if TOP.iter().all(|word| word.name != &*entry.key) {
-                self.hide(&entry.item, Why::Unknown);
+                self.hide(&entry.item, HiddenReason::Unknown);
             }
             return;
         };
@@ -137,19 +142,19 @@ impl<'a> Hiding<'a> {
         for word in &table.entries {
             match &*word.key {
                 "type" | "doc" | "merge" => {}
-                "default" if self.flows.contains(&entry.key) => self.hide(&word.item, Why::Secret),
+                "default" if self.flows.contains(&entry.key) => self.hide(&word.item, HiddenReason::Secret),
                 key => match &of {
                     Some(of) if key == "default" || !of.holds_secrets(self.modules) => {
                         self.typed(of, &word.item);
                     }
-                    _ => self.hide(&word.item, Why::Unknown),
+                    _ => self.hide(&word.item, HiddenReason::Unknown),
                 },
             }
         }
     }
 
     /// Hides texts with a literal beside a secret, wherever they are: the secret may be compared with it.
-    fn compared(&mut self, entries: &[Entry], secret: &[Arc<str>]) {
+    fn compared(&mut self, entries: &[DocumentEntry], secret: &[Arc<str>]) {
         for entry in entries {
             match REFERENCES.contains(&&*entry.key) {
                 true => self.named(&entry.item, secret),
@@ -161,33 +166,39 @@ impl<'a> Hiding<'a> {
     /// Hides references that contain a secret, since their title has text beside it.
     fn named(&mut self, item: &Item, secret: &[Arc<str>]) {
         match &item.content {
-            Content::List(items) => items.iter().for_each(|item| self.named(item, secret)),
-            Content::Scalar(Kind::String(text)) if mentions(text, secret) => self.hide(item, Why::Secret),
-            Content::Table(..) | Content::Scalar(_) => self.compared_item(item, secret),
+            ItemContent::List(items) => items.iter().for_each(|item| self.named(item, secret)),
+            ItemContent::Scalar(Kind::String(text)) if mentions(text, secret) => {
+                self.hide(item, HiddenReason::Secret);
+            }
+            ItemContent::Table(..) | ItemContent::Scalar(_) => self.compared_item(item, secret),
         }
     }
 
     fn compared_item(&mut self, item: &Item, secret: &[Arc<str>]) {
         match &item.content {
-            Content::Table(table, _) => self.compared(&table.entries, secret),
-            Content::List(items) => items.iter().for_each(|item| self.compared_item(item, secret)),
-            Content::Scalar(Kind::String(text)) if text.contains(['\'', '"']) && mentions(text, secret) => {
+            ItemContent::Table(table, _) => self.compared(&table.entries, secret),
+            ItemContent::List(items) => items.iter().for_each(|item| self.compared_item(item, secret)),
+            ItemContent::Scalar(Kind::String(text))
+                if text.contains(['\'', '"']) && mentions(text, secret) =>
+            {
                 let span = item.origin.start as usize..item.origin.end as usize;
-                self.hidden.push(Hidden { span, why: Why::Secret });
+                self.hidden.push(HiddenSpan { span, why: HiddenReason::Secret });
             }
-            Content::Scalar(_) => {}
+            ItemContent::Scalar(_) => {}
         }
     }
 
     /// Hides secrets among the attributes of a resource, or the parameters of a class or define.
-    fn block(&mut self, taker: Taker<'_>, item: &Item) {
-        let Content::Table(table, _) = &item.content else { return self.hide(item, Why::Unknown) };
+    fn block(&mut self, taker: BlockTarget<'_>, item: &Item) {
+        let ItemContent::Table(table, _) = &item.content else {
+            return self.hide(item, HiddenReason::Unknown);
+        };
         for entry in &table.entries {
             match &*entry.key {
                 "*" => self.spread(taker, &entry.item),
                 "for_each" => {
                     if taker.holds_secrets(self.modules) {
-                        self.hide(&entry.item, Why::Unknown);
+                        self.hide(&entry.item, HiddenReason::Unknown);
                     }
                 }
                 "title" | "when" | "require" | "before" | "notify" | "subscribe" | "tag" => {}
@@ -196,37 +207,43 @@ impl<'a> Hiding<'a> {
         }
     }
 
-    fn spread(&mut self, taker: Taker<'_>, item: &Item) {
+    fn spread(&mut self, taker: BlockTarget<'_>, item: &Item) {
         match item.as_table() {
             Some(table) => table.entries.iter().for_each(|entry| self.given(taker, entry)),
-            None if taker.holds_secrets(self.modules) => self.hide(item, Why::Unknown),
+            None if taker.holds_secrets(self.modules) => self.hide(item, HiddenReason::Unknown),
             None => {}
         }
     }
 
-    fn given(&mut self, taker: Taker<'_>, entry: &Entry) {
+    fn given(&mut self, taker: BlockTarget<'_>, entry: &DocumentEntry) {
         let modules = self.modules;
         match taker {
-            Taker::Manifest(manifest) => match manifest.parameter(&entry.key) {
+            BlockTarget::Manifest(manifest) => match manifest.parameter(&entry.key) {
                 Some(parameter) => self.typed(&parameter.of, &entry.item),
-                None if taker.holds_secrets(modules) => self.hide(&entry.item, Why::Unknown),
-                None if takes_secrets_elsewhere(&entry.key, modules) => self.hide(&entry.item, Why::Unknown),
+                None if taker.holds_secrets(modules) => self.hide(&entry.item, HiddenReason::Unknown),
+                None if takes_secrets_elsewhere(&entry.key, modules) => {
+                    self.hide(&entry.item, HiddenReason::Unknown);
+                }
                 None => {}
             },
-            Taker::Resource(def) => match def.attribute(&entry.key) {
+            BlockTarget::Resource(def) => match def.attribute(&entry.key) {
                 Some(AttributeDef { kind: AttributeKind::TextMap, .. }) => match entry.item.as_table() {
                     Some(table) => {
-                        table.entries.iter().for_each(|entry| self.hide(&entry.item, Why::Unknown));
+                        table.entries.iter().for_each(|entry| self.hide(&entry.item, HiddenReason::Unknown));
                     }
-                    None => self.hide(&entry.item, Why::Unknown),
+                    None => self.hide(&entry.item, HiddenReason::Unknown),
                 },
-                Some(attribute) if may_be_secret(attribute.kind) => self.hide(&entry.item, Why::Unknown),
+                Some(attribute) if may_be_secret(attribute.kind) => {
+                    self.hide(&entry.item, HiddenReason::Unknown);
+                }
                 Some(_) => {}
-                None if taker.holds_secrets(modules) => self.hide(&entry.item, Why::Unknown),
-                None if takes_secrets_elsewhere(&entry.key, modules) => self.hide(&entry.item, Why::Unknown),
+                None if taker.holds_secrets(modules) => self.hide(&entry.item, HiddenReason::Unknown),
+                None if takes_secrets_elsewhere(&entry.key, modules) => {
+                    self.hide(&entry.item, HiddenReason::Unknown);
+                }
                 None => {}
             },
-            Taker::Nobody => self.hide(&entry.item, Why::Unknown),
+            BlockTarget::Nobody => self.hide(&entry.item, HiddenReason::Unknown),
         }
     }
 }

@@ -17,10 +17,10 @@ const KEY: &str = "key.pem";
 const TOKEN_KEY: &str = "token.key";
 
 /// The largest file to read, in bytes.
-const LIMIT: u64 = 64 * 1024;
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// The content of the files.
-pub struct Files {
+pub struct AuthorityFiles {
     /// The certificate in PEM.
     pub certificate: String,
     pub key: KeyPair,
@@ -34,7 +34,7 @@ pub fn is_at(directory: &Path) -> bool {
 }
 
 /// Reads the three files.
-pub fn read(directory: &Path) -> Result<Files, AuthorityError> {
+pub fn read(directory: &Path) -> Result<AuthorityFiles, AuthorityError> {
     let [certificate_file, key_file, token_file] =
         [CERTIFICATE, KEY, TOKEN_KEY].map(|file| directory.join(file));
     let certificate = read_file(&certificate_file)?;
@@ -43,7 +43,7 @@ pub fn read(directory: &Path) -> Result<Files, AuthorityError> {
     let key = std::str::from_utf8(&key).ok().and_then(|key| KeyPair::from_pem(key).ok());
     let key = key.ok_or_else(|| damaged(&key_file))?;
     let token_key = read_file(&token_file)?.as_slice().try_into().map_err(|_| damaged(&token_file))?;
-    Ok(Files { certificate, key, token_key })
+    Ok(AuthorityFiles { certificate, key, token_key })
 }
 
 /// Writes the three files to disk, in a directory that gets its name only when it is complete.
@@ -76,7 +76,7 @@ pub fn damaged(file: &Path) -> AuthorityError {
 }
 
 fn read_file(file: &Path) -> Result<Zeroizing<Vec<u8>>, AuthorityError> {
-    regular::read(file, LIMIT).map(Zeroizing::new).map_err(|error| match error.kind() {
+    regular::read(file, MAX_BYTES).map(Zeroizing::new).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => AuthorityError::Missing(file.display().to_string()),
         _ => file_error(file)(error),
     })

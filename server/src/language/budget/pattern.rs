@@ -9,26 +9,26 @@ use regex_syntax::hir::{Hir, HirKind};
 const STEPS_A_STATE: usize = 4;
 
 /// A larger pattern is refused while it is built, which does not take long.
-const MOST_STATES: usize = 30_000;
+const MAX_STATES: usize = 30_000;
 
 /// Positions and bytes that count as one step, if the text is searched with the slow engine.
 const VISITS_A_STEP: usize = 8;
 
 /// The size of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Size {
+pub(super) struct PatternSize {
     /// The number of states that it is built of.
     states: usize,
     /// The number of characters and classes in it, each counted as often as it is repeated.
     positions: usize,
 }
 
-impl Size {
+impl PatternSize {
     /// The size of a pattern, from its text; for one that does not parse, the size of the text.
     pub(super) fn of(written: &str) -> Self {
         let parsed = ParserBuilder::new().nest_limit(250).build().parse(written);
         let grown = parsed.map_or(Self { states: 0, positions: 0 }, |hir| of(&hir));
-        Self { states: grown.states.saturating_add(written.len()).min(MOST_STATES), ..grown }
+        Self { states: grown.states.saturating_add(written.len()).min(MAX_STATES), ..grown }
     }
 
     /// The steps for building it.
@@ -38,7 +38,7 @@ impl Size {
 
     /// The steps for searching for it in a text of this many bytes.
     pub(super) fn matching(self, bytes: usize) -> usize {
-        self.positions.min(MOST_STATES).saturating_mul(bytes) / VISITS_A_STEP
+        self.positions.min(MAX_STATES).saturating_mul(bytes) / VISITS_A_STEP
     }
 
     fn plus(self, other: Self) -> Self {
@@ -54,25 +54,25 @@ impl Size {
 }
 
 /// The recursion is bounded, since the parser limits the depth.
-fn of(hir: &Hir) -> Size {
-    let one = Size { states: 1, positions: 1 };
+fn of(hir: &Hir) -> PatternSize {
+    let one = PatternSize { states: 1, positions: 1 };
     match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => Size { states: 1, positions: 0 },
+        HirKind::Empty | HirKind::Look(_) => PatternSize { states: 1, positions: 0 },
         HirKind::Literal(literal) => one.times(literal.0.len()),
         HirKind::Class(class) => {
             let ranges = match class {
                 regex_syntax::hir::Class::Unicode(class) => class.ranges().len(),
                 regex_syntax::hir::Class::Bytes(class) => class.ranges().len(),
             };
-            Size { states: ranges.max(1), positions: 1 }
+            PatternSize { states: ranges.max(1), positions: 1 }
         }
         HirKind::Repetition(repetition) => {
             let times = repetition.max.unwrap_or(repetition.min).max(1);
             of(&repetition.sub).times(usize::try_from(times).unwrap_or(usize::MAX)).plus(one)
         }
-        HirKind::Capture(capture) => of(&capture.sub).plus(Size { states: 2, positions: 0 }),
+        HirKind::Capture(capture) => of(&capture.sub).plus(PatternSize { states: 2, positions: 0 }),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => {
-            parts.iter().map(of).fold(Size { states: 1, positions: 0 }, Size::plus)
+            parts.iter().map(of).fold(PatternSize { states: 1, positions: 0 }, PatternSize::plus)
         }
     }
 }
@@ -83,10 +83,10 @@ mod tests {
 
     #[test]
     fn a_pattern_costs_what_it_grows_to_and_not_what_it_is_written_with() {
-        let cost = |written: &str| Size::of(written).building();
+        let cost = |written: &str| PatternSize::of(written).building();
         assert!(cost("(a{0,50}){0,80}x0") > 16_000, "{}", cost("(a{0,50}){0,80}x0"));
         assert!(cost("^web[0-9]+\\.acme\\.example$") < 300);
-        assert!(cost("(((a{1000}){1000}){1000}){1000}") == MOST_STATES * STEPS_A_STATE, "no overflow");
+        assert!(cost("(((a{1000}){1000}){1000}){1000}") == MAX_STATES * STEPS_A_STATE, "no overflow");
         assert!(cost(&"a|".repeat(5_000)) > 10_000);
         assert!(cost("\\w{1,40}") > cost("a{1,40}"));
         assert!(cost("(") > 0 && cost(&"(".repeat(10_000)) > 10_000, "what is not a pattern is read as well");
@@ -94,9 +94,9 @@ mod tests {
 
     #[test]
     fn a_long_text_costs_by_its_length_and_the_patterns_positions() {
-        let small = Size::of("^web[0-9]+$");
+        let small = PatternSize::of("^web[0-9]+$");
         assert!(small.matching(50) < 100);
-        let large = Size::of("(a{0,50}){0,80}x0");
+        let large = PatternSize::of("(a{0,50}){0,80}x0");
         assert!(large.matching(100_000) > 40_000_000, "{}", large.matching(100_000));
     }
 }

@@ -5,7 +5,7 @@ use holdfast_catalog::origin::Origin;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::outline;
 
-use super::places::Places;
+use super::line_index::LineIndex;
 
 /// The most tables, however they are written: each takes a kilobyte in the parser, even if two bytes of text make it.
 const MAX_TABLES: usize = 20_000;
@@ -14,7 +14,7 @@ const MAX_TABLES: usize = 20_000;
 const MAX_SEGMENTS: usize = 128;
 
 /// The first limit that the text exceeds.
-pub(super) fn beyond(text: &str, places: &Places<'_>) -> Option<Diagnostic> {
+pub(super) fn beyond(text: &str, places: &LineIndex<'_>) -> Option<Diagnostic> {
     let mut message = String::new();
     let place = outline::until(text.as_bytes(), |so_far, _| {
         if so_far.parts > MAX_SEGMENTS {
@@ -41,7 +41,7 @@ mod tests {
         let (_, problems) = Document::parse(&"a.toml".into(), "=\n".repeat(200_000).as_bytes(), None);
         assert_eq!(problems.len(), 1);
         let (_, problems) = Document::parse(&"a.toml".into(), "=\n".repeat(1_000).as_bytes(), None);
-        assert_eq!(problems.len(), crate::language::problems::MOST + 1);
+        assert_eq!(problems.len(), crate::language::problems::MAX_PROBLEMS + 1);
     }
 
     #[test]

@@ -35,11 +35,14 @@ fn the_order_written_is_kept_and_forms_are_told_apart() {
     let forms: Vec<_> = entries
         .iter()
         .map(|entry| match &entry.item.content {
-            Content::Table(_, form) => (&*entry.key, *form),
+            ItemContent::Table(_, form) => (&*entry.key, *form),
             _ => unreachable!("only tables"),
         })
         .collect();
-    assert_eq!(forms, [("header", Form::Header), ("inline", Form::Inline), ("by", Form::Dotted)]);
+    assert_eq!(
+        forms,
+        [("header", TableForm::Header), ("inline", TableForm::Inline), ("by", TableForm::Dotted)]
+    );
     let (document, _) = parse("z = 1\na = 2\nm = 3\n");
     assert_eq!(document.root.entries.iter().map(|e| &*e.key).collect::<String>(), "zam");
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::origin::Origin;
 
-use super::Entry;
+use super::DocumentEntry;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::language::keyword::is_plain;
 use crate::language::name::is_name;
@@ -177,7 +177,7 @@ fn colon(line: &str) -> Option<String> {
 /// belongs to the top level of the file (`outer`), the help names the common mistake: in TOML, everything after a
 /// header belongs to that header.
 pub fn unknown_key<'a>(
-    entry: &Entry,
+    entry: &DocumentEntry,
     inside: &str,
     known: impl IntoIterator<Item = &'a str>,
     outer: &[&str],

@@ -8,13 +8,13 @@ use holdfast_catalog::count::counted;
 
 use super::function::{self, Builtin};
 use super::operator::Binary;
-use super::tree::{Ast, Call, Form, Macro, Node, Select};
-use super::{Called, Compared, Named, Uses};
+use super::tree::{Ast, AstNode, Call, CallForm, Macro, Select};
+use super::{CallUse, ComparisonUse, PathUse, Uses};
 use crate::diagnostic::Code;
 use crate::language::fault::Fault;
 
 /// Binds the names in a tree.
-pub(super) fn bind(root: &mut Node) -> Result<Uses, Fault> {
+pub(super) fn bind(root: &mut AstNode) -> Result<Uses, Fault> {
     let mut binder = Binder { locals: Vec::new(), uses: Uses::default() };
     binder.node(root)?;
     Ok(binder.uses)
@@ -26,9 +26,9 @@ struct Binder {
 }
 
 impl Binder {
-    fn node(&mut self, node: &mut Node) -> Result<(), Fault> {
+    fn node(&mut self, node: &mut AstNode) -> Result<(), Fault> {
         if let Some(path) = self.path(node) {
-            self.uses.paths.push(Named { path: path.clone(), span: node.span.clone() });
+            self.uses.paths.push(PathUse { path: path.clone(), span: node.span.clone() });
             match &mut node.ast {
                 Ast::Name(name) => name.path = Some(path),
                 Ast::Select(select) | Ast::Has(select) => select.path = Some(path),
@@ -64,19 +64,19 @@ impl Binder {
     }
 
     /// Records a path that is compared with a literal.
-    fn compared(&mut self, operator: Binary, operands: &[Node; 2], span: &Range<usize>) {
+    fn compared(&mut self, operator: Binary, operands: &[AstNode; 2], span: &Range<usize>) {
         if !matches!(operator, Binary::Equal | Binary::Unequal) {
             return;
         }
         let [left, right] = operands;
         for (path, literal) in [(left, right), (right, left)] {
             if let (Some(path), Ast::Literal(value)) = (self.path(path), &literal.ast) {
-                self.uses.compared.push(Compared { path, value: value.clone(), span: span.clone() });
+                self.uses.compared.push(ComparisonUse { path, value: value.clone(), span: span.clone() });
             }
         }
     }
 
-    fn all(&mut self, nodes: &mut [Node]) -> Result<(), Fault> {
+    fn all(&mut self, nodes: &mut [AstNode]) -> Result<(), Fault> {
         nodes.iter_mut().try_for_each(|node| self.node(node))
     }
 
@@ -86,7 +86,7 @@ impl Binder {
     }
 
     /// The dotted path of a name in the scope with the fields selected from it; `None` if the node is not such a path.
-    fn path(&self, node: &Node) -> Option<Arc<str>> {
+    fn path(&self, node: &AstNode) -> Option<Arc<str>> {
         match &node.ast {
             Ast::Name(name) => (!self.locals.contains(&name.name)).then(|| name.name.clone()),
             Ast::Select(select) | Ast::Has(select) => {
@@ -100,8 +100,8 @@ impl Binder {
         call.builtin = function::find(&call.name);
         match call.builtin {
             Some(builtin) => arity(call, builtin)?,
-            None if call.form == Form::Member || call.name.contains('.') => return Err(unknown(call)),
-            None => self.uses.functions.push(Called {
+            None if call.form == CallForm::Member || call.name.contains('.') => return Err(unknown(call)),
+            None => self.uses.functions.push(CallUse {
                 name: call.name.clone(),
                 span: call.name_span.clone(),
                 text: match call.arguments.first().map(|node| &node.ast) {

@@ -7,8 +7,8 @@ use holdfast_catalog::value::{Kind, Value};
 
 use super::function;
 use super::operator::{self, Binary, described};
-use super::outcome::Outcome;
-use super::tree::{Ast, Call, Element, Entry, Logic, Mode, Name, Node, Select};
+use super::outcome::Evaluation;
+use super::tree::{Ast, AstNode, Call, Element, Logic, MapEntry, Name, Select, Strictness};
 use crate::diagnostic::Code;
 use crate::language::budget::Budget;
 use crate::language::fault::Fault;
@@ -40,40 +40,40 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The value of a whole expression; an optional without a value becomes null.
-    pub(super) fn root(&mut self, node: &Node) -> Result<Value, Fault> {
+    pub(super) fn root(&mut self, node: &AstNode) -> Result<Value, Fault> {
         match self.outcome(node)? {
-            Outcome::Value(value) => Ok(value),
-            Outcome::Optional(value) => Ok(value.unwrap_or(Value::NULL)),
+            Evaluation::Value(value) => Ok(value),
+            Evaluation::Optional(value) => Ok(value.unwrap_or(Value::NULL)),
         }
     }
 
     /// The value of a part of the expression.
-    fn value(&mut self, node: &Node) -> Result<Value, Fault> {
+    fn value(&mut self, node: &AstNode) -> Result<Value, Fault> {
         match self.outcome(node)? {
-            Outcome::Value(value) => Ok(value),
-            Outcome::Optional(_) => {
+            Evaluation::Value(value) => Ok(value),
+            Evaluation::Optional(_) => {
                 let fault = Fault::new(Code::WrongType, "this may have no value", node.span.clone());
                 Err(fault.help("say what to use instead: .orValue(…)"))
             }
         }
     }
 
-    fn outcome(&mut self, node: &Node) -> Result<Outcome, Fault> {
+    fn outcome(&mut self, node: &AstNode) -> Result<Evaluation, Fault> {
         self.budget.spend(1).map_err(|fault| placed(fault, &node.span))?;
         match &node.ast {
             Ast::Literal(value) => Ok(value.clone().into()),
-            Ast::Name(name) => self.name(name, &node.span).map(Outcome::Value),
-            Ast::List(elements) => self.list(elements, &node.span).map(Outcome::Value),
-            Ast::Map(entries) => self.map(entries, &node.span).map(Outcome::Value),
+            Ast::Name(name) => self.name(name, &node.span).map(Evaluation::Value),
+            Ast::List(elements) => self.list(elements, &node.span).map(Evaluation::Value),
+            Ast::Map(entries) => self.map(entries, &node.span).map(Evaluation::Value),
             Ast::Select(select) => self.select(select),
             Ast::Index { operand, index, mode } => self.index(operand, index, *mode),
             Ast::Has(select) => self.has(select).map(|found| Value::from(found).into()),
-            Ast::Not(operand) => self.not(operand).map(Outcome::Value),
-            Ast::Negate(operand) => self.negate(operand, &node.span).map(Outcome::Value),
+            Ast::Not(operand) => self.not(operand).map(Evaluation::Value),
+            Ast::Negate(operand) => self.negate(operand, &node.span).map(Evaluation::Value),
             Ast::Binary(operator, operands) => {
-                self.binary(*operator, operands, &node.span).map(Outcome::Value)
+                self.binary(*operator, operands, &node.span).map(Evaluation::Value)
             }
-            Ast::Logic(logic, operands) => self.logic(*logic, operands).map(Outcome::Value),
+            Ast::Logic(logic, operands) => self.logic(*logic, operands).map(Evaluation::Value),
             Ast::Choose(parts) => self.choose(parts),
             Ast::Call(call) => self.call(call, &node.span),
             Ast::Macro(inner) => self.comprehension(inner, &node.span),
@@ -101,7 +101,7 @@ impl<'a> Evaluator<'a> {
         Ok(list)
     }
 
-    fn map(&mut self, entries: &[Entry], span: &Range<usize>) -> Result<Value, Fault> {
+    fn map(&mut self, entries: &[MapEntry], span: &Range<usize>) -> Result<Value, Fault> {
         let mut map = Map::new();
         for entry in entries {
             let key = self.key(&entry.key)?;
@@ -119,32 +119,32 @@ impl<'a> Evaluator<'a> {
     }
 
     /// A value, which may be left out if it is marked with `?`.
-    fn given(&mut self, node: &Node, mode: Mode) -> Result<Option<Value>, Fault> {
+    fn given(&mut self, node: &AstNode, mode: Strictness) -> Result<Option<Value>, Fault> {
         match (mode, self.outcome(node)?) {
-            (Mode::Strict, Outcome::Value(value)) => Ok(Some(value)),
-            (Mode::Optional, Outcome::Optional(value)) => Ok(value),
-            (Mode::Optional, Outcome::Value(_)) => {
+            (Strictness::Strict, Evaluation::Value(value)) => Ok(Some(value)),
+            (Strictness::Optional, Evaluation::Optional(value)) => Ok(value),
+            (Strictness::Optional, Evaluation::Value(_)) => {
                 let message = "`?` comes before something that may have no value";
                 Err(Fault::new(Code::WrongType, message, node.span.clone()).help("such as a.?b"))
             }
-            (Mode::Strict, Outcome::Optional(_)) => {
+            (Strictness::Strict, Evaluation::Optional(_)) => {
                 let fault = Fault::new(Code::WrongType, "this may have no value", node.span.clone());
                 Err(fault.help("write `?` before it, or .orValue(…) after it"))
             }
         }
     }
 
-    fn key(&mut self, node: &Node) -> Result<Arc<str>, Fault> {
+    fn key(&mut self, node: &AstNode) -> Result<Arc<str>, Fault> {
         let key = self.value(node)?;
         key_of(&key).map_err(|fault| placed(fault, &node.span))
     }
 
-    fn select(&mut self, select: &Select) -> Result<Outcome, Fault> {
+    fn select(&mut self, select: &Select) -> Result<Evaluation, Fault> {
         let result = self.outcome(&select.operand).and_then(|operand| self.field(operand, select));
         if let Some(path) = &select.path {
             match &result {
-                Ok(Outcome::Value(value)) => self.scope.read(path, Some(value)),
-                Ok(Outcome::Optional(value)) => self.scope.read(path, value.as_ref()),
+                Ok(Evaluation::Value(value)) => self.scope.read(path, Some(value)),
+                Ok(Evaluation::Optional(value)) => self.scope.read(path, value.as_ref()),
                 Err(fault) if fault.code == Code::MissingKey => self.scope.read(path, None),
                 Err(_) => {}
             }
@@ -152,16 +152,16 @@ impl<'a> Evaluator<'a> {
         result
     }
 
-    fn field(&mut self, operand: Outcome, select: &Select) -> Result<Outcome, Fault> {
+    fn field(&mut self, operand: Evaluation, select: &Select) -> Result<Evaluation, Fault> {
         let (operand, optional) = match operand {
-            Outcome::Value(value) => (value, select.mode == Mode::Optional),
-            Outcome::Optional(Some(value)) => (value, true),
-            Outcome::Optional(None) => return Ok(Outcome::Optional(None)),
+            Evaluation::Value(value) => (value, select.mode == Strictness::Optional),
+            Evaluation::Optional(Some(value)) => (value, true),
+            Evaluation::Optional(None) => return Ok(Evaluation::Optional(None)),
         };
         match (operand.get(&select.field), &operand.kind) {
-            (Some(value), _) if optional => Ok(Outcome::Optional(Some(value.clone()))),
+            (Some(value), _) if optional => Ok(Evaluation::Optional(Some(value.clone()))),
             (Some(value), _) => Ok(value.clone().into()),
-            (None, Kind::Map(_) | Kind::Null) if optional => Ok(Outcome::Optional(None)),
+            (None, Kind::Map(_) | Kind::Null) if optional => Ok(Evaluation::Optional(None)),
             (None, _) => {
                 let looked = self.budget.missing(&operand, &select.field);
                 looked.map_err(|fault| placed(fault, &select.field_span))?;
@@ -170,11 +170,11 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn index(&mut self, operand: &Node, index: &Node, mode: Mode) -> Result<Outcome, Fault> {
+    fn index(&mut self, operand: &AstNode, index: &AstNode, mode: Strictness) -> Result<Evaluation, Fault> {
         let (value, optional) = match self.outcome(operand)? {
-            Outcome::Value(value) => (value, mode == Mode::Optional),
-            Outcome::Optional(Some(value)) => (value, true),
-            Outcome::Optional(None) => return Ok(Outcome::Optional(None)),
+            Evaluation::Value(value) => (value, mode == Strictness::Optional),
+            Evaluation::Optional(Some(value)) => (value, true),
+            Evaluation::Optional(None) => return Ok(Evaluation::Optional(None)),
         };
         let key = self.value(index)?;
         let secret = matches!(key.kind, Kind::Sensitive(_)) || matches!(value.kind, Kind::Sensitive(_));
@@ -190,11 +190,11 @@ impl<'a> Evaluator<'a> {
             Err(fault) => return Err(placed(withheld_if(secret, fault), &index.span)),
         };
         match found {
-            Some(found) if optional => Ok(Outcome::Optional(Some(found))),
+            Some(found) if optional => Ok(Evaluation::Optional(Some(found))),
             Some(found) => {
-                sealed_if(secret, found).map(Outcome::Value).map_err(|fault| placed(fault, &index.span))
+                sealed_if(secret, found).map(Evaluation::Value).map_err(|fault| placed(fault, &index.span))
             }
-            None if optional => Ok(Outcome::Optional(None)),
+            None if optional => Ok(Evaluation::Optional(None)),
             None => {
                 let looked = self.budget.missing(&value, key.as_str().unwrap_or_default());
                 looked.map_err(|fault| placed(fault, &index.span))?;
@@ -206,11 +206,11 @@ impl<'a> Evaluator<'a> {
     fn has(&mut self, select: &Select) -> Result<bool, Fault> {
         let operand = self.outcome(&select.operand)?;
         let found = match operand {
-            Outcome::Value(value) | Outcome::Optional(Some(value)) => match &value.kind {
+            Evaluation::Value(value) | Evaluation::Optional(Some(value)) => match &value.kind {
                 Kind::Map(map) => map.get(&select.field).cloned(),
                 _ => return Err(no_field(&value, &select.field, &select.field_span)),
             },
-            Outcome::Optional(None) => None,
+            Evaluation::Optional(None) => None,
         };
         if let Some(path) = &select.path {
             self.scope.read(path, found.as_ref());
@@ -218,12 +218,12 @@ impl<'a> Evaluator<'a> {
         Ok(found.is_some())
     }
 
-    fn not(&mut self, operand: &Node) -> Result<Value, Fault> {
+    fn not(&mut self, operand: &AstNode) -> Result<Value, Fault> {
         let truth = self.truth(operand)?;
         Ok(Truth { holds: !truth.holds, ..truth }.value())
     }
 
-    fn negate(&mut self, operand: &Node, span: &Range<usize>) -> Result<Value, Fault> {
+    fn negate(&mut self, operand: &AstNode, span: &Range<usize>) -> Result<Value, Fault> {
         let value = self.value(operand)?;
         let secret = matches!(value.kind, Kind::Sensitive(_));
         let result = match opened(&value).kind {
@@ -244,7 +244,7 @@ impl<'a> Evaluator<'a> {
     fn binary(
         &mut self,
         operator: Binary,
-        operands: &[Node; 2],
+        operands: &[AstNode; 2],
         span: &Range<usize>,
     ) -> Result<Value, Fault> {
         let left = self.value(&operands[0])?;
@@ -253,7 +253,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// `&&` and `||`: an operand that decides takes precedence over an error in the other one.
-    fn logic(&mut self, logic: Logic, operands: &[Node; 2]) -> Result<Value, Fault> {
+    fn logic(&mut self, logic: Logic, operands: &[AstNode; 2]) -> Result<Value, Fault> {
         let left = self.truth(&operands[0]);
         match &left {
             Ok(left) if left.holds == logic.deciding() => return Ok(left.value()),
@@ -274,7 +274,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn truth(&mut self, node: &Node) -> Result<Truth, Fault> {
+    fn truth(&mut self, node: &AstNode) -> Result<Truth, Fault> {
         let value = self.value(node)?;
         let secret = matches!(value.kind, Kind::Sensitive(_));
         match opened(&value).as_bool() {
@@ -287,18 +287,18 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn choose(&mut self, parts: &[Node; 3]) -> Result<Outcome, Fault> {
+    fn choose(&mut self, parts: &[AstNode; 3]) -> Result<Evaluation, Fault> {
         let truth = self.truth(&parts[0])?;
         let chosen = self.outcome(&parts[if truth.holds { 1 } else { 2 }])?;
         match chosen {
-            Outcome::Value(value) => sealed_if(truth.secret, value).map(Outcome::Value),
-            Outcome::Optional(_) if truth.secret => Err(shown_by("an optional")),
+            Evaluation::Value(value) => sealed_if(truth.secret, value).map(Evaluation::Value),
+            Evaluation::Optional(_) if truth.secret => Err(shown_by("an optional")),
             open => Ok(open),
         }
         .map_err(|fault| placed(fault, &parts[0].span))
     }
 
-    fn call(&mut self, call: &Call, span: &Range<usize>) -> Result<Outcome, Fault> {
+    fn call(&mut self, call: &Call, span: &Range<usize>) -> Result<Evaluation, Fault> {
         if let Some(outcome) = self.optional_call(call, span)? {
             return Ok(outcome);
         }
@@ -307,7 +307,7 @@ impl<'a> Evaluator<'a> {
         function::call(builtin, &arguments, &mut self.budget).map_err(|fault| placed(fault, span))
     }
 
-    fn scope_call(&self, call: &Call, arguments: &[Value], span: &Range<usize>) -> Result<Outcome, Fault> {
+    fn scope_call(&self, call: &Call, arguments: &[Value], span: &Range<usize>) -> Result<Evaluation, Fault> {
         match self.scope.call(&call.name, arguments) {
             Some(Ok(value)) => Ok(value.into()),
             Some(Err(fault)) => Err(of_scope(fault, span)),
@@ -316,13 +316,13 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Calls the functions on optionals, such as `a.?b.orValue(c)`.
-    fn optional_call(&mut self, call: &Call, span: &Range<usize>) -> Result<Option<Outcome>, Fault> {
-        let (Some(Node { .. }), true) =
+    fn optional_call(&mut self, call: &Call, span: &Range<usize>) -> Result<Option<Evaluation>, Fault> {
+        let (Some(AstNode { .. }), true) =
             (call.arguments.first(), call.builtin.is_some_and(|builtin| builtin.is_optional()))
         else {
             return Ok(None);
         };
-        let Outcome::Optional(inner) = self.outcome(&call.arguments[0])? else {
+        let Evaluation::Optional(inner) = self.outcome(&call.arguments[0])? else {
             let message = format!("`{}` applies only to what may have no value", call.name);
             let fault = Fault::new(Code::WrongType, message, span.clone());
             return Err(fault.help("such as a.?b; use default(x, other) for null"));
@@ -334,10 +334,10 @@ impl<'a> Evaluator<'a> {
                 return Err(Fault::new(Code::MissingKey, "there is no value", span.clone()));
             }
             ("orValue", None) => self.value(&call.arguments[1])?.into(),
-            (_, Some(value)) => Outcome::Optional(Some(value)),
+            (_, Some(value)) => Evaluation::Optional(Some(value)),
             (_, None) => match self.outcome(&call.arguments[1])? {
-                optional @ Outcome::Optional(_) => optional,
-                Outcome::Value(_) => {
+                optional @ Evaluation::Optional(_) => optional,
+                Evaluation::Value(_) => {
                     let fault = Fault::new(Code::WrongType, "`or` takes another optional", span.clone());
                     return Err(fault.help("`orValue` takes a value"));
                 }

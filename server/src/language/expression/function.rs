@@ -9,7 +9,7 @@ use std::sync::Arc;
 use holdfast_catalog::value::{Kind, Map, Value};
 
 use super::operator::described;
-use super::outcome::Outcome;
+use super::outcome::Evaluation;
 use crate::diagnostic::Code;
 use crate::language::budget::Budget;
 use crate::language::fault::Fault;
@@ -31,7 +31,7 @@ pub(in crate::language) struct Builtin {
     /// How it is written, for error messages and the reference.
     pub(in crate::language) usage: &'static str,
     pub(in crate::language) takes: RangeInclusive<usize>,
-    run: Run,
+    run: BuiltinBody,
     doc: &'static str,
     /// An example, and its result as JSON.
     example: [&'static str; 2],
@@ -39,26 +39,31 @@ pub(in crate::language) struct Builtin {
 
 /// How a function treats its arguments.
 #[derive(Debug)]
-enum Run {
+enum BuiltinBody {
     /// It gets plain values; if one of them was secret, the whole result is.
-    Open(fn(&Arguments) -> Result<Value, Fault>),
-    /// Like [`Run::Open`]; the second argument is a pattern.
-    Pattern(fn(&Arguments) -> Result<Value, Fault>),
-    /// Like [`Run::Open`]; each element is compared with each other.
-    Pairs(fn(&Arguments) -> Result<Value, Fault>),
+    Open(fn(&CallArguments) -> Result<Value, Fault>),
+    /// Like [`BuiltinBody::Open`]; the second argument is a pattern.
+    Pattern(fn(&CallArguments) -> Result<Value, Fault>),
+    /// Like [`BuiltinBody::Open`]; each element is compared with each other.
+    Pairs(fn(&CallArguments) -> Result<Value, Fault>),
     /// It gets values as they are, secrets included: it looks only at their structure, or keeps secret parts of texts
     /// itself.
-    AsTheyAre(fn(&Arguments) -> Result<Value, Fault>),
-    /// Like [`Run::AsTheyAre`], through all levels of the value.
-    Throughout(fn(&Arguments) -> Result<Value, Fault>),
-    /// Like [`Run::AsTheyAre`]; the result may have no value.
-    Optional(fn(&Arguments) -> Result<Option<Value>, Fault>),
+    AsTheyAre(fn(&CallArguments) -> Result<Value, Fault>),
+    /// Like [`BuiltinBody::AsTheyAre`], through all levels of the value.
+    Throughout(fn(&CallArguments) -> Result<Value, Fault>),
+    /// Like [`BuiltinBody::AsTheyAre`]; the result may have no value.
+    Optional(fn(&CallArguments) -> Result<Option<Value>, Fault>),
     /// It takes an optional, and is handled by the evaluator.
     OfOptional,
 }
 
 impl Builtin {
-    const fn new(name: &'static str, usage: &'static str, takes: RangeInclusive<usize>, run: Run) -> Self {
+    const fn new(
+        name: &'static str,
+        usage: &'static str,
+        takes: RangeInclusive<usize>,
+        run: BuiltinBody,
+    ) -> Self {
         Self { name, usage, takes, run, doc: "", example: [""; 2] }
     }
 
@@ -72,7 +77,7 @@ impl Builtin {
 
     /// Whether its first argument is an optional.
     pub(super) fn is_optional(&self) -> bool {
-        matches!(self.run, Run::OfOptional)
+        matches!(self.run, BuiltinBody::OfOptional)
     }
 
     fn word(&self) -> Word {
@@ -83,30 +88,35 @@ impl Builtin {
 
 /// The functions that make optionals or take them.
 const OPTIONALS: &[Builtin] = &[
-    Builtin::new("optional.of", "optional.of(x)", 1..=1, Run::Optional(|a| Ok(Some(a.value(0).clone()))))
-        .doc("An optional with a value.")
-        .example("optional.of(1).orValue(2)", "1"),
-    Builtin::new("optional.none", "optional.none()", 0..=0, Run::Optional(|_| Ok(None)))
+    Builtin::new(
+        "optional.of",
+        "optional.of(x)",
+        1..=1,
+        BuiltinBody::Optional(|a| Ok(Some(a.value(0).clone()))),
+    )
+    .doc("An optional with a value.")
+    .example("optional.of(1).orValue(2)", "1"),
+    Builtin::new("optional.none", "optional.none()", 0..=0, BuiltinBody::Optional(|_| Ok(None)))
         .doc("An optional without a value.")
         .example("optional.none().orValue(2)", "2"),
     Builtin::new(
         "optional.ofNonZeroValue",
         "optional.ofNonZeroValue(x)",
         1..=1,
-        Run::Optional(|a| of_non_zero(a.value(0))),
+        BuiltinBody::Optional(|a| of_non_zero(a.value(0))),
     )
     .doc("An optional with a value, unless that is empty, zero, false or null.")
     .example("optional.ofNonZeroValue('').orValue('none')", "\"none\""),
-    Builtin::new("hasValue", "a.?b.hasValue()", 1..=1, Run::OfOptional)
+    Builtin::new("hasValue", "a.?b.hasValue()", 1..=1, BuiltinBody::OfOptional)
         .doc("Whether there is a value.")
         .example("{'a': 1}.?b.hasValue()", "false"),
-    Builtin::new("value", "a.?b.value()", 1..=1, Run::OfOptional)
+    Builtin::new("value", "a.?b.value()", 1..=1, BuiltinBody::OfOptional)
         .doc("The value; an error if there is none.")
         .example("{'a': 1}.?a.value()", "1"),
-    Builtin::new("orValue", "a.?b.orValue(x)", 2..=2, Run::OfOptional)
+    Builtin::new("orValue", "a.?b.orValue(x)", 2..=2, BuiltinBody::OfOptional)
         .doc("The value, or another if there is none.")
         .example("{'a': 1}.?b.orValue(0)", "0"),
-    Builtin::new("or", "a.?b.or(a.?c)", 2..=2, Run::OfOptional)
+    Builtin::new("or", "a.?b.or(a.?c)", 2..=2, BuiltinBody::OfOptional)
         .doc("An optional, or another if it has no value.")
         .example("{'a': 1}.?b.or({'c': 3}.?c).orValue(0)", "3"),
 ];
@@ -167,7 +177,7 @@ pub(in crate::language) fn call(
     builtin: &Builtin,
     arguments: &[Value],
     budget: &mut Budget,
-) -> Result<Outcome, Fault> {
+) -> Result<Evaluation, Fault> {
     called(builtin, arguments, budget, sealed_result)
 }
 
@@ -177,7 +187,7 @@ pub(in crate::language) fn call_hidden(
     builtin: &Builtin,
     arguments: &[Value],
     budget: &mut Budget,
-) -> Result<Outcome, Fault> {
+) -> Result<Evaluation, Fault> {
     called(builtin, arguments, budget, |builtin, arguments, value| match builtin.name {
         "split" => Ok(sealed(value)),
         _ => sealed_result(builtin, arguments, value),
@@ -189,17 +199,17 @@ fn called(
     arguments: &[Value],
     budget: &mut Budget,
     seal: fn(&Builtin, &[Value], Value) -> Result<Value, Fault>,
-) -> Result<Outcome, Fault> {
-    let run = |values: &[Value], run: fn(&Arguments) -> Result<Value, Fault>| {
-        run(&Arguments { name: builtin.name, values })
+) -> Result<Evaluation, Fault> {
+    let run = |values: &[Value], run: fn(&CallArguments) -> Result<Value, Fault>| {
+        run(&CallArguments { name: builtin.name, values })
     };
     let value = match builtin.run {
-        Run::Open(function) | Run::Pattern(function) | Run::Pairs(function) => {
+        BuiltinBody::Open(function) | BuiltinBody::Pattern(function) | BuiltinBody::Pairs(function) => {
             match builtin.run {
-                Run::Pairs(_) => arguments.iter().try_for_each(|argument| budget.pairs(argument))?,
+                BuiltinBody::Pairs(_) => arguments.iter().try_for_each(|argument| budget.pairs(argument))?,
                 _ => arguments.iter().try_for_each(|argument| budget.weigh(argument))?,
             }
-            if let (Run::Pattern(_), [text, pattern]) = (&builtin.run, arguments)
+            if let (BuiltinBody::Pattern(_), [text, pattern]) = (&builtin.run, arguments)
                 && let (Kind::String(text), Kind::String(written)) =
                     (&exposed(text).kind, &exposed(pattern).kind)
             {
@@ -213,18 +223,19 @@ fn called(
                 run(arguments, function)?
             }
         }
-        Run::AsTheyAre(function) => {
+        BuiltinBody::AsTheyAre(function) => {
             arguments.iter().try_for_each(|argument| budget.glance(argument))?;
             run(arguments, function)?
         }
-        Run::Throughout(function) => {
+        BuiltinBody::Throughout(function) => {
             arguments.iter().try_for_each(|argument| budget.weigh(argument))?;
             run(arguments, function)?
         }
-        Run::Optional(function) => {
-            return function(&Arguments { name: builtin.name, values: arguments }).map(Outcome::Optional);
+        BuiltinBody::Optional(function) => {
+            return function(&CallArguments { name: builtin.name, values: arguments })
+                .map(Evaluation::Optional);
         }
-        Run::OfOptional => {
+        BuiltinBody::OfOptional => {
             return Err(Fault::new(Code::WrongType, format!("it is {}", builtin.usage), 0..0));
         }
     };
@@ -238,7 +249,7 @@ fn called(
 /// which is visible anyway; any other would reveal something about the secret that was split, compared or counted.
 fn sealed_result(builtin: &Builtin, arguments: &[Value], value: Value) -> Result<Value, Fault> {
     let is_as_long = |list: &[Value]| match builtin.run {
-        Run::Pairs(_) => false,
+        BuiltinBody::Pairs(_) => false,
         _ => arguments.first().and_then(Value::as_list).is_some_and(|given| given.len() == list.len()),
     };
     match &value.kind {
@@ -265,12 +276,12 @@ fn withheld(builtin: &Builtin, fault: Fault) -> Fault {
 }
 
 /// The arguments of a call, with access by type.
-struct Arguments<'a> {
+struct CallArguments<'a> {
     name: &'static str,
     values: &'a [Value],
 }
 
-impl Arguments<'_> {
+impl CallArguments<'_> {
     /// An argument that exists according to the table.
     fn value(&self, at: usize) -> &Value {
         self.values.get(at).unwrap_or(&Value::NULL)

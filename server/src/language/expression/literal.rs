@@ -8,7 +8,7 @@ use crate::language::fault::Fault;
 
 /// A string that begins here, and its length in the source; `None` if there is none.
 pub(super) fn text(rest: &str) -> Result<Option<(Arc<str>, usize)>, Fault> {
-    let Some(quoted) = Quoted::open(rest) else { return Ok(None) };
+    let Some(quoted) = QuotedText::open(rest) else { return Ok(None) };
     if quoted.prefix.contains(['b', 'B']) {
         let fault = Fault::new(Code::Syntax, "there is no bytes type, only strings", 0..quoted.prefix.len());
         return Err(fault.help("leave out the `b`"));
@@ -21,15 +21,15 @@ pub(super) fn text(rest: &str) -> Result<Option<(Arc<str>, usize)>, Fault> {
 
 /// The number of bytes of the string that begins here, without decoding its escapes; `None` if none begins.
 pub(in crate::language) fn length(rest: &str) -> Result<Option<usize>, Fault> {
-    Quoted::open(rest).map(|quoted| Ok(quoted.close(rest)?.end + quoted.quote.len())).transpose()
+    QuotedText::open(rest).map(|quoted| Ok(quoted.close(rest)?.end + quoted.quote.len())).transpose()
 }
 
-struct Quoted<'a> {
+struct QuotedText<'a> {
     prefix: &'a str,
     quote: &'a str,
 }
 
-impl<'a> Quoted<'a> {
+impl<'a> QuotedText<'a> {
     fn open(rest: &'a str) -> Option<Self> {
         let length = rest.bytes().take(2).take_while(|b| b"rRbB".contains(b)).count();
         let (prefix, after) = rest.split_at(length);

@@ -14,7 +14,7 @@ use super::Expression;
 
 /// The type of a generated expression.
 #[derive(Clone, Copy)]
-enum Kind {
+enum GrownKind {
     Int,
     Float,
     Bool,
@@ -33,10 +33,10 @@ impl Grower<'_> {
         of[usize::from(*self.bytes.next().unwrap_or(&0)) % of.len()]
     }
 
-    fn grow(&mut self, kind: Kind, depth: u8) -> String {
+    fn grow(&mut self, kind: GrownKind, depth: u8) -> String {
         let shapes: &[&str] = match kind {
-            Kind::Int if depth == 0 => &["1", "0", "7", "-3", "n", "9223372036854775807", "data.port"],
-            Kind::Int => &[
+            GrownKind::Int if depth == 0 => &["1", "0", "7", "-3", "n", "9223372036854775807", "data.port"],
+            GrownKind::Int => &[
                 "(I + I)",
                 "(I - I)",
                 "(I * I)",
@@ -51,12 +51,12 @@ impl Grower<'_> {
                 "{'a': I}.a",
                 "{'a': I}['a']",
             ],
-            Kind::Float if depth == 0 => &["1.0", "0.5", "-2.25", "1e3", "x"],
-            Kind::Float => {
+            GrownKind::Float if depth == 0 => &["1.0", "0.5", "-2.25", "1e3", "x"],
+            GrownKind::Float => {
                 &["(F + F)", "(F - F)", "(F * F)", "-(F)", "double(n)", "double(7)", "(B ? F : F)"]
             }
-            Kind::Bool if depth == 0 => &["true", "false", "b"],
-            Kind::Bool => &[
+            GrownKind::Bool if depth == 0 => &["true", "false", "b"],
+            GrownKind::Bool => &[
                 "(B && B)",
                 "(B || B)",
                 "!(B)",
@@ -85,12 +85,12 @@ impl Grower<'_> {
                 "(A && B)",
                 "(A || B)",
             ],
-            Kind::Text if depth == 0 => {
+            GrownKind::Text if depth == 0 => {
                 &["''", "'a'", "\"ab\"", "'ü'", "s", r"r'a\d'", "'a\\tb'", "data.name"]
             }
-            Kind::Text => &["(T + T)", "string(I)", "(B ? T : T)", "string(B)"],
-            Kind::List if depth == 0 => &["[]", "[1, 2, 3]", "l"],
-            Kind::List => &[
+            GrownKind::Text => &["(T + T)", "string(I)", "(B ? T : T)", "string(B)"],
+            GrownKind::List if depth == 0 => &["[]", "[1, 2, 3]", "l"],
+            GrownKind::List => &[
                 "[I, I]",
                 "(L + L)",
                 "L.map(v, v + I)",
@@ -98,10 +98,10 @@ impl Grower<'_> {
                 "L.map(v, v > I, v * 2)",
                 "(B ? L : L)",
             ],
-            Kind::Any if depth == 0 => {
+            GrownKind::Any if depth == 0 => {
                 &["null", "1", "1.0", "'1'", "true", "[]", "{}", "data", "nope", "data.nope"]
             }
-            Kind::Any => &[
+            GrownKind::Any => &[
                 "I",
                 "F",
                 "B",
@@ -120,12 +120,12 @@ impl Grower<'_> {
         let mut grown = String::new();
         for c in shape.chars() {
             match c {
-                'I' => grown.push_str(&self.grow(Kind::Int, deeper)),
-                'F' => grown.push_str(&self.grow(Kind::Float, deeper)),
-                'B' => grown.push_str(&self.grow(Kind::Bool, deeper)),
-                'T' => grown.push_str(&self.grow(Kind::Text, deeper)),
-                'L' => grown.push_str(&self.grow(Kind::List, deeper)),
-                'A' => grown.push_str(&self.grow(Kind::Any, deeper)),
+                'I' => grown.push_str(&self.grow(GrownKind::Int, deeper)),
+                'F' => grown.push_str(&self.grow(GrownKind::Float, deeper)),
+                'B' => grown.push_str(&self.grow(GrownKind::Bool, deeper)),
+                'T' => grown.push_str(&self.grow(GrownKind::Text, deeper)),
+                'L' => grown.push_str(&self.grow(GrownKind::List, deeper)),
+                'A' => grown.push_str(&self.grow(GrownKind::Any, deeper)),
                 c => grown.push(c),
             }
         }
@@ -163,7 +163,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
     #[test]
     fn both_come_to_the_same(bytes in prop::collection::vec(any::<u8>(), 1..80), depth in 0_u8..5) {
-        let source = Grower { bytes: bytes.iter() }.grow(Kind::Any, depth);
+        let source = Grower { bytes: bytes.iter() }.grow(GrownKind::Any, depth);
         prop_assert_eq!(ours(&source), theirs(&source), "{}", source);
     }
 }

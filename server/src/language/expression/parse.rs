@@ -6,8 +6,8 @@ use std::sync::Arc;
 use holdfast_catalog::value::Value;
 
 use super::operator::Binary;
-use super::token::{self, Token};
-use super::tree::{Ast, Element, Entry, Logic, Mode, Name, Node, Select};
+use super::token::{self, ExpressionToken};
+use super::tree::{Ast, AstNode, Element, Logic, MapEntry, Name, Select, Strictness};
 use crate::diagnostic::Code;
 use crate::language::fault::Fault;
 
@@ -17,7 +17,7 @@ mod call;
 pub(super) const MAX_DEPTH: usize = 64;
 
 /// Parses an expression.
-pub(super) fn parse(source: &str) -> Result<Node, Fault> {
+pub(super) fn parse(source: &str) -> Result<AstNode, Fault> {
     let tokens = token::tokens(source)?;
     if tokens.len() == 1 {
         let fault = Fault::new(Code::Syntax, "the expression is empty", 0..source.len());
@@ -26,19 +26,19 @@ pub(super) fn parse(source: &str) -> Result<Node, Fault> {
     let mut parser = Parser { tokens, at: 0, depth: 0 };
     let node = parser.expression()?;
     match parser.peek() {
-        Token::End => Ok(node),
+        ExpressionToken::End => Ok(node),
         _ => Err(parser.unexpected("an operator or the end")),
     }
 }
 
 struct Parser {
-    tokens: Vec<(Token, Range<usize>)>,
+    tokens: Vec<(ExpressionToken, Range<usize>)>,
     at: usize,
     depth: usize,
 }
 
 impl Parser {
-    fn peek(&self) -> &Token {
+    fn peek(&self) -> &ExpressionToken {
         &self.tokens[self.at].0
     }
 
@@ -47,14 +47,14 @@ impl Parser {
     }
 
     /// Takes a token; the last one is never consumed.
-    fn next(&mut self) -> (Token, Range<usize>) {
+    fn next(&mut self) -> (ExpressionToken, Range<usize>) {
         let token = self.tokens[self.at].clone();
         self.at = (self.at + 1).min(self.tokens.len() - 1);
         token
     }
 
     fn take(&mut self, sign: &str) -> bool {
-        let found = matches!(self.peek(), Token::Sign(s) if *s == sign);
+        let found = matches!(self.peek(), ExpressionToken::Sign(s) if *s == sign);
         if found {
             self.next();
         }
@@ -67,7 +67,7 @@ impl Parser {
             return Ok(span);
         }
         match (opened, self.peek()) {
-            (Some(opened), Token::End) => {
+            (Some(opened), ExpressionToken::End) => {
                 Err(Fault::new(Code::Syntax, format!("this is not closed with `{sign}`"), opened))
             }
             _ => Err(self.unexpected(&format!("`{sign}`"))),
@@ -78,7 +78,7 @@ impl Parser {
         let found = self.peek().noun();
         let fault = Fault::new(Code::Syntax, format!("expected {wanted}, found {found}"), self.span());
         let name = |at: Option<usize>| match at.and_then(|at| self.tokens.get(at)) {
-            Some((Token::Name(name), _)) => &**name,
+            Some((ExpressionToken::Name(name), _)) => &**name,
             _ => "",
         };
         let is_defined = ["defined", "none", "not"].contains(&name(Some(self.at + 1)));
@@ -92,7 +92,7 @@ impl Parser {
         }
     }
 
-    fn expression(&mut self) -> Result<Node, Fault> {
+    fn expression(&mut self) -> Result<AstNode, Fault> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(too_deep(self.span()));
@@ -112,7 +112,7 @@ impl Parser {
         Ok(node)
     }
 
-    fn binary(&mut self, least: u8) -> Result<Node, Fault> {
+    fn binary(&mut self, least: u8) -> Result<AstNode, Fault> {
         let mut left = self.unary()?;
         while let Some((power, operator)) = operator(self.peek()).filter(|(power, _)| *power >= least) {
             self.next();
@@ -132,14 +132,14 @@ impl Parser {
         Ok(left)
     }
 
-    fn unary(&mut self) -> Result<Node, Fault> {
+    fn unary(&mut self) -> Result<AstNode, Fault> {
         let start = self.span().start;
-        let not = matches!(self.peek(), Token::Sign("!"));
-        if !not && !matches!(self.peek(), Token::Sign("-")) {
+        let not = matches!(self.peek(), ExpressionToken::Sign("!"));
+        if !not && !matches!(self.peek(), ExpressionToken::Sign("-")) {
             return self.postfix();
         }
         self.next();
-        if let (false, Token::Int(number)) = (not, self.peek()) {
+        if let (false, ExpressionToken::Int(number)) = (not, self.peek()) {
             let number = *number;
             return self.negative(start, number);
         }
@@ -155,7 +155,7 @@ impl Parser {
     }
 
     /// Parses `-5`: the sign belongs to the number, so that the smallest integer can be written.
-    fn negative(&mut self, start: usize, number: u64) -> Result<Node, Fault> {
+    fn negative(&mut self, start: usize, number: u64) -> Result<AstNode, Fault> {
         let span = start..self.span().end;
         self.next();
         let value = 0_i64.checked_sub_unsigned(number).ok_or_else(|| out_of_range(span.clone()))?;
@@ -163,12 +163,12 @@ impl Parser {
         self.postfixes(literal)
     }
 
-    fn postfix(&mut self) -> Result<Node, Fault> {
+    fn postfix(&mut self) -> Result<AstNode, Fault> {
         let primary = self.primary()?;
         self.postfixes(primary)
     }
 
-    fn postfixes(&mut self, mut operand: Node) -> Result<Node, Fault> {
+    fn postfixes(&mut self, mut operand: AstNode) -> Result<AstNode, Fault> {
         loop {
             let opened = self.span();
             if self.take(".") {
@@ -186,21 +186,21 @@ impl Parser {
         }
     }
 
-    fn mode(&mut self) -> Mode {
-        if self.take("?") { Mode::Optional } else { Mode::Strict }
+    fn mode(&mut self) -> Strictness {
+        if self.take("?") { Strictness::Optional } else { Strictness::Strict }
     }
 
     /// Parses what follows a dot.
-    fn member(&mut self, operand: Node) -> Result<Node, Fault> {
+    fn member(&mut self, operand: AstNode) -> Result<AstNode, Fault> {
         let mode = self.mode();
         let (field, quoted) = match self.peek() {
-            Token::Name(name) => (name.clone(), false),
-            Token::Quoted(name) => (name.clone(), true),
+            ExpressionToken::Name(name) => (name.clone(), false),
+            ExpressionToken::Quoted(name) => (name.clone(), true),
             _ => return Err(self.unexpected("a name after the dot")),
         };
         let field_span = self.next().1;
         let opened = self.span();
-        if !quoted && mode == Mode::Strict && self.take("(") {
+        if !quoted && mode == Strictness::Strict && self.take("(") {
             let (arguments, end) = self.list(")", opened, Self::expression)?;
             return call::member(operand, field, field_span, arguments, end);
         }
@@ -230,23 +230,23 @@ impl Parser {
         }
     }
 
-    fn primary(&mut self) -> Result<Node, Fault> {
+    fn primary(&mut self) -> Result<AstNode, Fault> {
         let span = self.span();
         let literal = |value: Value| node(span.clone(), 0, Ast::Literal(value));
         match self.peek().clone() {
-            Token::Int(number) => {
+            ExpressionToken::Int(number) => {
                 self.next();
                 literal(i64::try_from(number).map_err(|_| out_of_range(span.clone()))?.into())
             }
-            Token::Float(number) => {
+            ExpressionToken::Float(number) => {
                 self.next();
                 literal(number.into())
             }
-            Token::Text(text) => {
+            ExpressionToken::Text(text) => {
                 self.next();
                 literal(text.into())
             }
-            Token::Name(name) => {
+            ExpressionToken::Name(name) => {
                 self.next();
                 match &*name {
                     "true" => literal(true.into()),
@@ -255,19 +255,19 @@ impl Parser {
                     _ => self.name(name, span),
                 }
             }
-            Token::Sign("(") => {
+            ExpressionToken::Sign("(") => {
                 self.next();
                 let inner = self.expression()?;
                 let end = self.expect(")", Some(span.clone()))?.end;
-                Ok(Node { span: span.start..end, ..inner })
+                Ok(AstNode { span: span.start..end, ..inner })
             }
-            Token::Sign("[") => {
+            ExpressionToken::Sign("[") => {
                 self.next();
                 let (elements, end) = self.list("]", span.clone(), Self::element)?;
                 let depth = elements.iter().map(|e| e.node.depth).max().unwrap_or(0);
                 node(span.start..end, depth, Ast::List(elements))
             }
-            Token::Sign("{") => {
+            ExpressionToken::Sign("{") => {
                 self.next();
                 let (entries, end) = self.list("}", span.clone(), Self::entry)?;
                 let depth = entries.iter().map(|e| e.key.depth.max(e.value.depth)).max().unwrap_or(0);
@@ -277,7 +277,7 @@ impl Parser {
         }
     }
 
-    fn name(&mut self, name: Arc<str>, span: Range<usize>) -> Result<Node, Fault> {
+    fn name(&mut self, name: Arc<str>, span: Range<usize>) -> Result<AstNode, Fault> {
         let opened = self.span();
         if !self.take("(") {
             return node(span, 0, Ast::Name(Name { name, local: None, path: None }));
@@ -291,11 +291,11 @@ impl Parser {
         Ok(Element { node: self.expression()?, mode })
     }
 
-    fn entry(&mut self) -> Result<Entry, Fault> {
+    fn entry(&mut self) -> Result<MapEntry, Fault> {
         let mode = self.mode();
         let key = self.expression()?;
         self.expect(":", None)?;
-        Ok(Entry { key, value: self.expression()?, mode })
+        Ok(MapEntry { key, value: self.expression()?, mode })
     }
 }
 
@@ -305,10 +305,10 @@ enum Infix {
 }
 
 /// The precedence of an operator, and what it does.
-fn operator(token: &Token) -> Option<(u8, Infix)> {
+fn operator(token: &ExpressionToken) -> Option<(u8, Infix)> {
     let sign = match token {
-        Token::Sign(sign) => sign,
-        Token::Name(name) if &**name == "in" => "in",
+        ExpressionToken::Sign(sign) => sign,
+        ExpressionToken::Name(name) if &**name == "in" => "in",
         _ => return None,
     };
     let binary = |power, operator| Some((power, Infix::Binary(operator)));
@@ -331,8 +331,8 @@ fn operator(token: &Token) -> Option<(u8, Infix)> {
     }
 }
 
-fn node(span: Range<usize>, below: usize, ast: Ast) -> Result<Node, Fault> {
-    if below >= MAX_DEPTH { Err(too_deep(span)) } else { Ok(Node { span, depth: below + 1, ast }) }
+fn node(span: Range<usize>, below: usize, ast: Ast) -> Result<AstNode, Fault> {
+    if below >= MAX_DEPTH { Err(too_deep(span)) } else { Ok(AstNode { span, depth: below + 1, ast }) }
 }
 
 fn too_deep(span: Range<usize>) -> Fault {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::Expression;
 use crate::diagnostic::Code;
-use crate::language::{Allowance, Fault, Scope};
+use crate::language::{Fault, Scope, SharedBudget};
 
 mod secrecy;
 
@@ -381,7 +381,7 @@ proptest! {
 }
 
 /// A scope whose evaluations share an allowance.
-struct Shared(Allowance);
+struct Shared(SharedBudget);
 
 impl Scope for Shared {
     fn resolve(&self, _: &str) -> Result<Option<Value>, Fault> {
@@ -390,14 +390,14 @@ impl Scope for Shared {
     fn names(&self) -> Vec<Arc<str>> {
         Vec::new()
     }
-    fn allowance(&self) -> Allowance {
+    fn allowance(&self) -> SharedBudget {
         self.0.clone()
     }
 }
 
 #[test]
 fn expressions_that_are_each_small_end_together() {
-    let scope = Shared(Allowance::of(1_000));
+    let scope = Shared(SharedBudget::of(1_000));
     let expression = Expression::parse("[1, 2, 3].map(x, x * 2).size()").unwrap();
     let done = (0..1_000).take_while(|_| expression.evaluate(&scope).is_ok()).count();
     assert!((10..500).contains(&done), "{done}");

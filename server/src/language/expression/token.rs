@@ -12,7 +12,7 @@ const MAX_LENGTH: usize = 16 * 1024;
 
 /// A token.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Token {
+pub(super) enum ExpressionToken {
     Name(Arc<str>),
     /// A name in backticks, allowed only after a dot.
     Quoted(Arc<str>),
@@ -28,7 +28,7 @@ pub(super) enum Token {
     End,
 }
 
-impl Token {
+impl ExpressionToken {
     /// Its name in error messages.
     pub(super) fn noun(&self) -> String {
         match self {
@@ -47,8 +47,8 @@ const SIGNS: &[&str] = &[
     "[", "]", "{", "}",
 ];
 
-/// The tokens of an expression, with [`Token::End`] last.
-pub(super) fn tokens(source: &str) -> Result<Vec<(Token, Range<usize>)>, Fault> {
+/// The tokens of an expression, with [`ExpressionToken::End`] last.
+pub(super) fn tokens(source: &str) -> Result<Vec<(ExpressionToken, Range<usize>)>, Fault> {
     if source.len() > MAX_LENGTH {
         let message = format!("the expression is longer than {MAX_LENGTH} bytes");
         return Err(Fault::new(Code::Limit, message, 0..source.len()));
@@ -58,7 +58,7 @@ pub(super) fn tokens(source: &str) -> Result<Vec<(Token, Range<usize>)>, Fault> 
     loop {
         at += blank(&source[at..]);
         if at == source.len() {
-            tokens.push((Token::End, at..at));
+            tokens.push((ExpressionToken::End, at..at));
             return Ok(tokens);
         }
         if source[at..].starts_with("::") {
@@ -80,32 +80,32 @@ fn blank(rest: &str) -> usize {
     at
 }
 
-fn one(rest: &str) -> Result<(Token, usize), Fault> {
+fn one(rest: &str) -> Result<(ExpressionToken, usize), Fault> {
     if let Some((text, length)) = literal::text(rest)? {
-        return Ok((Token::Text(text), length));
+        return Ok((ExpressionToken::Text(text), length));
     }
     let first = rest.as_bytes()[0];
     let second_is_digit = rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
     if first.is_ascii_digit() || (first == b'.' && second_is_digit) {
         let (number, length) = literal::number(rest)?;
         let token = match number {
-            Number::Int(number) => Token::Int(number),
-            Number::Float(number) => Token::Float(number),
+            Number::Int(number) => ExpressionToken::Int(number),
+            Number::Float(number) => ExpressionToken::Float(number),
         };
         return Ok((token, length));
     }
     let length = word(rest);
     if length > 0 {
-        return Ok((Token::Name(rest[..length].into()), length));
+        return Ok((ExpressionToken::Name(rest[..length].into()), length));
     }
     if let Some(inner) = rest.strip_prefix('`') {
         let length = inner
             .find('`')
             .ok_or_else(|| Fault::new(Code::Syntax, "the name in backticks is not closed", 0..rest.len()))?;
-        return Ok((Token::Quoted(inner[..length].into()), length + 2));
+        return Ok((ExpressionToken::Quoted(inner[..length].into()), length + 2));
     }
     match SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
-        Some(sign) => Ok((Token::Sign(sign), sign.len())),
+        Some(sign) => Ok((ExpressionToken::Sign(sign), sign.len())),
         None => Err(stray(rest)),
     }
 }

@@ -11,7 +11,7 @@ use crate::language::word::{Chapter, Word};
 
 /// A part of an expression with its bytes.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct AstNode {
     pub(super) span: Range<usize>,
     /// The number of levels, this node included; bounded, so that no walk can overflow the stack.
     pub(super) depth: usize,
@@ -24,20 +24,20 @@ pub(super) enum Ast {
     Literal(Value),
     Name(Name),
     List(Vec<Element>),
-    Map(Vec<Entry>),
+    Map(Vec<MapEntry>),
     Select(Select),
     Index {
-        operand: Box<Node>,
-        index: Box<Node>,
-        mode: Mode,
+        operand: Box<AstNode>,
+        index: Box<AstNode>,
+        mode: Strictness,
     },
     Has(Select),
-    Not(Box<Node>),
-    Negate(Box<Node>),
-    Binary(Binary, Box<[Node; 2]>),
+    Not(Box<AstNode>),
+    Negate(Box<AstNode>),
+    Binary(Binary, Box<[AstNode; 2]>),
     /// `&&` and `||`, with errors absorbed: the result is the operand that decides.
-    Logic(Logic, Box<[Node; 2]>),
-    Choose(Box<[Node; 3]>),
+    Logic(Logic, Box<[AstNode; 2]>),
+    Choose(Box<[AstNode; 3]>),
     Call(Call),
     Macro(Box<Macro>),
 }
@@ -53,31 +53,31 @@ pub(super) struct Name {
 
 #[derive(Debug)]
 pub(super) struct Select {
-    pub(super) operand: Box<Node>,
+    pub(super) operand: Box<AstNode>,
     pub(super) field: Arc<str>,
     pub(super) field_span: Range<usize>,
-    pub(super) mode: Mode,
+    pub(super) mode: Strictness,
     pub(super) path: Option<Arc<str>>,
 }
 
 /// Whether a missing value is an error, or an optional without a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(super) enum Strictness {
     Strict,
     Optional,
 }
 
 #[derive(Debug)]
 pub(super) struct Element {
-    pub(super) node: Node,
-    pub(super) mode: Mode,
+    pub(super) node: AstNode,
+    pub(super) mode: Strictness,
 }
 
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) key: Node,
-    pub(super) value: Node,
-    pub(super) mode: Mode,
+pub(super) struct MapEntry {
+    pub(super) key: AstNode,
+    pub(super) value: AstNode,
+    pub(super) mode: Strictness,
 }
 
 const fn word(
@@ -163,14 +163,14 @@ pub(super) struct Call {
     pub(super) name: Arc<str>,
     pub(super) name_span: Range<usize>,
     /// Whether the first argument is written before the dot.
-    pub(super) form: Form,
-    pub(super) arguments: Vec<Node>,
+    pub(super) form: CallForm,
+    pub(super) arguments: Vec<AstNode>,
     /// `None` for a function of the scope.
     pub(super) builtin: Option<&'static Builtin>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum CallForm {
     Global,
     Member,
 }
@@ -178,15 +178,15 @@ pub(super) enum Form {
 /// A macro over a range, with its variables and its filter: `range.map(v, body)`.
 #[derive(Debug)]
 pub(super) struct Macro {
-    pub(super) sort: MacroSort,
-    pub(super) range: Node,
+    pub(super) sort: MacroKind,
+    pub(super) range: AstNode,
     pub(super) variables: Vec<Arc<str>>,
-    pub(super) filter: Option<Node>,
-    pub(super) body: Node,
+    pub(super) filter: Option<AstNode>,
+    pub(super) body: AstNode,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum MacroSort {
+pub(super) enum MacroKind {
     All,
     Exists,
     ExistsOne,
@@ -201,18 +201,18 @@ pub(super) enum MacroSort {
 }
 
 /// The form of a macro: the number of its variables, and of the arguments after them.
-struct Shape {
-    sort: MacroSort,
+struct MacroShape {
+    sort: MacroKind,
     variables: usize,
     rest: usize,
     word: Word,
 }
 
-const fn shape(name: &'static str, sort: MacroSort, variables: usize, rest: usize) -> Shape {
-    Shape { sort, variables, rest, word: word(name, "", "", "", "") }
+const fn shape(name: &'static str, sort: MacroKind, variables: usize, rest: usize) -> MacroShape {
+    MacroShape { sort, variables, rest, word: word(name, "", "", "", "") }
 }
 
-impl Shape {
+impl MacroShape {
     const fn says(self, usage: &'static str, doc: &'static str) -> Self {
         Self { word: Word { usage, doc, ..self.word }, ..self }
     }
@@ -222,86 +222,86 @@ impl Shape {
     }
 }
 
-const SHAPES: &[Shape] = &[
-    shape("all", MacroSort::All, 1, 1)
+const SHAPES: &[MacroShape] = &[
+    shape("all", MacroKind::All, 1, 1)
         .says(
             "list.all(x, condition)",
             "Whether a condition is true for every element, or for every key of a map.",
         )
         .example("[1, 2].all(n, n > 0)", "true"),
-    shape("all", MacroSort::All, 2, 1)
+    shape("all", MacroKind::All, 2, 1)
         .says(
             "list.all(i, x, condition)",
             "The same with the index and the element, or the key and the value.",
         )
         .example("{'a': 1}.all(k, v, v > 0)", "true"),
-    shape("exists", MacroSort::Exists, 1, 1)
+    shape("exists", MacroKind::Exists, 1, 1)
         .says("list.exists(x, condition)", "Whether a condition is true for at least one element.")
         .example("[1, 2].exists(n, n > 1)", "true"),
-    shape("exists", MacroSort::Exists, 2, 1)
+    shape("exists", MacroKind::Exists, 2, 1)
         .says(
             "list.exists(i, x, condition)",
             "The same with the index and the element, or the key and the value.",
         )
         .example("{'a': 1}.exists(k, v, v > 1)", "false"),
-    shape("exists_one", MacroSort::ExistsOne, 1, 1)
+    shape("exists_one", MacroKind::ExistsOne, 1, 1)
         .says("list.exists_one(x, condition)", "Whether a condition is true for exactly one element.")
         .example("[1, 2].exists_one(n, n > 1)", "true"),
-    shape("exists_one", MacroSort::ExistsOne, 2, 1)
+    shape("exists_one", MacroKind::ExistsOne, 2, 1)
         .says(
             "list.exists_one(i, x, condition)",
             "The same with the index and the element, or the key and the value.",
         )
         .example("[5, 5].exists_one(i, n, n == 5)", "false"),
-    shape("existsOne", MacroSort::ExistsOne, 1, 1)
+    shape("existsOne", MacroKind::ExistsOne, 1, 1)
         .says("list.existsOne(x, condition)", "The same as `exists_one`.")
         .example("[1, 2].existsOne(n, n > 1)", "true"),
-    shape("existsOne", MacroSort::ExistsOne, 2, 1)
+    shape("existsOne", MacroKind::ExistsOne, 2, 1)
         .says("list.existsOne(i, x, condition)", "The same as `exists_one`.")
         .example("[5, 6].existsOne(i, n, n == 5)", "true"),
-    shape("map", MacroSort::Map, 1, 1)
+    shape("map", MacroKind::Map, 1, 1)
         .says("list.map(x, value)", "A list with a new value for each element, or for each key of a map.")
         .example("['a', 'b'].map(n, n + '.example')", "[\"a.example\",\"b.example\"]"),
-    shape("map", MacroSort::Map, 1, 2)
+    shape("map", MacroKind::Map, 1, 2)
         .says("list.map(x, condition, value)", "The same, only for elements that meet a condition.")
         .example("[1, 2, 3].map(n, n > 1, n * 10)", "[20,30]"),
-    shape("filter", MacroSort::Filter, 1, 1)
+    shape("filter", MacroKind::Filter, 1, 1)
         .says("list.filter(x, condition)", "The elements, or the keys of a map, that meet a condition.")
         .example("{'search': true, 'reviews': false}.filter(k, k == 'search')", "[\"search\"]"),
-    shape("transformList", MacroSort::TransformList, 2, 1)
+    shape("transformList", MacroKind::TransformList, 2, 1)
         .says(
             "map.transformList(k, v, value)",
             "A list with a new value for each key and value, or index and element.",
         )
         .example("{'a': 1}.transformList(k, v, k + '=' + string(v))", "[\"a=1\"]"),
-    shape("transformList", MacroSort::TransformList, 2, 2)
+    shape("transformList", MacroKind::TransformList, 2, 2)
         .says("map.transformList(k, v, condition, value)", "The same, only for those that meet a condition.")
         .example("['a', 'b'].transformList(i, x, i > 0, x)", "[\"b\"]"),
-    shape("transformMap", MacroSort::TransformMap, 2, 1)
+    shape("transformMap", MacroKind::TransformMap, 2, 1)
         .says("map.transformMap(k, v, value)", "A map with the same keys and new values.")
         .example("{'a': 1}.transformMap(k, v, v * 10)", "{\"a\":10}"),
-    shape("transformMap", MacroSort::TransformMap, 2, 2)
+    shape("transformMap", MacroKind::TransformMap, 2, 2)
         .says("map.transformMap(k, v, condition, value)", "The same, only for entries that meet a condition.")
         .example("{'a': 1, 'b': 2}.transformMap(k, v, v > 1, v)", "{\"b\":2}"),
-    shape("transformMapEntry", MacroSort::TransformMapEntry, 2, 1)
+    shape("transformMapEntry", MacroKind::TransformMapEntry, 2, 1)
         .says(
             "map.transformMapEntry(k, v, entry)",
             "A map of new entries, each written as a map with one entry.",
         )
         .example("['a', 'b'].transformMapEntry(i, x, {x: i})", "{\"a\":0,\"b\":1}"),
-    shape("transformMapEntry", MacroSort::TransformMapEntry, 2, 2)
+    shape("transformMapEntry", MacroKind::TransformMapEntry, 2, 2)
         .says(
             "map.transformMapEntry(k, v, condition, entry)",
             "The same, only for those that meet a condition.",
         )
         .example("['a', 'b'].transformMapEntry(i, x, i > 0, {x: i})", "{\"b\":1}"),
-    shape("sortBy", MacroSort::SortBy, 1, 1)
+    shape("sortBy", MacroKind::SortBy, 1, 1)
         .says("list.sortBy(x, key)", "A list, sorted by a key that is computed for each element.")
         .example("[{'n': 2}, {'n': 1}].sortBy(x, x.n)", "[{\"n\":1},{\"n\":2}]"),
-    shape("optMap", MacroSort::OptMap, 1, 1)
+    shape("optMap", MacroKind::OptMap, 1, 1)
         .says("a.?b.optMap(x, value)", "An optional with a new value, if there is a value.")
         .example("{'a': 1}.?a.optMap(x, x + 1).orValue(0)", "2"),
-    shape("optFlatMap", MacroSort::OptFlatMap, 1, 1)
+    shape("optFlatMap", MacroKind::OptFlatMap, 1, 1)
         .says("a.?b.optFlatMap(x, optional)", "The same, but the new value is itself an optional.")
         .example("{'a': {'b': 1}}.?a.optFlatMap(x, x.?b).orValue(0)", "1"),
 ];
@@ -323,8 +323,8 @@ impl Macro {
     }
 
     /// The macro of this name that takes this many arguments, and how many of them are variables.
-    pub(super) fn shape(name: &str, arguments: usize) -> Option<(MacroSort, usize)> {
-        let fits = |shape: &&Shape| shape.word.name == name && shape.variables + shape.rest == arguments;
+    pub(super) fn shape(name: &str, arguments: usize) -> Option<(MacroKind, usize)> {
+        let fits = |shape: &&MacroShape| shape.word.name == name && shape.variables + shape.rest == arguments;
         SHAPES.iter().find(fits).map(|shape| (shape.sort, shape.variables))
     }
 }

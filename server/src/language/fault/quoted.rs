@@ -9,7 +9,7 @@ use holdfast_catalog::origin::Origin;
 pub(super) fn place(whole: &Origin, source: &str, span: Range<usize>) -> Origin {
     let range = whole.start as usize..whole.end as usize;
     let found = source.get(range).and_then(|raw| {
-        let starts = Quoted::of(raw)?.offsets();
+        let starts = TomlStringBody::of(raw)?.offsets();
         let at = |n: usize| starts.get(n).or(starts.last()).copied();
         Some(at(span.start)?..at(span.end)?)
     });
@@ -30,14 +30,14 @@ pub(super) fn place(whole: &Origin, source: &str, span: Range<usize>) -> Origin 
 }
 
 /// The inside of a TOML string, as written.
-struct Quoted<'a> {
+struct TomlStringBody<'a> {
     inner: &'a str,
     start: usize,
     escapes: bool,
     folds: bool,
 }
 
-impl<'a> Quoted<'a> {
+impl<'a> TomlStringBody<'a> {
     fn of(raw: &'a str) -> Option<Self> {
         [("\"\"\"", true), ("'''", false), ("\"", true), ("'", false)].into_iter().find_map(
             |(quote, escapes)| {

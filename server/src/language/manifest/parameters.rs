@@ -5,10 +5,10 @@ use std::sync::Arc;
 use holdfast_catalog::manifest_words::{Keyword, METAPARAMETERS, RESERVED};
 use holdfast_catalog::origin::Origin;
 
-use super::reading::{Reading, read_type};
+use super::reading::{ReadContext, read_type};
 use super::{ManifestKind, Parameter};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::language::document::{Entry, Table, unknown_key};
+use crate::language::document::{DocumentEntry, Table, unknown_key};
 use crate::language::keyword::{PARAMETER, TOP_NAMES};
 use crate::language::merge::Merge;
 use crate::language::name::is_segment;
@@ -17,12 +17,16 @@ use crate::language::types::Type;
 const KEYS: [&str; 4] = Keyword::names(PARAMETER);
 const LATER: [&str; 4] = ["secret", "deprecated", "renamed_from", "set_by"];
 
-pub(super) fn read(reading: &mut Reading<'_>, entry: &Entry, kind: ManifestKind) -> Vec<Parameter> {
+pub(super) fn read(
+    reading: &mut ReadContext<'_>,
+    entry: &DocumentEntry,
+    kind: ManifestKind,
+) -> Vec<Parameter> {
     let Some(table) = reading.table(entry, "a table of parameters") else { return Vec::new() };
     table.entries.iter().filter_map(|entry| read_one(reading, entry, kind)).collect()
 }
 
-fn read_one(reading: &mut Reading<'_>, entry: &Entry, kind: ManifestKind) -> Option<Parameter> {
+fn read_one(reading: &mut ReadContext<'_>, entry: &DocumentEntry, kind: ManifestKind) -> Option<Parameter> {
     let Some(table) = entry.item.as_table() else {
         let problem = entry.item.not(&entry.key, "a parameter: { type = \"…\", doc = \"…\" }");
         reading.problems.push(if TOP_NAMES.contains(&&*entry.key) {
@@ -56,7 +60,7 @@ fn read_one(reading: &mut Reading<'_>, entry: &Entry, kind: ManifestKind) -> Opt
 
 /// Reads the type of a parameter. If it is missing or wrong, that is reported and the parameter is kept, so that its
 /// uses are not errors.
-fn type_of(reading: &mut Reading<'_>, entry: &Entry, table: &Table) -> (Type, Arc<str>) {
+fn type_of(reading: &mut ReadContext<'_>, entry: &DocumentEntry, table: &Table) -> (Type, Arc<str>) {
     let read = match table.get("type") {
         Some(of) => read_type(&of.item, reading.document, &mut reading.problems),
         None => {
@@ -71,7 +75,7 @@ fn type_of(reading: &mut Reading<'_>, entry: &Entry, table: &Table) -> (Type, Ar
     read.unwrap_or((Type::Any, "Any".into()))
 }
 
-fn merge_of(reading: &mut Reading<'_>, table: &Table, kind: ManifestKind) -> Merge {
+fn merge_of(reading: &mut ReadContext<'_>, table: &Table, kind: ManifestKind) -> Merge {
     let Some(entry) = table.get("merge") else { return Merge::First };
     let merge = Merge::read(&entry.item, &mut reading.problems);
     if kind == ManifestKind::Define && merge != Merge::First {
@@ -88,7 +92,7 @@ fn merge_of(reading: &mut Reading<'_>, table: &Table, kind: ManifestKind) -> Mer
 }
 
 /// Whether a name can be used in an expression and has no other meaning there.
-pub(super) fn check_name(reading: &mut Reading<'_>, entry: &Entry) -> bool {
+pub(super) fn check_name(reading: &mut ReadContext<'_>, entry: &DocumentEntry) -> bool {
     let word = &*entry.key;
     let taken = METAPARAMETERS.contains(&word) || RESERVED.contains(&word);
     if is_segment(word) && !taken {

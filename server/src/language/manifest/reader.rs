@@ -7,10 +7,10 @@ use holdfast_catalog::resource::{TypeDef, definitions};
 use holdfast_catalog::spelling::nearest;
 use holdfast_catalog::synonym;
 
-use super::reading::Reading;
+use super::reading::ReadContext;
 use super::{Binding, Defaults, Inclusion, Manifest, ManifestKind, parameters, resources, unknown};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::language::document::{Document, Entry, Table};
+use crate::language::document::{Document, DocumentEntry, Table};
 use crate::language::keyword::TOP_NAMES;
 use crate::language::name::{ManifestName, is_name};
 
@@ -23,7 +23,7 @@ pub(super) fn read(
 ) -> (Manifest, Vec<Diagnostic>) {
     // Such as a number beyond 64 bits, which was replaced by another value.
     let broken = problems.clone();
-    let mut reading = Reading { document, problems, has_left_out: false };
+    let mut reading = ReadContext { document, problems, has_left_out: false };
     let (kind, unknown_kind) = document.root.get("kind").map_or((ManifestKind::Class, None), kind);
     let mut manifest = Manifest {
         name,
@@ -84,7 +84,7 @@ fn forgotten_kind(document: &Document, manifest: &Manifest) -> Option<Diagnostic
     })
 }
 
-fn top_level(reading: &mut Reading<'_>, entry: &Entry, manifest: &mut Manifest) {
+fn top_level(reading: &mut ReadContext<'_>, entry: &DocumentEntry, manifest: &mut Manifest) {
     match &*entry.key {
         "kind" => {}
         "doc" => manifest.doc = reading.text(entry),
@@ -116,7 +116,7 @@ fn top_level(reading: &mut Reading<'_>, entry: &Entry, manifest: &mut Manifest) 
 }
 
 /// Reports keys of the top level below `[let]`, where they would be names without any effect.
-fn strayed(reading: &mut Reading<'_>, lets: &Table) {
+fn strayed(reading: &mut ReadContext<'_>, lets: &Table) {
     for entry in lets.entries.iter().filter(|entry| TOP_NAMES.contains(&&*entry.key)) {
         let message = format!("`{}` is a reserved word", entry.key);
         let help = format!(
@@ -129,7 +129,7 @@ fn strayed(reading: &mut Reading<'_>, lets: &Table) {
     }
 }
 
-fn unknown_top_level(reading: &mut Reading<'_>, entry: &Entry) {
+fn unknown_top_level(reading: &mut ReadContext<'_>, entry: &DocumentEntry) {
     let message = format!("`{}` is neither a resource type nor a key of a manifest", entry.key);
     let types = definitions().iter().map(|def| def.name);
     let problem =
@@ -145,7 +145,7 @@ fn unknown_top_level(reading: &mut Reading<'_>, entry: &Entry) {
 const KINDS: [&str; 2] = ["class", "define"];
 
 /// Reads the kind of a manifest. If it is unknown, returns what was probably meant, with the problem.
-fn kind(entry: &Entry) -> (ManifestKind, Option<Diagnostic>) {
+fn kind(entry: &DocumentEntry) -> (ManifestKind, Option<Diagnostic>) {
     let Some(word) = entry.item.as_str() else {
         return (ManifestKind::Class, Some(entry.item.not("kind", "\"class\" or \"define\"")));
     };
@@ -164,7 +164,7 @@ fn kind(entry: &Entry) -> (ManifestKind, Option<Diagnostic>) {
     }
 }
 
-fn check_kind(reading: &mut Reading<'_>, manifest: &Manifest) {
+fn check_kind(reading: &mut ReadContext<'_>, manifest: &Manifest) {
     if manifest.kind == ManifestKind::Define && !manifest.name.as_str().contains("::") {
         let message = format!("`{}` cannot be a define: the name of a define contains `::`", manifest.name);
         reading.problems.push(
@@ -179,7 +179,7 @@ fn check_kind(reading: &mut Reading<'_>, manifest: &Manifest) {
 }
 
 /// Checks that no `let` has the name of a parameter.
-fn check_lets(reading: &mut Reading<'_>, manifest: &Manifest) {
+fn check_lets(reading: &mut ReadContext<'_>, manifest: &Manifest) {
     for binding in &manifest.lets {
         let Some(parameter) = manifest.parameter(&binding.name) else { continue };
         let message = format!("`{}` is a parameter, so `[let]` cannot have the same name", binding.name);
@@ -192,7 +192,7 @@ fn check_lets(reading: &mut Reading<'_>, manifest: &Manifest) {
     }
 }
 
-fn include(reading: &mut Reading<'_>, entry: &Entry) -> Vec<Inclusion> {
+fn include(reading: &mut ReadContext<'_>, entry: &DocumentEntry) -> Vec<Inclusion> {
     let Some(list) = entry.item.as_list() else {
         reading
             .problems
@@ -215,7 +215,7 @@ fn include(reading: &mut Reading<'_>, entry: &Entry) -> Vec<Inclusion> {
     inclusions
 }
 
-fn class(reading: &mut Reading<'_>, entry: &Entry) -> Option<Inclusion> {
+fn class(reading: &mut ReadContext<'_>, entry: &DocumentEntry) -> Option<Inclusion> {
     let table = reading.table(entry, "a table of the class's parameters")?;
     if !is_class_name(reading, &entry.key, &entry.key_origin) {
         return None;
@@ -236,7 +236,7 @@ fn class(reading: &mut Reading<'_>, entry: &Entry) -> Option<Inclusion> {
     Some(inclusion)
 }
 
-fn is_class_name(reading: &mut Reading<'_>, class: &str, origin: &Arc<Origin>) -> bool {
+fn is_class_name(reading: &mut ReadContext<'_>, class: &str, origin: &Arc<Origin>) -> bool {
     let ok = is_name(class);
     if !ok {
         let message = format!("`{class}` is not a valid class name");
@@ -254,7 +254,7 @@ fn is_class_name(reading: &mut Reading<'_>, class: &str, origin: &Arc<Origin>) -
     ok
 }
 
-fn defaults(reading: &mut Reading<'_>, entry: &Entry) -> Option<Defaults> {
+fn defaults(reading: &mut ReadContext<'_>, entry: &DocumentEntry) -> Option<Defaults> {
     let table = reading.table(entry, "a table of attributes")?;
     let mut attributes = Vec::new();
     if let Some(def) = TypeDef::find(&entry.key) {
@@ -273,6 +273,6 @@ fn defaults(reading: &mut Reading<'_>, entry: &Entry) -> Option<Defaults> {
 }
 
 /// Reads a `let`; its name must be usable in an expression.
-fn named(reading: &mut Reading<'_>, entry: &Entry) -> Option<Binding> {
+fn named(reading: &mut ReadContext<'_>, entry: &DocumentEntry) -> Option<Binding> {
     parameters::check_name(reading, entry).then(|| reading.binding(entry)).flatten()
 }

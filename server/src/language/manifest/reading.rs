@@ -7,22 +7,22 @@ use holdfast_catalog::value::Value;
 
 use super::Binding;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::language::document::{Document, Entry, Item, Table};
+use crate::language::document::{Document, DocumentEntry, Item, Table};
 use crate::language::fault::Fault;
 use crate::language::formula::Formula;
 use crate::language::types::Type;
 
 /// The document that is being read, and the problems so far.
-pub(super) struct Reading<'a> {
+pub(super) struct ReadContext<'a> {
     pub document: &'a Document,
     pub problems: Vec<Diagnostic>,
     /// Whether a block was left out because it is unknown which resources it declares.
     pub has_left_out: bool,
 }
 
-impl Reading<'_> {
+impl ReadContext<'_> {
     /// A name and its parsed value.
-    pub(super) fn binding(&mut self, entry: &Entry) -> Option<Binding> {
+    pub(super) fn binding(&mut self, entry: &DocumentEntry) -> Option<Binding> {
         Some(Binding {
             name: entry.key.clone(),
             key_origin: entry.key_origin.clone(),
@@ -50,7 +50,7 @@ impl Reading<'_> {
         None
     }
 
-    pub(super) fn table<'e>(&mut self, entry: &'e Entry, wanted: &str) -> Option<&'e Table> {
+    pub(super) fn table<'e>(&mut self, entry: &'e DocumentEntry, wanted: &str) -> Option<&'e Table> {
         let table = entry.item.as_table();
         if table.is_none() {
             self.problems.push(entry.item.not(&entry.key, wanted));
@@ -58,7 +58,7 @@ impl Reading<'_> {
         table
     }
 
-    pub(super) fn text(&mut self, entry: &Entry) -> Option<Arc<str>> {
+    pub(super) fn text(&mut self, entry: &DocumentEntry) -> Option<Arc<str>> {
         let text = entry.item.as_str();
         if text.is_none() {
             self.problems.push(entry.item.not(&entry.key, "a string"));
@@ -66,7 +66,7 @@ impl Reading<'_> {
         text.cloned()
     }
 
-    pub(super) fn later(&mut self, entry: &Entry) {
+    pub(super) fn later(&mut self, entry: &DocumentEntry) {
         let message = format!("`{}` is not supported in this version", entry.key);
         self.problems.push(Diagnostic::error(Code::Unsupported, message, Origin::clone(&entry.key_origin)));
     }

@@ -6,13 +6,13 @@ use holdfast_catalog::resource::{AttributeKind, TypeDef};
 use holdfast_catalog::synonym;
 use holdfast_catalog::value::{Kind, Value};
 
-use super::reading::Reading;
+use super::reading::ReadContext;
 use super::{Block, Relation, RelationWord, unknown};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::language::document::{Content, Entry, Form, Table};
+use crate::language::document::{DocumentEntry, ItemContent, Table, TableForm};
 use crate::language::name::is_name;
 
-pub(super) fn read(reading: &mut Reading<'_>, entry: &Entry) -> Vec<Block> {
+pub(super) fn read(reading: &mut ReadContext<'_>, entry: &DocumentEntry) -> Vec<Block> {
     if !check_type(reading, entry) {
         return Vec::new();
     }
@@ -21,7 +21,7 @@ pub(super) fn read(reading: &mut Reading<'_>, entry: &Entry) -> Vec<Block> {
 }
 
 /// Checks whether the key of a table can be the name of a type or define. Which defines exist is not known here.
-pub(super) fn check_type(reading: &mut Reading<'_>, entry: &Entry) -> bool {
+pub(super) fn check_type(reading: &mut ReadContext<'_>, entry: &DocumentEntry) -> bool {
     let ok = TypeDef::find(&entry.key).is_some() || (entry.key.contains("::") && is_name(&entry.key));
     if !ok {
         let message = format!("`{}` is neither a resource type nor a name of a define", entry.key);
@@ -35,14 +35,18 @@ pub(super) fn check_type(reading: &mut Reading<'_>, entry: &Entry) -> bool {
     ok
 }
 
-fn read_block(reading: &mut Reading<'_>, type_entry: &Entry, entry: &Entry) -> Option<Block> {
-    let Content::Table(table, form) = &entry.item.content else {
+fn read_block(
+    reading: &mut ReadContext<'_>,
+    type_entry: &DocumentEntry,
+    entry: &DocumentEntry,
+) -> Option<Block> {
+    let ItemContent::Table(table, form) = &entry.item.content else {
         let problem = entry.item.not(&entry.key, "a resource's table");
         let help = format!("a resource has a name: [{}.NAME]", quoted(&type_entry.key));
         reading.problems.push(problem.help(help));
         return None;
     };
-    if *form == Form::Dotted && splits_a_name(&type_entry.key, table) {
+    if *form == TableForm::Dotted && splits_a_name(&type_entry.key, table) {
         let rest = table.entries.first().map(|inner| &*inner.key).unwrap_or_default();
         let message = format!("`{}` and `{rest}` look like one name, split at its dot", entry.key);
         reading.problems.push(
@@ -60,7 +64,7 @@ fn read_block(reading: &mut Reading<'_>, type_entry: &Entry, entry: &Entry) -> O
         type_origin: type_entry.key_origin.clone(),
         name: entry.key.clone(),
         name_formula: reading.formula(&name)?,
-        origin: if *form == Form::Header { entry.item.origin.clone() } else { entry.key_origin.clone() },
+        origin: if *form == TableForm::Header { entry.item.origin.clone() } else { entry.key_origin.clone() },
         title: None,
         when: None,
         for_each: None,
@@ -72,7 +76,7 @@ fn read_block(reading: &mut Reading<'_>, type_entry: &Entry, entry: &Entry) -> O
     };
     if let Some(def) = TypeDef::find(&type_entry.key) {
         let is_unknown =
-            |entry: &&Entry| !METAPARAMETERS.contains(&&*entry.key) && !unknown::has(def, &entry.key);
+            |entry: &&DocumentEntry| !METAPARAMETERS.contains(&&*entry.key) && !unknown::has(def, &entry.key);
         block.meant =
             unknown::tell(reading, def, &table.entries.iter().filter(is_unknown).collect::<Vec<_>>());
     }
@@ -89,8 +93,7 @@ fn read_block(reading: &mut Reading<'_>, type_entry: &Entry, entry: &Entry) -> O
 /// `[package.python3.11]`.
 fn splits_a_name(type_name: &str, table: &Table) -> bool {
     let known = |name: &str| TypeDef::find(type_name).is_none_or(|def| def.attribute(name).is_some());
-    let is_header =
-        |entry: &Entry| matches!(&entry.item.content, Content::Table(_, form) if *form != Form::Inline);
+    let is_header = |entry: &DocumentEntry| matches!(&entry.item.content, ItemContent::Table(_, form) if *form != TableForm::Inline);
     !table.entries.is_empty() && table.entries.iter().all(|entry| is_header(entry) && !known(&entry.key))
 }
 
@@ -98,7 +101,7 @@ fn splits_a_name(type_name: &str, table: &Table) -> bool {
 const DECISIVE: [&str; 3] = ["title", "when", "for_each"];
 
 /// Reads an attribute into a block; returns false if it cannot be read.
-fn read_attribute(reading: &mut Reading<'_>, block: &mut Block, entry: &Entry) -> bool {
+fn read_attribute(reading: &mut ReadContext<'_>, block: &mut Block, entry: &DocumentEntry) -> bool {
     let is_meta = METAPARAMETERS.contains(&&*entry.key);
     if !is_meta && !check_attribute(reading, &block.type_name, entry) {
         return false;
@@ -120,7 +123,7 @@ fn read_attribute(reading: &mut Reading<'_>, block: &mut Block, entry: &Entry) -
 
 /// Checks whether a type has such an attribute and whether its value is written correctly. The parameters of a define
 /// are not known here.
-pub(super) fn check_attribute(reading: &mut Reading<'_>, type_name: &str, entry: &Entry) -> bool {
+pub(super) fn check_attribute(reading: &mut ReadContext<'_>, type_name: &str, entry: &DocumentEntry) -> bool {
     let Some(def) = TypeDef::find(type_name) else { return true };
     if let Some(attribute) = def.attribute(&entry.key) {
         check_number(reading, attribute.kind, entry);
@@ -131,7 +134,7 @@ pub(super) fn check_attribute(reading: &mut Reading<'_>, type_name: &str, entry:
 }
 
 /// Reports numbers where a text is meant, since TOML changes them: `version = 2.10` is 2.1, and `mode = 0o644` is 420.
-fn check_number(reading: &mut Reading<'_>, kind: AttributeKind, entry: &Entry) {
+fn check_number(reading: &mut ReadContext<'_>, kind: AttributeKind, entry: &DocumentEntry) {
     let takes_numbers = matches!(
         kind,
         AttributeKind::Integer { .. }
@@ -143,7 +146,7 @@ fn check_number(reading: &mut Reading<'_>, kind: AttributeKind, entry: &Entry) {
             | AttributeKind::Setting
             | AttributeKind::Bytes
     );
-    if takes_numbers || !matches!(&entry.item.content, Content::Scalar(Kind::Int(_) | Kind::Float(_))) {
+    if takes_numbers || !matches!(&entry.item.content, ItemContent::Scalar(Kind::Int(_) | Kind::Float(_))) {
         return;
     }
     let origin = &entry.item.origin;
@@ -155,8 +158,8 @@ fn check_number(reading: &mut Reading<'_>, kind: AttributeKind, entry: &Entry) {
 
 /// Reports words of the type in a table such as `[exec.x.environment]`: everything after that header belongs to the
 /// table, even an attribute of the resource.
-fn check_sub_table(reading: &mut Reading<'_>, def: &TypeDef, entry: &Entry) {
-    let Content::Table(table, Form::Header) = &entry.item.content else { return };
+fn check_sub_table(reading: &mut ReadContext<'_>, def: &TypeDef, entry: &DocumentEntry) {
+    let ItemContent::Table(table, TableForm::Header) = &entry.item.content else { return };
     let is_word = |name: &str| def.attribute(name).is_some() || METAPARAMETERS.contains(&name);
     for inner in table.entries.iter().filter(|inner| is_word(&inner.key)) {
         let message = format!("`{}` belongs to `{}` here, not to the resource", inner.key, entry.key);

@@ -22,10 +22,10 @@ pub(super) enum Helper {
 }
 
 /// The name of a helper, the helper, how it is written, what it does, and an example with its result.
-type Own = (&'static str, Helper, &'static str, &'static str, [&'static str; 2]);
+type HelperRow = (&'static str, Helper, &'static str, &'static str, [&'static str; 2]);
 
 /// The helpers for what templates have no operators for.
-const OWN: &[Own] = &[
+const OWN: &[HelperRow] = &[
     (
         "eq",
         Helper::Operator(Binary::Equal),
@@ -123,7 +123,8 @@ const OWN: &[Own] = &[
 
 /// The documentation of the helpers. The examples use `site`, which has `name = "shop"` and nothing else.
 pub(super) fn chapter() -> Chapter {
-    let word = |&(name, _, usage, doc, [example, gives]): &Own| Word { name, usage, doc, example, gives };
+    let word =
+        |&(name, _, usage, doc, [example, gives]): &HelperRow| Word { name, usage, doc, example, gives };
     Chapter::new("Helpers", OWN.iter().map(word))
 }
 

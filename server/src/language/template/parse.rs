@@ -3,20 +3,20 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::reader::{self, Opening};
-use super::tag::{self, Piece, Tag, TagSort};
-use super::token::{Inside, MAX_DEPTH};
-use super::tree::{Argument, Block, BlockSort, Part};
+use super::reader::{self, BlockOpening};
+use super::tag::{self, Tag, TagKind, TemplatePiece};
+use super::token::{MAX_DEPTH, TagContent};
+use super::tree::{Argument, BlockKind, TemplateBlock, TemplatePart};
 use crate::diagnostic::Code;
 use crate::language::fault::Fault;
 
-pub(super) fn parse(source: &str) -> Result<Vec<Part>, Fault> {
-    let mut open: Vec<Open> = vec![Open::root()];
+pub(super) fn parse(source: &str) -> Result<Vec<TemplatePart>, Fault> {
+    let mut open: Vec<OpenBlock> = vec![OpenBlock::root()];
     for piece in tag::pieces(source)? {
         match piece {
-            Piece::Text(range) if range.is_empty() => {}
-            Piece::Text(range) => push(&mut open, Part::Text(source[range].into())),
-            Piece::Tag(tag) => {
+            TemplatePiece::Text(range) if range.is_empty() => {}
+            TemplatePiece::Text(range) => push(&mut open, TemplatePart::Text(source[range].into())),
+            TemplatePiece::Tag(tag) => {
                 read(source, &tag, &mut open)?;
                 if open.len() > MAX_DEPTH {
                     let message = format!("blocks are nested deeper than {MAX_DEPTH} levels");
@@ -27,7 +27,7 @@ pub(super) fn parse(source: &str) -> Result<Vec<Part>, Fault> {
     }
     match (open.pop(), open.is_empty()) {
         (Some(root), true) => Ok(root.body),
-        (Some(Open { block: Some(block), .. }), _) => {
+        (Some(OpenBlock { block: Some(block), .. }), _) => {
             let message = format!("`{{{{#{}}}}}` is not closed", block.sort.name());
             Err(Fault::new(Code::Syntax, message, block.tag)
                 .help(format!("it ends with {{{{/{}}}}}", block.sort.name())))
@@ -37,32 +37,32 @@ pub(super) fn parse(source: &str) -> Result<Vec<Part>, Fault> {
 }
 
 /// Adds a tag to the tree.
-fn read(source: &str, tag: &Tag, open: &mut Vec<Open>) -> Result<(), Fault> {
-    let inside = || Inside::of(source, tag.inside.clone());
+fn read(source: &str, tag: &Tag, open: &mut Vec<OpenBlock>) -> Result<(), Fault> {
+    let inside = || TagContent::of(source, tag.inside.clone());
     match tag.sort {
-        TagSort::Comment => {}
-        TagSort::Output => push(open, Part::Output(reader::output(&inside()?)?)),
-        TagSort::Partial => {
+        TagKind::Comment => {}
+        TagKind::Output => push(open, TemplatePart::Output(reader::output(&inside()?)?)),
+        TagKind::Partial => {
             let indent = tag.indent.clone().map_or("", |range| &source[range]);
-            push(open, Part::Partial(reader::partial(&inside()?, indent)?));
+            push(open, TemplatePart::Partial(reader::partial(&inside()?, indent)?));
         }
-        TagSort::Open | TagSort::Inverse => open.push(Open::block(tag, &inside()?)?),
-        TagSort::Else => otherwise(open, &inside()?, tag)?,
-        TagSort::Close => close(open, &inside()?, tag)?,
+        TagKind::Open | TagKind::Inverse => open.push(OpenBlock::block(tag, &inside()?)?),
+        TagKind::Else => otherwise(open, &inside()?, tag)?,
+        TagKind::Close => close(open, &inside()?, tag)?,
     }
     Ok(())
 }
 
 /// A block that is not closed yet, or the whole template.
-struct Open {
-    block: Option<Head>,
-    body: Vec<Part>,
+struct OpenBlock {
+    block: Option<BlockHead>,
+    body: Vec<TemplatePart>,
     /// The body before `{{else}}`, once that has been read.
-    before_else: Option<Vec<Part>>,
+    before_else: Option<Vec<TemplatePart>>,
 }
 
-struct Head {
-    sort: BlockSort,
+struct BlockHead {
+    sort: BlockKind,
     tag: Range<usize>,
     argument: Argument,
     names: Vec<Arc<str>>,
@@ -72,26 +72,26 @@ struct Head {
     inverse: bool,
 }
 
-impl Open {
+impl OpenBlock {
     fn root() -> Self {
         Self { block: None, body: Vec::new(), before_else: None }
     }
 
-    fn block(tag: &Tag, inside: &Inside) -> Result<Self, Fault> {
-        let Opening { sort, argument, names } = reader::block(inside)?;
-        let (chained, inverse) = (tag.sort == TagSort::Else, tag.sort == TagSort::Inverse);
-        let head = Head { sort, tag: tag.span.clone(), argument, names, chained, inverse };
+    fn block(tag: &Tag, inside: &TagContent) -> Result<Self, Fault> {
+        let BlockOpening { sort, argument, names } = reader::block(inside)?;
+        let (chained, inverse) = (tag.sort == TagKind::Else, tag.sort == TagKind::Inverse);
+        let head = BlockHead { sort, tag: tag.span.clone(), argument, names, chained, inverse };
         Ok(Self { block: Some(head), ..Self::root() })
     }
 }
 
-fn push(open: &mut [Open], part: Part) {
+fn push(open: &mut [OpenBlock], part: TemplatePart) {
     if let Some(innermost) = open.last_mut() {
         innermost.body.push(part);
     }
 }
 
-fn otherwise(open: &mut Vec<Open>, inside: &Inside, tag: &Tag) -> Result<(), Fault> {
+fn otherwise(open: &mut Vec<OpenBlock>, inside: &TagContent, tag: &Tag) -> Result<(), Fault> {
     let fault = |message: &str| Fault::new(Code::Syntax, message, tag.span.clone());
     let innermost = open.last_mut().filter(|open| open.block.is_some());
     let innermost = innermost.ok_or_else(|| fault("`{{else}}` is not in a block"))?;
@@ -102,19 +102,19 @@ fn otherwise(open: &mut Vec<Open>, inside: &Inside, tag: &Tag) -> Result<(), Fau
     // `else` itself; `{{^}}` means the same without the word.
     let chained = inside.place(1).start..inside.span.end;
     if !chained.is_empty() {
-        let chained = Inside::of(inside.source, chained)?;
-        open.push(Open::block(tag, &chained)?);
+        let chained = TagContent::of(inside.source, chained)?;
+        open.push(OpenBlock::block(tag, &chained)?);
     }
     Ok(())
 }
 
-fn close(open: &mut Vec<Open>, inside: &Inside, tag: &Tag) -> Result<(), Fault> {
+fn close(open: &mut Vec<OpenBlock>, inside: &TagContent, tag: &Tag) -> Result<(), Fault> {
     let name = inside.first_word()?;
     if inside.tokens.len() > 1 {
         return Err(inside.unexpected(1));
     }
     loop {
-        let Some(Open { block: Some(head), body, before_else }) = open.pop() else {
+        let Some(OpenBlock { block: Some(head), body, before_else }) = open.pop() else {
             let message = format!("`{{{{/{name}}}}}` closes nothing");
             return Err(Fault::new(Code::Syntax, message, tag.span.clone()));
         };
@@ -127,7 +127,16 @@ fn close(open: &mut Vec<Open>, inside: &Inside, tag: &Tag) -> Result<(), Fault> 
             std::mem::swap(&mut first, &mut second);
         }
         let (argument, names) = (head.argument, head.names);
-        push(open, Part::Block(Box::new(Block { sort, argument, names, body: first, otherwise: second })));
+        push(
+            open,
+            TemplatePart::Block(Box::new(TemplateBlock {
+                sort,
+                argument,
+                names,
+                body: first,
+                otherwise: second,
+            })),
+        );
         if chained {
             continue;
         }

@@ -13,62 +13,62 @@ use holdfast_catalog::count::counted;
 use super::function::Helper;
 use super::path::value_or_path;
 use super::refusal;
-use super::token::{Inside, TokenKind};
-use super::tree::{Argument, ArgumentKind, BlockSort, Partial};
+use super::token::{TagContent, TagTokenKind};
+use super::tree::{Argument, ArgumentKind, BlockKind, Partial};
 use crate::diagnostic::Code;
 use crate::language::fault::Fault;
 
 mod masked;
 
 /// The head of a block: `{{#each map as |value key|}}`.
-pub(super) struct Opening {
-    pub(super) sort: BlockSort,
+pub(super) struct BlockOpening {
+    pub(super) sort: BlockKind,
     pub(super) argument: Argument,
     pub(super) names: Vec<Arc<str>>,
 }
 
 /// Reads an output: `{{path}}`, `{{helper argument …}}`.
-pub(super) fn output(inside: &Inside) -> Result<Argument, Fault> {
+pub(super) fn output(inside: &TagContent) -> Result<Argument, Fault> {
     let Some(TemplateElement::Expression(read)) = element("{{", &masked::call(inside), "}}") else {
         return Err(refusal::of_output(inside));
     };
-    let mut places = Places { inside, at: 0 };
+    let mut places = TagCursor { inside, at: 0 };
     let argument = places.call(&read)?;
     places.end(argument)
 }
 
 /// Reads the head of a block: `{{#if argument}}`, `{{#each argument as |value key|}}`.
-pub(super) fn block(inside: &Inside) -> Result<Opening, Fault> {
+pub(super) fn block(inside: &TagContent) -> Result<BlockOpening, Fault> {
     let name = inside.first_word()?;
-    let Some((_, sort)) = BlockSort::ALL.iter().find(|(known, _)| *known == name) else {
+    let Some((_, sort)) = BlockKind::ALL.iter().find(|(known, _)| *known == name) else {
         return Err(refusal::unknown_block(name, inside.place(0)));
     };
     let close = format!("}}}}{{{{/{name}}}}}");
     let Some(TemplateElement::HelperBlock(read)) = element("{{#", &masked::call(inside), &close) else {
         return Err(refusal::of_block(inside));
     };
-    let mut places = Places { inside, at: 1 };
+    let mut places = TagCursor { inside, at: 1 };
     let argument = match &read.params[..] {
         [argument] if read.hash.is_empty() => places.argument(argument)?,
         [] if read.hash.is_empty() => return Err(refusal::without_value(inside)),
         _ => return Err(refusal::several_values(inside)),
     };
     let names = if read.block_param.is_some() { places.names()? } else { Vec::new() };
-    places.end(Opening { sort: *sort, argument, names })
+    places.end(BlockOpening { sort: *sort, argument, names })
 }
 
 /// Reads a partial: `{{> name context key=value}}`.
-pub(super) fn partial(inside: &Inside, indent: &str) -> Result<Partial, Fault> {
+pub(super) fn partial(inside: &TagContent, indent: &str) -> Result<Partial, Fault> {
     let name = match inside.kind(0) {
-        Some(TokenKind::Word) => inside.text(0),
-        Some(TokenKind::Text) => unquoted(inside.text(0)),
+        Some(TagTokenKind::Word) => inside.text(0),
+        Some(TagTokenKind::Text) => unquoted(inside.text(0)),
         _ => return Err(inside.no_name(0)),
     };
     let Some(TemplateElement::PartialExpression(read)) = element("{{>", &masked::partial(inside), "}}")
     else {
         return Err(refusal::of_partial(inside));
     };
-    let mut places = Places { inside, at: 1 };
+    let mut places = TagCursor { inside, at: 1 };
     let context = match &read.params[..] {
         [] => None,
         [context] if !places.is_named() => Some(places.argument(context)?),
@@ -86,12 +86,12 @@ fn element(open: &str, inside: &str, close: &str) -> Option<TemplateElement> {
 }
 
 /// A walk over the crate's tree of a tag, in parallel with the tag's tokens.
-struct Places<'a> {
-    inside: &'a Inside<'a>,
+struct TagCursor<'a> {
+    inside: &'a TagContent<'a>,
     at: usize,
 }
 
-impl Places<'_> {
+impl TagCursor<'_> {
     /// Reads a path, a helper with its arguments, or either in parentheses.
     fn call(&mut self, read: &HelperTemplate) -> Result<Argument, Fault> {
         if let Parameter::Subexpression(inner) = &read.name {
@@ -107,7 +107,7 @@ impl Places<'_> {
             let message = format!("`{name}` takes no named arguments");
             return Err(Fault::new(Code::Syntax, message, span));
         }
-        self.take(TokenKind::Word)?;
+        self.take(TagTokenKind::Word)?;
         let arguments = read.params.iter().map(|read| self.argument(read)).collect::<Result<Vec<_>, _>>()?;
         if !helper.takes(arguments.len()) {
             let given = counted(arguments.len(), "argument", "arguments");
@@ -126,37 +126,37 @@ impl Places<'_> {
 
     fn subexpression(&mut self, read: &Subexpression) -> Result<Argument, Fault> {
         let TemplateElement::Expression(inner) = &*read.element else { return Err(self.out_of_step()) };
-        let start = self.inside.place(self.take(TokenKind::Open)?).start;
+        let start = self.inside.place(self.take(TagTokenKind::Open)?).start;
         let argument = self.call(inner)?;
-        let end = self.inside.place(self.take(TokenKind::Close)?).end;
+        let end = self.inside.place(self.take(TagTokenKind::Close)?).end;
         Ok(Argument { span: start..end, ..argument })
     }
 
     /// Reads a string, a number or a path.
     fn value(&mut self) -> Result<Argument, Fault> {
         let (text, span) = (self.inside.text(self.at), self.inside.place(self.at));
-        if self.inside.kind(self.at) == Some(TokenKind::Text) {
+        if self.inside.kind(self.at) == Some(TagTokenKind::Text) {
             self.at += 1;
             return Ok(Argument { span, kind: ArgumentKind::Literal(unquoted(text).into()) });
         }
-        self.take(TokenKind::Word)?;
+        self.take(TagTokenKind::Word)?;
         value_or_path(text, span)
     }
 
     /// Reads `as |value key|`.
     fn names(&mut self) -> Result<Vec<Arc<str>>, Fault> {
-        self.take(TokenKind::Word)?;
-        self.take(TokenKind::Bar)?;
+        self.take(TagTokenKind::Word)?;
+        self.take(TagTokenKind::Bar)?;
         let mut names = Vec::new();
-        while self.inside.kind(self.at) == Some(TokenKind::Word) {
-            names.push(self.inside.text(self.take(TokenKind::Word)?).into());
+        while self.inside.kind(self.at) == Some(TagTokenKind::Word) {
+            names.push(self.inside.text(self.take(TagTokenKind::Word)?).into());
         }
-        self.take(TokenKind::Bar)?;
+        self.take(TagTokenKind::Bar)?;
         Ok(names)
     }
 
     fn is_named(&self) -> bool {
-        self.inside.kind(self.at + 1) == Some(TokenKind::Equals)
+        self.inside.kind(self.at + 1) == Some(TagTokenKind::Equals)
     }
 
     /// Reads `key=value …`, in the order written.
@@ -168,14 +168,14 @@ impl Places<'_> {
                 return Err(Fault::new(Code::Syntax, format!("`{name}` is given twice"), span));
             }
             let value = read.get(name).ok_or_else(|| self.out_of_step())?;
-            self.take(TokenKind::Word)?;
-            self.take(TokenKind::Equals)?;
+            self.take(TagTokenKind::Word)?;
+            self.take(TagTokenKind::Equals)?;
             given.push((name.into(), self.argument(value)?));
         }
         Ok(given)
     }
 
-    fn take(&mut self, kind: TokenKind) -> Result<usize, Fault> {
+    fn take(&mut self, kind: TagTokenKind) -> Result<usize, Fault> {
         if self.inside.kind(self.at) != Some(kind) {
             return Err(self.out_of_step());
         }

@@ -4,15 +4,15 @@ use std::ops::Range;
 
 use super::function::{self, Helper};
 use super::path::value_or_path;
-use super::token::{Inside, TokenKind};
-use super::tree::BlockSort;
+use super::token::{TagContent, TagTokenKind};
+use super::tree::BlockKind;
 use crate::diagnostic::Code;
 use crate::language::fault::Fault;
 
 /// Why the crate could not read an output.
-pub(super) fn of_output(inside: &Inside) -> Fault {
+pub(super) fn of_output(inside: &TagContent) -> Fault {
     let found = match inside.kind(0) {
-        Some(TokenKind::Open) => argument(inside, 0),
+        Some(TagTokenKind::Open) => argument(inside, 0),
         _ => call(inside, 0),
     };
     match found {
@@ -23,7 +23,7 @@ pub(super) fn of_output(inside: &Inside) -> Fault {
 }
 
 /// Why the crate could not read a block with a known name.
-pub(super) fn of_block(inside: &Inside) -> Fault {
+pub(super) fn of_block(inside: &TagContent) -> Fault {
     if inside.tokens.len() == 1 {
         return without_value(inside);
     }
@@ -43,10 +43,10 @@ pub(super) fn of_block(inside: &Inside) -> Fault {
 }
 
 /// Why a partial could not be read, or has more than a context and named values.
-pub(super) fn of_partial(inside: &Inside) -> Fault {
+pub(super) fn of_partial(inside: &TagContent) -> Fault {
     let mut at = 1;
     while at < inside.tokens.len() {
-        let is_named = inside.kind(at + 1) == Some(TokenKind::Equals);
+        let is_named = inside.kind(at + 1) == Some(TagTokenKind::Equals);
         if !is_named && at > 1 {
             let span = inside.place(at).start..inside.span.end;
             return Fault::new(Code::Syntax, "expected name=value", span);
@@ -60,17 +60,17 @@ pub(super) fn of_partial(inside: &Inside) -> Fault {
 }
 
 /// The fault for a tag that has no meaning in Handlebars.
-pub(super) fn unreadable(inside: &Inside) -> Fault {
+pub(super) fn unreadable(inside: &TagContent) -> Fault {
     Fault::new(Code::Syntax, "this is not a Handlebars tag", inside.place(0).start..inside.span.end)
 }
 
 /// The fault for a block without a value, such as `{{#if}}`.
-pub(super) fn without_value(inside: &Inside) -> Fault {
+pub(super) fn without_value(inside: &TagContent) -> Fault {
     Fault::new(Code::Syntax, format!("`{}` takes a value", inside.text(0)), inside.place(0))
 }
 
 /// The fault for a block with more than one value; usually a helper is missing its parentheses.
-pub(super) fn several_values(inside: &Inside) -> Fault {
+pub(super) fn several_values(inside: &TagContent) -> Fault {
     let (block, end) = (inside.text(0), argument(inside, 1).unwrap_or(2));
     let span = inside.place(1).start..inside.span.end;
     let written = inside.from(1);
@@ -83,13 +83,13 @@ pub(super) fn several_values(inside: &Inside) -> Fault {
 }
 
 /// The index after a helper with its arguments, or after a path.
-fn call(inside: &Inside, at: usize) -> Result<usize, Fault> {
+fn call(inside: &TagContent, at: usize) -> Result<usize, Fault> {
     match inside.kind(at) {
-        Some(TokenKind::Word) => {}
-        Some(TokenKind::Text) => return Ok(at + 1),
+        Some(TagTokenKind::Word) => {}
+        Some(TagTokenKind::Text) => return Ok(at + 1),
         _ => return Err(inside.no_name(at)),
     }
-    let is_end = |at: usize| matches!(inside.kind(at), None | Some(TokenKind::Close));
+    let is_end = |at: usize| matches!(inside.kind(at), None | Some(TagTokenKind::Close));
     if is_end(at + 1) {
         return value_or_path(inside.text(at), inside.place(at)).map(|_| at + 1);
     }
@@ -104,14 +104,14 @@ fn call(inside: &Inside, at: usize) -> Result<usize, Fault> {
 }
 
 /// The index after an argument.
-fn argument(inside: &Inside, at: usize) -> Result<usize, Fault> {
+fn argument(inside: &TagContent, at: usize) -> Result<usize, Fault> {
     match inside.kind(at) {
-        Some(TokenKind::Word) => value_or_path(inside.text(at), inside.place(at)).map(|_| at + 1),
-        Some(TokenKind::Text) => Ok(at + 1),
-        Some(TokenKind::Open) => {
+        Some(TagTokenKind::Word) => value_or_path(inside.text(at), inside.place(at)).map(|_| at + 1),
+        Some(TagTokenKind::Text) => Ok(at + 1),
+        Some(TagTokenKind::Open) => {
             let end = call(inside, at + 1)?;
             match inside.kind(end) {
-                Some(TokenKind::Close) => Ok(end + 1),
+                Some(TagTokenKind::Close) => Ok(end + 1),
                 _ => Err(Fault::new(Code::Syntax, "this is not closed with `)`", inside.place(at))),
             }
         }
@@ -120,7 +120,7 @@ fn argument(inside: &Inside, at: usize) -> Result<usize, Fault> {
 }
 
 /// The fault for a word that is not a helper, followed by what may be an operator, a pipe or the bracket of a call.
-pub(super) fn of_helper(inside: &Inside, at: usize) -> Fault {
+pub(super) fn of_helper(inside: &TagContent, at: usize) -> Fault {
     let (name, span, rest) = (inside.text(at), inside.place(at), inside.from(at + 1));
     let fault = || Fault::new(Code::Syntax, "templates have no operators", span.clone());
     let word =
@@ -188,6 +188,6 @@ fn infix(block: &str, left: &str, rest: &str) -> Option<String> {
 /// The fault for an unknown block.
 pub(super) fn unknown_block(name: &str, span: Range<usize>) -> Fault {
     let fault = Fault::new(Code::UnknownFunction, format!("unknown block `{name}`"), span);
-    let known = || BlockSort::ALL.iter().map(|(known, _)| *known);
+    let known = || BlockKind::ALL.iter().map(|(known, _)| *known);
     fault.help(format!("there are {}", known().collect::<Vec<_>>().join(", "))).did_you_mean(name, known())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Kind, Value};
 
-use super::tree::{Argument, Block, BlockSort, Part, Partial};
+use super::tree::{Argument, BlockKind, Partial, TemplateBlock, TemplatePart};
 use super::{Partials, Template};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::language::budget::Budget;
@@ -26,7 +26,7 @@ pub(super) fn render(
     scope: &dyn Scope,
     partials: &dyn Partials,
 ) -> Result<Value, Vec<Diagnostic>> {
-    let mut render = Render {
+    let mut render = Renderer {
         scope,
         partials,
         template,
@@ -40,19 +40,19 @@ pub(super) fn render(
         exhausted: None,
     };
     render.parts(&template.parts);
-    if let Some(Exhausted { told, fault, .. }) = render.exhausted.take() {
+    if let Some(BudgetExhaustion { told, fault, .. }) = render.exhausted.take() {
         render.errors.push(told.unwrap_or_else(|| template.diagnostic(&fault)));
     }
     if render.errors.is_empty() { Ok(render.text.finish()) } else { Err(render.errors) }
 }
 
 /// The state of rendering one text.
-struct Render<'a> {
+struct Renderer<'a> {
     scope: &'a dyn Scope,
     partials: &'a dyn Partials,
     /// The template or partial that is being walked.
     template: &'a Template,
-    contexts: Vec<Context>,
+    contexts: Vec<BlockContext>,
     text: Stretches,
     indent: String,
     line_begins: bool,
@@ -60,12 +60,12 @@ struct Render<'a> {
     budget: Budget,
     errors: Vec<Diagnostic>,
     /// Set once nothing more may be done, wherever that was noticed.
-    exhausted: Option<Exhausted>,
+    exhausted: Option<BudgetExhaustion>,
 }
 
 /// The steps or the text of a template reached the limit. The longest loop is to blame, not the place at which the last
 /// step was taken.
-struct Exhausted {
+struct BudgetExhaustion {
     fault: Fault,
     /// The problem for the longest loop around that place, and the number of its elements.
     told: Option<Diagnostic>,
@@ -74,7 +74,7 @@ struct Exhausted {
 
 /// The names that a block or a partial adds.
 #[derive(Default)]
-struct Context {
+struct BlockContext {
     /// `this`; `None` if it is that of the block around.
     this: Option<Value>,
     names: Vec<(Arc<str>, Value)>,
@@ -82,13 +82,13 @@ struct Context {
     position: Option<(Value, usize, usize)>,
 }
 
-impl Render<'_> {
-    fn parts(&mut self, parts: &[Part]) {
+impl Renderer<'_> {
+    fn parts(&mut self, parts: &[TemplatePart]) {
         for part in parts {
             let result = self.budget.spend(1).and_then(|()| self.part(part));
             match result {
                 Err(fault) if fault.code == Code::Limit && fault.span.is_empty() => {
-                    self.exhausted.get_or_insert(Exhausted { fault, told: None, elements: 0 });
+                    self.exhausted.get_or_insert(BudgetExhaustion { fault, told: None, elements: 0 });
                 }
                 Err(fault) => {
                     let ends = fault.code == Code::Limit;
@@ -113,23 +113,23 @@ impl Render<'_> {
         }
     }
 
-    fn part(&mut self, part: &Part) -> Result<(), Fault> {
+    fn part(&mut self, part: &TemplatePart) -> Result<(), Fault> {
         match part {
-            Part::Text(text) => {
+            TemplatePart::Text(text) => {
                 self.write(text);
                 self.budget.text(text.len())
             }
-            Part::Output(argument) => {
+            TemplatePart::Output(argument) => {
                 let value = self.value(argument)?;
                 self.output(&value, &argument.span)
             }
-            Part::Block(block) => match block.sort {
-                BlockSort::If => self.branch(block, true),
-                BlockSort::Unless => self.branch(block, false),
-                BlockSort::Each => self.each(block),
-                BlockSort::With => self.with(block),
+            TemplatePart::Block(block) => match block.sort {
+                BlockKind::If => self.branch(block, true),
+                BlockKind::Unless => self.branch(block, false),
+                BlockKind::Each => self.each(block),
+                BlockKind::With => self.with(block),
             },
-            Part::Partial(partial) => self.partial(partial),
+            TemplatePart::Partial(partial) => self.partial(partial),
         }
     }
 
@@ -164,7 +164,7 @@ impl Render<'_> {
         self.budget.text(self.text.len() - start)
     }
 
-    fn branch(&mut self, block: &Block, wanted: bool) -> Result<(), Fault> {
+    fn branch(&mut self, block: &TemplateBlock, wanted: bool) -> Result<(), Fault> {
         let truth = self.truth(&block.argument, block.sort.name())?;
         let start = self.text.len();
         self.parts(if truth.holds == wanted { &block.body } else { &block.otherwise });
@@ -174,7 +174,7 @@ impl Render<'_> {
         Ok(())
     }
 
-    fn each(&mut self, block: &Block) -> Result<(), Fault> {
+    fn each(&mut self, block: &TemplateBlock) -> Result<(), Fault> {
         let value = self.looped(&block.argument)?;
         let items: Vec<(Value, Value)> = match &value.kind {
             Kind::Null => Vec::new(),
@@ -197,13 +197,13 @@ impl Render<'_> {
         let is_secret = matches!(&value.kind, Kind::List(list) if list.iter().all(is_all_secret));
         for (at, (key, item)) in items.into_iter().enumerate() {
             if let Err(fault) = self.budget.spend(1) {
-                self.exhausted.get_or_insert(Exhausted { fault, told: None, elements: 0 });
+                self.exhausted.get_or_insert(BudgetExhaustion { fault, told: None, elements: 0 });
                 break;
             }
             let named = block.names.iter().cloned().zip([item.clone(), key.clone()]).collect();
             // A block that names its elements leaves the names of the outer `this` visible, but `this` is still the
             // element.
-            let context = Context { this: Some(item), names: named, position: Some((key, at, count)) };
+            let context = BlockContext { this: Some(item), names: named, position: Some((key, at, count)) };
             self.inside(context, &block.body);
             if self.errors.len() >= MAX_ERRORS || self.exhausted.is_some() {
                 break;
@@ -217,7 +217,7 @@ impl Render<'_> {
     }
 
     /// If a loop reached the limit, blames it, unless a loop inside it is longer.
-    fn blame(&mut self, block: &Block, value: &Value, count: usize) {
+    fn blame(&mut self, block: &TemplateBlock, value: &Value, count: usize) {
         let written = written(self.template, &block.argument);
         let template = self.template;
         let Some(exhausted) = self.exhausted.as_mut().filter(|exhausted| count > exhausted.elements) else {
@@ -233,18 +233,18 @@ impl Render<'_> {
         exhausted.elements = count;
     }
 
-    fn with(&mut self, block: &Block) -> Result<(), Fault> {
+    fn with(&mut self, block: &TemplateBlock) -> Result<(), Fault> {
         let value = self.value(&block.argument)?;
         if value.is_null() {
             self.parts(&block.otherwise);
             return Ok(());
         }
         let names = block.names.iter().cloned().zip([value.clone()]).collect();
-        self.inside(Context { this: Some(value), names, position: None }, &block.body);
+        self.inside(BlockContext { this: Some(value), names, position: None }, &block.body);
         Ok(())
     }
 
-    fn inside(&mut self, context: Context, parts: &[Part]) {
+    fn inside(&mut self, context: BlockContext, parts: &[TemplatePart]) {
         self.contexts.push(context);
         self.parts(parts);
         self.contexts.pop();
@@ -269,12 +269,12 @@ impl Render<'_> {
         let this = call.context.as_ref().map(|argument| self.value(argument)).transpose()?;
         let given = call.given.iter().map(|(name, argument)| Ok((name.clone(), self.value(argument)?)));
         let names = given.collect::<Result<_, Fault>>()?;
-        self.run_partial(&template, Context { this, names, position: None }, &call.indent);
+        self.run_partial(&template, BlockContext { this, names, position: None }, &call.indent);
         Ok(())
     }
 
-    fn run_partial(&mut self, template: &Template, context: Context, indent: &str) {
-        let mut inner = Render {
+    fn run_partial(&mut self, template: &Template, context: BlockContext, indent: &str) {
+        let mut inner = Renderer {
             scope: self.scope,
             partials: self.partials,
             template,

@@ -7,7 +7,7 @@ use crate::language::fault::Fault;
 
 /// What a tag does, as its first character shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TagSort {
+pub(super) enum TagKind {
     Output,
     Open,
     Inverse,
@@ -19,7 +19,7 @@ pub(super) enum TagSort {
 
 /// A piece of a template.
 #[derive(Debug)]
-pub(super) enum Piece {
+pub(super) enum TemplatePiece {
     Text(Range<usize>),
     Tag(Tag),
 }
@@ -27,7 +27,7 @@ pub(super) enum Piece {
 /// `{{…}}`.
 #[derive(Debug)]
 pub(super) struct Tag {
-    pub(super) sort: TagSort,
+    pub(super) sort: TagKind,
     pub(super) span: Range<usize>,
     /// What is inside, without the braces and the character that shows what the tag does.
     pub(super) inside: Range<usize>,
@@ -38,7 +38,7 @@ pub(super) struct Tag {
 }
 
 /// The pieces of a template, with white space removed by the rules.
-pub(super) fn pieces(source: &str) -> Result<Vec<Piece>, Fault> {
+pub(super) fn pieces(source: &str) -> Result<Vec<TemplatePiece>, Fault> {
     let mut pieces = Vec::new();
     let (mut start, mut at) = (0, 0);
     while let Some(found) = source[at..].find("{{") {
@@ -46,10 +46,10 @@ pub(super) fn pieces(source: &str) -> Result<Vec<Piece>, Fault> {
         let slashes = source[start..open].bytes().rev().take_while(|b| *b == b'\\').count();
         if slashes > 0 {
             // One backslash makes the braces text; of two, one is text, and the braces are a tag.
-            pieces.push(Piece::Text(start..open - 1));
+            pieces.push(TemplatePiece::Text(start..open - 1));
             start = open;
         } else {
-            pieces.push(Piece::Text(start..open));
+            pieces.push(TemplatePiece::Text(start..open));
         }
         if slashes == 1 {
             at = open + 2;
@@ -60,25 +60,25 @@ pub(super) fn pieces(source: &str) -> Result<Vec<Piece>, Fault> {
         } else {
             let tag = tag(source, open)?;
             let end = tag.span.end;
-            pieces.push(Piece::Tag(tag));
+            pieces.push(TemplatePiece::Tag(tag));
             end
         };
         (start, at) = (end, end);
     }
-    pieces.push(Piece::Text(start..source.len()));
+    pieces.push(TemplatePiece::Text(start..source.len()));
     settle(source, &mut pieces);
     Ok(pieces)
 }
 
 /// Reads `{{{{raw}}}}text{{{{/raw}}}}`, whose text is not interpreted.
-fn raw_block(source: &str, open: usize, pieces: &mut Vec<Piece>) -> Result<usize, Fault> {
+fn raw_block(source: &str, open: usize, pieces: &mut Vec<TemplatePiece>) -> Result<usize, Fault> {
     let fault = || Fault::new(Code::Syntax, "the raw block is not closed", open..open + 4);
     let name_end = open + source[open..].find("}}}}").ok_or_else(fault)?;
     let name = source[open + 4..name_end].trim();
     let close = format!("{{{{{{{{/{name}}}}}}}}}");
     let text = name_end + 4;
     let length = source[text..].find(&close).ok_or_else(|| fault().help(format!("it ends with {close}")))?;
-    pieces.push(Piece::Text(text..text + length));
+    pieces.push(TemplatePiece::Text(text..text + length));
     Ok(text + length + close.len())
 }
 
@@ -89,13 +89,13 @@ fn tag(source: &str, open: usize) -> Result<Tag, Fault> {
     let tilde = usize::from(rest.starts_with('~'));
     let inner = &rest[tilde..];
     let (sort, sigil) = match inner.as_bytes().first() {
-        Some(b'!') => (TagSort::Comment, 1),
-        Some(b'#') => (TagSort::Open, 1),
-        Some(b'^') => (TagSort::Inverse, 1),
-        Some(b'/') => (TagSort::Close, 1),
-        Some(b'>') => (TagSort::Partial, 1),
-        Some(b'{' | b'&') => (TagSort::Output, 1),
-        _ => (TagSort::Output, 0),
+        Some(b'!') => (TagKind::Comment, 1),
+        Some(b'#') => (TagKind::Open, 1),
+        Some(b'^') => (TagKind::Inverse, 1),
+        Some(b'/') => (TagKind::Close, 1),
+        Some(b'>') => (TagKind::Partial, 1),
+        Some(b'{' | b'&') => (TagKind::Output, 1),
+        _ => (TagKind::Output, 0),
     };
     let close = match inner {
         _ if inner.starts_with("!--") => "--",
@@ -107,8 +107,8 @@ fn tag(source: &str, open: usize) -> Result<Tag, Fault> {
         find_close(&source[start..], close, sort).ok_or_else(|| fault(&format!("{close}}}}}")))?;
     let inside = start..start + length;
     let sort = match source[inside.clone()].split_whitespace().next() {
-        Some("else") if sort == TagSort::Output => TagSort::Else,
-        None if sort == TagSort::Inverse => TagSort::Else,
+        Some("else") if sort == TagKind::Output => TagKind::Else,
+        None if sort == TagKind::Inverse => TagKind::Else,
         _ => sort,
     };
     let span = open..inside.end + close_length;
@@ -117,17 +117,17 @@ fn tag(source: &str, open: usize) -> Result<Tag, Fault> {
 
 /// The position at which a tag closes, the length of the closing braces, and whether they have a `~`. In its strings,
 /// braces are text; elsewhere, two opening braces begin the next tag.
-fn find_close(body: &str, close: &str, sort: TagSort) -> Option<(usize, usize, bool)> {
+fn find_close(body: &str, close: &str, sort: TagKind) -> Option<(usize, usize, bool)> {
     let [plain, stripping] = [format!("{close}}}}}"), format!("{close}~}}}}")];
     let mut quote = None;
     for (at, c) in body.char_indices() {
         match quote {
             Some(open) if c == open => quote = None,
             Some(_) => {}
-            None if matches!(c, '"' | '\'') && sort != TagSort::Comment => quote = Some(c),
+            None if matches!(c, '"' | '\'') && sort != TagKind::Comment => quote = Some(c),
             None if body[at..].starts_with(&plain) => return Some((at, plain.len(), false)),
             None if body[at..].starts_with(&stripping) => return Some((at, stripping.len(), true)),
-            None if body[at..].starts_with("{{") && sort != TagSort::Comment => return None,
+            None if body[at..].starts_with("{{") && sort != TagKind::Comment => return None,
             None => {}
         }
     }
@@ -135,10 +135,10 @@ fn find_close(body: &str, close: &str, sort: TagSort) -> Option<(usize, usize, b
 }
 
 /// Removes the white space that `~` strips, and lines that contain only a tag without output.
-fn settle(source: &str, pieces: &mut [Piece]) {
+fn settle(source: &str, pieces: &mut [TemplatePiece]) {
     for at in 0..pieces.len() {
-        let Piece::Tag(tag) = &mut pieces[at] else { continue };
-        let line = if tag.sort == TagSort::Output { None } else { own_line(source, &tag.span) };
+        let TemplatePiece::Tag(tag) = &mut pieces[at] else { continue };
+        let line = if tag.sort == TagKind::Output { None } else { own_line(source, &tag.span) };
         let (mut before, mut after) = (tag.span.start, tag.span.end);
         if let Some(line) = line {
             tag.indent = Some(line.start..tag.span.start);
@@ -150,10 +150,10 @@ fn settle(source: &str, pieces: &mut [Piece]) {
         if tag.strip_after {
             after = source.len() - source[tag.span.end..].trim_start().len();
         }
-        if let Some(Piece::Text(text)) = at.checked_sub(1).and_then(|at| pieces.get_mut(at)) {
+        if let Some(TemplatePiece::Text(text)) = at.checked_sub(1).and_then(|at| pieces.get_mut(at)) {
             text.end = text.end.min(before.max(text.start));
         }
-        if let Some(Piece::Text(text)) = pieces.get_mut(at + 1) {
+        if let Some(TemplatePiece::Text(text)) = pieces.get_mut(at + 1) {
             text.start = text.start.max(after.min(text.end));
         }
     }

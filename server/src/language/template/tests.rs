@@ -10,9 +10,9 @@ use crate::diagnostic::Diagnostic;
 use super::{Partials, Template, Templates};
 
 /// Partials, by name.
-struct Texts(Vec<(&'static str, &'static str)>);
+struct PartialTexts(Vec<(&'static str, &'static str)>);
 
-impl Partials for Texts {
+impl Partials for PartialTexts {
     fn find(&self, name: &str, _: &str) -> Result<Option<Arc<Template>>, Diagnostic> {
         let found = self.0.iter().find(|(known, _)| *known == name);
         found.map(|(name, text)| compile(&format!("_{name}.hbs"), text).map(Arc::new)).transpose()
@@ -53,7 +53,7 @@ fn scope() -> Map {
 }
 
 fn render(source: &str) -> Result<Value, Vec<Diagnostic>> {
-    render_with(source, &Texts(Vec::new()))
+    render_with(source, &PartialTexts(Vec::new()))
 }
 
 fn render_with(source: &str, partials: &dyn Partials) -> Result<Value, Vec<Diagnostic>> {
@@ -278,7 +278,7 @@ fn hostile_templates_are_read_in_bounds() {
 
 #[test]
 fn partials_see_the_same_names_and_keep_their_indent() {
-    let partials = Texts(vec![
+    let partials = PartialTexts(vec![
         ("user", "user {{name}}\nport {{port}}\n"),
         ("pair", "{{key}}={{value}}"),
         ("loop", "{{> loop}}"),
@@ -377,7 +377,7 @@ fn a_loop_without_end_is_named_with_what_it_goes_over() {
         "{{#each few}}\n{{#each limits}}{{this}} {{/each}}{{/each}}",
         "\n{{> part}}",
     ] {
-        let part = Texts(vec![("part", "\n{{#each limits}}{{this}} {{/each}}")]);
+        let part = PartialTexts(vec![("part", "\n{{#each limits}}{{this}} {{/each}}")]);
         let errors = compile("a.hbs", source).unwrap().render(&scope, &part).unwrap_err();
         let [error] = &errors[..] else { panic!("{errors:?}") };
         let origin = error.origin.as_ref().unwrap();

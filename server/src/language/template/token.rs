@@ -11,7 +11,7 @@ pub(super) const MAX_DEPTH: usize = 32;
 const MAX_TOKENS: usize = 4096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TokenKind {
+pub(super) enum TagTokenKind {
     Word,
     /// A string, quotes included.
     Text,
@@ -23,27 +23,27 @@ pub(super) enum TokenKind {
 
 /// A word or sign of a tag.
 #[derive(Debug, Clone)]
-pub(super) struct Token {
-    pub(super) kind: TokenKind,
+pub(super) struct TagToken {
+    pub(super) kind: TagTokenKind,
     /// The bytes of the template.
     pub(super) span: Range<usize>,
 }
 
 /// The inside of a tag, without its braces and sign.
 #[derive(Debug)]
-pub(super) struct Inside<'a> {
+pub(super) struct TagContent<'a> {
     pub(super) source: &'a str,
-    pub(super) tokens: Vec<Token>,
+    pub(super) tokens: Vec<TagToken>,
     /// The bytes of the template.
     pub(super) span: Range<usize>,
 }
 
-impl<'a> Inside<'a> {
+impl<'a> TagContent<'a> {
     pub(super) fn of(source: &'a str, span: Range<usize>) -> Result<Self, Fault> {
         Ok(Self { source, tokens: tokens(source, span.clone())?, span })
     }
 
-    pub(super) fn kind(&self, at: usize) -> Option<TokenKind> {
+    pub(super) fn kind(&self, at: usize) -> Option<TagTokenKind> {
         self.tokens.get(at).map(|token| token.kind)
     }
 
@@ -64,7 +64,7 @@ impl<'a> Inside<'a> {
     /// The first word.
     pub(super) fn first_word(&self) -> Result<&'a str, Fault> {
         match self.kind(0) {
-            Some(TokenKind::Word) => Ok(self.text(0)),
+            Some(TagTokenKind::Word) => Ok(self.text(0)),
             _ => Err(self.no_name(0)),
         }
     }
@@ -81,7 +81,7 @@ impl<'a> Inside<'a> {
     }
 }
 
-fn tokens(source: &str, inside: Range<usize>) -> Result<Vec<Token>, Fault> {
+fn tokens(source: &str, inside: Range<usize>) -> Result<Vec<TagToken>, Fault> {
     let mut tokens = Vec::new();
     let (mut at, mut depth) = (inside.start, 0_usize);
     loop {
@@ -89,17 +89,17 @@ fn tokens(source: &str, inside: Range<usize>) -> Result<Vec<Token>, Fault> {
         at = inside.end - rest.len();
         let Some(first) = rest.chars().next() else { return Ok(tokens) };
         let (kind, length) = match first {
-            '(' => (TokenKind::Open, 1),
-            ')' => (TokenKind::Close, 1),
-            '=' => (TokenKind::Equals, 1),
-            '|' => (TokenKind::Bar, 1),
+            '(' => (TagTokenKind::Open, 1),
+            ')' => (TagTokenKind::Close, 1),
+            '=' => (TagTokenKind::Equals, 1),
+            '|' => (TagTokenKind::Bar, 1),
             '{' | '}' => return Err(no_name(source, at..at + 1)),
-            '"' | '\'' => (TokenKind::Text, string(rest, first).ok_or_else(|| unclosed(at..inside.end))?),
-            _ => (TokenKind::Word, word(rest)),
+            '"' | '\'' => (TagTokenKind::Text, string(rest, first).ok_or_else(|| unclosed(at..inside.end))?),
+            _ => (TagTokenKind::Word, word(rest)),
         };
         match kind {
-            TokenKind::Open => depth += 1,
-            TokenKind::Close => depth = depth.saturating_sub(1),
+            TagTokenKind::Open => depth += 1,
+            TagTokenKind::Close => depth = depth.saturating_sub(1),
             _ => {}
         }
         let span = at..at + length;
@@ -112,7 +112,7 @@ fn tokens(source: &str, inside: Range<usize>) -> Result<Vec<Token>, Fault> {
             return Err(Fault::new(Code::Limit, message, span));
         }
         at = span.end;
-        tokens.push(Token { kind, span });
+        tokens.push(TagToken { kind, span });
     }
 }
 

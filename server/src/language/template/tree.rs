@@ -10,32 +10,32 @@ use crate::language::word::Word;
 
 /// A part of a template.
 #[derive(Debug)]
-pub(super) enum Part {
+pub(super) enum TemplatePart {
     Text(Arc<str>),
     Output(Argument),
-    Block(Box<Block>),
+    Block(Box<TemplateBlock>),
     Partial(Partial),
 }
 
 /// `{{#each argument as |names|}}body{{else}}otherwise{{/each}}`.
 #[derive(Debug)]
-pub(super) struct Block {
-    pub(super) sort: BlockSort,
+pub(super) struct TemplateBlock {
+    pub(super) sort: BlockKind,
     pub(super) argument: Argument,
     pub(super) names: Vec<Arc<str>>,
-    pub(super) body: Vec<Part>,
-    pub(super) otherwise: Vec<Part>,
+    pub(super) body: Vec<TemplatePart>,
+    pub(super) otherwise: Vec<TemplatePart>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BlockSort {
+pub(super) enum BlockKind {
     If,
     Unless,
     Each,
     With,
 }
 
-impl BlockSort {
+impl BlockKind {
     pub(super) const ALL: &[(&str, Self)] =
         &[("if", Self::If), ("unless", Self::Unless), ("each", Self::Each), ("with", Self::With)];
 

@@ -4,13 +4,13 @@ use holdfast_catalog::count::counted;
 use holdfast_catalog::spelling::{did_you_mean, nearest};
 use holdfast_catalog::value::{Kind, Map, Value};
 
-use super::{Defines, Field, Format, Misfit, Need, Size, Type};
+use super::{Defines, LengthBounds, Misfit, Need, StringFormat, StructField, Type};
 use crate::language::expression::operator::{compare, described};
-use crate::language::problems::MOST;
+use crate::language::problems::MAX_PROBLEMS;
 use crate::language::secrecy::exposed;
 
 pub(super) fn check(of: &Type, value: &Value, defines: &dyn Defines) -> Vec<Misfit> {
-    let mut walk = Walk { defines, path: Vec::new(), misfits: Vec::new(), more: 0 };
+    let mut walk = TypeCheck { defines, path: Vec::new(), misfits: Vec::new(), more: 0 };
     walk.value(of, value);
     let last = walk.misfits.last().filter(|_| walk.more > 0).cloned();
     let rest = last.map(|last| Misfit { message: format!("and {} more", walk.more), help: None, ..last });
@@ -18,20 +18,20 @@ pub(super) fn check(of: &Type, value: &Value, defines: &dyn Defines) -> Vec<Misf
     walk.misfits
 }
 
-enum Step<'a> {
+enum PathStep<'a> {
     Key(&'a str),
     Index(usize),
 }
 
-struct Walk<'a> {
+struct TypeCheck<'a> {
     defines: &'a dyn Defines,
-    path: Vec<Step<'a>>,
+    path: Vec<PathStep<'a>>,
     misfits: Vec<Misfit>,
     /// The number of misfits beyond the limit, since every element of a long list may be wrong.
     more: usize,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> TypeCheck<'a> {
     fn value(&mut self, of: &Type, value: &'a Value) {
         match (of, &value.kind) {
             (Type::Any, _) | (Type::Undef | Type::Optional(_), Kind::Null) => {}
@@ -43,7 +43,7 @@ impl<'a> Walk<'a> {
             }
             (Type::Tuple(types), Kind::List(list)) => {
                 let count = Some(types.len());
-                self.size(of, value, list.len(), Size { min: count, max: count });
+                self.size(of, value, list.len(), LengthBounds { min: count, max: count });
                 self.items(value, |at| types.get(at));
             }
             (Type::Hash(types, size), Kind::Map(map)) => {
@@ -74,7 +74,7 @@ impl<'a> Walk<'a> {
     fn items<'t>(&mut self, value: &'a Value, of: impl Fn(usize) -> Option<&'t Type>) {
         for (at, item) in value.as_list().unwrap_or_default().iter().enumerate() {
             let Some(of) = of(at) else { continue };
-            self.path.push(Step::Index(at));
+            self.path.push(PathStep::Index(at));
             self.value(of, item);
             self.path.pop();
         }
@@ -82,7 +82,7 @@ impl<'a> Walk<'a> {
 
     fn entries(&mut self, types: &[Type; 2], map: &'a Map) {
         for (key, item) in map {
-            self.path.push(Step::Key(key));
+            self.path.push(PathStep::Key(key));
             let wrong = check(&types[0], &Value::from(key.clone()), self.defines);
             for misfit in wrong {
                 self.misfit(item, format!("the key: {}", misfit.message), misfit.help);
@@ -93,12 +93,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Checks the entries of a `Struct`, or the parameters of a define.
-    fn fields(&mut self, fields: &[Field], map: &'a Map, whole: &'a Value, noun: &str) {
+    fn fields(&mut self, fields: &[StructField], map: &'a Map, whole: &'a Value, noun: &str) {
         let unknown: Vec<&str> = map.keys().map(|key| &**key).filter(|key| !knows(fields, key)).collect();
         for field in fields {
             match map.get_key_value(&field.name) {
                 Some((key, item)) => {
-                    self.path.push(Step::Key(key));
+                    self.path.push(PathStep::Key(key));
                     if !(item.is_null() && field.need == Need::Optional) {
                         self.value(&field.of, item);
                     }
@@ -118,7 +118,7 @@ impl<'a> Walk<'a> {
                 let names: Vec<&str> = fields.iter().map(|field| &*field.name).collect();
                 let help = did_you_mean(key, names.iter().copied())
                     .or_else(|| (names.len() <= 12).then(|| format!("there are {}", names.join(", "))));
-                self.path.push(Step::Key(key));
+                self.path.push(PathStep::Key(key));
                 self.misfit(item, format!("unknown {noun} `{key}`"), help);
                 if let Some(misfit) = self.misfits.last_mut() {
                     misfit.key = Some(key.clone());
@@ -146,7 +146,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn size(&mut self, of: &Type, value: &Value, count: usize, size: Size) {
+    fn size(&mut self, of: &Type, value: &Value, count: usize, size: LengthBounds) {
         if !size.holds(&count) {
             let count = match value.as_map() {
                 Some(_) => counted(count, "entry", "entries"),
@@ -171,7 +171,7 @@ impl<'a> Walk<'a> {
     }
 
     fn misfit(&mut self, value: &Value, message: String, help: Option<String>) {
-        if self.misfits.len() >= MOST {
+        if self.misfits.len() >= MAX_PROBLEMS {
             self.more += 1;
             return;
         }
@@ -183,8 +183,8 @@ impl<'a> Walk<'a> {
         let mut path = String::new();
         for step in &self.path {
             match step {
-                Step::Index(at) => path.push_str(&format!("[{at}]")),
-                Step::Key(key) => {
+                PathStep::Index(at) => path.push_str(&format!("[{at}]")),
+                PathStep::Key(key) => {
                     let is_bare = !key.is_empty()
                         && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
                     let dot = if path.is_empty() { "" } else { "." };
@@ -206,7 +206,7 @@ fn found(value: &Value) -> String {
     }
 }
 
-fn knows(fields: &[Field], key: &str) -> bool {
+fn knows(fields: &[StructField], key: &str) -> bool {
     fields.iter().any(|field| &*field.name == key)
 }
 
@@ -236,7 +236,7 @@ fn fits(of: &Type, value: &Value) -> bool {
 fn help(of: &Type, value: &Value) -> Option<String> {
     match (of, &value.kind) {
         (Type::Enum(words), Kind::String(text)) => did_you_mean(text, words.iter().map(|w| &**w)),
-        (Type::Integer(_) | Type::Format(Format::Port), Kind::String(text))
+        (Type::Integer(_) | Type::Format(StringFormat::Port), Kind::String(text))
             if text.parse::<i64>().is_ok() =>
         {
             Some(format!("write it without quotes: {text}"))

@@ -6,7 +6,7 @@ use holdfast_catalog::value::{Kind, Value};
 
 /// A string or a number with a certain meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum StringFormat {
     /// A host name or an IP address.
     Host,
     Ip,
@@ -28,7 +28,7 @@ pub enum Format {
     Email,
 }
 
-impl Format {
+impl StringFormat {
     /// All formats.
     pub const ALL: &[Self] = &[
         Self::Host,
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(format: Format, good: &[&str], bad: &[&str]) {
+    fn check(format: StringFormat, good: &[&str], bad: &[&str]) {
         for text in good {
             assert!(format.holds(&(*text).into()), "{format:?} {text}");
         }
@@ -211,22 +211,22 @@ mod tests {
     #[test]
     fn each_format_knows_its_own() {
         check(
-            Format::Host,
+            StringFormat::Host,
             &["db", "a.b-c.example", "192.0.2.1", "::1"],
             &["", "-a", "a..b", "a b", "192.0.2.300"],
         );
-        check(Format::Ip, &["192.0.2.1", "2001:db8::1"], &["192.0.2", "db"]);
-        check(Format::Ipv4, &["192.0.2.1"], &["::1"]);
-        check(Format::Ipv6, &["::1"], &["192.0.2.1"]);
-        check(Format::Cidr, &["192.0.2.0/24", "::/0"], &["192.0.2.0/33", "192.0.2.0", "192.0.2.0/+4"]);
-        check(Format::HostPort, &["db:5432", "[::1]:80"], &["db", "db:0", "::1:80", "db:99999", ":80"]);
-        check(Format::AbsolutePath, &["/", "/srv/a b"], &["srv", "/srv/", "/a//b", "/a/../b", ""]);
-        check(Format::Duration, &["5m", "90s"], &["5", "m", "5 m", "-5m"]);
-        check(Format::Size, &["10M", "512", "2GiB"], &["M", "1.5G", "10X"]);
-        check(Format::Url, &["https://a.example/x?y"], &["a.example", "https://", "https://a b"]);
-        check(Format::Email, &["root@a.example"], &["root", "@a", "a@b c"]);
-        check(Format::Port, &[], &["80"]);
-        assert!(Format::Port.holds(&443.into()) && !Format::Port.holds(&0.into()));
-        assert!(Format::Duration.holds(&30.into()) && !Format::Size.holds(&(-1).into()));
+        check(StringFormat::Ip, &["192.0.2.1", "2001:db8::1"], &["192.0.2", "db"]);
+        check(StringFormat::Ipv4, &["192.0.2.1"], &["::1"]);
+        check(StringFormat::Ipv6, &["::1"], &["192.0.2.1"]);
+        check(StringFormat::Cidr, &["192.0.2.0/24", "::/0"], &["192.0.2.0/33", "192.0.2.0", "192.0.2.0/+4"]);
+        check(StringFormat::HostPort, &["db:5432", "[::1]:80"], &["db", "db:0", "::1:80", "db:99999", ":80"]);
+        check(StringFormat::AbsolutePath, &["/", "/srv/a b"], &["srv", "/srv/", "/a//b", "/a/../b", ""]);
+        check(StringFormat::Duration, &["5m", "90s"], &["5", "m", "5 m", "-5m"]);
+        check(StringFormat::Size, &["10M", "512", "2GiB"], &["M", "1.5G", "10X"]);
+        check(StringFormat::Url, &["https://a.example/x?y"], &["a.example", "https://", "https://a b"]);
+        check(StringFormat::Email, &["root@a.example"], &["root", "@a", "a@b c"]);
+        check(StringFormat::Port, &[], &["80"]);
+        assert!(StringFormat::Port.holds(&443.into()) && !StringFormat::Port.holds(&0.into()));
+        assert!(StringFormat::Duration.holds(&30.into()) && !StringFormat::Size.holds(&(-1).into()));
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Field, Need, Type};
+use super::{Need, StructField, Type};
 use crate::diagnostic::Code;
 use crate::language::fault::Fault;
 
@@ -15,10 +15,10 @@ mod build;
 pub(super) use build::chapters;
 
 pub(super) fn parse(text: &str) -> Result<Type, Fault> {
-    let mut reader = Reader { text, at: 0, depth: 0 };
+    let mut reader = TypeParser { text, at: 0, depth: 0 };
     let parsed = reader.one_type()?;
     match reader.peek()? {
-        (Token::End, _) => Ok(parsed),
+        (TypeToken::End, _) => Ok(parsed),
         (token, span) => {
             Err(Fault::new(Code::Syntax, format!("unexpected {} after the type", token.noun()), span))
         }
@@ -26,7 +26,7 @@ pub(super) fn parse(text: &str) -> Result<Type, Fault> {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Token<'a> {
+enum TypeToken<'a> {
     /// A name, a word or a number.
     Word(&'a str),
     Text(&'a str),
@@ -35,7 +35,7 @@ enum Token<'a> {
     End,
 }
 
-impl Token<'_> {
+impl TypeToken<'_> {
     fn noun(&self) -> String {
         match self {
             Self::Word(word) => format!("`{word}`"),
@@ -48,29 +48,29 @@ impl Token<'_> {
 }
 
 /// An argument in the brackets of a type.
-enum Argument {
+enum TypeArg {
     Type(Type),
     Word(Arc<str>),
     Text(Arc<str>),
-    Fields(Vec<Field>),
+    Fields(Vec<StructField>),
 }
 
-type Arguments = Vec<(Argument, Range<usize>)>;
+type TypeArgs = Vec<(TypeArg, Range<usize>)>;
 
-struct Reader<'a> {
+struct TypeParser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
 }
 
-impl<'a> Reader<'a> {
-    fn peek(&self) -> Result<(Token<'a>, Range<usize>), Fault> {
+impl<'a> TypeParser<'a> {
+    fn peek(&self) -> Result<(TypeToken<'a>, Range<usize>), Fault> {
         let rest = &self.text[self.at..];
         let start = self.at + rest.len() - rest.trim_start().len();
         let rest = rest.trim_start();
-        let Some(first) = rest.chars().next() else { return Ok((Token::End, start..start)) };
+        let Some(first) = rest.chars().next() else { return Ok((TypeToken::End, start..start)) };
         if let Some(sign) = ["=>", "[", "]", "{", "}", ","].into_iter().find(|sign| rest.starts_with(sign)) {
-            return Ok((Token::Sign(sign), start..start + sign.len()));
+            return Ok((TypeToken::Sign(sign), start..start + sign.len()));
         }
         if matches!(first, '\'' | '"' | '/') {
             let length = rest[1..].find(first).ok_or_else(|| {
@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
                 Fault::new(Code::Syntax, message, start..self.text.len())
             })?;
             let inner = &rest[1..=length];
-            let token = if first == '/' { Token::Regex(inner) } else { Token::Text(inner) };
+            let token = if first == '/' { TypeToken::Regex(inner) } else { TypeToken::Text(inner) };
             return Ok((token, start..start + length + 2));
         }
         let is_word = |c: char| c.is_ascii_alphanumeric() || "_:.+-".contains(c);
@@ -87,10 +87,10 @@ impl<'a> Reader<'a> {
             let message = format!("unexpected `{}`", first.escape_debug());
             return Err(Fault::new(Code::Syntax, message, start..start + first.len_utf8()));
         }
-        Ok((Token::Word(&rest[..length]), start..start + length))
+        Ok((TypeToken::Word(&rest[..length]), start..start + length))
     }
 
-    fn next(&mut self) -> Result<(Token<'a>, Range<usize>), Fault> {
+    fn next(&mut self) -> Result<(TypeToken<'a>, Range<usize>), Fault> {
         let (token, span) = self.peek()?;
         self.at = span.end;
         Ok((token, span))
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
 
     fn take(&mut self, sign: &str) -> Result<bool, Fault> {
         let (token, span) = self.peek()?;
-        let found = matches!(token, Token::Sign(s) if s == sign);
+        let found = matches!(token, TypeToken::Sign(s) if s == sign);
         if found {
             self.at = span.end;
         }
@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
 
     fn one_type(&mut self) -> Result<Type, Fault> {
         let (token, span) = self.next()?;
-        let Token::Word(name) = token else {
+        let TypeToken::Word(name) = token else {
             let message = format!("expected a type, found {}", token.noun());
             return Err(Fault::new(Code::Syntax, message, span).help("such as String or Optional[Integer]"));
         };
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
         build::build(name, &span, arguments)
     }
 
-    fn arguments(&mut self) -> Result<Arguments, Fault> {
+    fn arguments(&mut self) -> Result<TypeArgs, Fault> {
         let mut arguments = Vec::new();
         while !self.take("]")? {
             arguments.push(self.argument()?);
@@ -141,29 +141,29 @@ impl<'a> Reader<'a> {
         Ok(arguments)
     }
 
-    fn argument(&mut self) -> Result<(Argument, Range<usize>), Fault> {
+    fn argument(&mut self) -> Result<(TypeArg, Range<usize>), Fault> {
         let (token, span) = self.peek()?;
         let argument = match token {
-            Token::Text(text) | Token::Regex(text) => {
+            TypeToken::Text(text) | TypeToken::Regex(text) => {
                 self.next()?;
-                Argument::Text(text.into())
+                TypeArg::Text(text.into())
             }
-            Token::Sign("{") => {
+            TypeToken::Sign("{") => {
                 self.next()?;
-                Argument::Fields(self.fields()?)
+                TypeArg::Fields(self.fields()?)
             }
-            Token::Word(word) if !is_type_name(word) => {
+            TypeToken::Word(word) if !is_type_name(word) => {
                 self.next()?;
-                Argument::Word(word.into())
+                TypeArg::Word(word.into())
             }
-            _ => Argument::Type(self.one_type()?),
+            _ => TypeArg::Type(self.one_type()?),
         };
         Ok((argument, span.start..self.at))
     }
 
     /// Parses `'key' => Type, Optional['other'] => Type }`.
-    fn fields(&mut self) -> Result<Vec<Field>, Fault> {
-        let mut fields: Vec<Field> = Vec::new();
+    fn fields(&mut self) -> Result<Vec<StructField>, Fault> {
+        let mut fields: Vec<StructField> = Vec::new();
         while !self.take("}")? {
             let start = self.peek()?.1.start;
             let (name, need) = self.field_name()?;
@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
             self.expect("=>")?;
             let of = self.one_type()?;
             let need = if of.takes_null() { Need::Optional } else { need };
-            fields.push(Field { name, of, need });
+            fields.push(StructField { name, of, need });
             if !self.take(",")? {
                 self.expect("}")?;
                 break;
@@ -185,13 +185,13 @@ impl<'a> Reader<'a> {
 
     fn field_name(&mut self) -> Result<(Arc<str>, Need), Fault> {
         match self.next()? {
-            (Token::Word("Optional"), _) => {
+            (TypeToken::Word("Optional"), _) => {
                 self.expect("[")?;
                 let (name, _) = self.field_name()?;
                 self.expect("]")?;
                 Ok((name, Need::Optional))
             }
-            (Token::Word(name) | Token::Text(name), _) => Ok((name.into(), Need::Required)),
+            (TypeToken::Word(name) | TypeToken::Text(name), _) => Ok((name.into(), Need::Required)),
             (token, span) => {
                 Err(Fault::new(Code::Syntax, format!("expected a key, found {}", token.noun()), span))
             }

@@ -7,19 +7,19 @@ use std::sync::Arc;
 
 use holdfast_catalog::value::{Kind, Map, Value};
 
-use super::{Defines, Field, Type};
+use super::{Defines, StructField, Type};
 use crate::language::secrecy;
 
 /// The shape of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub enum TypeShape {
     /// A string, a number, a boolean or a secret.
     Scalar,
     List,
     Map,
 }
 
-impl Shape {
+impl TypeShape {
     /// The shape of a value; `None` for null.
     pub fn of(value: &Value) -> Option<Self> {
         match &value.kind {
@@ -61,15 +61,15 @@ impl Type {
     }
 
     /// Whether values of it may have this shape.
-    pub fn has_shape(&self, shape: Shape) -> bool {
+    pub fn has_shape(&self, shape: TypeShape) -> bool {
         match self {
             Self::Any => true,
             Self::Undef => false,
             Self::Optional(inner) | Self::NotUndef(inner) | Self::Sensitive(inner) => inner.has_shape(shape),
             Self::Variant(types) => types.iter().any(|inner| inner.has_shape(shape)),
-            Self::Array(..) | Self::Tuple(_) => shape == Shape::List,
-            Self::Hash(..) | Self::Struct(_) | Self::Define(_) => shape == Shape::Map,
-            _ => shape == Shape::Scalar,
+            Self::Array(..) | Self::Tuple(_) => shape == TypeShape::List,
+            Self::Hash(..) | Self::Struct(_) | Self::Define(_) => shape == TypeShape::Map,
+            _ => shape == TypeShape::Scalar,
         }
     }
 
@@ -82,19 +82,21 @@ impl Type {
         value: &Value,
         defines: &dyn Defines,
     ) -> Result<Vec<&'t Self>, NoAlternative> {
-        let Some(shape) = Shape::of(value) else { return Ok(Vec::new()) };
+        let Some(shape) = TypeShape::of(value) else { return Ok(Vec::new()) };
         let shaped: Vec<&Self> = types.iter().filter(|inner| inner.has_shape(shape)).collect();
         // A part of a map may become complete when levels are merged; a scalar stays what it is.
         let taken: Vec<&Self> = match shape {
-            Shape::Scalar => shaped.into_iter().filter(|of| of.check(value, defines).is_empty()).collect(),
+            TypeShape::Scalar => {
+                shaped.into_iter().filter(|of| of.check(value, defines).is_empty()).collect()
+            }
             // With another number of elements, it is unknown which of them is which.
-            Shape::List => {
+            TypeShape::List => {
                 let count = value.as_list().map_or(0, <[Value]>::len);
                 let fits = |of: &&&Self| of.takes_count(count) && of.check(value, defines).is_empty();
                 let fitting: Vec<&Self> = shaped.iter().filter(fits).copied().collect();
                 if fitting.is_empty() { shaped } else { fitting }
             }
-            Shape::Map => shaped,
+            TypeShape::Map => shaped,
         };
         if taken.is_empty() {
             return Err(NoAlternative);
@@ -167,7 +169,7 @@ impl Type {
 
     /// Whether it names a key of the maps that its values are or contain.
     fn names(&self, key: &str, defines: &dyn Defines, seen: &mut Vec<Arc<str>>) -> bool {
-        let is_named = |fields: &[Field]| fields.iter().any(|field| &*field.name == key);
+        let is_named = |fields: &[StructField]| fields.iter().any(|field| &*field.name == key);
         match self {
             Self::Struct(fields) if is_named(fields) => true,
             Self::Define(name) if !seen.contains(name) => {
@@ -214,7 +216,7 @@ fn entries(map: &Map, seal: impl Fn(&Arc<str>, &Value) -> Option<Value>) -> Opti
 pub struct NoAlternative;
 
 /// Seals the entries of a map. An unknown entry may be a secret with a misspelled name.
-fn sealed_fields(fields: &[Field], map: &Map, defines: &dyn Defines) -> Option<Value> {
+fn sealed_fields(fields: &[StructField], map: &Map, defines: &dyn Defines) -> Option<Value> {
     entries(map, |key, item| match fields.iter().find(|field| field.name == *key) {
         Some(field) => field.of.part(item, defines),
         None => whole(item),

@@ -20,7 +20,7 @@ impl Display for Type {
             Self::Hash(types, size) => bounded(f, "Hash", &[&types[0], &types[1]], *size),
             Self::Tuple(types) => list(f, "Tuple", types.iter()),
             Self::Variant(types) => list(f, "Variant", types.iter()),
-            Self::Enum(words) => list(f, "Enum", words.iter().map(|word| Word(word))),
+            Self::Enum(words) => list(f, "Enum", words.iter().map(|word| QuotedWord(word))),
             Self::Pattern(patterns) => {
                 list(f, "Pattern", patterns.iter().map(|p| format!("'{}'", escaped(p.0.as_str()))))
             }
@@ -30,9 +30,9 @@ impl Display for Type {
                     f.write_str(if at == 0 { "" } else { ", " })?;
                     match field.need {
                         Need::Optional if !field.of.takes_null() => {
-                            write!(f, "Optional[{}] => {}", Word(&field.name), field.of)?;
+                            write!(f, "Optional[{}] => {}", QuotedWord(&field.name), field.of)?;
                         }
-                        _ => write!(f, "{} => {}", Word(&field.name), field.of)?,
+                        _ => write!(f, "{} => {}", QuotedWord(&field.name), field.of)?,
                     }
                 }
                 f.write_str(" }]")
@@ -51,9 +51,9 @@ fn escaped(pattern: &str) -> String {
 }
 
 /// A word, in quotes if it could be read as something else.
-struct Word<'a>(&'a str);
+struct QuotedWord<'a>(&'a str);
 
-impl Display for Word<'_> {
+impl Display for QuotedWord<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let plain = self.0.starts_with(|c: char| c.is_ascii_lowercase())
             && self.0.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));

@@ -13,12 +13,12 @@ use holdfast_catalog::value::Value;
 #[derive(Default)]
 pub(super) struct Lists<'a> {
     hasher: RandomState,
-    by_value: Cache<ByHash<'a>>,
-    by_key: Cache<ByHash<'a>>,
-    markers: Cache<HashSet<&'a str>>,
+    by_value: ListCache<ByHash<'a>>,
+    by_key: ListCache<ByHash<'a>>,
+    markers: ListCache<HashSet<&'a str>>,
 }
 
-type Cache<T> = RefCell<HashMap<*const [Value], Rc<T>>>;
+type ListCache<T> = RefCell<HashMap<*const [Value], Rc<T>>>;
 
 /// The values that elements are found by, with the elements, by hash.
 type ByHash<'a> = HashMap<u64, Vec<(&'a Value, &'a Value)>>;
@@ -50,6 +50,6 @@ impl<'a> Lists<'a> {
     }
 }
 
-fn known<T>(cache: &Cache<T>, list: &[Value], make: impl FnOnce() -> T) -> Rc<T> {
+fn known<T>(cache: &ListCache<T>, list: &[Value], make: impl FnOnce() -> T) -> Rc<T> {
     cache.borrow_mut().entry(std::ptr::from_ref(list)).or_insert_with(|| Rc::new(make())).clone()
 }

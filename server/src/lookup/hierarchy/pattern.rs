@@ -22,11 +22,11 @@ pub struct PathPattern {
     pub text: Arc<str>,
     /// The place of the text.
     pub origin: Arc<Origin>,
-    parts: Vec<Part>,
+    parts: Vec<PatternPart>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Part {
+enum PatternPart {
     Text(Arc<str>),
     Node(NodeField),
     Label(Arc<str>),
@@ -45,7 +45,7 @@ enum NodeField {
 
 /// A way to read a path: its pieces in order, each with the name that it is the value of (empty for literal text), name
 /// first.
-pub type Reading = Vec<(String, String)>;
+pub type PathReading = Vec<(String, String)>;
 
 /// Where a pattern leads for one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,17 +78,19 @@ impl PathPattern {
 
     /// Whether it depends on a fact.
     pub fn holds_fact(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Fact(_)))
+        self.parts.iter().any(|part| matches!(part, PatternPart::Fact(_)))
     }
 
     /// The labels in it.
     pub fn labels(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.parts.iter().filter_map(|part| if let Part::Label(label) = part { Some(label) } else { None })
+        self.parts
+            .iter()
+            .filter_map(|part| if let PatternPart::Label(label) = part { Some(label) } else { None })
     }
 
     /// Whether it has a file for each profile.
     pub fn holds_profile(&self) -> bool {
-        self.parts.contains(&Part::Profile)
+        self.parts.contains(&PatternPart::Profile)
     }
 
     /// Where it leads for a node. `profile` is the class's name without `profile::`, for patterns that contain it.
@@ -99,14 +101,14 @@ impl PathPattern {
         let mut path = format!("{FOLDER}/");
         for part in &self.parts {
             match part {
-                Part::Text(text) => path.push_str(text),
-                Part::Node(field) => path.push_str(field.of(node)),
-                Part::Profile => path.push_str(&profile.replace("::", "/")),
-                Part::Label(label) => match node.labels.get(label) {
+                PatternPart::Text(text) => path.push_str(text),
+                PatternPart::Node(field) => path.push_str(field.of(node)),
+                PatternPart::Profile => path.push_str(&profile.replace("::", "/")),
+                PatternPart::Label(label) => match node.labels.get(label) {
                     Some(value) => path.push_str(value),
                     None => return Ok(Location::Skipped { why: format!("no label {label}") }),
                 },
-                Part::Fact(names) => match facts.get(names.iter().map(|name| &**name)) {
+                PatternPart::Fact(names) => match facts.get(names.iter().map(|name| &**name)) {
                     Some(value) if !value.is_null() => match value.scalar_text().filter(|text| is_safe(text))
                     {
                         Some(text) => path.push_str(&text),
@@ -129,7 +131,7 @@ impl PathPattern {
 
     /// The ways in which a path can match this pattern: the pieces, each with the name that it is the value of; that
     /// name is empty for literal text.
-    pub fn readings(&self, path: &str) -> Vec<Reading> {
+    pub fn readings(&self, path: &str) -> Vec<PathReading> {
         let mut all = Vec::new();
         if let Some(rest) = path.strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix('/')) {
             read_parts(&self.parts, rest, &mut Vec::new(), &mut all);
@@ -139,7 +141,7 @@ impl PathPattern {
 
     /// Whether a path begins like this pattern: such a file was meant for its level.
     pub fn begins(&self, path: &str) -> bool {
-        let Some(Part::Text(text)) = self.parts.first() else { return false };
+        let Some(PatternPart::Text(text)) = self.parts.first() else { return false };
         path.strip_prefix(FOLDER)
             .and_then(|rest| rest.strip_prefix('/'))
             .is_some_and(|rest| rest.starts_with(&**text))
@@ -187,13 +189,13 @@ impl NodeField {
     }
 }
 
-fn parse(text: &str) -> Result<Vec<Part>, String> {
+fn parse(text: &str) -> Result<Vec<PatternPart>, String> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         let (name, after) = after.split_once('}').ok_or("a `${` is not closed")?;
         if !before.is_empty() {
-            parts.push(Part::Text(before.into()));
+            parts.push(PatternPart::Text(before.into()));
         }
         parts.push(
             part(name.trim()).ok_or_else(|| format!("`{name}` cannot be used in a path: write {NAMES}"))?,
@@ -201,7 +203,7 @@ fn parse(text: &str) -> Result<Vec<Part>, String> {
         rest = after;
     }
     if !rest.is_empty() {
-        parts.push(Part::Text(rest.into()));
+        parts.push(PatternPart::Text(rest.into()));
     }
     let is_relative = !text.starts_with('/') && text.split('/').all(|s| !s.is_empty() && !s.starts_with('.'));
     if !is_relative || !text.ends_with(".toml") {
@@ -210,17 +212,17 @@ fn parse(text: &str) -> Result<Vec<Part>, String> {
     Ok(parts)
 }
 
-fn part(name: &str) -> Option<Part> {
+fn part(name: &str) -> Option<PatternPart> {
     let segments: Vec<&str> = name.split('.').collect();
     if segments.iter().any(|s| s.is_empty() || !s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')) {
         return None;
     }
     match segments.as_slice() {
-        ["profile"] => Some(Part::Profile),
-        ["node", "labels", label] => Some(Part::Label((*label).into())),
-        ["node", field] => NodeField::named(field).map(Part::Node),
+        ["profile"] => Some(PatternPart::Profile),
+        ["node", "labels", label] => Some(PatternPart::Label((*label).into())),
+        ["node", field] => NodeField::named(field).map(PatternPart::Node),
         ["facts", names @ ..] if !names.is_empty() => {
-            Some(Part::Fact(names.iter().map(|name| Arc::from(*name)).collect()))
+            Some(PatternPart::Fact(names.iter().map(|name| Arc::from(*name)).collect()))
         }
         _ => None,
     }
@@ -235,14 +237,14 @@ fn is_safe(text: &str) -> bool {
 }
 
 /// Whether text can match the parts. A name matches any text within one segment; `profile` may match several.
-fn could_match(parts: &[Part], text: &str) -> bool {
+fn could_match(parts: &[PatternPart], text: &str) -> bool {
     match parts {
         [] => text.is_empty(),
-        [Part::Text(literal), rest @ ..] => {
+        [PatternPart::Text(literal), rest @ ..] => {
             text.strip_prefix(&**literal).is_some_and(|text| could_match(rest, text))
         }
         [name, rest @ ..] => {
-            let spans = |at: &usize| *name == Part::Profile || !text[..*at].contains('/');
+            let spans = |at: &usize| *name == PatternPart::Profile || !text[..*at].contains('/');
             let ends = text.char_indices().map(|(at, _)| at).skip(1).chain([text.len()]);
             ends.take_while(spans).any(|at| name.could_be(&text[..at]) && could_match(rest, &text[at..]))
         }
@@ -250,20 +252,20 @@ fn could_match(parts: &[Part], text: &str) -> bool {
 }
 
 /// The most readings of one path.
-const MOST_READINGS: usize = 64;
+const MAX_READINGS: usize = 64;
 
-fn read_parts(parts: &[Part], text: &str, before: &mut Reading, all: &mut Vec<Reading>) {
+fn read_parts(parts: &[PatternPart], text: &str, before: &mut PathReading, all: &mut Vec<PathReading>) {
     let Some((part, rest)) = parts.split_first() else {
-        if text.is_empty() && all.len() < MOST_READINGS {
+        if text.is_empty() && all.len() < MAX_READINGS {
             all.push(before.clone());
         }
         return;
     };
     let mut ends = Vec::new();
     match part {
-        Part::Text(literal) => ends.extend(text.starts_with(&**literal).then_some(literal.len())),
+        PatternPart::Text(literal) => ends.extend(text.starts_with(&**literal).then_some(literal.len())),
         name => {
-            let spans = |at: &usize| *name == Part::Profile || !text[..*at].contains('/');
+            let spans = |at: &usize| *name == PatternPart::Profile || !text[..*at].contains('/');
             let all_ends = text.char_indices().map(|(at, _)| at).skip(1).chain([text.len()]);
             ends.extend(all_ends.take_while(spans).filter(|at| *at > 0));
         }
@@ -275,7 +277,7 @@ fn read_parts(parts: &[Part], text: &str, before: &mut Reading, all: &mut Vec<Re
     }
 }
 
-impl Part {
+impl PatternPart {
     /// Whether some node could have this text in its place.
     fn could_be(&self, text: &str) -> bool {
         !matches!(self, Self::Fact(_)) || is_safe(text)

@@ -13,14 +13,14 @@ use super::super::CommitId;
 
 /// What is read from a repository.
 #[derive(Debug, Clone)]
-pub(super) enum Wanted {
+pub(super) enum RevisionSelector {
     /// A branch to follow.
     Branch(String),
     /// A revision that a person named.
     Revision(String),
 }
 
-impl Wanted {
+impl RevisionSelector {
     /// The name, as it was given.
     pub(super) fn text(&self) -> &str {
         let (Self::Branch(text) | Self::Revision(text)) = self;
@@ -29,21 +29,21 @@ impl Wanted {
 }
 
 /// The commit that a name refers to, with remarks on the name.
-pub(super) struct Resolved {
+pub(super) struct ResolvedRevision {
     pub(super) id: ObjectId,
     pub(super) remarks: Vec<Diagnostic>,
 }
 
 /// The commit that is wanted; `None` if there is none.
-pub(super) fn resolve(repository: &gix::Repository, wanted: &Wanted) -> Option<Resolved> {
+pub(super) fn resolve(repository: &gix::Repository, wanted: &RevisionSelector) -> Option<ResolvedRevision> {
     match wanted {
-        Wanted::Branch(name) => {
+        RevisionSelector::Branch(name) => {
             let name = name.strip_prefix("refs/heads/").unwrap_or(name);
             let id = reference(repository, &format!("refs/heads/{name}"))?;
             let tag = reference(repository, &format!("refs/tags/{name}"));
-            Some(Resolved { id, remarks: tag.map(|_| tag_of_that_name(name)).into_iter().collect() })
+            Some(ResolvedRevision { id, remarks: tag.map(|_| tag_of_that_name(name)).into_iter().collect() })
         }
-        Wanted::Revision(text) => revision(repository, text),
+        RevisionSelector::Revision(text) => revision(repository, text),
     }
 }
 
@@ -55,14 +55,14 @@ pub(in super::super) fn tag_of_that_name(branch: &str) -> Diagnostic {
         .help("remove the tag, and find out who pushed it")
 }
 
-fn revision(repository: &gix::Repository, text: &str) -> Option<Resolved> {
+fn revision(repository: &gix::Repository, text: &str) -> Option<ResolvedRevision> {
     // in `main~3`, the meaning of the first name is decided here, and the rest is left to git
     let end = text.find(['~', '^', ':']).or_else(|| text.find("@{")).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     let mut found = named(repository, name);
     let Some((_, id)) = found.first() else {
         let id = repository.rev_parse_single(text).ok()?.detach();
-        return Some(Resolved { id, remarks: Vec::new() });
+        return Some(ResolvedRevision { id, remarks: Vec::new() });
     };
     let id = match rest {
         "" => *id,
@@ -77,7 +77,7 @@ fn revision(repository: &gix::Repository, text: &str) -> Option<Resolved> {
         Diagnostic::warning(Code::AmbiguousRevision, message, None)
             .help(format!("write refs/heads/{name} or refs/tags/{name} for the other"))
     });
-    Some(Resolved { id, remarks: remark.into_iter().collect() })
+    Some(ResolvedRevision { id, remarks: remark.into_iter().collect() })
 }
 
 /// The commit that an object refers to.
@@ -159,14 +159,14 @@ pub(super) fn upstream(repository: &gix::Repository) -> Option<String> {
 }
 
 /// The most commits to walk through to find one: anyone who asks for an older one has waited long already.
-const FAR: usize = 100_000;
+const MAX_COMMITS: usize = 100_000;
 
 /// Whether `older` is an ancestor of `newer`.
 pub(in super::super) fn builds_on(repository: &gix::Repository, newer: &str, older: &str) -> bool {
     let id = |text: &str| ObjectId::from_hex(text.as_bytes()).ok();
     let (Some(newer), Some(older)) = (id(newer), id(older)) else { return false };
     let Ok(walk) = repository.rev_walk([newer]).all() else { return false };
-    walk.take(FAR).map_while(Result::ok).skip(1).any(|commit| commit.id == older)
+    walk.take(MAX_COMMITS).map_while(Result::ok).skip(1).any(|commit| commit.id == older)
 }
 
 /// A remark if a branch moved to a commit that does not build on the one before.

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::*;
 use crate::diagnostic::Code;
-use crate::repo::Source;
+use crate::repo::RepoSource;
 
 /// A repository with a work tree, made with the system's `git`.
 pub(crate) struct Scratch(tempfile::TempDir);
@@ -132,7 +132,7 @@ fn links_are_left_out_and_named() {
     scratch.commit("a", "1");
     let snapshot = GitRepository::open(scratch.path(), "main").unwrap().snapshot().unwrap();
     assert!(snapshot.get("link").is_none());
-    assert_eq!(snapshot.ignored(), [Ignored { path: "link".into(), what: "a symbolic link" }]);
+    assert_eq!(snapshot.ignored(), [IgnoredEntry { path: "link".into(), what: "a symbolic link" }]);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn submodules_are_left_out_and_named() {
     scratch.git(&["update-index", "--add", "--cacheinfo", &entry]);
     scratch.git(&["commit", "--quiet", "-m", "a submodule"]);
     let snapshot = GitRepository::open(scratch.path(), "main").unwrap().snapshot().unwrap();
-    assert_eq!(snapshot.ignored(), [Ignored { path: "modules/ssh".into(), what: "a submodule" }]);
+    assert_eq!(snapshot.ignored(), [IgnoredEntry { path: "modules/ssh".into(), what: "a submodule" }]);
 }
 
 #[test]
@@ -216,13 +216,13 @@ fn a_repository_that_is_lost_is_said_to_be_that_and_not_to_lack_the_branch() {
 }
 
 /// The source that a directory becomes after these shell commands, with files in it that were never committed.
-fn made_by(script: &str) -> Result<Source, String> {
+fn made_by(script: &str) -> Result<RepoSource, String> {
     let directory = tempfile::tempdir().unwrap();
     std::fs::create_dir(directory.path().join("inventory")).unwrap();
     let made = Command::new("sh").current_dir(directory.path()).args(["-ec", script]).output().unwrap();
     assert!(made.status.success(), "{script}: {}", String::from_utf8_lossy(&made.stderr));
     let (path, shown) = (directory.path().to_str().unwrap(), directory.path().display().to_string());
-    let opened = Source::open(path, "main", &directory.path().join("mirror"));
+    let opened = RepoSource::open(path, "main", &directory.path().join("mirror"));
     opened.map_err(|error| error.to_string().replace(&shown, "DIR"))
 }
 
@@ -261,10 +261,10 @@ fn a_git_repository_that_cannot_be_read_is_an_error_with_its_cause_and_never_a_p
     for whole in
         ["git init -q", &format!("git init -q; {known}"), "git init -q; git config extensions.zork 1"]
     {
-        assert!(matches!(made_by(whole), Ok(Source::Git(_))), "{whole}");
+        assert!(matches!(made_by(whole), Ok(RepoSource::Git(_))), "{whole}");
     }
     for plain in ["true", "touch HEAD", "mkdir git"] {
-        assert!(matches!(made_by(plain), Ok(Source::Directory(_))), "{plain}");
+        assert!(matches!(made_by(plain), Ok(RepoSource::Directory(_))), "{plain}");
     }
 }
 
@@ -327,7 +327,7 @@ fn a_commit_with_an_impossible_date_still_says_who_wrote_it() {
     );
     let id = scratch.answer(&["hash-object", "-t", "commit", "-w", "--stdin", "--literally"], &commit);
     let snapshot = GitRepository::open(scratch.path(), &id).unwrap().snapshot().unwrap();
-    let written = Written { author: "A <a@example>".to_owned(), subject: "subject".to_owned(), at: None };
+    let written = Authorship { author: "A <a@example>".to_owned(), subject: "subject".to_owned(), at: None };
     assert_eq!(snapshot.written(), Some(&written));
 }
 

@@ -4,15 +4,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Amount, File, INVENTORY, Limits, Part, Refused, machines, part};
+use super::{Amount, DataPart, Exclusions, INVENTORY, RepoLimits, SnapshotFile, machines, part};
 use crate::outline::Outline;
 
 /// A value has at least so many bytes, with the comma after it. Data that is too small for the limits is not counted.
 const SHORTEST: u64 = 2;
 
-impl Limits {
+impl RepoLimits {
     /// Leaves out the data that contains too much, and adds why to what is left out already.
-    pub(in crate::repo) fn judge_content(&self, files: &mut BTreeMap<Arc<str>, File>, refused: &mut Refused) {
+    pub(in crate::repo) fn judge_content(
+        &self,
+        files: &mut BTreeMap<Arc<str>, SnapshotFile>,
+        refused: &mut Exclusions,
+    ) {
         let mut sizes: BTreeMap<&str, u64> = BTreeMap::new();
         for (path, file) in files.iter() {
             if let Some(part) = part(path) {
@@ -22,11 +26,11 @@ impl Limits {
         let may_exceed = |bytes: u64, most: Amount| bytes / SHORTEST > most.values;
         let all = may_exceed(sizes.values().sum(), self.parts);
         let is_counted = |part: &str| all || may_exceed(sizes[part], self.part);
-        let mut parts: BTreeMap<&str, (Part, u64)> = BTreeMap::new();
+        let mut parts: BTreeMap<&str, (DataPart, u64)> = BTreeMap::new();
         for (path, file) in files.iter() {
             let Some(part) = part(path).filter(|part| is_counted(part)) else { continue };
             let values = Outline::of(file.bytes()).values as u64;
-            let counted = || (Part { first: path.clone(), amount: Amount::default() }, 0);
+            let counted = || (DataPart { first: path.clone(), amount: Amount::default() }, 0);
             let (part, largest) = parts.entry(part).or_insert_with(counted);
             part.amount.add(file.bytes().len() as u64);
             part.amount.values += values;
@@ -47,21 +51,21 @@ impl Limits {
 mod tests {
     use super::*;
 
-    const SMALL: Limits = Limits {
+    const SMALL: RepoLimits = RepoLimits {
         file: 10_000,
         part: Amount { files: 10, bytes: 10_000, values: 20 },
         parts: Amount { files: 100, bytes: 100_000, values: 50 },
         rest: Amount { files: 100, bytes: 100_000, values: u64::MAX },
     };
 
-    fn judged(files: &[(&str, usize)]) -> (Refused, Vec<String>) {
+    fn judged(files: &[(&str, usize)]) -> (Exclusions, Vec<String>) {
         let file = |(path, values): &(&str, usize)| {
             let text = format!("x = [{}]\n", "1,".repeat(values - 1));
-            (Arc::from(*path), File::new(text.into_bytes()))
+            (Arc::from(*path), SnapshotFile::new(text.into_bytes()))
         };
         let mut files: BTreeMap<_, _> = files.iter().map(file).collect();
-        files.insert("inventory/r/acme.toml".into(), File::new(*b"[\"web1.acme.example\"]\n"));
-        let mut refused = Refused::default();
+        files.insert("inventory/r/acme.toml".into(), SnapshotFile::new(*b"[\"web1.acme.example\"]\n"));
+        let mut refused = Exclusions::default();
         SMALL.judge_content(&mut files, &mut refused);
         (refused, files.into_keys().map(|path| path.to_string()).collect())
     }

@@ -5,12 +5,12 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
 use super::super::Server;
-use super::super::fixture::{Fixture, Stopped};
+use super::super::fixture::{Fixture, StoppedServer};
 use super::*;
 
 /// What may be in the place of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Damage {
+enum PartDamage {
     Pipe,
     FullDirectory,
     LinkToNowhere,
@@ -21,9 +21,9 @@ enum Damage {
     NoMode,
 }
 
-use Damage::*;
+use PartDamage::*;
 
-const ALL: [Damage; 8] =
+const ALL: [PartDamage; 8] =
     [Pipe, FullDirectory, LinkToNowhere, Socket, EmptyFile, OtherOwner, OpenMode, NoMode];
 
 /// A part of a data directory that is damaged until it is put back.
@@ -33,7 +33,7 @@ struct Damaged {
 }
 
 impl Damaged {
-    fn make(path: PathBuf, damage: Damage) -> Self {
+    fn make(path: PathBuf, damage: PartDamage) -> Self {
         let aside = path.parent().unwrap().with_extension("aside");
         if path.symlink_metadata().is_ok() {
             fs::rename(&path, &aside).unwrap();
@@ -60,7 +60,7 @@ impl Damaged {
     }
 
     /// Copies the content with another owner or mode.
-    fn alter(path: &Path, aside: &Path, damage: Damage) {
+    fn alter(path: &Path, aside: &Path, damage: PartDamage) {
         if aside.is_dir() {
             fs::create_dir(path).unwrap();
             for entry in fs::read_dir(aside).unwrap() {
@@ -92,7 +92,7 @@ impl Damaged {
 }
 
 /// The expected result of the start: the word that the error has beside the path; `None` if the server starts.
-fn cure(part: &str, kind: Kind, damage: Damage) -> Option<&'static str> {
+fn cure(part: &str, kind: PartKind, damage: PartDamage) -> Option<&'static str> {
     let is_kept = KEPT.iter().any(|(kept, _)| *kept == part);
     let is_kept_while_whole = is_kept || part == LAST_GOOD;
     match damage {
@@ -101,12 +101,12 @@ fn cure(part: &str, kind: Kind, damage: Damage) -> Option<&'static str> {
         OpenMode | NoMode => None,
         OtherOwner => is_kept_while_whole.then_some("chown 0"),
         _ if is_kept => Some("backup"),
-        FullDirectory if kind != Kind::Directory => Some("move it away"),
+        FullDirectory if kind != PartKind::Directory => Some("move it away"),
         _ => None,
     }
 }
 
-async fn started(fixture: &Stopped) -> Result<Server, String> {
+async fn started(fixture: &StoppedServer) -> Result<Server, String> {
     fixture.start().await.map_err(|error| error.to_string())
 }
 

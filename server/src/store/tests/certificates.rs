@@ -3,11 +3,11 @@
 use super::*;
 
 /// A certificate that is requested some hours after the first.
-fn later(serial: &str, key: u8, hours: i64) -> (NewCertificate, Entry) {
+fn later(serial: &str, key: u8, hours: i64) -> (NewCertificate, NewAuditEntry) {
     let at = NOW + SignedDuration::from_hours(hours);
     let until = at + SignedDuration::from_hours(24);
     let new = NewCertificate { not_before: at, not_after: until, ..certificate(serial, key) };
-    (new, Entry { at, ..entry("certificate-renewed") })
+    (new, NewAuditEntry { at, ..entry("certificate-renewed") })
 }
 
 #[actix_web::test]

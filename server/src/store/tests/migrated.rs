@@ -6,8 +6,8 @@ use rusqlite::{Connection, params};
 use crate::diagnostic::{Code, Diagnostic};
 
 use super::super::commit::{CommitRow, CommitStatus};
-use super::super::fleet::{KeptBack, LastRun};
-use super::super::user::Scope;
+use super::super::fleet::{KeptBackRow, LastRunRow};
+use super::super::user::UserScope;
 use super::super::{migrate, pack};
 use super::*;
 
@@ -91,9 +91,9 @@ async fn a_store_of_any_earlier_version_is_brought_up_to_date_with_all_that_it_h
 
         let store = Store::open(&file).unwrap();
         assert_eq!(rows(&Connection::open(&file).unwrap()), held, "from version {version}");
-        let fleet = store.fleet(Scope::Everything, None, "main".into()).await.unwrap();
+        let fleet = store.fleet(UserScope::Everything, None, "main".into()).await.unwrap();
         let [web1, web2] = &*fleet else { panic!("{fleet:?}") };
-        let last = LastRun {
+        let last = LastRunRow {
             run: Some(report(2, 0).run.to_string()),
             received_at: time(2000).unwrap(),
             mode: Mode::Audit,
@@ -105,7 +105,7 @@ async fn a_store_of_any_earlier_version_is_brought_up_to_date_with_all_that_it_h
             besides: None,
         };
         assert_eq!((web1.last.as_ref(), &web2.last), (Some(&last), &None), "from version {version}");
-        assert_eq!(web1.kept_back, Some(KeptBack::of("c2", &problems())), "from version {version}");
+        assert_eq!(web1.kept_back, Some(KeptBackRow::of("c2", &problems())), "from version {version}");
         assert_eq!(web1.node.runs_on.as_deref(), Some("c1"), "it looked at c2, and runs on c1");
         assert!(web1.knows_commit && web1.lately.changed == Some(time(1000).unwrap()));
         assert_eq!((web1.certificate_until, web1.refused), (Some(time(9000).unwrap()), None));
@@ -117,7 +117,10 @@ async fn a_store_of_any_earlier_version_is_brought_up_to_date_with_all_that_it_h
         let head = store.head("main".into()).await.unwrap().unwrap().in_force.unwrap();
         assert_eq!((&*head.id, head.status), ("c1", CommitStatus::Good));
         // It can be used from there on.
-        assert!(matches!(store.put_report(web2.node.id, report(3, 1), NOW).await.unwrap(), Stored::New(_)));
+        assert!(matches!(
+            store.put_report(web2.node.id, report(3, 1), NOW).await.unwrap(),
+            InsertOutcome::New(_)
+        ));
         assert!(store.user("ana".into()).await.unwrap().is_some_and(|ana| ana.password.is_some()));
     }
 }

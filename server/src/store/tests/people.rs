@@ -6,7 +6,7 @@ use super::*;
 async fn a_login_link_works_once_and_in_time() {
     let (_directory, store) = empty();
     let user = store
-        .add_user("ada".into(), user::Role::Operator, user::Scope::Everything, entry("user-added"))
+        .add_user("ada".into(), user::UserRole::Operator, user::UserScope::Everything, entry("user-added"))
         .await
         .unwrap()
         .unwrap();
@@ -19,7 +19,7 @@ async fn a_login_link_works_once_and_in_time() {
     assert_eq!(store.use_login_link([2; 32], later).await.unwrap(), None);
     assert_eq!(store.use_login_link([3; 32], NOW).await.unwrap(), None);
 
-    let another = Entry { at: later, ..entry("login-link") };
+    let another = NewAuditEntry { at: later, ..entry("login-link") };
     store.add_login_link(user.id, [4; 32], later + SignedDuration::from_mins(10), another).await.unwrap();
     let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
     let kept = store.read(move |it| Ok(it.query_row("SELECT count(*) FROM login_link", [], count)?)).await;
@@ -31,8 +31,11 @@ async fn a_login_link_works_once_and_in_time() {
 async fn a_session_ends_with_its_time_its_password_and_its_user() {
     let (_directory, store) = empty();
     let scope = "alpinhost/acme".parse().unwrap();
-    let user =
-        store.add_user("ada".into(), user::Role::Viewer, scope, entry("user-added")).await.unwrap().unwrap();
+    let user = store
+        .add_user("ada".into(), user::UserRole::Viewer, scope, entry("user-added"))
+        .await
+        .unwrap()
+        .unwrap();
     let later = NOW + SignedDuration::from_hours(1);
     let begin = async || store.add_session(user.id, [9; 32], later, entry("login")).await.unwrap();
     let open = async |at| store.session_user([9; 32], at).await.unwrap().is_some();

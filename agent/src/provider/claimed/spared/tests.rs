@@ -1,6 +1,6 @@
 //! What a purge, a `tidy` and a `recurse` affect, next to other resources of the catalog.
 
-use holdfast_catalog::resource::{Attributes, Typed};
+use holdfast_catalog::resource::{Attributes, TypedResource};
 use holdfast_catalog::value::Value;
 
 use crate::content;
@@ -9,10 +9,12 @@ use crate::system::double::Double;
 
 type Said<'a> = (&'a str, &'a str, &'a [(&'a str, Value)]);
 
-fn typed((type_name, title, attributes): &Said<'_>) -> Typed {
+fn typed((type_name, title, attributes): &Said<'_>) -> TypedResource {
     let attributes: Attributes =
         attributes.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
-    Typed::read(type_name, title, &attributes).unwrap().unwrap_or_else(|errors| panic!("{title}: {errors:?}"))
+    TypedResource::read(type_name, title, &attributes)
+        .unwrap()
+        .unwrap_or_else(|errors| panic!("{title}: {errors:?}"))
 }
 
 /// The paths that the first of these resources would change or remove.

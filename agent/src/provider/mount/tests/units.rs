@@ -1,6 +1,6 @@
 //! The systemd units that are generated from its line, and others that take precedence over them.
 
-use holdfast_catalog::resource::{File, Typed};
+use holdfast_catalog::resource::{File, TypedResource};
 
 use super::*;
 use crate::provider::CatalogClaims;
@@ -55,7 +55,7 @@ fn a_drop_in_that_decides_what_is_mounted_is_a_failure_that_names_it_unless_it_i
         assert!(why.contains(&format!("/{path} sets `")) && why.contains(who), "{why}");
         assert_eq!(trial::changes(&Mounts, &double, &data(&[("ensure", "absent".into())])).len(), 1);
 
-        let claims = [Typed::File(want::<File>(&format!("/{path}"), &[("content", text.into())]))];
+        let claims = [TypedResource::File(want::<File>(&format!("/{path}"), &[("content", text.into())]))];
         let named = CatalogClaims::new(&claims);
         let state_dir = double.root.path().join("state");
         let reading = Reading {

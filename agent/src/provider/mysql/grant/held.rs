@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_catalog::resource::MysqlGrant;
-use holdfast_catalog::resource::mysql_grant::{Level, MysqlPrivilege};
+use holdfast_catalog::resource::mysql_grant::{GrantLevel, MysqlPrivilege};
 use holdfast_catalog::resource::mysql_user::MysqlAccount;
 use serde::Deserialize;
 
@@ -58,7 +58,7 @@ pub fn question(all: &[&MysqlGrant]) -> String {
     let pairs: Vec<_> =
         accounts.iter().map(|one| format!("({}, {})", literal(&one.user), literal(&one.host))).collect();
     let tables = all.iter().filter_map(|want| match &want.on {
-        Level::Table(database, table) => {
+        GrantLevel::Table(database, table) => {
             let (database, table) = (literal(database.as_str()), literal(table.as_str()));
             Some(format!("(TABLE_SCHEMA = {database} AND TABLE_NAME = {table})"))
         }
@@ -108,7 +108,7 @@ impl GrantTable {
         if !self.accounts.contains(&grantee(&want.user)) {
             return Some(format!("there is no account `{}`", want.user));
         }
-        let table = Some(want.on.to_string()).filter(|_| matches!(want.on, Level::Table(..)));
+        let table = Some(want.on.to_string()).filter(|_| matches!(want.on, GrantLevel::Table(..)));
         table.filter(|table| !self.tables.contains(table)).map(|table| format!("there is no table `{table}`"))
     }
 

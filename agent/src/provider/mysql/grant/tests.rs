@@ -1,6 +1,6 @@
 //! Privileges in MariaDB: what is missing, and where it is granted and revoked.
 
-use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::TypedResource;
 use holdfast_catalog::value::Value;
 use serde_json::json;
 
@@ -95,7 +95,7 @@ fn the_right_to_grant_is_one_for_an_account_and_level() {
     let server = with(&[("*.*", &["PROCESS*", "SUPER*"])]);
     assert!(changes(&MysqlGrants, &server.machine, &silent()).is_empty(), "left alone where nothing is said");
     let refusal = |other: MysqlGrant| {
-        let all = [Typed::MysqlGrant(other)];
+        let all = [TypedResource::MysqlGrant(other)];
         let named = CatalogClaims::new(&all);
         let reading = Reading {
             machine: &server.machine,

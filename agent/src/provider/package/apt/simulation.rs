@@ -76,9 +76,9 @@ pub(super) fn refuse_contradiction(
 
 /// The same command, which only prints what it would do.
 fn simulating(transaction: &Invocation) -> Invocation {
-    use holdfast_catalog::resource::attribute::Command;
+    use holdfast_catalog::resource::attribute::CommandLine;
     let mut simulation = transaction.clone().limit(16 * 1024 * 1024);
-    if let Command::Arguments(words) = &mut simulation.command {
+    if let CommandLine::Arguments(words) = &mut simulation.command {
         words.insert(1, "--simulate".to_owned());
     }
     simulation

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::super::tests::{held, want};
-use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::TypedResource;
 
 use super::super::{Packages, Plan};
 use super::words::lacks_lock;
@@ -301,7 +301,7 @@ fn a_name_that_an_installed_package_provides_is_met_by_it() {
         let refused = plan(&machine, &want("hfvirt", unwanted)).unwrap_err().to_string();
         assert!(refused.contains("`hfprov`") && refused.contains("virtual"), "{refused}");
         assert_eq!(plan(&machine, &want("hfreal", unwanted)).unwrap(), Plan::IN_SYNC, "it is not installed");
-        let both = [want("hfvirt", unwanted), want("hfprov", "present")].map(Typed::Package);
+        let both = [want("hfvirt", unwanted), want("hfprov", "present")].map(TypedResource::Package);
         let named = crate::provider::CatalogClaims::new(&both);
         let content = &crate::content::Nowhere;
         let reading = Reading { machine: &machine, content, named: &named, state_dir: Path::new("/none") };

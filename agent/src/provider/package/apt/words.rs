@@ -6,7 +6,7 @@ use crate::provider::Error;
 use crate::system::{Invocation, Output};
 
 /// The most lines of one package's script that are reported; the last ones are kept.
-const LINES: usize = 12;
+const MAX_LINES: usize = 12;
 
 /// What dpkg itself prints about a lock that another process holds, with that process.
 const LOCKED_BY: &str = "was locked by another process";
@@ -101,11 +101,11 @@ fn turn_of(name: &str, stdout: &str) -> Option<String> {
     if said.is_empty() {
         return None;
     }
-    let left_out = match said.len().saturating_sub(LINES) {
+    let left_out = match said.len().saturating_sub(MAX_LINES) {
         0 => String::new(),
         count => format!("[{} left out]\n", counted(count, "line", "lines")),
     };
-    let last = &said[said.len().saturating_sub(LINES)..];
+    let last = &said[said.len().saturating_sub(MAX_LINES)..];
     Some(format!("{}\n{left_out}{}", lines[start], last.join("\n")))
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::super::quoting::{literal, literals};
 
 /// The most objects that a note names.
-const NAMED: usize = 3;
+const MAX_NAMED: usize = 3;
 
 /// The access that was found for each grant, by `key`.
 #[derive(Debug, Deserialize)]
@@ -185,7 +185,8 @@ impl GrantAccess {
         let lacks = |object: &&Object| wanted.iter().any(|one| !object.has(*one));
         let lacking: Vec<&str> =
             self.objects.iter().filter(lacks).map(|object| object.name.as_str()).collect();
-        let (named, more) = (&lacking[..lacking.len().min(NAMED)], lacking.len().saturating_sub(NAMED));
+        let (named, more) =
+            (&lacking[..lacking.len().min(MAX_NAMED)], lacking.len().saturating_sub(MAX_NAMED));
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         (!lacking.is_empty()).then(|| format!("missing on {}{more}", named.join(", ")))
     }

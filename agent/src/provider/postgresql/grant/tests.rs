@@ -1,6 +1,6 @@
 //! Privileges in PostgreSQL: what is missing on which object, and the statements that correct it.
 
-use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::TypedResource;
 use holdfast_catalog::value::Value;
 use serde_json::json;
 
@@ -214,12 +214,12 @@ fn what_is_not_there_is_waited_for_and_has_no_privileges_to_take() {
 fn what_a_database_comes_with_is_not_known_before_the_catalog_has_made_it() {
     let read = |type_name, title, attributes: &[(&str, Value)]| {
         let attributes = attributes.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
-        Typed::read(type_name, title, &attributes).unwrap().unwrap()
+        TypedResource::read(type_name, title, &attributes).unwrap().unwrap()
     };
     let absent =
         grant(&[("ensure", "absent".into()), ("database", "none".into()), ("privileges", "CONNECT".into())]);
     let server = with(json!({}));
-    let planned = |all: &[Typed]| {
+    let planned = |all: &[TypedResource]| {
         let (named, state_dir) = (CatalogClaims::new(all), server.machine.root.path());
         let reading =
             Reading { machine: &server.machine, content: &crate::content::Nowhere, named: &named, state_dir };

@@ -27,7 +27,7 @@ const EVERY: Duration = Duration::from_millis(50);
 const REQUIRED: [&str; 3] = ["Requires", "BindsTo", "Requisite"];
 
 /// The most required units that are looked at.
-const MOST_REQUIRED: usize = 200;
+const MAX_REQUIRED: usize = 200;
 
 /// What a unit can be asked to do in a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,7 +220,7 @@ impl Bus {
             for kind in REQUIRED {
                 let all = self.property::<Vec<String>>(&object, UNIT_INTERFACE, kind).await;
                 for needed in all.unwrap_or_default() {
-                    if seen.len() >= MOST_REQUIRED || !seen.insert(needed.clone()) {
+                    if seen.len() >= MAX_REQUIRED || !seen.insert(needed.clone()) {
                         continue;
                     }
                     match self.unit_async(&needed).await.map(|unit| unit.activity) {

@@ -10,32 +10,33 @@ const DEFINES: usize = 3;
 const CONDITIONS: [&str; 4] = ["${on}", "${p > 1}", "${facts.virtual == 'kvm'}", "${p < 7 || on}"];
 
 /// What a repository contains, apart from the order in which it is written.
-pub(super) struct Repository {
-    role: Vec<Inclusion>,
-    manifests: Vec<Manifest>,
+pub(super) struct RepositorySpec {
+    role: Vec<InclusionSpec>,
+    manifests: Vec<ManifestSpec>,
     data: String,
 }
 
-struct Manifest {
+struct ManifestSpec {
     path: String,
     head: String,
-    inclusions: Vec<Inclusion>,
+    inclusions: Vec<InclusionSpec>,
     blocks: Vec<String>,
 }
 
-struct Inclusion {
+struct InclusionSpec {
     class: String,
     /// `when` and the parameters given; if not empty, the inclusion is a table.
     says: String,
 }
 
-impl Repository {
+impl RepositorySpec {
     pub(super) fn random(random: &mut Random) -> Self {
-        let role = (0..CLASSES).filter(|_| random.one_in(2)).map(|class| Inclusion::plain(profile(class)));
+        let role =
+            (0..CLASSES).filter(|_| random.one_in(2)).map(|class| InclusionSpec::plain(profile(class)));
         let role: Vec<_> = role.collect();
-        let profiles = (0..CLASSES).map(|index| Manifest::class(index, random));
+        let profiles = (0..CLASSES).map(|index| ManifestSpec::class(index, random));
         let mut manifests: Vec<_> = profiles.collect();
-        manifests.extend((0..DEFINES).map(|index| Manifest::define(index, random)));
+        manifests.extend((0..DEFINES).map(|index| ManifestSpec::define(index, random)));
         Self { role, manifests, data: data(random) }
     }
 
@@ -49,13 +50,13 @@ impl Repository {
             ("hieradata/common.toml".into(), self.data.clone().into_bytes()),
         ];
         let manifest =
-            |manifest: &Manifest| (manifest.path.as_str().into(), manifest.text(random).into_bytes());
+            |manifest: &ManifestSpec| (manifest.path.as_str().into(), manifest.text(random).into_bytes());
         files.extend(self.manifests.iter().map(manifest));
         files
     }
 }
 
-impl Manifest {
+impl ManifestSpec {
     fn class(index: usize, random: &mut Random) -> Self {
         let head = "[parameters]\n\
             p  = { type = \"Integer\", default = 1, doc = \"A number.\" }\n\
@@ -65,7 +66,7 @@ impl Manifest {
             // Mostly classes after this one, so that few repositories consist only of circles.
             let likely = if class > index { 4 } else { 25 };
             if class != index && random.one_in(likely) {
-                inclusions.push(Inclusion::random(profile(class), random));
+                inclusions.push(InclusionSpec::random(profile(class), random));
             }
         }
         let blocks = (0..1 + random.below(4)).map(|at| block(&format!("p{index}-{at}"), random)).collect();
@@ -82,7 +83,7 @@ impl Manifest {
             p  = { type = \"Integer\", default = 1, doc = \"A number.\" }\n\
             on = { type = \"Boolean\", default = true, doc = \"A switch.\" }\n";
         let class = random.below(CLASSES);
-        let included = random.one_in(2).then(|| Inclusion::random(profile(class), random));
+        let included = random.one_in(2).then(|| InclusionSpec::random(profile(class), random));
         let mut blocks = vec![format!("[notify.\"d{index}-${{title}}\"]\nmessage = \"p is ${{p}}\"\n")];
         if random.one_in(2) {
             blocks.push(shared(random));
@@ -102,14 +103,14 @@ impl Manifest {
         random.shuffle(&mut tables);
         let names: Vec<_> = plain.iter().map(|inclusion| &inclusion.class).collect();
         let mut blocks = self.blocks.clone();
-        for Inclusion { class, says } in tables {
+        for InclusionSpec { class, says } in tables {
             blocks.insert(random.below(blocks.len() + 1), format!("[class.\"{class}\"]\n{says}"));
         }
         format!("include = {names:?}\n{}{}", self.head, blocks.concat())
     }
 }
 
-impl Inclusion {
+impl InclusionSpec {
     fn plain(class: String) -> Self {
         Self { class, says: String::new() }
     }

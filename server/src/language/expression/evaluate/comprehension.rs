@@ -5,8 +5,8 @@ use std::ops::Range;
 use holdfast_catalog::value::{Kind, Value};
 
 use super::super::operator;
-use super::super::outcome::Outcome;
-use super::super::tree::{Macro, MacroSort, Node};
+use super::super::outcome::Evaluation;
+use super::super::tree::{AstNode, Macro, MacroKind};
 use super::{Evaluator, Truth, is_absorbed, key_of, placed};
 use crate::diagnostic::Code;
 use crate::language::fault::Fault;
@@ -17,11 +17,11 @@ use holdfast_catalog::value::Map;
 type Round = Vec<Value>;
 
 impl Evaluator<'_> {
-    pub(super) fn comprehension(&mut self, inner: &Macro, span: &Range<usize>) -> Result<Outcome, Fault> {
+    pub(super) fn comprehension(&mut self, inner: &Macro, span: &Range<usize>) -> Result<Evaluation, Fault> {
         let range = match (inner.sort, self.outcome(&inner.range)?) {
-            (MacroSort::OptMap | MacroSort::OptFlatMap, range) => return self.on_optional(inner, range),
-            (_, Outcome::Value(range)) => range,
-            (_, Outcome::Optional(_)) => {
+            (MacroKind::OptMap | MacroKind::OptFlatMap, range) => return self.on_optional(inner, range),
+            (_, Evaluation::Value(range)) => range,
+            (_, Evaluation::Optional(_)) => {
                 let fault = Fault::new(Code::WrongType, "this may have no value", inner.range.span.clone());
                 return Err(fault.help("say what to use instead: .orValue([])"));
             }
@@ -30,14 +30,14 @@ impl Evaluator<'_> {
         self.budget.glance(&range).map_err(|fault| placed(fault, span))?;
         let rounds = rounds(&range, inner)?;
         let result = match inner.sort {
-            MacroSort::All => self.quantified(inner, rounds, false)?,
-            MacroSort::Exists => self.quantified(inner, rounds, true)?,
-            MacroSort::ExistsOne => self.exists_one(inner, rounds)?,
-            MacroSort::Map | MacroSort::TransformList => self.mapped(inner, rounds)?,
-            MacroSort::Filter => self.filtered(inner, rounds)?,
-            MacroSort::TransformMap => self.transformed(inner, &range, rounds)?,
-            MacroSort::TransformMapEntry => self.entries(inner, rounds)?,
-            MacroSort::SortBy | MacroSort::OptMap | MacroSort::OptFlatMap => {
+            MacroKind::All => self.quantified(inner, rounds, false)?,
+            MacroKind::Exists => self.quantified(inner, rounds, true)?,
+            MacroKind::ExistsOne => self.exists_one(inner, rounds)?,
+            MacroKind::Map | MacroKind::TransformList => self.mapped(inner, rounds)?,
+            MacroKind::Filter => self.filtered(inner, rounds)?,
+            MacroKind::TransformMap => self.transformed(inner, &range, rounds)?,
+            MacroKind::TransformMapEntry => self.entries(inner, rounds)?,
+            MacroKind::SortBy | MacroKind::OptMap | MacroKind::OptFlatMap => {
                 self.sorted(inner, rounds, span)?
             }
         };
@@ -59,7 +59,7 @@ impl Evaluator<'_> {
     }
 
     /// Whether the macro's filter accepts an iteration. A secret must not decide that, since the result would reveal it.
-    fn passes(&mut self, filter: Option<&Node>) -> Result<bool, Fault> {
+    fn passes(&mut self, filter: Option<&AstNode>) -> Result<bool, Fault> {
         let Some(filter) = filter else { return Ok(true) };
         let truth = self.truth(filter)?;
         if truth.secret { Err(placed(shown_by("what is left"), &filter.span)) } else { Ok(truth.holds) }
@@ -189,17 +189,17 @@ impl Evaluator<'_> {
         Ok(list.into())
     }
 
-    fn on_optional(&mut self, inner: &Macro, range: Outcome) -> Result<Outcome, Fault> {
-        let Outcome::Optional(range) = range else {
+    fn on_optional(&mut self, inner: &Macro, range: Evaluation) -> Result<Evaluation, Fault> {
+        let Evaluation::Optional(range) = range else {
             let message = "this always has a value";
             let fault = Fault::new(Code::WrongType, message, inner.range.span.clone());
             return Err(fault.help("`optMap` applies to a value that may be missing, such as a.?b"));
         };
-        let Some(value) = range else { return Ok(Outcome::Optional(None)) };
+        let Some(value) = range else { return Ok(Evaluation::Optional(None)) };
         self.round(vec![value], |this| match (inner.sort, this.outcome(&inner.body)?) {
-            (MacroSort::OptFlatMap, optional @ Outcome::Optional(_)) => Ok(optional),
-            (MacroSort::OptMap, Outcome::Value(value)) => Ok(Outcome::Optional(Some(value))),
-            (MacroSort::OptFlatMap, _) => {
+            (MacroKind::OptFlatMap, optional @ Evaluation::Optional(_)) => Ok(optional),
+            (MacroKind::OptMap, Evaluation::Value(value)) => Ok(Evaluation::Optional(Some(value))),
+            (MacroKind::OptFlatMap, _) => {
                 let fault = Fault::new(Code::WrongType, "expected an optional", inner.body.span.clone());
                 Err(fault.help("`optMap` takes a value"))
             }

@@ -81,13 +81,13 @@ pub(in crate::language) fn unknown_name(name: &str, span: &Range<usize>, scope: 
 
 /// The names that may be used instead of an unknown one, for the help text.
 fn known(name: &str, names: &[Arc<str>]) -> String {
-    const MOST: usize = 12;
+    const MAX_NAMES: usize = 12;
     if NODE.contains(&name) && names.iter().any(|known| **known == *"node") {
         return format!("did you mean `node.{name}`?");
     }
-    let mut listed: Vec<_> = names.iter().take(MOST).map(|name| format!("`{name}`")).collect();
-    if names.len() > MOST {
-        listed.push(format!("{} more", names.len() - MOST));
+    let mut listed: Vec<_> = names.iter().take(MAX_NAMES).map(|name| format!("`{name}`")).collect();
+    if names.len() > MAX_NAMES {
+        listed.push(format!("{} more", names.len() - MAX_NAMES));
     }
     let last = listed.pop().unwrap_or_default();
     let first = if listed.is_empty() { String::new() } else { format!("{} and ", listed.join(", ")) };

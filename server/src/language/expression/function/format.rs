@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 use holdfast_catalog::value::{Kind, Value};
 
-use super::Arguments;
+use super::CallArguments;
 use crate::language::budget::bounded_text;
 use crate::language::fault::Fault;
 
 /// The greatest precision.
 const MAX_PRECISION: usize = 100;
 
-pub(super) fn format(a: &Arguments) -> Result<Value, Fault> {
+pub(super) fn format(a: &CallArguments) -> Result<Value, Fault> {
     let (pattern, values) = (a.text(0)?, a.list(1)?);
     let mut values = values.iter();
     let mut text = String::new();
@@ -38,7 +38,7 @@ pub(super) fn format(a: &Arguments) -> Result<Value, Fault> {
     Ok(text.into())
 }
 
-fn unknown(a: &Arguments, rest: &str) -> Fault {
+fn unknown(a: &CallArguments, rest: &str) -> Fault {
     let shown: String = rest.chars().take(3).collect();
     a.bad(format!("does not know `{shown}`")).help("it knows %s, %d, %f, %e, %b, %o, %x, %X, and %% for %")
 }

@@ -3,52 +3,52 @@
 use holdfast_catalog::value::{Kind, Value};
 
 use super::super::operator;
-use super::{Arguments, Builtin, Run};
+use super::{Builtin, BuiltinBody, CallArguments};
 use crate::diagnostic::Code;
 use crate::language::fault::Fault;
 
 pub(super) const TABLE: &[Builtin] = &[
-    Builtin::new("size", "size(x)", 1..=1, Run::AsTheyAre(size))
+    Builtin::new("size", "size(x)", 1..=1, BuiltinBody::AsTheyAre(size))
         .doc("The number of characters in a string, elements in a list, or entries in a map.")
         .example("size(['a', 'b'])", "2"),
-    Builtin::new("slice", "list.slice(from, to)", 3..=3, Run::AsTheyAre(slice))
+    Builtin::new("slice", "list.slice(from, to)", 3..=3, BuiltinBody::AsTheyAre(slice))
         .doc("The elements from one index up to, but not including, another.")
         .example("[1, 2, 3, 4].slice(1, 3)", "[2,3]"),
-    Builtin::new("flatten", "list.flatten(depth)", 1..=2, Run::Throughout(flatten))
+    Builtin::new("flatten", "list.flatten(depth)", 1..=2, BuiltinBody::Throughout(flatten))
         .doc(
             "A list in which inner lists are replaced by their elements, one level deep or to a given depth.",
         )
         .example("[1, [2, [3]]].flatten()", "[1,2,[3]]"),
-    Builtin::new("distinct", "list.distinct()", 1..=1, Run::Pairs(distinct))
+    Builtin::new("distinct", "list.distinct()", 1..=1, BuiltinBody::Pairs(distinct))
         .doc("A list without duplicates; the first of equal elements stays.")
         .example("['a', 'b', 'a'].distinct()", "[\"a\",\"b\"]"),
-    Builtin::new("sort", "list.sort()", 1..=1, Run::Open(sort))
+    Builtin::new("sort", "list.sort()", 1..=1, BuiltinBody::Open(sort))
         .doc("A sorted list of numbers or of strings.")
         .example("[3, 1, 2].sort()", "[1,2,3]"),
-    Builtin::new("reverse", "list.reverse()", 1..=1, Run::AsTheyAre(reverse))
+    Builtin::new("reverse", "list.reverse()", 1..=1, BuiltinBody::AsTheyAre(reverse))
         .doc("A list or a string in reverse order.")
         .example("[1, 2, 3].reverse()", "[3,2,1]"),
-    Builtin::new("lists.range", "lists.range(count)", 1..=1, Run::Open(range))
+    Builtin::new("lists.range", "lists.range(count)", 1..=1, BuiltinBody::Open(range))
         .doc("The integers from 0 up to, but not including, a count.")
         .example("lists.range(3)", "[0,1,2]"),
-    Builtin::new("first", "list.first()", 1..=1, Run::Optional(|a| Ok(a.list(0)?.first().cloned())))
+    Builtin::new("first", "list.first()", 1..=1, BuiltinBody::Optional(|a| Ok(a.list(0)?.first().cloned())))
         .doc("The first element, as an optional: it has no value if the list is empty.")
         .example("['a', 'b'].first().orValue('none')", "\"a\""),
-    Builtin::new("last", "list.last()", 1..=1, Run::Optional(|a| Ok(a.list(0)?.last().cloned())))
+    Builtin::new("last", "list.last()", 1..=1, BuiltinBody::Optional(|a| Ok(a.list(0)?.last().cloned())))
         .doc("The last element, as an optional: it has no value if the list is empty.")
         .example("[].last().orValue('none')", "\"none\""),
-    Builtin::new("keys", "keys(map)", 1..=1, Run::AsTheyAre(keys))
+    Builtin::new("keys", "keys(map)", 1..=1, BuiltinBody::AsTheyAre(keys))
         .doc("The keys of a map, sorted.")
         .example("keys({'b': 1, 'a': 2})", "[\"a\",\"b\"]"),
-    Builtin::new("values", "values(map)", 1..=1, Run::AsTheyAre(values))
+    Builtin::new("values", "values(map)", 1..=1, BuiltinBody::AsTheyAre(values))
         .doc("The values of a map, in the order of their keys.")
         .example("values({'b': 1, 'a': 2})", "[2,1]"),
-    Builtin::new("default", "default(x, other)", 2..=2, Run::AsTheyAre(default))
+    Builtin::new("default", "default(x, other)", 2..=2, BuiltinBody::AsTheyAre(default))
         .doc("A value, or another if it is null.")
         .example("default(null, 80)", "80"),
 ];
 
-fn size(a: &Arguments) -> Result<Value, Fault> {
+fn size(a: &CallArguments) -> Result<Value, Fault> {
     let count = match &a.value(0).kind {
         Kind::String(text) => text.chars().count(),
         Kind::List(list) => list.len(),
@@ -64,7 +64,7 @@ fn size(a: &Arguments) -> Result<Value, Fault> {
     Ok(i64::try_from(count).unwrap_or(i64::MAX).into())
 }
 
-fn slice(a: &Arguments) -> Result<Value, Fault> {
+fn slice(a: &CallArguments) -> Result<Value, Fault> {
     let (list, from, to) = (a.list(0)?, a.int(1)?, a.int(2)?);
     let range = usize::try_from(from).ok().zip(usize::try_from(to).ok());
     match range.and_then(|(from, to)| list.get(from..to)) {
@@ -73,7 +73,7 @@ fn slice(a: &Arguments) -> Result<Value, Fault> {
     }
 }
 
-fn flatten(a: &Arguments) -> Result<Value, Fault> {
+fn flatten(a: &CallArguments) -> Result<Value, Fault> {
     fn into(list: &[Value], depth: i64, flat: &mut Vec<Value>) {
         for item in list {
             match item.as_list() {
@@ -94,7 +94,7 @@ fn flatten(a: &Arguments) -> Result<Value, Fault> {
 /// The most elements of which each is compared with each other.
 const MAX_DISTINCT: usize = 5_000;
 
-fn distinct(a: &Arguments) -> Result<Value, Fault> {
+fn distinct(a: &CallArguments) -> Result<Value, Fault> {
     let list = a.list(0)?;
     if list.len() > MAX_DISTINCT {
         let message = format!("`distinct` takes at most {MAX_DISTINCT} elements, not {}", list.len());
@@ -109,7 +109,7 @@ fn distinct(a: &Arguments) -> Result<Value, Fault> {
     Ok(kept.into())
 }
 
-fn sort(a: &Arguments) -> Result<Value, Fault> {
+fn sort(a: &CallArguments) -> Result<Value, Fault> {
     let mut keyed: Vec<(Value, ())> = a.list(0)?.iter().map(|item| (item.clone(), ())).collect();
     if !operator::sort(&mut keyed) {
         let fault = Fault::new(Code::WrongType, "these elements cannot be compared with each other", 0..0);
@@ -119,7 +119,7 @@ fn sort(a: &Arguments) -> Result<Value, Fault> {
 }
 
 /// Reverses a list, or the characters of a text.
-fn reverse(a: &Arguments) -> Result<Value, Fault> {
+fn reverse(a: &CallArguments) -> Result<Value, Fault> {
     let reversed = |text: &str| Value::from(text.chars().rev().collect::<String>());
     match &a.value(0).kind {
         Kind::List(list) => Ok(list.iter().rev().cloned().collect::<Vec<_>>().into()),
@@ -132,25 +132,25 @@ fn reverse(a: &Arguments) -> Result<Value, Fault> {
     }
 }
 
-fn range(a: &Arguments) -> Result<Value, Fault> {
-    const MOST: i64 = 100_000;
+fn range(a: &CallArguments) -> Result<Value, Fault> {
+    const MAX_ELEMENTS: i64 = 100_000;
     let count = a.int(0)?;
-    if !(0..=MOST).contains(&count) {
-        let message = format!("`lists.range` makes 0 to {MOST} elements, not {count}");
+    if !(0..=MAX_ELEMENTS).contains(&count) {
+        let message = format!("`lists.range` makes 0 to {MAX_ELEMENTS} elements, not {count}");
         return Err(Fault::new(Code::Limit, message, 0..0));
     }
     Ok((0..count).map(Value::from).collect::<Vec<_>>().into())
 }
 
-fn keys(a: &Arguments) -> Result<Value, Fault> {
+fn keys(a: &CallArguments) -> Result<Value, Fault> {
     Ok(a.map(0)?.keys().map(|key| Value::from(key.clone())).collect::<Vec<_>>().into())
 }
 
-fn values(a: &Arguments) -> Result<Value, Fault> {
+fn values(a: &CallArguments) -> Result<Value, Fault> {
     Ok(a.map(0)?.values().cloned().collect::<Vec<_>>().into())
 }
 
 /// The first argument, or the second if the first is null.
-fn default(a: &Arguments) -> Result<Value, Fault> {
+fn default(a: &CallArguments) -> Result<Value, Fault> {
     Ok(a.value(usize::from(a.value(0).is_null())).clone())
 }

@@ -8,22 +8,24 @@ use holdfast_catalog::count::counted;
 use super::node;
 use crate::diagnostic::Code;
 use crate::language::expression::function;
-use crate::language::expression::tree::{Ast, Call, Form, Macro, Name, Node};
+use crate::language::expression::tree::{Ast, AstNode, Call, CallForm, Macro, Name};
 use crate::language::fault::Fault;
 
 /// Parses `name(…)`.
 pub(super) fn global(
     name: Arc<str>,
     name_span: Range<usize>,
-    mut arguments: Vec<Node>,
+    mut arguments: Vec<AstNode>,
     end: usize,
-) -> Result<Node, Fault> {
+) -> Result<AstNode, Fault> {
     let span = name_span.start..end;
     if &*name != "has" {
-        return call(name, name_span, Form::Global, arguments, span);
+        return call(name, name_span, CallForm::Global, arguments, span);
     }
     match (arguments.pop(), arguments.is_empty()) {
-        (Some(Node { ast: Ast::Select(select), depth, .. }), true) => node(span, depth - 1, Ast::Has(select)),
+        (Some(AstNode { ast: Ast::Select(select), depth, .. }), true) => {
+            node(span, depth - 1, Ast::Has(select))
+        }
         _ => {
             Err(Fault::new(Code::Syntax, "`has` takes one selection", span).help("such as has(facts.cloud)"))
         }
@@ -32,17 +34,17 @@ pub(super) fn global(
 
 /// Parses `operand.name(…)`: a macro, a function with a dot in its name, or a function after its first argument.
 pub(super) fn member(
-    operand: Node,
+    operand: AstNode,
     name: Arc<str>,
     name_span: Range<usize>,
-    arguments: Vec<Node>,
+    arguments: Vec<AstNode>,
     end: usize,
-) -> Result<Node, Fault> {
+) -> Result<AstNode, Fault> {
     let span = operand.span.start..end;
     if let Ast::Name(root) = &operand.ast {
         let full = format!("{}.{name}", root.name);
         if function::find(&full).is_some() {
-            return call(full.into(), operand.span.start..name_span.end, Form::Global, arguments, span);
+            return call(full.into(), operand.span.start..name_span.end, CallForm::Global, arguments, span);
         }
     }
     if Macro::is_name(&name) {
@@ -50,28 +52,28 @@ pub(super) fn member(
     }
     let mut all = vec![operand];
     all.extend(arguments);
-    call(name, name_span, Form::Member, all, span)
+    call(name, name_span, CallForm::Member, all, span)
 }
 
 fn call(
     name: Arc<str>,
     name_span: Range<usize>,
-    form: Form,
-    arguments: Vec<Node>,
+    form: CallForm,
+    arguments: Vec<AstNode>,
     span: Range<usize>,
-) -> Result<Node, Fault> {
+) -> Result<AstNode, Fault> {
     let depth = arguments.iter().map(|argument| argument.depth).max().unwrap_or(0);
     node(span, depth, Ast::Call(Call { name, name_span, form, arguments, builtin: None }))
 }
 
 /// Parses `range.map(x, …)`.
 fn comprehension(
-    range: Node,
+    range: AstNode,
     name: &str,
     name_span: Range<usize>,
-    arguments: Vec<Node>,
+    arguments: Vec<AstNode>,
     span: Range<usize>,
-) -> Result<Node, Fault> {
+) -> Result<AstNode, Fault> {
     let Some((sort, count)) = Macro::shape(name, arguments.len()) else {
         let given = counted(arguments.len(), "argument", "arguments");
         let message = format!("`{name}` does not take {given}");

@@ -1,28 +1,28 @@
 //! The text of a tag as passed to the crate: of the same length, without what the crate reads differently.
 
-use super::super::token::{Inside, Token, TokenKind};
+use super::super::token::{TagContent, TagToken, TagTokenKind};
 
 /// The inside of an output or a block.
-pub(super) fn call(inside: &Inside) -> String {
+pub(super) fn call(inside: &TagContent) -> String {
     masked(inside, is_hidden)
 }
 
 /// The inside of a partial, whose name may contain anything.
-pub(super) fn partial(inside: &Inside) -> String {
+pub(super) fn partial(inside: &TagContent) -> String {
     masked(inside, |inside, at| at == 0 || is_hidden(inside, at))
 }
 
 /// The tokens with spaces between them; a hidden one becomes a word of the same length.
-fn masked(inside: &Inside, is_hidden: impl Fn(&Inside, usize) -> bool) -> String {
+fn masked(inside: &TagContent, is_hidden: impl Fn(&TagContent, usize) -> bool) -> String {
     let mut masked = String::with_capacity(inside.span.len());
-    for (at, Token { kind, span }) in inside.tokens.iter().enumerate() {
+    for (at, TagToken { kind, span }) in inside.tokens.iter().enumerate() {
         let gap = span.start - inside.span.start - masked.len();
         masked.extend(std::iter::repeat_n(' ', gap));
         let text = inside.text(at);
         match kind {
             _ if is_hidden(inside, at) => masked.extend(std::iter::repeat_n('x', span.len())),
             // A backslash in a string is literal here, but begins an escape in the crate.
-            TokenKind::Text => {
+            TagTokenKind::Text => {
                 masked.push_str(&text[..1]);
                 masked.extend(std::iter::repeat_n('x', span.len() - 2));
                 masked.push_str(&text[..1]);
@@ -35,20 +35,20 @@ fn masked(inside: &Inside, is_hidden: impl Fn(&Inside, usize) -> bool) -> String
 }
 
 /// Whether the crate would not accept this token in its place.
-fn is_hidden(inside: &Inside, at: usize) -> bool {
+fn is_hidden(inside: &TagContent, at: usize) -> bool {
     let text = inside.text(at);
     let [before, after] = [at.checked_sub(1).and_then(|at| inside.kind(at)), inside.kind(at + 1)];
-    let is_head = matches!(before, None | Some(TokenKind::Open));
-    let is_alone = is_head && matches!(after, None | Some(TokenKind::Close));
+    let is_head = matches!(before, None | Some(TagTokenKind::Open));
+    let is_alone = is_head && matches!(after, None | Some(TagTokenKind::Close));
     match inside.kind(at) {
         // `{{'x'}}`
-        Some(TokenKind::Text) => is_alone,
+        Some(TagTokenKind::Text) => is_alone,
         // `.` and `..`; `~` inside a tag; keywords as names of values; `elsewhere`, which the crate reads as `else
         // where`; and helpers such as `math.abs`.
-        Some(TokenKind::Word) => {
+        Some(TagTokenKind::Word) => {
             text.chars().all(|c| c == '.' || c == '/')
                 || text.contains('~')
-                || is_keyword(text) && !matches!(after, Some(TokenKind::Bar | TokenKind::Equals))
+                || is_keyword(text) && !matches!(after, Some(TagTokenKind::Bar | TagTokenKind::Equals))
                 || is_head && (text.starts_with("else") || !is_alone && is_dotted(text))
         }
         _ => false,

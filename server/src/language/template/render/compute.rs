@@ -7,10 +7,10 @@ use holdfast_catalog::value::{Kind, Value};
 
 use super::super::function::Helper;
 use super::super::tree::{Argument, ArgumentKind, Path, Position, Root, Segment};
-use super::{Render, written};
+use super::{Renderer, written};
 use crate::diagnostic::Code;
 use crate::language::expression::evaluate::{self, combine, placed};
-use crate::language::expression::outcome::Outcome;
+use crate::language::expression::outcome::Evaluation;
 use crate::language::expression::{function, operator};
 use crate::language::fault::Fault;
 use crate::language::secrecy::{opened, sealed_if};
@@ -21,7 +21,7 @@ pub(super) struct Truth {
     pub(super) secret: bool,
 }
 
-impl Render<'_> {
+impl Renderer<'_> {
     pub(super) fn value(&mut self, argument: &Argument) -> Result<Value, Fault> {
         self.budget.spend(1)?;
         match &argument.kind {
@@ -43,8 +43,8 @@ impl Render<'_> {
         let values = arguments.iter().map(|a| self.value(a)).collect::<Result<Vec<_>, _>>()?;
         let outcome = function::call_hidden(builtin, &values, &mut self.budget);
         match outcome.map_err(|fault| placed(fault, &argument.span))? {
-            Outcome::Value(value) => Ok(value),
-            Outcome::Optional(value) => Ok(value.unwrap_or(Value::NULL)),
+            Evaluation::Value(value) => Ok(value),
+            Evaluation::Optional(value) => Ok(value.unwrap_or(Value::NULL)),
         }
     }
 
@@ -198,8 +198,8 @@ impl Render<'_> {
             Helper::Function(builtin) => {
                 let values = arguments.iter().map(|a| self.value(a)).collect::<Result<Vec<_>, _>>()?;
                 match function::call(builtin, &values, &mut self.budget)? {
-                    Outcome::Value(value) => Ok(value),
-                    Outcome::Optional(value) => Ok(value.unwrap_or(Value::NULL)),
+                    Evaluation::Value(value) => Ok(value),
+                    Evaluation::Optional(value) => Ok(value.unwrap_or(Value::NULL)),
                 }
             }
         }

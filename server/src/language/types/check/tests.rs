@@ -8,9 +8,12 @@ use holdfast_catalog::value::Sensitive;
 struct Vhost;
 
 impl Defines for Vhost {
-    fn parameters(&self, define: &str) -> Option<Arc<[Field]>> {
-        let field =
-            |name: &str, of: &str, need| Field { name: name.into(), of: Type::parse(of).unwrap(), need };
+    fn parameters(&self, define: &str) -> Option<Arc<[StructField]>> {
+        let field = |name: &str, of: &str, need| StructField {
+            name: name.into(),
+            of: Type::parse(of).unwrap(),
+            need,
+        };
         (define == "nginx::vhost").then(|| {
             [field("root", "AbsolutePath", Need::Required), field("tls", "Boolean", Need::Optional)].into()
         })

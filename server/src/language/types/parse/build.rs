@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Argument, Arguments};
+use super::{TypeArg, TypeArgs};
 use crate::diagnostic::Code;
 use crate::language::expression::function;
 use crate::language::fault::Fault;
-use crate::language::types::{Bounds, Field, Format, Pattern, Size, Type};
+use crate::language::types::{Bounds, ComparableRegex, LengthBounds, StringFormat, StructField, Type};
 use crate::language::word::{Chapter, Word};
 
-/// The types other than [`Format`]s. An example is a type, with a value of it as an expression.
+/// The types other than [`StringFormat`]s. An example is a type, with a value of it as an expression.
 const WORDS: &[Word] = &[
     Word { name: "Any", usage: "Any", doc: "Any value, including null.", example: "Any", gives: "null" },
     Word { name: "Undef", usage: "Undef", doc: "Only null.", example: "Undef", gives: "null" },
@@ -139,7 +139,7 @@ const WORDS: &[Word] = &[
 
 /// The documentation of all types.
 pub(in crate::language::types) fn chapters() -> Vec<Chapter> {
-    let of_format = |&format: &Format| Word {
+    let of_format = |&format: &StringFormat| Word {
         name: format.name(),
         usage: format.name(),
         doc: format.meaning(),
@@ -148,7 +148,7 @@ pub(in crate::language::types) fn chapters() -> Vec<Chapter> {
     };
     vec![
         Chapter::new("Types", WORDS.iter().copied()),
-        Chapter::new("Strings and numbers with a meaning", Format::ALL.iter().map(of_format)),
+        Chapter::new("Strings and numbers with a meaning", StringFormat::ALL.iter().map(of_format)),
     ]
 }
 
@@ -171,23 +171,23 @@ const ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 /// The type with this name and the arguments in its brackets.
-pub(super) fn build(name: &str, span: &Range<usize>, arguments: Option<Arguments>) -> Result<Type, Fault> {
+pub(super) fn build(name: &str, span: &Range<usize>, arguments: Option<TypeArgs>) -> Result<Type, Fault> {
     if name.contains("::") && name.starts_with(|c: char| c.is_ascii_uppercase()) {
         return Err(of_a_library(name, span));
     }
     if name.contains("::") {
         return without(Type::Define(name.into()), name, span, arguments);
     }
-    if let Some(format) = Format::find(name) {
+    if let Some(format) = StringFormat::find(name) {
         return without(Type::Format(format), name, span, arguments);
     }
-    let mut taken = Taken { name, span: span.clone(), given: arguments.unwrap_or_default().into() };
+    let mut taken = ArgumentQueue { name, span: span.clone(), given: arguments.unwrap_or_default().into() };
     let built = match name {
         "Any" => Type::Any,
         "Undef" => Type::Undef,
         "Scalar" => Type::Scalar,
         "Boolean" => Type::Boolean,
-        "Secret" => Type::Sensitive(Arc::new(Type::String(Size::default()))),
+        "Secret" => Type::Sensitive(Arc::new(Type::String(LengthBounds::default()))),
         "String" => Type::String(taken.bounds()?),
         "Integer" => Type::Integer(taken.bounds()?),
         "Float" => Type::Float(taken.bounds()?),
@@ -205,7 +205,7 @@ pub(super) fn build(name: &str, span: &Range<usize>, arguments: Option<Arguments
         }
         "Array" => Type::Array(taken.type_or(Type::Any)?.into(), taken.bounds()?),
         "Hash" => {
-            let key = taken.type_or(Type::String(Size::default()))?;
+            let key = taken.type_or(Type::String(LengthBounds::default()))?;
             if key.names_secrets() {
                 let message = "keys of a map are shown: they cannot be sensitive";
                 let fault = Fault::new(Code::Secret, message, span.clone());
@@ -224,12 +224,7 @@ pub(super) fn build(name: &str, span: &Range<usize>, arguments: Option<Arguments
     Ok(built)
 }
 
-fn without(
-    built: Type,
-    name: &str,
-    span: &Range<usize>,
-    arguments: Option<Arguments>,
-) -> Result<Type, Fault> {
+fn without(built: Type, name: &str, span: &Range<usize>, arguments: Option<TypeArgs>) -> Result<Type, Fault> {
     match arguments {
         None => Ok(built),
         Some(_) => Err(Fault::new(Code::Syntax, format!("`{name}` takes nothing in brackets"), span.clone())),
@@ -285,17 +280,17 @@ fn of_a_library(name: &str, span: &Range<usize>) -> Fault {
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    WORDS.iter().map(|word| word.name).chain(Format::ALL.iter().map(|format| format.name()))
+    WORDS.iter().map(|word| word.name).chain(StringFormat::ALL.iter().map(|format| format.name()))
 }
 
 /// The arguments of one type, taken from the front.
-struct Taken<'a> {
+struct ArgumentQueue<'a> {
     name: &'a str,
     span: Range<usize>,
-    given: VecDeque<(Argument, Range<usize>)>,
+    given: VecDeque<(TypeArg, Range<usize>)>,
 }
 
-impl Taken<'_> {
+impl ArgumentQueue<'_> {
     fn wrong(&self, span: Range<usize>, wanted: &str) -> Fault {
         Fault::new(Code::Syntax, format!("`{}` takes {wanted} here", self.name), span)
     }
@@ -313,14 +308,14 @@ impl Taken<'_> {
     fn type_or(&mut self, default: Type) -> Result<Type, Fault> {
         match self.given.pop_front() {
             None => Ok(default),
-            Some((Argument::Type(given), _)) => Ok(given),
+            Some((TypeArg::Type(given), _)) => Ok(given),
             // As in Puppet, a text is the type of just that text.
-            Some((Argument::Text(word), _)) => Ok(Type::Enum(Arc::new([word]))),
+            Some((TypeArg::Text(word), _)) => Ok(Type::Enum(Arc::new([word]))),
             Some((_, span)) => Err(self.wrong(span, "a type")),
         }
     }
 
-    fn all<T>(&mut self, wanted: &str, read: impl Fn(Argument) -> Option<T>) -> Result<Vec<T>, Fault> {
+    fn all<T>(&mut self, wanted: &str, read: impl Fn(TypeArg) -> Option<T>) -> Result<Vec<T>, Fault> {
         if self.given.is_empty() {
             return Err(Fault::new(
                 Code::Syntax,
@@ -336,33 +331,33 @@ impl Taken<'_> {
     }
 
     fn types(&mut self) -> Result<Vec<Type>, Fault> {
-        self.all("types", |argument| if let Argument::Type(given) = argument { Some(given) } else { None })
+        self.all("types", |argument| if let TypeArg::Type(given) = argument { Some(given) } else { None })
     }
 
     fn words(&mut self) -> Result<Vec<Arc<str>>, Fault> {
         self.all("words", |argument| match argument {
-            Argument::Word(word) | Argument::Text(word) => Some(word),
-            Argument::Type(given) => Some(given.to_string().into()),
-            Argument::Fields(_) => None,
+            TypeArg::Word(word) | TypeArg::Text(word) => Some(word),
+            TypeArg::Type(given) => Some(given.to_string().into()),
+            TypeArg::Fields(_) => None,
         })
     }
 
-    fn patterns(&mut self) -> Result<Vec<Pattern>, Fault> {
+    fn patterns(&mut self) -> Result<Vec<ComparableRegex>, Fault> {
         let spans: Vec<Range<usize>> = self.given.iter().map(|(_, span)| span.clone()).collect();
         let texts = self.all("regular expressions in quotes", |argument| match argument {
-            Argument::Text(text) => Some(text),
+            TypeArg::Text(text) => Some(text),
             _ => None,
         })?;
         let compile = |(text, span): (Arc<str>, Range<usize>)| {
             let compiled = function::pattern(&text);
-            compiled.map(Pattern).map_err(|why| Fault::new(Code::BadValue, why, span))
+            compiled.map(ComparableRegex).map_err(|why| Fault::new(Code::BadValue, why, span))
         };
         texts.into_iter().zip(spans).map(compile).collect()
     }
 
-    fn fields(&mut self) -> Result<Vec<Field>, Fault> {
+    fn fields(&mut self) -> Result<Vec<StructField>, Fault> {
         match self.given.pop_front() {
-            Some((Argument::Fields(fields), _)) => Ok(fields),
+            Some((TypeArg::Fields(fields), _)) => Ok(fields),
             other => {
                 let span = other.map_or(self.span.clone(), |(_, span)| span);
                 Err(self.wrong(span, "its entries").help("such as Struct[{ name => String }]"))
@@ -385,8 +380,8 @@ impl Taken<'_> {
     fn bound<T: std::str::FromStr>(&mut self) -> Result<Option<T>, Fault> {
         match self.given.pop_front() {
             None => Ok(None),
-            Some((Argument::Word(word), _)) if &*word == "default" => Ok(None),
-            Some((Argument::Word(word), span)) => {
+            Some((TypeArg::Word(word), _)) if &*word == "default" => Ok(None),
+            Some((TypeArg::Word(word), span)) => {
                 word.parse().map(Some).map_err(|_| self.wrong(span, "a number or `default`"))
             }
             Some((_, span)) => Err(self.wrong(span, "a number or `default`")),

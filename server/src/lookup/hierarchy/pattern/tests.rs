@@ -1,16 +1,16 @@
 //! Tests of which levels are refused, and which paths belong to which level.
 
-use crate::lookup::hierarchy::Settings;
+use crate::lookup::hierarchy::HierarchySettings;
 use crate::repo::Snapshot;
 
 fn problems(text: &str) -> String {
-    let (_, problems) = Settings::read(&Snapshot::of_files([("holdfast.toml", text.as_bytes())]));
+    let (_, problems) = HierarchySettings::read(&Snapshot::of_files([("holdfast.toml", text.as_bytes())]));
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
 fn the_default_hierarchy_reads_without_a_problem() {
-    let settings = Settings::default();
+    let settings = HierarchySettings::default();
     let names: Vec<_> = settings.levels.iter().map(|level| &*level.name).collect();
     assert_eq!(
         names,
@@ -52,7 +52,7 @@ fn levels_that_could_mislead_are_refused_with_a_place() {
 #[test]
 fn a_fact_matches_only_what_a_fact_may_be() {
     let text = "[[hierarchy]]\nname = \"rack\"\npath = \"racks/${facts.rack}.toml\"\n";
-    let (settings, _) = Settings::read(&Snapshot::of_files([("holdfast.toml", text.as_bytes())]));
+    let (settings, _) = HierarchySettings::read(&Snapshot::of_files([("holdfast.toml", text.as_bytes())]));
     let could_be = |path: &str| settings.levels[0].paths[0].could_be(path);
     assert!(could_be("hieradata/racks/z1.b_c-d.toml"));
     for never in ["zürich", "-a", "a..b", "a b", ".a", &"a".repeat(65)] {
@@ -62,7 +62,7 @@ fn a_fact_matches_only_what_a_fact_may_be() {
 
 #[test]
 fn names_match_one_segment_and_a_profile_several() {
-    let settings = Settings::default();
+    let settings = HierarchySettings::default();
     let level = |path: &str| {
         let leads = |level: &&crate::lookup::hierarchy::Level| level.paths.iter().any(|p| p.could_be(path));
         settings.levels.iter().find(leads).map(|level| level.name.to_string())
