@@ -250,7 +250,7 @@ impl Trial<'_> {
         let mut catalog = Catalog {
             id: CatalogId::unknown(),
             certname: Certname::parse(self.host.certname()).expect("the lab's names are certnames"),
-            commit: "contract".to_owned(),
+            commit: "contract".into(),
             environment: "directory".to_owned(),
             resources,
             containers: Vec::new(),

@@ -7,6 +7,7 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use holdfast_catalog::catalog::{Catalog, CatalogId};
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::wire::MAX_BODY;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -50,7 +51,7 @@ pub enum Error {
 pub struct Confirmed {
     pub catalog: CatalogId,
     /// The live commit. It is newer than the catalog's own if it changed nothing on this machine.
-    pub commit: String,
+    pub commit: CommitId,
     pub at: Timestamp,
 }
 
@@ -123,8 +124,8 @@ impl Cache {
     ///
     /// # Errors
     /// Fails if the note cannot be written.
-    pub fn confirm(&self, id: &CatalogId, commit: &str, at: Timestamp) -> Result<(), Error> {
-        let confirmed = Confirmed { catalog: id.clone(), commit: commit.to_owned(), at };
+    pub fn confirm(&self, id: &CatalogId, commit: &CommitId, at: Timestamp) -> Result<(), Error> {
+        let confirmed = Confirmed { catalog: id.clone(), commit: commit.clone(), at };
         Ok(self.dir.replace(CONFIRMED, &serde_json::to_vec(&confirmed).unwrap_or_default())?)
     }
 
@@ -310,7 +311,7 @@ mod tests {
         let (_parent, cache) = cache();
         cache.store(&catalog(), Timestamp::UNIX_EPOCH).unwrap();
         let at = Timestamp::from_second(1_000).unwrap();
-        cache.confirm(&catalog().id, "c2", at).unwrap();
+        cache.confirm(&catalog().id, &"c2".into(), at).unwrap();
         let cached = cache.load(&name("web1.acme.example")).unwrap().unwrap();
         assert_eq!((cached.catalog.commit.as_str(), cached.confirmed), ("c2", at));
         for lost in [true, false] {
@@ -329,7 +330,7 @@ mod tests {
         let (_parent, cache) = cache();
         cache.store(&catalog(), Timestamp::UNIX_EPOCH).unwrap();
         let ahead = crate::clock::now() + jiff::SignedDuration::from_hours(365 * 24);
-        cache.confirm(&catalog().id, "c2", ahead).unwrap();
+        cache.confirm(&catalog().id, &"c2".into(), ahead).unwrap();
         let seen = || cache.load(&name("web1.acme.example")).unwrap().unwrap();
         let first = seen();
         assert!(first.confirmed <= crate::clock::now() && first.catalog.commit == "c2");

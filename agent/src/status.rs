@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::report::{Counts, Mode, Report, Source, took_place};
 use holdfast_catalog::state::{self, Judgement, KeptBack, LastRun, Membership, NodeRecord};
 use holdfast_catalog::wire::Refusal;
@@ -37,10 +38,10 @@ pub struct LastRunStatus {
     /// Where its catalog came from.
     pub source: Source,
     /// The commit that it worked on.
-    pub commit: Option<String>,
+    pub commit: Option<CommitId>,
     /// The commit of the last run that corrects: what this machine runs on.
     #[serde(default)]
-    pub runs_on: Option<String>,
+    pub runs_on: Option<CommitId>,
     /// How many resources ended in which way.
     pub counts: Counts,
     /// What the report says as its error.
@@ -87,7 +88,7 @@ pub struct StatusExtras {
 impl LastRunStatus {
     /// Whether the run took place.
     pub fn took_place(&self) -> bool {
-        took_place(self.commit.as_deref())
+        took_place(self.commit.as_ref())
     }
 
     /// The status after a run, and after the one `before`. Applying a catalog from a file says nothing about the

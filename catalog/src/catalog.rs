@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::certname::Certname;
+use crate::commit::CommitId;
 use crate::graph::{Cycle, Edge, Graph, NodeIndex};
 use crate::hash::ContentHash;
 use crate::origin::Origin;
@@ -93,7 +94,7 @@ pub struct Catalog {
     /// The node that it is for.
     pub certname: Certname,
     /// The commit or directory hash that it was compiled from.
-    pub commit: String,
+    pub commit: CommitId,
     /// The branch, or `directory`.
     pub environment: String,
     /// The resources, in the order in which they are written.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bounded;
 use crate::catalog::{CatalogId, MAX_RESOURCES};
+use crate::commit::CommitId;
 use crate::origin::Origin;
 use crate::resource::ResourceRef;
 
@@ -186,7 +187,7 @@ pub const NOTES: &str = "; ";
 #[serde(deny_unknown_fields)]
 pub struct NoCatalog {
     /// The commit that has no catalog for it.
-    pub commit: String,
+    pub commit: CommitId,
     /// The words of the server, and what the run used instead.
     pub why: String,
 }
@@ -201,7 +202,7 @@ pub struct Report {
     /// The catalog; none if there was none to run.
     pub catalog: Option<CatalogId>,
     /// The commit of the catalog.
-    pub commit: Option<String>,
+    pub commit: Option<CommitId>,
     /// The commit's environment.
     pub environment: Option<String>,
     /// Whether it corrected.
@@ -239,14 +240,14 @@ pub struct Report {
 
 /// Whether a run took place: it had a catalog, however small, and so reports a commit. Agent, command line, pages and
 /// states all use this.
-pub fn took_place(commit: Option<&str>) -> bool {
+pub fn took_place(commit: Option<&CommitId>) -> bool {
     commit.is_some()
 }
 
 impl Report {
     /// Whether the run took place.
     pub fn took_place(&self) -> bool {
-        took_place(self.commit.as_deref())
+        took_place(self.commit.as_ref())
     }
 
     /// Whether its parts fit together: each resource of a possible catalog is counted once, an audit changed nothing, and

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Catalog, CatalogId};
+use crate::commit::CommitId;
 use crate::facts::Facts;
 
 /// The most bytes of a request or an answer, after decompression.
@@ -83,7 +84,7 @@ pub enum CatalogAnswer {
     /// Nothing new to do.
     Unchanged {
         /// The live commit.
-        commit: String,
+        commit: CommitId,
         /// Seconds until the next poll.
         next_run: u64,
         /// Seconds between two polls, from which both sides know when one is late.
@@ -132,7 +133,7 @@ pub struct Refusal {
     pub message: String,
     /// The commit that has no catalog for the node, where that is what is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commit: Option<String>,
+    pub commit: Option<CommitId>,
 }
 
 #[cfg(test)]

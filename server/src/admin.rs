@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::origin::Origin;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
@@ -80,7 +81,7 @@ pub async fn answer(context: &AdminContext, request: Request, by: &str) -> Answe
 
 /// The refusal for when no commit is in force; it names the broken commit, if there is one. `None` if a commit is in force.
 fn nothing_in_force(context: &AdminContext) -> Option<RequestError> {
-    let since = |commit: String| format!(", since commit {commit} is broken");
+    let since = |commit: CommitId| format!(", since commit {commit} is broken");
     context
         .control
         .in_force()
@@ -135,11 +136,11 @@ enum RequestError {
     )]
     NoCommits,
     #[error("commit {0} was not judged: commit {1} arrived in the meantime, and is judged instead")]
-    Overtaken(String, String),
+    Overtaken(String, CommitId),
     #[error(
         "commit {0} is superseded by commit {1}, which builds on it: of new commits, the server judges only the newest"
     )]
-    Skipped(String, String),
+    Skipped(String, CommitId),
     #[error("commit {0} {1}, and {2}")]
     Past(String, &'static str, String),
     #[error(transparent)]
@@ -252,7 +253,7 @@ async fn poke(context: &AdminContext, commit: Option<String>) -> Result<Answer, 
 }
 
 /// The refusal for a commit that was judged earlier and is not the newest one: it tells what became of it.
-fn past(commit: String, status: CommitStatus, in_force: Option<String>) -> RequestError {
+fn past(commit: String, status: CommitStatus, in_force: Option<CommitId>) -> RequestError {
     let was = match status {
         CommitStatus::Good => "was in force before",
         CommitStatus::Broken => "was broken when it arrived",

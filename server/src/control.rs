@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::hash::ContentHash;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -61,9 +62,9 @@ pub struct ControlConfig {
 #[serde(tag = "happening", rename_all = "kebab-case")]
 pub enum StateChange {
     /// A commit came into force.
-    CommitTaken { commit: String },
+    CommitTaken { commit: CommitId },
     /// A commit has errors and did not come into force.
-    CommitBroken { commit: String },
+    CommitBroken { commit: CommitId },
     /// The repository, which could be read before, cannot be read.
     RepositoryUnreadable,
     /// The repository can be read again.
@@ -97,7 +98,7 @@ pub struct CommitInForce {
 }
 
 /// Nodes that compile again, each with the commit since which they do.
-type CorrectedNodes = BTreeMap<Certname, String>;
+type CorrectedNodes = BTreeMap<Certname, CommitId>;
 
 impl CommitInForce {
     fn new(
@@ -118,8 +119,8 @@ impl CommitInForce {
     }
 
     /// The id of the commit.
-    pub fn commit(&self) -> &str {
-        self.program.snapshot().commit().as_str()
+    pub fn commit(&self) -> &CommitId {
+        self.program.snapshot().commit()
     }
 
     /// The machines that it removed, compared with the commit before it. If that was in force before the server was
@@ -149,9 +150,9 @@ pub struct Control {
     /// The last commit that did not come into force: pages show the lines with its errors.
     broken: ArcSwapOption<Snapshot>,
     /// The commit that is being judged now.
-    judging: ArcSwapOption<String>,
+    judging: ArcSwapOption<CommitId>,
     /// Commits that were replaced by a newer one before they were judged, each with that newer one.
-    overtaken: Mutex<VecDeque<(String, String)>>,
+    overtaken: Mutex<VecDeque<(CommitId, CommitId)>>,
     /// The results of commits that are not in the store yet.
     unwritten: Mutex<VecDeque<CommitRow>>,
     /// Held while these are written.
@@ -212,10 +213,10 @@ impl Control {
     }
 
     /// The files of a commit, if it is the one in force or the last broken one.
-    pub fn snapshot(&self, commit: &str) -> Option<Snapshot> {
+    pub fn snapshot(&self, commit: &CommitId) -> Option<Snapshot> {
         let in_force = self.in_force().map(|in_force| in_force.program().snapshot().clone());
         let broken = self.broken.load_full().map(|snapshot| (*snapshot).clone());
-        in_force.into_iter().chain(broken).find(|snapshot| snapshot.commit().as_str() == commit)
+        in_force.into_iter().chain(broken).find(|snapshot| snapshot.commit() == commit)
     }
 
     /// Why the repository cannot be read; `None` if it can.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::report::{NOTES, Source};
 use holdfast_catalog::state::{self, Judgement, Membership, NodeRecord, ResolvedFault, State};
 use jiff::Timestamp;
@@ -31,9 +32,9 @@ pub struct NodeFunction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptBackUpdate {
     /// The commit in force.
-    pub commit: String,
+    pub commit: CommitId,
     /// The commit that corrected the fault, if it is known to have been corrected.
-    pub corrected_by: Option<String>,
+    pub corrected_by: Option<CommitId>,
     /// When the node's next poll is due.
     pub next_poll: Option<Timestamp>,
 }
@@ -58,7 +59,7 @@ pub trait InventoryView: Send + Sync {
     fn broken(&self, node: &NodeRow) -> Option<KeptBackRow>;
 
     /// All problems that keep a node from a catalog, and the commit that has them.
-    fn problems_of(&self, node: &NodeRow) -> Option<(String, Vec<Diagnostic>)>;
+    fn problems_of(&self, node: &NodeRow) -> Option<(CommitId, Vec<Diagnostic>)>;
 
     /// What has changed since an earlier commit kept a node back; `None` if it is the commit in force that keeps it back.
     fn since(&self, node: &NodeRow, kept_back: &KeptBackRow) -> Option<KeptBackUpdate>;
@@ -93,14 +94,14 @@ impl Member {
     }
 
     /// The commit that it reported to run on, if this server knows that commit.
-    pub fn runs_on(&self) -> Option<&str> {
-        self.row.as_ref().filter(|row| row.knows_commit)?.node.runs_on.as_deref()
+    pub fn runs_on(&self) -> Option<&CommitId> {
+        self.row.as_ref().filter(|row| row.knows_commit)?.node.runs_on.as_ref()
     }
 
     /// The commit that it reported to run on, if this server does not know that commit. A machine may report anything,
     /// and a store that was restored does not have the commits since its backup.
-    pub fn unknown_commit(&self) -> Option<&str> {
-        self.row.as_ref().filter(|row| !row.knows_commit)?.node.runs_on.as_deref()
+    pub fn unknown_commit(&self) -> Option<&CommitId> {
+        self.row.as_ref().filter(|row| !row.knows_commit)?.node.runs_on.as_ref()
     }
 
     /// The result of its last run.
@@ -254,7 +255,7 @@ fn nobody_added(
 /// Why a node was kept back at its last poll, or else why it will be at the next.
 fn kept_back(row: &FleetRow, inventory: &(impl InventoryView + ?Sized)) -> Option<KeptBackRow> {
     let is_newer = |judged: &KeptBackRow| {
-        let is_of = |commit: &String| *commit == judged.commit;
+        let is_of = |commit: &CommitId| *commit == judged.commit;
         let last = row.last.as_ref().filter(|last| last.source == Source::Server);
         let has_run = last.and_then(|last| last.commit.as_ref()).is_some_and(is_of);
         let has_polled = row.kept_back.as_ref().is_some_and(|polled| is_of(&polled.commit));

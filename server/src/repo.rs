@@ -29,6 +29,7 @@ pub use follower::{Follower, LookCounts, PokeHandle, Update};
 pub use git::GitRepository;
 #[cfg(test)]
 pub(crate) use git::tests::Scratch;
+pub use holdfast_catalog::commit::CommitId;
 pub use module_path::{MODULES, ModuleFolder, ModulePath};
 pub use snapshot_cache::SnapshotCache;
 pub use source::{History, RepoSource};
@@ -36,31 +37,8 @@ pub use source::{History, RepoSource};
 use limits::Exclusions;
 use shape::TreeShape;
 
-/// Identifies a snapshot: a commit's id, or the hash of a directory's names and contents.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CommitId(Arc<str>);
-
-impl CommitId {
-    /// As text: the 40 hex digits of a commit, or `dir-` and 40 hex digits for a directory.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for CommitId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for CommitId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// The first digits of a commit's id, as shown to people.
-pub fn short(commit: &str) -> String {
+pub fn short(commit: &CommitId) -> String {
     commit.chars().take(10).collect()
 }
 

@@ -346,7 +346,7 @@ async fn put_in_force(
     {
         tracing::error!("no good commit is known: nodes get no catalogs until there is one");
     }
-    let follower = Follower::start(source, last, seen.first().map(|(commit, _)| &*commit.id))?;
+    let follower = Follower::start(source, last, seen.first().map(|(commit, _)| &commit.id))?;
     follower.poke().poke();
     Ok(follower)
 }

@@ -89,7 +89,7 @@ pub(super) fn ended(report: &Report, node: Option<&Certname>, summary: &str) {
         target: SAID,
         run = %report.run,
         node = node.map(tracing::field::display),
-        commit = report.commit,
+        commit = report.commit.as_deref(),
         unchanged = counts.unchanged,
         changed = counts.changed,
         would_change = counts.would_change,

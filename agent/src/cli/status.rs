@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::harmless;
 use holdfast_catalog::report::{Mode, Source};
 use holdfast_catalog::state::{Judgement, State, span};
@@ -42,7 +43,7 @@ struct StatusOutput {
     trouble: Vec<String>,
     /// The process of a run in progress.
     running: Option<String>,
-    runs_on: Option<String>,
+    runs_on: Option<CommitId>,
     last_run: Option<LastRunStatus>,
 }
 

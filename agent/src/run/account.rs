@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use holdfast_catalog::catalog::{Catalog, CatalogId};
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::report::{Mode, NOTES, NoCatalog, Report, Source};
 use jiff::Timestamp;
 use tracing::Span;
@@ -29,7 +30,7 @@ pub(super) struct RunRecord {
     mode: Mode,
     source: Source,
     phases: BTreeMap<String, u64>,
-    catalog: Option<(CatalogId, String, String)>,
+    catalog: Option<(CatalogId, CommitId, String)>,
     findings: Findings,
     no_catalog: Option<NoCatalog>,
     notes: Vec<String>,

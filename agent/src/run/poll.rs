@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use holdfast_catalog::catalog::{Catalog, CatalogId};
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::report::{NOTES, NoCatalog, Source};
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, Refusal, path};
@@ -188,7 +189,7 @@ impl Poll<'_> {
     }
 
     /// The cached catalog, which the server has confirmed.
-    fn unchanged(&self, cached: Option<Cached>, commit: String, notes: &mut Vec<String>) -> Option<Cached> {
+    fn unchanged(&self, cached: Option<Cached>, commit: CommitId, notes: &mut Vec<String>) -> Option<Cached> {
         let mut cached = cached?;
         cached.catalog.commit = commit;
         cached.confirmed = now();

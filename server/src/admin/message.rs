@@ -1,6 +1,7 @@
 //! The messages on the operators' socket: one request and one answer for each connection.
 
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::count::counted;
 use holdfast_catalog::report::{Counts, Mode, Source, took_place};
 use holdfast_catalog::state::State;
@@ -150,9 +151,9 @@ pub struct NodeView {
     pub reason: String,
     pub seen_at: Option<Timestamp>,
     /// The commit that it reported to run on.
-    pub commit: Option<String>,
+    pub commit: Option<CommitId>,
     /// The commit that it reported to run on, if the server does not know that commit.
-    pub unknown_commit: Option<String>,
+    pub unknown_commit: Option<CommitId>,
 }
 
 /// A node with its certificates and last reports.
@@ -184,9 +185,9 @@ pub struct ReportView {
     /// When the run began, by the node's clock.
     pub started_at: Timestamp,
     /// The commit that it worked on, if the server knows that commit.
-    pub commit: Option<String>,
+    pub commit: Option<CommitId>,
     /// The commit that it reported to work on, if the server does not know that commit.
-    pub unknown_commit: Option<String>,
+    pub unknown_commit: Option<CommitId>,
     /// Whether it corrected anything.
     pub mode: Mode,
     /// Where the catalog came from.
@@ -200,7 +201,7 @@ pub struct ReportView {
 impl ReportView {
     /// Whether the run took place.
     pub fn took_place(&self) -> bool {
-        took_place(self.commit.as_deref().or(self.unknown_commit.as_deref()))
+        took_place(self.commit.as_ref().or(self.unknown_commit.as_ref()))
     }
 }
 
@@ -214,7 +215,7 @@ pub struct AuditEntry {
     pub action: String,
     pub object: String,
     /// The commit that was in force then.
-    pub commit: Option<String>,
+    pub commit: Option<CommitId>,
     pub detail: String,
     /// A hash of this entry and all before it, in hex.
     pub hash: String,

@@ -75,8 +75,8 @@ pub(super) fn view(member: &Member) -> NodeView {
         state: member.state(),
         reason: member.judgement.reason.clone(),
         seen_at: member.seen(),
-        commit: member.runs_on().map(str::to_owned),
-        unknown_commit: member.unknown_commit().map(str::to_owned),
+        commit: member.runs_on().cloned(),
+        unknown_commit: member.unknown_commit().cloned(),
     }
 }
 

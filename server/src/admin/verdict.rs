@@ -1,6 +1,7 @@
 //! What became of a commit, for the person who pushed it: it is in force, in force except for some nodes, or refused.
 
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::harmless;
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,7 @@ use crate::store::node::NodeState;
 /// What became of a commit.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CommitVerdict {
-    pub commit: String,
+    pub commit: CommitId,
     /// Whether it is in force.
     pub outcome: VerdictOutcome,
     /// Whether any commit is in force now: this one or the last good one.
@@ -51,7 +52,7 @@ pub enum VerdictOutcome {
 pub struct KeptBackNode {
     pub certname: Certname,
     /// The commit of the catalog that it keeps; `None` if it never had one.
-    pub commit: Option<String>,
+    pub commit: Option<CommitId>,
     pub problems: Vec<Diagnostic>,
 }
 
@@ -76,7 +77,7 @@ pub(super) async fn of(
     };
     let now = context.control.in_force();
     let stands = now.is_some();
-    let in_force = now.filter(|in_force| in_force.commit() == judged.id);
+    let in_force = now.filter(|in_force| *in_force.commit() == judged.id);
     let leaving = in_force.map(|in_force| in_force.leaving().clone()).unwrap_or_default();
     Ok(CommitVerdict {
         commit: judged.id,
@@ -89,7 +90,7 @@ pub(super) async fn of(
     })
 }
 
-async fn kept(context: &AdminContext, commit: &str) -> store::Result<Vec<KeptBackNode>> {
+async fn kept(context: &AdminContext, commit: &CommitId) -> store::Result<Vec<KeptBackNode>> {
     let in_force = context.control.in_force().filter(|in_force| in_force.commit() == commit);
     let Some(in_force) = in_force else { return Ok(Vec::new()) };
     // If it is not known yet, as after a restart, it is computed now, which takes time with many nodes.

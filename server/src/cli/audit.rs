@@ -112,7 +112,7 @@ fn show(entries: &[AuditEntry]) {
             entry.actor.clone(),
             entry.action.clone(),
             entry.object.clone(),
-            entry.commit.as_deref().map_or_else(|| "–".to_owned(), repo::short),
+            entry.commit.as_ref().map_or_else(|| "–".to_owned(), repo::short),
             entry.detail.clone(),
         ]
     };

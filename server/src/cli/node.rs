@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::harmless;
 use holdfast_catalog::report::{Mode, Source};
 use holdfast_catalog::state::{IN_ORDER, State};
@@ -140,7 +141,7 @@ fn print_nodes(nodes: &[NodeView], asked: &Request) {
             node.place.to_string(),
             node.role.clone().unwrap_or_else(|| "–".into()),
             node.seen_at.map_or_else(|| "–".into(), time),
-            runs_on(node.commit.as_deref(), node.unknown_commit.as_deref()),
+            runs_on(node.commit.as_ref(), node.unknown_commit.as_ref()),
             reason.to_owned(),
         ]
     };
@@ -200,7 +201,7 @@ fn print_reports(reports: &[ReportView]) {
             counts.off,
             counts.unchanged,
         ];
-        let commit = runs_on(report.commit.as_deref(), report.unknown_commit.as_deref());
+        let commit = runs_on(report.commit.as_ref(), report.unknown_commit.as_ref());
         let begin = [time(report.received_at), commit, by.to_owned()];
         let why = report.error.clone().unwrap_or_default();
         begin.into_iter().chain(numbers.map(|count| count.to_string())).chain([why]).collect()
@@ -226,14 +227,14 @@ fn print_reports(reports: &[ReportView]) {
 }
 
 /// A commit in a column; one that a node reported and the server does not know is not repeated.
-fn runs_on(known: Option<&str>, unknown: Option<&str>) -> String {
+fn runs_on(known: Option<&CommitId>, unknown: Option<&CommitId>) -> String {
     match (known, unknown) {
         (None, Some(_)) => "unknown".into(),
         (commit, _) => short(commit),
     }
 }
 
-fn short(commit: Option<&str>) -> String {
+fn short(commit: Option<&CommitId>) -> String {
     commit.map_or_else(|| "–".into(), repo::short)
 }
 

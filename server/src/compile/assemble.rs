@@ -36,7 +36,7 @@ pub(super) fn assemble(
     let mut catalog = Catalog {
         id: CatalogId::unknown(),
         certname: node.certname.clone(),
-        commit: pass.program.snapshot.commit().to_string(),
+        commit: pass.program.snapshot.commit().clone(),
         environment: environment.to_owned(),
         resources: declared.resources.into_iter().zip(all_policies).map(resource).collect(),
         containers,

@@ -1,5 +1,6 @@
 //! Commits: each is checked before it comes into force. If it is broken, the last good one stays in force.
 
+use holdfast_catalog::commit::CommitId;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,11 +27,11 @@ const MAX_UNWRITTEN: usize = 32;
 pub enum CommitOutcome {
     Row(Box<CommitRow>),
     /// A newer one arrived while it was being judged, and replaced it.
-    Overtaken(String),
+    Overtaken(CommitId),
     /// A newer one that builds on it was read in its place, because both arrived at once.
-    Skipped(String),
+    Skipped(CommitId),
     /// It was judged when it arrived, and now the given commit, or none, is in force.
-    Past(CommitStatus, Option<String>),
+    Past(CommitStatus, Option<CommitId>),
     /// It has not arrived; with the reason why no commit arrives, if that is known.
     NotCome(Option<String>),
 }
@@ -65,7 +66,7 @@ impl Control {
             tracing::warn!("{}", remark.message);
         }
         let (control, judged) = (self.clone(), snapshot.clone());
-        let commit = snapshot.commit().to_string();
+        let commit = snapshot.commit().clone();
         self.judging.store(Some(Arc::new(commit.clone())));
         let (span, began) = (Span::current(), Instant::now());
         let judge = move || span.in_scope(|| control.judge(&judged, &stop));
@@ -95,7 +96,7 @@ impl Control {
         let corrected = CommitInForce::corrected(before.as_deref(), &program, &checked);
         let leaving = match &before {
             // It arrived twice, such as by a poke and by itself.
-            Some(before) if before.commit() == commit => before.leaving().clone(),
+            Some(before) if *before.commit() == commit => before.leaving().clone(),
             Some(before) => Departures::between(before.program().inventory(), program.inventory()),
             None => Departures::default(),
         };
@@ -122,7 +123,7 @@ impl Control {
     }
 
     async fn refuse(&self, snapshot: &Snapshot, problems: Vec<Diagnostic>) {
-        let (commit, errors) = (snapshot.commit().to_string(), total(&problems));
+        let (commit, errors) = (snapshot.commit().clone(), total(&problems));
         match self.in_force() {
             Some(_) => {
                 tracing::warn!(errors, "the commit is broken; the last good one stays in force");
@@ -135,8 +136,8 @@ impl Control {
     }
 
     /// The newest commit that was found broken, unless another came into force since.
-    pub fn broken_commit(&self) -> Option<String> {
-        self.broken.load().as_ref().map(|snapshot| snapshot.commit().to_string())
+    pub fn broken_commit(&self) -> Option<CommitId> {
+        self.broken.load().as_ref().map(|snapshot| snapshot.commit().clone())
     }
 
     /// Judges a snapshot, as `holdfast check` does too; `None` if it was stopped.
@@ -149,7 +150,7 @@ impl Control {
     }
 
     /// Waits until a commit has been judged, but no longer than `patience` if it does not arrive.
-    pub async fn judged(&self, commit: &str, patience: Duration) -> store::Result<CommitOutcome> {
+    pub async fn judged(&self, commit: &CommitId, patience: Duration) -> store::Result<CommitOutcome> {
         let (mut state_changes, mut stands) = (self.state_changes(), None);
         let mut deadline = tokio::time::Instant::now() + patience;
         loop {
@@ -184,7 +185,7 @@ impl Control {
     }
 
     /// What became of a commit that does not arrive: it may have been judged earlier.
-    async fn not_come(&self, commit: &str) -> store::Result<CommitOutcome> {
+    async fn not_come(&self, commit: &CommitId) -> store::Result<CommitOutcome> {
         if let Some(past) = self.past(commit).await? {
             return Ok(past);
         }
@@ -193,8 +194,8 @@ impl Control {
     }
 
     /// What became of a commit that was judged earlier.
-    async fn past(&self, commit: &str) -> store::Result<Option<CommitOutcome>> {
-        let in_force = self.in_force().map(|in_force| in_force.commit().to_owned());
+    async fn past(&self, commit: &CommitId) -> store::Result<Option<CommitOutcome>> {
+        let in_force = self.in_force().map(|in_force| in_force.commit().clone());
         Ok(self.row_of(commit).await?.map(|row| CommitOutcome::Past(row.status, in_force)))
     }
 
@@ -226,12 +227,12 @@ impl Control {
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn whole_id(&self, digits: &str) -> store::Result<Option<String>> {
+    pub async fn whole_id(&self, digits: &str) -> store::Result<Option<CommitId>> {
         let hex = digits.strip_prefix("dir-").unwrap_or(digits);
         if hex.len() < FEWEST_DIGITS {
             return Ok(None);
         }
-        let mut found: Vec<String> = self.stands().into_iter().flatten().collect();
+        let mut found: Vec<CommitId> = self.stands().into_iter().flatten().collect();
         found.extend(self.store.commits_that_begin(digits.to_owned()).await?);
         if let Some(history) = self.history.get().cloned() {
             let digits = digits.to_owned();
@@ -244,18 +245,18 @@ impl Control {
         Ok(if found.len() == 1 { found.pop() } else { None })
     }
 
-    async fn row_of(&self, commit: &str) -> store::Result<Option<CommitRow>> {
-        if let Some(row) = self.unwritten().iter().rev().find(|row| row.id == commit) {
+    async fn row_of(&self, commit: &CommitId) -> store::Result<Option<CommitRow>> {
+        if let Some(row) = self.unwritten().iter().rev().find(|row| row.id == *commit) {
             return Ok(Some(row.clone()));
         }
-        let rows = self.store.commit(commit.to_owned()).await?;
+        let rows = self.store.commit(commit.clone()).await?;
         Ok(rows.into_iter().find(|row| row.environment == self.config.environment))
     }
 
     /// The commits at hand: the one in force, the broken one, and the one being judged.
-    pub(super) fn stands(&self) -> [Option<String>; 3] {
-        let in_force = self.in_force().map(|in_force| in_force.commit().to_owned());
-        let broken = self.broken.load_full().map(|snapshot| snapshot.commit().to_string());
+    pub(super) fn stands(&self) -> [Option<CommitId>; 3] {
+        let in_force = self.in_force().map(|in_force| in_force.commit().clone());
+        let broken = self.broken.load_full().map(|snapshot| snapshot.commit().clone());
         [in_force, broken, self.judging.load_full().map(|judging| (*judging).clone())]
     }
 
@@ -277,11 +278,11 @@ impl Control {
         seen_at: Timestamp,
     ) {
         // A restart judges it again, but no longer knows how the branch moved to it.
-        diagnostics.extend(self.said_of_its_coming(snapshot.commit().as_str()).await);
+        diagnostics.extend(self.said_of_its_coming(snapshot.commit()).await);
         let written = snapshot.written();
         let row = CommitRow {
             environment: self.config.environment.clone(),
-            id: snapshot.commit().to_string(),
+            id: snapshot.commit().clone(),
             seen_at,
             committed_at: written.and_then(|written| written.at),
             author: written.map(|written| written.author.clone()),
@@ -294,9 +295,9 @@ impl Control {
     }
 
     /// The remarks on how the branch moved to its newest commit, if that is this one.
-    async fn said_of_its_coming(&self, commit: &str) -> Vec<Diagnostic> {
+    async fn said_of_its_coming(&self, commit: &CommitId) -> Vec<Diagnostic> {
         let newest = self.store.commits(self.config.environment.clone(), 0, 1).await;
-        if !newest.is_ok_and(|newest| newest.first().is_some_and(|(newest, _)| newest.id == commit)) {
+        if !newest.is_ok_and(|newest| newest.first().is_some_and(|(newest, _)| newest.id == *commit)) {
             return Vec::new();
         }
         let known = self.row_of(commit).await.ok().flatten().map(|row| row.diagnostics).unwrap_or_default();
@@ -320,7 +321,7 @@ impl Control {
         }
         if let Some((commit, error)) = refused {
             let waiting = self.unwritten().len();
-            tracing::error!(%error, commit, waiting, "cannot record the commit; trying again");
+            tracing::error!(%error, commit = commit.as_str(), waiting, "cannot record the commit; trying again");
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use holdfast_catalog::catalog::CatalogId;
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::hash::ContentHash;
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,7 +17,7 @@ const MAX_CATALOGS: usize = 16;
 /// What a catalog was compiled from.
 #[derive(Clone)]
 pub struct CatalogBasis {
-    pub commit: String,
+    pub commit: CommitId,
     pub facts: String,
     /// The catalog.
     pub catalog: CatalogId,
@@ -45,13 +46,13 @@ impl NodeDelivery {
     }
 
     /// The catalog, if it was compiled from exactly this commit and these facts.
-    pub fn of(&self, commit: &str, facts: &str) -> Option<&CatalogId> {
-        (self.basis.commit == commit && self.basis.facts == facts).then_some(&self.basis.catalog)
+    pub fn of(&self, commit: &CommitId, facts: &str) -> Option<&CatalogId> {
+        (self.basis.commit == *commit && self.basis.facts == facts).then_some(&self.basis.catalog)
     }
 
     /// Whether the catalog was compiled from this commit.
-    pub fn is_of(&self, commit: &str) -> bool {
-        self.basis.commit == commit
+    pub fn is_of(&self, commit: &CommitId) -> bool {
+        self.basis.commit == *commit
     }
 
     /// Sets the next catalog, which may be the same as before.
@@ -85,7 +86,7 @@ mod tests {
         let bytes = digit.to_string();
         let hash = ContentHash::of(bytes.as_bytes());
         let basis = CatalogBasis {
-            commit: format!("c{digit}"),
+            commit: format!("c{digit}").into(),
             facts: "f".into(),
             catalog: CatalogId::parse(hash.as_str()).unwrap(),
         };
@@ -118,6 +119,6 @@ mod tests {
             given.next(basis, contents, start);
         }
         assert_eq!(given.kept.len(), MAX_CATALOGS);
-        assert!(given.of("c99", "f").is_some() && given.of("c98", "f").is_none());
+        assert!(given.of(&"c99".into(), "f").is_some() && given.of(&"c98".into(), "f").is_none());
     }
 }

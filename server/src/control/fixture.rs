@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_catalog::catalog::CatalogId;
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::wire::CatalogRequest;
 use jiff::Timestamp;
@@ -77,13 +78,13 @@ impl ControlFixture {
     }
 
     /// Takes the repository as it is now. Returns its id, and what became of it.
-    pub(super) async fn take(&self) -> (String, CommitStatus) {
+    pub(super) async fn take(&self) -> (CommitId, CommitStatus) {
         let snapshot = self.snapshot();
-        (snapshot.commit().to_string(), self.control.take(snapshot).await)
+        (snapshot.commit().clone(), self.control.take(snapshot).await)
     }
 
     /// Writes a file, and takes the repository.
-    pub(super) async fn commit(&self, path: &str, text: &str) -> (String, CommitStatus) {
+    pub(super) async fn commit(&self, path: &str, text: &str) -> (CommitId, CommitStatus) {
         self.put(path, text);
         self.take().await
     }

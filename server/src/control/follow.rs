@@ -1,6 +1,7 @@
 //! Takes commits as they arrive. One is judged at a time, and a newer one ends the judgement of an older one, so that
 //! nobody waits for a commit that will never be in force.
 
+use holdfast_catalog::commit::CommitId;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::PoisonError;
@@ -61,7 +62,7 @@ impl Control {
         snapshot: Snapshot,
         follower: &mut Follower,
     ) -> Option<Snapshot> {
-        let (stop, commit) = (StopFlag::default(), snapshot.commit().to_string());
+        let (stop, commit) = (StopFlag::default(), snapshot.commit().clone());
         let mut judging = pin!(self.take_until(snapshot, stop.clone()));
         let newer = loop {
             tokio::select! {
@@ -78,10 +79,10 @@ impl Control {
         };
         stop.set();
         if judging.await.is_none() {
-            let by = newer.commit().to_string();
+            let by = newer.commit().clone();
             tracing::info!(
-                commit,
-                newer = by,
+                commit = commit.as_str(),
+                newer = by.as_str(),
                 "a newer commit arrived while this one was being judged, and replaces it"
             );
             self.note_overtaken(commit, by);
@@ -114,7 +115,7 @@ impl Control {
         self.tell(StateChange::RepositoryUnreadable);
     }
 
-    pub(super) fn note_overtaken(&self, commit: String, newer: String) {
+    pub(super) fn note_overtaken(&self, commit: CommitId, newer: CommitId) {
         let mut overtaken = self.overtaken.lock().unwrap_or_else(PoisonError::into_inner);
         overtaken.push_back((commit, newer));
         while overtaken.len() > MAX_REMEMBERED {
@@ -124,9 +125,9 @@ impl Control {
 
     /// The commit that was read in place of this one, because several arrived at once and this is not the last of them.
     /// If that happened before anyone asked (`before`), the branch must be known to be elsewhere now.
-    pub(super) async fn skipped_for(&self, commit: &str, before: bool) -> Option<String> {
+    pub(super) async fn skipped_for(&self, commit: &CommitId, before: bool) -> Option<CommitId> {
         let history = self.history.get()?.clone();
-        let (stands, older) = (self.stands(), commit.to_owned());
+        let (stands, older) = (self.stands(), commit.clone());
         let look = move || {
             let comes = history.is_at(&older).unwrap_or(before);
             let is_here = stands.iter().flatten().any(|commit| *commit == older);
@@ -137,7 +138,7 @@ impl Control {
     }
 
     /// The commit that replaced this one before it was judged.
-    pub(super) fn overtaken_by(&self, commit: &str) -> Option<String> {
+    pub(super) fn overtaken_by(&self, commit: &CommitId) -> Option<CommitId> {
         let overtaken = self.overtaken.lock().unwrap_or_else(PoisonError::into_inner);
         overtaken.iter().rev().find(|(older, _)| older == commit).map(|(_, newer)| newer.clone())
     }

@@ -1,6 +1,7 @@
 //! The machines of the commit in force.
 
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::commit::CommitId;
 use jiff::Timestamp;
 
 use super::{CommitInForce, Control, CorrectedNodes, slot};
@@ -53,25 +54,25 @@ impl InventoryView for Control {
         Some(KeptBackRow::of(in_force.commit(), problems))
     }
 
-    fn problems_of(&self, node: &NodeRow) -> Option<(String, Vec<Diagnostic>)> {
+    fn problems_of(&self, node: &NodeRow) -> Option<(CommitId, Vec<Diagnostic>)> {
         let in_force = self.in_force()?;
         let displaced = displaced(&in_force, &node.certname, &node.tenancy).map(|problem| vec![problem]);
         let problems = displaced.or_else(|| {
             let found = self.found_in(&in_force, node)?.iter().cloned();
             Some(found.map(|problem| check::at_tenants(in_force.program(), problem)).collect())
         })?;
-        Some((in_force.commit().to_owned(), problems))
+        Some((in_force.commit().clone(), problems))
     }
 
     fn since(&self, node: &NodeRow, kept_back: &KeptBackRow) -> Option<KeptBackUpdate> {
-        let in_force = self.in_force().filter(|in_force| in_force.commit() != kept_back.commit)?;
+        let in_force = self.in_force().filter(|in_force| *in_force.commit() != kept_back.commit)?;
         let by_inventory = || match displaced(&in_force, &node.certname, &node.tenancy) {
-            None if kept_back.is_of_place() => Some(in_force.commit().to_owned()),
+            None if kept_back.is_of_place() => Some(in_force.commit().clone()),
             _ => None,
         };
         let corrected_by = in_force.corrected.get(&node.certname).cloned().or_else(by_inventory);
         let wait = node.seen_at.map(|seen| seen + slot::next_run(&node.certname, self.interval(), seen));
-        Some(KeptBackUpdate { commit: in_force.commit().to_owned(), corrected_by, next_poll: wait })
+        Some(KeptBackUpdate { commit: in_force.commit().clone(), corrected_by, next_poll: wait })
     }
 }
 
@@ -110,7 +111,7 @@ impl CommitInForce {
     ) -> CorrectedNodes {
         let Some(before) = before else { return CorrectedNodes::new() };
         let was_broken = before.checked.get().into_iter().flat_map(|checked| checked.nodes.keys());
-        let commit = program.snapshot().commit().to_string();
+        let commit = program.snapshot().commit().clone();
         let now = was_broken.map(|certname| (certname.clone(), commit.clone()));
         let mut corrected: CorrectedNodes = before.corrected.clone().into_iter().chain(now).collect();
         corrected.retain(|certname, _| {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::count::counted;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest};
@@ -34,7 +35,7 @@ pub enum PollError {
     #[error("commit {commit} does not have this node in its inventory: the operator must add it")]
     NotInInventory {
         /// The commit in force.
-        commit: String,
+        commit: CommitId,
     },
     /// In the inventory, the node belongs to another customer.
     #[error(
@@ -42,7 +43,7 @@ pub enum PollError {
     )]
     PlaceDisagrees {
         /// The commit in force.
-        commit: String,
+        commit: CommitId,
     },
     /// The catalog does not compile.
     #[error(
@@ -50,7 +51,7 @@ pub enum PollError {
         counted(*errors, "error", "errors")
     )]
     Broken {
-        commit: String,
+        commit: CommitId,
         /// The number of errors.
         errors: usize,
     },
@@ -125,7 +126,7 @@ impl Control {
                 let at_tenants = |problem| check::at_tenants(in_force.program(), problem);
                 let problems = problems.into_iter().map(at_tenants).collect();
                 self.failed(caller, &in_force, problems, now).await?;
-                return Err(PollError::Broken { commit: in_force.commit().to_owned(), errors });
+                return Err(PollError::Broken { commit: in_force.commit().clone(), errors });
             }
         };
         let Compiled { catalog, contents, .. } = compiled;
@@ -137,7 +138,7 @@ impl Control {
         }
         // Without the hash of the facts, no later poll is answered from memory, so the next one records it again.
         let facts = noted.map(|()| facts_hash).unwrap_or_default();
-        let basis = CatalogBasis { commit: in_force.commit().to_owned(), facts, catalog: catalog.id.clone() };
+        let basis = CatalogBasis { commit: in_force.commit().clone(), facts, catalog: catalog.id.clone() };
         let contents = contents.into_iter().map(|(hash, (_, file))| (hash, file.bytes().clone())).collect();
         self.remember(caller, basis, contents, now);
         if request.have.as_ref() == Some(&catalog.id) {
@@ -161,7 +162,7 @@ impl Control {
         now: Timestamp,
     ) -> CatalogAnswer {
         CatalogAnswer::Unchanged {
-            commit: in_force.commit().to_owned(),
+            commit: in_force.commit().clone(),
             next_run: self.next_run(caller, now),
             interval: Some(self.config.interval.as_secs()),
             reported,
@@ -263,7 +264,7 @@ impl Control {
         let row = CompileErrorRow {
             node: caller.node,
             environment: self.config.environment.clone(),
-            commit: in_force.commit().to_owned(),
+            commit: in_force.commit().clone(),
             since: now,
             diagnostics,
         };
@@ -278,7 +279,7 @@ impl Control {
 
 /// The node in the inventory, if the inventory and the store agree on its place.
 fn placed(in_force: &CommitInForce, caller: &Caller) -> Result<Arc<Node>, (PollError, Diagnostic)> {
-    let commit = in_force.commit().to_owned();
+    let commit = in_force.commit().clone();
     let Some(node) = in_force.program().inventory().get(&caller.certname) else {
         return Err((
             PollError::NotInInventory { commit },

@@ -71,7 +71,7 @@ fn check(report: &Report) -> Result<(), ReportError> {
     };
     let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     within("number of events", report.events.len(), MAX_EVENTS)?;
-    within("commit", length(&report.commit), MAX_NAME)?;
+    within("commit", report.commit.as_ref().map_or(0, |commit| commit.len()), MAX_NAME)?;
     within("environment", length(&report.environment), MAX_NAME)?;
     within("agent", report.agent.len(), MAX_NAME)?;
     within("error", length(&report.error), MAX_TEXT)?;

@@ -77,7 +77,7 @@ fn entry(row: &AuditRow, asked: &PageRequest) -> AuditLine {
         actor: shown(&row.actor),
         action: shown(&row.action),
         object: shown(&row.object),
-        commit: row.commit.as_deref().map(|commit| repo::short(commit).into()),
+        commit: row.commit.as_ref().map(|commit| repo::short(commit).into()),
         detail: (!row.detail.is_empty()).then(|| shown(&row.detail)),
     }
 }

@@ -1,6 +1,7 @@
 //! The commits that arrived at the server, in pages, and the page of one commit: which nodes run it, and what is wrong
 //! with it.
 
+use holdfast_catalog::commit::CommitId;
 use std::collections::HashMap;
 
 use actix_web::{HttpResponse, web};
@@ -153,7 +154,7 @@ impl View for Commits {
 #[template(path = "commit.html")]
 pub struct CommitPage {
     /// Its full id.
-    pub id: String,
+    pub id: CommitId,
     /// Its standing in each environment in which it arrived.
     pub entries: Vec<CommitEntry>,
     /// Its errors: if it did not come into force, or for those who see everything.
@@ -180,15 +181,15 @@ impl View for CommitPage {
 /// How many nodes run each commit, as they reported, and how many each commit keeps back.
 #[derive(Default)]
 struct NodeCounts<'m> {
-    running: HashMap<&'m str, usize>,
-    kept: HashMap<&'m str, usize>,
+    running: HashMap<&'m CommitId, usize>,
+    kept: HashMap<&'m CommitId, usize>,
 }
 
 impl<'m> NodeCounts<'m> {
     fn of(members: &'m [Member]) -> Self {
         let mut numbers = Self::default();
         for member in members {
-            let kept = member.kept_back.as_ref().map(|kept| kept.commit.as_str());
+            let kept = member.kept_back.as_ref().map(|kept| &kept.commit);
             member.runs_on().into_iter().for_each(|id| *numbers.running.entry(id).or_default() += 1);
             kept.into_iter().for_each(|id| *numbers.kept.entry(id).or_default() += 1);
         }
@@ -202,8 +203,8 @@ fn entry(
     numbers: &NodeCounts<'_>,
     asked: &PageRequest,
 ) -> CommitEntry {
-    let filter = Filter { commit: Some(commit.id.clone()), ..Filter::default() };
-    let count = |of: &HashMap<&str, usize>| of.get(commit.id.as_str()).copied().unwrap_or_default();
+    let filter = Filter { commit: Some(commit.id.to_string()), ..Filter::default() };
+    let count = |of: &HashMap<&CommitId, usize>| of.get(&commit.id).copied().unwrap_or_default();
     CommitEntry {
         errors: if asked.sees_everything() { errors } else { 0 },
         kept: count(&numbers.kept),
@@ -245,16 +246,16 @@ pub async fn view(asked: &PageRequest, which: CommitsQuery) -> Result<Commits, E
 ///
 /// # Errors
 /// Returns an error if there is none, or if the store fails.
-pub async fn view_one(asked: &PageRequest, id: &str) -> Result<CommitPage, Error> {
-    let (rows, head) = (asked.state.store.commit(id.to_owned()).await?, asked.head().await?);
+pub async fn view_one(asked: &PageRequest, id: &CommitId) -> Result<CommitPage, Error> {
+    let (rows, head) = (asked.state.store.commit(id.clone()).await?, asked.head().await?);
     rows.first().into_iter().for_each(|row| request::is_of_commit(&row.id));
-    let (members, asked, id) = (nodes::members(asked).await?, asked.clone(), id.to_owned());
+    let (members, asked, id) = (nodes::members(asked).await?, asked.clone(), id.clone());
     let state = asked.state.clone();
     state.apart(move || page_of(&id, &rows, head.as_ref(), &members, &asked)).await?
 }
 
 fn page_of(
-    id: &str,
+    id: &CommitId,
     rows: &[CommitRow],
     head: Option<&EnvironmentHead>,
     members: &[Member],
@@ -277,11 +278,11 @@ fn page_of(
         members.iter().take(MAX_NAMED).map(|member| NodeLine::of(member, asked.now)).collect::<Vec<_>>()
     };
     Ok(CommitPage {
-        id: id.to_owned(),
+        id: id.clone(),
         broken: broken.map(|row| BrokenCommit::of(row, asked)),
         running_all: Tally {
             count: running.len(),
-            href: Filter { commit: Some(id.to_owned()), ..Filter::default() }.address(),
+            href: Filter { commit: Some(id.to_string()), ..Filter::default() }.address(),
         },
         running: lines(&running),
         behind: lines(&behind),
@@ -304,6 +305,6 @@ pub async fn show(
 
 /// Shows one commit.
 pub async fn show_one(asked: PageRequest, commit: web::Path<String>) -> HttpResponse {
-    let view = view_one(&asked, &commit).await;
+    let view = view_one(&asked, &commit.into_inner().into()).await;
     asked.answer(view).await
 }

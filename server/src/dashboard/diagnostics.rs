@@ -1,5 +1,6 @@
 //! Errors of a control repository as pages show them: with place, line, caret, and what to do.
 
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::origin::Origin;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -65,7 +66,7 @@ pub struct ExcerptLine {
 
 impl DiagnosticView {
     /// The diagnostics of a commit, as far as the caller may see what operators wrote for everyone.
-    pub fn all(diagnostics: &[Diagnostic], commit: &str, asked: &PageRequest) -> Vec<Self> {
+    pub fn all(diagnostics: &[Diagnostic], commit: &CommitId, asked: &PageRequest) -> Vec<Self> {
         let shown = diagnostics.iter().take(MAX_SHOWN);
         if asked.sees_everything() {
             let excerpts =

@@ -170,7 +170,7 @@ impl Filter {
             && is(&self.reseller, member.tenancy.reseller.as_str())
             && is(&self.customer, member.tenancy.customer.as_str())
             && is(&self.role, member.role().unwrap_or_default())
-            && is(&self.commit, member.runs_on().unwrap_or_default())
+            && is(&self.commit, member.runs_on().map_or("", |commit| commit.as_str()))
             && self.did.is_none_or(|did| happened(member, did, self.within.unwrap_or(Period::Day), now))
             && self.q.as_ref().is_none_or(|words| holds(member, words))
     }

@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::report::{Cause, Status as EventStatus};
 use holdfast_catalog::state::State;
 use jiff::Timestamp;
@@ -255,7 +256,7 @@ pub async fn view(asked: &PageRequest, name: &str) -> Result<NodePage, Error> {
         certificates: store.certificates(node.id).await?,
         compile_errors: compile_errors(asked, &node, &member).await?,
         facts: facts::of(asked, node.id).await?,
-        in_force: in_force(asked, node.runs_on.as_deref()).await?,
+        in_force: in_force(asked, node.runs_on.as_ref()).await?,
         node,
         member,
     };
@@ -327,8 +328,10 @@ impl NodePage {
             customer: member.tenancy.customer.to_string(),
             added: None,
             seen: member.seen().map(|at| When::seen(at, now)),
-            commit: member.runs_on().map(Commit::from),
-            unknown_commit: member.unknown_commit().map(|commit| Shown::from(commit).short(MAX_NAME)),
+            commit: member.runs_on().cloned().map(Commit::from),
+            unknown_commit: member
+                .unknown_commit()
+                .map(|commit| Shown::from(commit.as_str()).short(MAX_NAME)),
             function: member.function,
             due: None,
             looked_at: None,
@@ -374,8 +377,8 @@ async fn compile_errors(
     let mut rows = asked.state.store.compile_errors(node.id).await?;
     // A corrected error is no longer shown.
     rows.retain(|row| row.environment == environment && member.kept_back.is_some());
-    let is_known = |commit: &String| member.kept_back.as_ref().is_some_and(|kept| kept.commit == *commit);
-    let is_new = |commit: &String| is_known(commit) && rows.iter().all(|row| row.commit != *commit);
+    let is_known = |commit: &CommitId| member.kept_back.as_ref().is_some_and(|kept| kept.commit == *commit);
+    let is_new = |commit: &CommitId| is_known(commit) && rows.iter().all(|row| row.commit != *commit);
     let judged = asked.state.server_view.problems_of(node).filter(|(commit, _)| is_new(commit));
     if let Some((commit, diagnostics)) = judged
         && let Some(in_force) = asked.head().await?.and_then(|head| head.in_force)
@@ -389,7 +392,7 @@ async fn compile_errors(
 }
 
 /// The commit in force, if the node runs on another one.
-async fn in_force(asked: &PageRequest, runs_on: Option<&str>) -> Result<Option<Commit>, Error> {
+async fn in_force(asked: &PageRequest, runs_on: Option<&CommitId>) -> Result<Option<Commit>, Error> {
     let head = asked.head().await?;
     let in_force = head.and_then(|head| head.in_force).map(|commit| commit.id);
     Ok(in_force.filter(|id| runs_on != Some(id)).map(Commit::from))

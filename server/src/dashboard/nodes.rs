@@ -99,8 +99,10 @@ impl NodeLine {
             role: function.map(|function| function.role.clone()),
             stage: function.map(|function| function.stage.clone()),
             seen: member.seen().map(|at| When::seen(at, now)),
-            commit: member.runs_on().map(Commit::from),
-            unknown_commit: member.unknown_commit().map(|commit| Shown::from(commit).short(MAX_COMMIT)),
+            commit: member.runs_on().cloned().map(Commit::from),
+            unknown_commit: member
+                .unknown_commit()
+                .map(|commit| Shown::from(commit.as_str()).short(MAX_COMMIT)),
             certificate: member.certificate_until().map(|at| When::seen(at, now)),
             run: member.last().and_then(|run| run.run.clone()),
             last: member.last().map(last_words),

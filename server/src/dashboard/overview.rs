@@ -93,7 +93,7 @@ impl CommitLine {
             text.map(|text| Shown::from(text).short(most))
         };
         Self {
-            id: commit.id.as_str().into(),
+            id: commit.id.clone().into(),
             author: open(&commit.author, 100),
             subject: open(&commit.subject, MAX_SUBJECT),
             seen: When::seen(commit.seen_at, asked.now),
@@ -298,7 +298,8 @@ fn frozen(unreadable: RepositoryFailure, asked: &PageRequest) -> Frozen {
 }
 
 fn environment(head: &EnvironmentHead, asked: &PageRequest, tally: &impl Fn(Filter) -> Tally) -> Environment {
-    let running = |commit: &CommitRow| tally(Filter { commit: Some(commit.id.clone()), ..Filter::default() });
+    let running =
+        |commit: &CommitRow| tally(Filter { commit: Some(commit.id.to_string()), ..Filter::default() });
     Environment {
         name: head.environment.as_str().into(),
         in_force: head.in_force.as_ref().map(|commit| CommitLine::of(commit, asked)),

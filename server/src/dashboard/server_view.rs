@@ -1,6 +1,7 @@
 //! What the dashboard asks the running server for, beyond the store: the machines and the files of the commit in force,
 //! whether the repository can be read, and what happens.
 
+use holdfast_catalog::commit::CommitId;
 use std::sync::Arc;
 
 use tokio::sync::broadcast;
@@ -14,7 +15,7 @@ use crate::repo::LookCounts;
 /// The running server, as far as pages show it.
 pub trait ServerView: InventoryView {
     /// The lines of a commit, to show those of an error; `None` if the commit is no longer available.
-    fn excerpts(&self, commit: &str) -> Option<Excerpts>;
+    fn excerpts(&self, commit: &CommitId) -> Option<Excerpts>;
 
     /// Whether there is a good commit to answer polls from.
     fn has_commit(&self) -> bool;
@@ -33,7 +34,7 @@ pub trait ServerView: InventoryView {
 }
 
 impl ServerView for Control {
-    fn excerpts(&self, commit: &str) -> Option<Excerpts> {
+    fn excerpts(&self, commit: &CommitId) -> Option<Excerpts> {
         let snapshot = self.snapshot(commit)?;
         let in_force = self.in_force();
         Some(Excerpts::new(&snapshot, in_force.as_ref().map(|in_force| in_force.program().modules())))

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use askama::filters::HtmlSafe;
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::harmless;
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -110,9 +111,9 @@ impl Display for Shown {
 /// A commit, with a link if it can be one: agents may send any text as a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Commit(String);
+pub struct Commit(CommitId);
 
-impl<T: Into<String>> From<T> for Commit {
+impl<T: Into<CommitId>> From<T> for Commit {
     fn from(id: T) -> Self {
         Self(id.into())
     }

@@ -79,7 +79,7 @@ pub(super) fn commit_of<'a>(files: impl IntoIterator<Item = (&'a Arc<str>, &'a S
         hash.update(file.hash().as_str().as_bytes());
     }
     let digits = data_encoding::HEXLOWER.encode(&hash.finalize());
-    CommitId(format!("dir-{}", &digits[..40]).into())
+    CommitId::of_directory(&digits)
 }
 
 /// Whether an entry is not part of a control repository.

@@ -112,8 +112,8 @@ impl Follower {
     ///
     /// # Errors
     /// Returns an error if the thread cannot be started.
-    pub fn start(source: RepoSource, last: Option<CommitId>, at: Option<&str>) -> std::io::Result<Self> {
-        let branch = at.map(|at| CommitId(at.into())).or_else(|| last.clone());
+    pub fn start(source: RepoSource, last: Option<CommitId>, at: Option<&CommitId>) -> std::io::Result<Self> {
+        let branch = at.cloned().or_else(|| last.clone());
         let known = SourceCursor { snapshot: last, branch };
         let (poke, signals) = channel();
         let (sender, updates) = mpsc::channel(1);

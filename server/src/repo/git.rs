@@ -80,7 +80,7 @@ impl GitRepository {
     pub fn head(&self) -> Result<CommitId, RepoError> {
         let repository = self.repository.to_thread_local();
         let (commit, _) = self.commit(&repository, &self.wanted)?;
-        Ok(CommitId(commit.id.to_hex().to_string().into()))
+        Ok(commit.id.to_hex().to_string().into())
     }
 
     /// The snapshot of the commit that the revision refers to now.
@@ -119,7 +119,7 @@ impl GitRepository {
     fn read(&self, wanted: &RevisionSelector) -> Result<Snapshot, RepoError> {
         let repository = self.repository.to_thread_local();
         let (commit, remarks) = self.commit(&repository, wanted)?;
-        let id = CommitId(commit.id.to_hex().to_string().into());
+        let id = CommitId::from(commit.id.to_hex().to_string());
         let failed = |error: &dyn std::fmt::Display| broken(&self.path, &error.to_string());
         let tree = commit.tree().map_err(|error| failed(&error))?;
         let mut reading =

@@ -36,7 +36,7 @@ impl TreeShape {
         add("commit", commit.as_str(), "");
         self.parts().for_each(|(kind, path, more)| add(kind, path, more));
         let digits = data_encoding::HEXLOWER.encode(&hash.finalize());
-        CommitId(format!("dir-{}", &digits[..40]).into())
+        CommitId::of_directory(&digits)
     }
 }
 
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_shape_is_a_part_of_the_id() {
-        let commit = || CommitId("dir-0".into());
+        let commit = || CommitId::from("dir-0");
         assert_eq!(TreeShape::default().id(commit()), commit());
         let one = TreeShape { folders: [Arc::from("a")].into(), ..TreeShape::default() };
         let other = TreeShape { programs: [Arc::from("a")].into(), ..TreeShape::default() };

@@ -44,23 +44,23 @@ pub struct History {
 /// These functions read the repository, so the threads that answer must not call them.
 impl History {
     /// The full id of the only commit that begins with these digits.
-    pub fn whole_id(&self, digits: &str) -> Option<String> {
+    pub fn whole_id(&self, digits: &str) -> Option<CommitId> {
         let repository = GitRepository::open(self.repository.as_ref()?, digits).ok()?;
-        let id = repository.head().ok()?.to_string();
+        let id = repository.head().ok()?;
         id.starts_with(digits).then_some(id)
     }
 
     /// Whether `older` is an ancestor of `newer`.
-    pub fn builds_on(&self, newer: &str, older: &str) -> bool {
+    pub fn builds_on(&self, newer: &CommitId, older: &CommitId) -> bool {
         let repository = self.repository.as_ref().and_then(|path| GitRepository::open(path, newer).ok());
         repository.is_some_and(|repository| repository.builds_on(newer, older))
     }
 
     /// Whether the branch is at this commit; it may have been reset to an old one. `None` if that is not known here.
-    pub fn is_at(&self, commit: &str) -> Option<bool> {
+    pub fn is_at(&self, commit: &CommitId) -> Option<bool> {
         let (path, branch) = (self.repository.as_ref()?, self.branch.as_ref()?);
         let head = GitRepository::follow(path, branch).and_then(|repository| repository.head());
-        Some(head.is_ok_and(|head| head.as_str() == commit))
+        Some(head.is_ok_and(|head| head == *commit))
     }
 }
 
@@ -216,10 +216,7 @@ mod tests {
         std::fs::rename(remote.path().join(".git"), &away).unwrap();
         let mut source = open(&url).unwrap();
         assert_eq!(source.snapshot().unwrap().commit(), first.commit());
-        assert_eq!(
-            source.history().whole_id(&first.commit().as_str()[..9]),
-            Some(first.commit().to_string())
-        );
+        assert_eq!(source.history().whole_id(&first.commit().as_str()[..9]), Some(first.commit().clone()));
         assert_eq!(source.history().whole_id("main"), None);
         let known = SourceCursor::taken(Some(first.commit().clone()));
         assert!(source.newer_than(&known).is_err(), "it is said, and tried again");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_catalog::catalog::CatalogId;
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::join::JoinString;
 use holdfast_catalog::report::{Counts, Mode, Report, Source};
@@ -158,7 +159,7 @@ impl Fixture {
     }
 
     /// Writes several files, and removes those without a text, as one commit. Returns its id, and what became of it.
-    pub async fn commit_all(&self, files: &[(&str, Option<&str>)]) -> (String, CommitStatus) {
+    pub async fn commit_all(&self, files: &[(&str, Option<&str>)]) -> (CommitId, CommitStatus) {
         let repository = self.directory.path().join("repo");
         for (path, text) in files {
             match text {
@@ -167,11 +168,11 @@ impl Fixture {
             }
         }
         let snapshot: Snapshot = Directory::new(repository).snapshot().unwrap();
-        (snapshot.commit().to_string(), self.server.control.take(snapshot).await)
+        (snapshot.commit().clone(), self.server.control.take(snapshot).await)
     }
 
     /// Restores files to their content at the start.
-    pub async fn restore(&self, paths: &[&str]) -> (String, CommitStatus) {
+    pub async fn restore(&self, paths: &[&str]) -> (CommitId, CommitStatus) {
         let original =
             |path: &str| REPOSITORY.iter().find(|(other, _)| *other == path).map(|(_, text)| *text);
         let files: Vec<_> = paths.iter().map(|path| (*path, original(path))).collect();
@@ -179,8 +180,8 @@ impl Fixture {
     }
 
     /// The verdict that the person who pushed a commit gets.
-    pub async fn verdict(&self, commit: String) -> admin::CommitVerdict {
-        match self.ask(Request::Poke { commit: Some(commit) }).await {
+    pub async fn verdict(&self, commit: impl Into<String>) -> admin::CommitVerdict {
+        match self.ask(Request::Poke { commit: Some(commit.into()) }).await {
             Ok(Answer::Judged(verdict)) => *verdict,
             other => panic!("not judged: {other:?}"),
         }

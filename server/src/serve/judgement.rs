@@ -1,5 +1,6 @@
 //! The server does what `holdfast check` reports for a commit: a table of errors, and who is told about each.
 
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::report::{Counts, NoCatalog, Report, Source};
 use holdfast_catalog::state::State;
 use holdfast_catalog::wire::{CatalogAnswer, Refusal, path};
@@ -106,7 +107,7 @@ async fn a_fault_of_operators_files_refuses_the_commit_in_check_and_in_the_serve
         let checked = check(&Program::new(&fixture.snapshot(), None));
         assert!(!checked.is_clean() && !checked.is_usable(), "check finds no fault in {fault}");
         assert_eq!(status, CommitStatus::Broken, "the server takes {fault}");
-        assert_eq!(fixture.server.control.in_force().unwrap().commit(), good, "{fault} is in force");
+        assert_eq!(fixture.server.control.in_force().unwrap().commit(), &good, "{fault} is in force");
         let verdict = fixture.verdict(commit).await;
         assert_eq!(verdict.outcome, VerdictOutcome::Refused, "{fault}");
         assert!(verdict.text().contains("is broken"), "{fault}: {}", verdict.text());
@@ -132,7 +133,7 @@ async fn a_fault_in_one_tenants_data_keeps_its_nodes_alone_and_the_pusher_is_tol
     let files = [(ACME, Some(bad)), ("modules/profile/manifests/mail.toml", Some(new))];
     let (commit, status) = fixture.commit_all(&files).await;
     assert_eq!(status, CommitStatus::Good);
-    assert_eq!(fixture.server.control.in_force().unwrap().commit(), commit);
+    assert_eq!(fixture.server.control.in_force().unwrap().commit(), &commit);
 
     let verdict = fixture.verdict(commit.clone()).await;
     assert_eq!(verdict.outcome, VerdictOutcome::InForceWithFaults);
@@ -164,7 +165,7 @@ async fn a_fault_in_one_tenants_data_keeps_its_nodes_alone_and_the_pusher_is_tol
             .any(|resource| resource.reference.title == "/etc/mailname".into())
     );
     let (_, refusal) = web.poll("{}", Some(has.id.clone())).await.unwrap_err();
-    assert!(refusal.message.contains(&commit), "{refusal:?}");
+    assert!(refusal.message.contains(commit.as_str()), "{refusal:?}");
     fixture.commit_all(&[(ACME, Some("[profile.web]\nport = 81\n"))]).await;
     let answer = web.poll("{}", Some(has.id)).await;
     assert!(!matches!(answer, Err(_) | Ok(CatalogAnswer::FactsWanted)), "{answer:?}");
@@ -260,7 +261,7 @@ async fn a_short_id_is_one_of_a_repository_with_commits_and_a_name_is_none() {
     let fixture = Fixture::with(|config| config.repo = scratch.path().display().to_string()).await;
     let head = scratch.head();
     for id in [&head[..7], &head[..12].to_uppercase(), &head] {
-        assert_eq!(fixture.verdict(id.to_owned()).await.commit, head, "{id}");
+        assert_eq!(fixture.verdict(id.to_owned()).await.commit.as_str(), head, "{id}");
     }
     let told = async |typed: &str| {
         fixture.ask(Request::Poke { commit: Some(typed.into()) }).await.unwrap_err().to_string()
@@ -388,7 +389,7 @@ async fn a_tree_without_an_inventory_is_never_in_force_however_it_comes() {
     let good = fixture.server.control.in_force().unwrap().commit().to_owned();
     let nothing = Snapshot::of_files(Vec::<(&str, &[u8])>::new());
     assert_eq!(fixture.server.control.take(nothing).await, CommitStatus::Broken);
-    assert_eq!(fixture.server.control.in_force().unwrap().commit(), good);
+    assert_eq!(fixture.server.control.in_force().unwrap().commit(), &good);
 }
 
 #[actix_web::test]
@@ -401,15 +402,15 @@ async fn a_newer_commit_ends_the_judgement_of_an_older_and_is_judged_to_its_end(
         Snapshot::of_files(files.chain([change]).collect::<std::collections::BTreeMap<_, _>>())
     };
     let commits = ["one", "two", "three"].map(commit);
-    let [one, two, three] = commits.each_ref().map(|snapshot| snapshot.commit().to_string());
+    let [one, two, three] = commits.each_ref().map(|snapshot| snapshot.commit().clone());
     // All of them arrive before the first one is looked at.
     fixture.server.control.clone().follow(Follower::of(commits.into()).await).await;
     let was_judged =
-        async |commit: &str| !fixture.server.store.commit(commit.to_owned()).await.unwrap().is_empty();
+        async |commit: &CommitId| !fixture.server.store.commit(commit.clone()).await.unwrap().is_empty();
     assert!(!was_judged(&one).await, "nobody waits for what is never in force");
     assert!(was_judged(&two).await, "what took another's place is not overtaken itself");
-    assert_eq!(fixture.server.control.in_force().unwrap().commit(), three);
-    let told = fixture.ask(Request::Poke { commit: Some(one.clone()) }).await.unwrap_err().to_string();
+    assert_eq!(fixture.server.control.in_force().unwrap().commit(), &three);
+    let told = fixture.ask(Request::Poke { commit: Some(one.to_string()) }).await.unwrap_err().to_string();
     assert!(
         told.contains(&format!("commit {one} was not judged: commit {two} arrived in the meantime")),
         "{told}"

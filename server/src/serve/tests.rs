@@ -182,17 +182,17 @@ async fn a_pusher_hears_what_became_of_the_commit_and_a_restart_keeps_the_last_g
     assert_eq!(said.outcome, VerdictOutcome::Refused);
     let said = said.text();
     assert!(said.contains("inventory/alpinhost/acme.toml:2") && said.contains("role"), "{said}");
-    assert_eq!(server.control.in_force().unwrap().commit(), good);
+    assert_eq!(server.control.in_force().unwrap().commit(), &good);
     server.stop().await;
     let server = server_of(&scratch, &data).await;
     assert_eq!(
         server.control.in_force().unwrap().commit(),
-        good,
+        &good,
         "the newest is broken, the last good one known"
     );
     scratch.commit(FILE, &format!("{GOOD}# corrected\n"));
     assert_eq!(judged(&data, scratch.head()).await.outcome, VerdictOutcome::InForce);
-    assert_eq!(server.control.in_force().unwrap().commit(), scratch.head());
+    assert_eq!(server.control.in_force().unwrap().commit().as_str(), scratch.head());
     server.stop().await;
 }
 
@@ -264,7 +264,7 @@ async fn a_tag_named_like_the_branch_moves_nothing_and_a_forced_push_is_told() {
     let verdict = judged(&data, scratch.head()).await;
     assert_eq!(verdict.outcome, VerdictOutcome::InForce);
     assert!(verdict.text().contains("there is a tag `main`"), "{}", verdict.text());
-    assert_eq!(server.control.in_force().unwrap().commit(), scratch.head());
+    assert_eq!(server.control.in_force().unwrap().commit().as_str(), scratch.head());
     scratch.git(&["tag", "-d", "main"]);
     scratch.git(&["commit", "--quiet", "--amend", "-m", "another"]);
     let verdict = judged(&data, scratch.head()).await;
@@ -280,7 +280,7 @@ async fn a_forced_push_is_told_once_and_of_the_commit_that_it_brought() {
     scratch.commit(FILE, GOOD);
     let server = server_of(&scratch, &data).await;
     let rewritten = async |server: &Server, commit: &str| {
-        let rows = server.store.commit(commit.to_owned()).await.unwrap();
+        let rows = server.store.commit(commit.into()).await.unwrap();
         let said = rows.into_iter().flat_map(|row| row.diagnostics);
         said.filter(|remark| remark.code == Code::HistoryRewritten)
             .map(|remark| remark.message)
@@ -320,7 +320,7 @@ async fn a_directory_that_is_broken_at_a_restart_keeps_the_last_good_state() {
     let catalog = agent.catalog().await;
     fixture.commit("modules/role/manifests/web.toml", "include = [\"profile::nobody\"]\n").await;
     let fixture = fixture.restart().await;
-    assert_eq!(fixture.server.control.in_force().unwrap().commit(), good);
+    assert_eq!(fixture.server.control.in_force().unwrap().commit(), &good);
     let agent = fixture.agent(agent.certificate, &key);
     assert_eq!(agent.catalog().await.id, catalog.id, "nodes get their catalogs as before");
     let (commit, status) = fixture.restore(&["modules/role/manifests/web.toml"]).await;
@@ -337,7 +337,7 @@ async fn a_directory_of_which_a_tenant_has_too_much_keeps_its_last_good_state_ov
     assert_eq!(status, crate::store::commit::CommitStatus::Good, "it is the tenant's own affair");
     fixture.commit("modules/role/manifests/web.toml", "include = [\"profile::nobody\"]\n").await;
     let fixture = fixture.restart().await;
-    assert_eq!(fixture.server.control.in_force().unwrap().commit(), good);
+    assert_eq!(fixture.server.control.in_force().unwrap().commit(), &good);
     let agent = fixture.agent(agent.certificate, &key);
     assert_eq!(agent.catalog().await.id, catalog.id, "nodes get their catalogs as before");
 }

@@ -1,6 +1,7 @@
 //! The audit log: who did what. It is append-only, and each entry's hash covers the entry before, so a changed or
 //! missing entry is detected.
 
+use holdfast_catalog::commit::CommitId;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
@@ -17,7 +18,7 @@ pub struct NewAuditEntry {
     pub action: &'static str,
     pub object: String,
     /// The commit that was in force.
-    pub commit: Option<String>,
+    pub commit: Option<CommitId>,
     /// Details for people. Never a secret.
     pub detail: String,
 }
@@ -45,7 +46,7 @@ pub struct AuditRow {
     pub actor: String,
     pub action: String,
     pub object: String,
-    pub commit: Option<String>,
+    pub commit: Option<CommitId>,
     pub detail: String,
     hash: Vec<u8>,
 }
@@ -104,7 +105,7 @@ impl AuditRow {
             actor: row.get(2)?,
             action: row.get(3)?,
             object: row.get(4)?,
-            commit: row.get(5)?,
+            commit: row.get::<_, Option<String>>(5)?.map(CommitId::from),
             detail: row.get(6)?,
             hash: row.get(7)?,
         };
@@ -148,7 +149,7 @@ pub(super) fn append(connection: &Connection, entry: NewAuditEntry) -> Result<()
             row.actor,
             row.action,
             row.object,
-            row.commit,
+            row.commit.as_deref(),
             row.detail,
             row.hash
         ])?;

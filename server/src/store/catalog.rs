@@ -3,6 +3,7 @@
 //! The catalogs themselves are not stored: they contain secrets, and compiling one again takes a millisecond.
 
 use holdfast_catalog::catalog::CatalogId;
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::hash::ContentHash;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -18,7 +19,7 @@ use super::{Error, Result, Store, millis, time};
 pub struct ServedCatalog {
     pub id: CatalogId,
     /// The commit that it was first served from.
-    pub commit: String,
+    pub commit: CommitId,
     pub environment: String,
     /// The number of its resources.
     pub resources: u32,
@@ -31,7 +32,7 @@ pub struct ServedCatalog {
 pub struct CompileErrorRow {
     pub node: NodeId,
     pub environment: String,
-    pub commit: String,
+    pub commit: CommitId,
     /// Since when it fails.
     pub since: Timestamp,
     pub diagnostics: Vec<Diagnostic>,
@@ -65,7 +66,7 @@ impl Store {
                 .execute(params![
                     node.0,
                     catalog.id.as_str(),
-                    catalog.commit,
+                    catalog.commit.as_str(),
                     catalog.environment,
                     catalog.resources,
                     millis(now)
@@ -101,7 +102,7 @@ impl Store {
                 let id: String = row.get(0)?;
                 catalogs.push(ServedCatalog {
                     id: CatalogId::parse(&id).ok_or(Error::Corrupt { what: "catalog's id", value: id })?,
-                    commit: row.get(1)?,
+                    commit: row.get::<_, String>(1)?.into(),
                     environment: row.get(2)?,
                     resources: row.get(3)?,
                     served_at: time(row.get(4)?)?,
@@ -147,7 +148,7 @@ impl Store {
                 .execute(params![
                     error.node.0,
                     error.environment,
-                    error.commit,
+                    error.commit.as_str(),
                     millis(error.since),
                     diagnostics,
                     short.code.map_or("", Code::word),
@@ -173,7 +174,7 @@ impl Store {
                 errors.push(CompileErrorRow {
                     node: NodeId(row.get(0)?),
                     environment: row.get(1)?,
-                    commit: row.get(2)?,
+                    commit: row.get::<_, String>(2)?.into(),
                     since: time(row.get(3)?)?,
                     diagnostics: from_json("diagnostics", &row.get::<_, String>(4)?)?,
                 });

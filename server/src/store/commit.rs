@@ -1,5 +1,6 @@
 //! Commits that arrived at the server, good or broken. The last good one of an environment is in force.
 
+use holdfast_catalog::commit::CommitId;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,7 @@ pub struct CommitRow {
     /// The branch, or `directory`.
     pub environment: String,
     /// The commit's hash, or the directory's.
-    pub id: String,
+    pub id: CommitId,
     /// When the server took it; updated if it arrives again after another commit.
     pub seen_at: Timestamp,
     /// When it was committed.
@@ -78,7 +79,7 @@ fn newest_broken() -> String {
 fn read(row: &Row<'_>) -> Result<CommitRow> {
     Ok(CommitRow {
         environment: row.get(0)?,
-        id: row.get(1)?,
+        id: row.get::<_, String>(1)?.into(),
         seen_at: time(row.get(2)?)?,
         committed_at: row.get::<_, Option<i64>>(3)?.map(time).transpose()?,
         author: row.get(4)?,
@@ -108,7 +109,7 @@ impl Store {
                 )?
                 .execute(params![
                     commit.environment,
-                    commit.id,
+                    commit.id.as_str(),
                     millis(commit.seen_at),
                     commit.committed_at.map(millis),
                     commit.author,
@@ -126,15 +127,16 @@ impl Store {
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn last_good_commit(&self, environment: String) -> Result<Option<String>> {
+    pub async fn last_good_commit(&self, environment: String) -> Result<Option<CommitId>> {
         self.read(move |connection| {
             Ok(connection
                 .prepare_cached(
                     "SELECT id FROM commit_seen WHERE environment = ?1 AND status = 'good'
                      ORDER BY turn DESC LIMIT 1",
                 )?
-                .query_row([environment], |row| row.get(0))
-                .optional()?)
+                .query_row([environment], |row| row.get::<_, String>(0))
+                .optional()?
+                .map(CommitId::from))
         })
         .await
     }
@@ -167,10 +169,10 @@ impl Store {
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn commit(&self, id: String) -> Result<Vec<CommitRow>> {
+    pub async fn commit(&self, id: CommitId) -> Result<Vec<CommitRow>> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(&by_id())?;
-            let mut rows = statement.query([id])?;
+            let mut rows = statement.query([id.as_str()])?;
             let mut commits = Vec::new();
             while let Some(row) = rows.next()? {
                 commits.push(read(row)?);
@@ -184,12 +186,12 @@ impl Store {
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn commits_that_begin(&self, digits: String) -> Result<Vec<String>> {
+    pub async fn commits_that_begin(&self, digits: String) -> Result<Vec<CommitId>> {
         self.read(move |connection| {
             let sql = "SELECT DISTINCT id FROM commit_seen WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2";
             let mut statement = connection.prepare_cached(sql)?;
-            let found = statement.query_map([digits], |row| row.get(0))?;
-            Ok(found.collect::<rusqlite::Result<Vec<String>>>()?)
+            let found = statement.query_map([digits], |row| row.get::<_, String>(0))?;
+            Ok(found.map(|id| id.map(CommitId::from)).collect::<rusqlite::Result<_>>()?)
         })
         .await
     }

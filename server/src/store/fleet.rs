@@ -2,6 +2,7 @@
 //! and its list agree. It reads no events and no history: what these mean for a node is stored with the node when its
 //! report arrives.
 
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::report::{Counts, Mode, Source, took_place};
 use jiff::Timestamp;
 use rusqlite::{Row, params};
@@ -41,7 +42,7 @@ pub struct LastRunRow {
     /// Where the catalog came from.
     pub source: Source,
     /// The commit that it used.
-    pub commit: Option<String>,
+    pub commit: Option<CommitId>,
     /// The number of resources by outcome.
     pub counts: Counts,
     /// The beginning of the reason why there was no run, or why it used an old catalog.
@@ -55,7 +56,7 @@ pub struct LastRunRow {
 impl LastRunRow {
     /// Whether the run took place.
     pub fn took_place(&self) -> bool {
-        took_place(self.commit.as_deref())
+        took_place(self.commit.as_ref())
     }
 }
 
@@ -63,7 +64,7 @@ impl LastRunRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptBackRow {
     /// The commit that it does not get.
-    pub commit: String,
+    pub commit: CommitId,
     /// The file of the first error.
     pub file: Option<String>,
     /// The code of the first error.
@@ -81,11 +82,11 @@ impl KeptBackRow {
     }
 
     /// Makes the short form.
-    pub fn of(commit: &str, problems: &[Diagnostic]) -> Self {
+    pub fn of(commit: &CommitId, problems: &[Diagnostic]) -> Self {
         let is_error = |problem: &&Diagnostic| problem.severity == Severity::Error;
         let first = problems.iter().find(is_error).or(problems.first());
         Self {
-            commit: commit.to_owned(),
+            commit: commit.clone(),
             file: first.and_then(|first| first.origin.as_ref()).map(|origin| origin.file.to_string()),
             code: first.map(|first| first.code),
             message: first.map(|first| first.message.clone()).unwrap_or_default(),
@@ -172,7 +173,7 @@ const FIRST: usize = 11;
 
 fn read(row: &Row<'_>) -> Result<FleetRow> {
     let maybe_time = |index: usize| row.get::<_, Option<i64>>(FIRST + index)?.map(time).transpose();
-    let kept_back = row.get::<_, Option<String>>(FIRST + 16)?.map(|commit| kept_back(row, commit));
+    let kept_back = row.get::<_, Option<String>>(FIRST + 16)?.map(|commit| kept_back(row, commit.into()));
     Ok(FleetRow {
         node: node::read(row)?,
         last: maybe_time(0)?.map(|received_at| last_run(row, received_at)).transpose()?,
@@ -195,7 +196,7 @@ fn last_run(row: &Row<'_>, received_at: Timestamp) -> Result<LastRunRow> {
         received_at,
         mode: from_word("report's mode", row.get(FIRST + 1)?)?,
         source: from_word("report's source", row.get(FIRST + 2)?)?,
-        commit: row.get(FIRST + 3)?,
+        commit: row.get::<_, Option<String>>(FIRST + 3)?.map(CommitId::from),
         counts: Counts {
             total: count(4)?,
             unchanged: count(5)?,
@@ -216,7 +217,7 @@ fn last_run(row: &Row<'_>, received_at: Timestamp) -> Result<LastRunRow> {
     })
 }
 
-fn kept_back(row: &Row<'_>, commit: String) -> Result<KeptBackRow> {
+fn kept_back(row: &Row<'_>, commit: CommitId) -> Result<KeptBackRow> {
     Ok(KeptBackRow {
         commit,
         file: row.get(FIRST + 24)?,

@@ -1,6 +1,7 @@
 //! Nodes. A row is one generation of one name; what belongs to one generation is never shown to the next.
 
 use holdfast_catalog::certname::{Certname, Slug};
+use holdfast_catalog::commit::CommitId;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
@@ -74,7 +75,7 @@ pub struct NodeRow {
     /// When its last request was; written every few seconds.
     pub seen_at: Option<Timestamp>,
     /// The commit of its last enforcing run, as it reported. The commits that it was offered since do not count.
-    pub runs_on: Option<String>,
+    pub runs_on: Option<CommitId>,
     pub report: Option<i64>,
 }
 
@@ -98,7 +99,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<NodeRow> {
         added_at: time(row.get(6)?)?,
         enrolled_at: maybe_time(7)?,
         seen_at: maybe_time(8)?,
-        runs_on: row.get(9)?,
+        runs_on: row.get::<_, Option<String>>(9)?.map(CommitId::from),
         report: row.get(10)?,
     })
 }

@@ -1,5 +1,6 @@
 //! Reports: what runs found and did. A report that arrives twice counts once.
 
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::report::{Counts, Mode, Report, Source, took_place};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -32,7 +33,7 @@ pub struct ReportRow {
     /// How long the run took, in milliseconds.
     pub duration_ms: i64,
     pub catalog: Option<String>,
-    pub commit: Option<String>,
+    pub commit: Option<CommitId>,
     pub environment: Option<String>,
     pub mode: Mode,
     /// Where the catalog came from.
@@ -49,7 +50,7 @@ pub struct ReportRow {
 impl ReportRow {
     /// Whether its run took place.
     pub fn took_place(&self) -> bool {
-        took_place(self.commit.as_deref())
+        took_place(self.commit.as_ref())
     }
 
     /// The commit that the node reported, if this server knows it.
@@ -90,7 +91,7 @@ pub(super) fn read(row: &Row<'_>, first: usize) -> Result<ReportRow> {
         started_at: time(row.get(at(4))?)?,
         duration_ms: row.get(at(5))?,
         catalog: row.get(at(6))?,
-        commit: row.get(at(7))?,
+        commit: row.get::<_, Option<String>>(at(7))?.map(CommitId::from),
         environment: row.get(at(8))?,
         mode: from_word("report's mode", row.get(at(9))?)?,
         source: from_word("report's source", row.get(at(10))?)?,
@@ -250,7 +251,7 @@ fn note_at_node(
     let ended = millis(ended(report).min(now));
     // a run without a catalog did not take place, which counts as a failure
     let at = |count: u32| (count > 0).then_some(ended);
-    let runs_on = report.commit.as_ref().filter(|_| report.mode == Mode::Enforce);
+    let runs_on = report.commit.as_deref().filter(|_| report.mode == Mode::Enforce);
     connection
         .prepare_cached(
             "UPDATE node SET report = ?2, seen_at = max(coalesce(seen_at, 0), ?3), runs_on = coalesce(?4, runs_on),
@@ -319,7 +320,7 @@ fn insert(
             millis(report.started),
             duration,
             report.catalog.as_ref().map(|id| id.as_str()),
-            report.commit,
+            report.commit.as_deref(),
             report.environment,
             word(&report.mode),
             word(&report.source),

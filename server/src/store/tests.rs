@@ -383,7 +383,7 @@ async fn a_commit_is_in_force_since_it_came_however_often_the_server_starts() {
         (head.in_force.map(|commit| (commit.id, commit.seen_at)), head.broken.map(|commit| commit.seen_at))
     };
     use commit::CommitStatus::{Broken, Good};
-    let in_force = |id: &str, hours| Some((id.to_owned(), at(hours)));
+    let in_force = |id: &str, hours| Some((id.into(), at(hours)));
     assert_eq!(put("a", Good, 0).await, (in_force("a", 0), None));
     assert_eq!(put("a", Good, 1).await, (in_force("a", 0), None), "a start");
     assert_eq!(put("b", Broken, 2).await, (in_force("a", 0), Some(at(2))));

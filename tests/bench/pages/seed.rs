@@ -12,6 +12,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::report::{Cause, Counts, Event, MAX_EVENTS, Mode, Report, Source, Status};
@@ -166,7 +167,7 @@ async fn put_commits(store: &Store, now: Timestamp) -> Result<()> {
         let at = now - SignedDuration::from_hours(number + 1);
         let row = CommitRow {
             environment: ENVIRONMENT.into(),
-            id: commit(number),
+            id: commit(number).into(),
             seen_at: at,
             committed_at: Some(at - SignedDuration::from_mins(2)),
             author: Some("Otto Operator".into()),
@@ -182,7 +183,7 @@ async fn put_commits(store: &Store, now: Timestamp) -> Result<()> {
 struct Filler<'a> {
     store: &'a Store,
     now: Timestamp,
-    commit: String,
+    commit: CommitId,
 }
 
 impl Filler<'_> {

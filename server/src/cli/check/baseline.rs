@@ -80,7 +80,7 @@ fn name_of(repository: &GitRepository, revision: Option<&str>, now: &Snapshot) -
         None => true,
         Some(_) => {
             let upstream = repository.snapshot_of(name);
-            upstream.is_ok_and(|up| repository.builds_on(now.commit().as_str(), up.commit().as_str()))
+            upstream.is_ok_and(|up| repository.builds_on(now.commit(), up.commit()))
         }
     });
     let name = match (upstream, revision) {
@@ -101,5 +101,5 @@ fn is_same(one: &Snapshot, other: &Snapshot) -> bool {
 }
 
 fn short(program: &Program) -> String {
-    format!("commit {}", repo::short(program.snapshot().commit().as_str()))
+    format!("commit {}", repo::short(program.snapshot().commit()))
 }

@@ -10,8 +10,8 @@ use crate::repo::Follower;
 const BROKEN: &str = "doc = \"Web.\"\n[fiel.\"/x\"]\n";
 
 /// The rows of a commit in the store.
-async fn recorded(scene: &ControlFixture, commit: &str) -> Vec<CommitRow> {
-    scene.store.commit(commit.to_owned()).await.unwrap()
+async fn recorded(scene: &ControlFixture, commit: &CommitId) -> Vec<CommitRow> {
+    scene.store.commit(commit.clone()).await.unwrap()
 }
 
 #[actix_web::test]
@@ -21,7 +21,7 @@ async fn a_good_commit_is_in_force_recorded_and_told() {
     let kept = kept(LogFormat::Json, "info");
     let (commit, status) = scene.take().await;
     assert_eq!(status, CommitStatus::Good);
-    assert_eq!(scene.control.in_force().unwrap().commit(), commit);
+    assert_eq!(scene.control.in_force().unwrap().commit(), &commit);
     let rows = recorded(&scene, &commit).await;
     assert_eq!((rows.len(), rows[0].status, rows[0].diagnostics.len()), (1, CommitStatus::Good, 0));
     assert_eq!(state_changes.try_recv(), Ok(StateChange::CommitTaken { commit: commit.clone() }));
@@ -46,7 +46,7 @@ async fn a_broken_commit_is_recorded_with_its_errors_and_the_last_good_one_stays
     let mut state_changes = scene.control.state_changes();
     let (commit, status) = scene.commit(WEB, &format!("# Again.\n{BROKEN}")).await;
     assert_eq!(status, CommitStatus::Broken);
-    assert_eq!(scene.control.in_force().unwrap().commit(), good);
+    assert_eq!(scene.control.in_force().unwrap().commit(), &good);
     let rows = recorded(&scene, &commit).await;
     let [row] = &rows[..] else { panic!("{rows:?}") };
     let place = row.diagnostics[0].origin.as_ref().unwrap();
@@ -66,7 +66,7 @@ async fn what_is_wrong_in_a_tenants_data_keeps_back_its_own_machine() {
     let kept = kept(LogFormat::Text, "info");
     let (commit, status) = scene.commit(ACME, "[profile.web]\nport = \"eighty\"\n").await;
     let in_force = scene.control.in_force().unwrap();
-    assert_eq!((status, in_force.commit()), (CommitStatus::Good, &*commit));
+    assert_eq!((status, in_force.commit()), (CommitStatus::Good, &commit));
     let kept_back: Vec<_> = in_force.checked().nodes.keys().map(ToString::to_string).collect();
     assert_eq!(kept_back, ["web1.acme.example"]);
     assert!(kept.text().contains("because of errors in tenants' data nodes=1\n"), "{}", kept.text());
@@ -84,10 +84,10 @@ async fn a_judgement_that_is_stopped_leaves_everything_as_it_was() {
     scene.put(WEB, "doc = \"Another.\"\n");
     let (snapshot, stop, mut state_changes) =
         (scene.snapshot(), StopFlag::default(), scene.control.state_changes());
-    let newer = snapshot.commit().to_string();
+    let newer = snapshot.commit().clone();
     stop.set();
     assert_eq!(scene.control.take_until(snapshot, stop).await, None);
-    assert_eq!(scene.control.in_force().unwrap().commit(), good);
+    assert_eq!(scene.control.in_force().unwrap().commit(), &good);
     assert!(recorded(&scene, &newer).await.is_empty() && state_changes.try_recv().is_err());
     assert_eq!(scene.control.stands(), [Some(good), None, None], "nothing is being judged");
 }
@@ -95,7 +95,7 @@ async fn a_judgement_that_is_stopped_leaves_everything_as_it_was() {
 #[actix_web::test]
 async fn one_who_waits_is_told_of_what_is_here_what_was_and_what_does_not_come() {
     let scene = ControlFixture::new();
-    let judged = async |commit: &str| scene.control.judged(commit, Duration::ZERO).await.unwrap();
+    let judged = async |commit: &CommitId| scene.control.judged(commit, Duration::ZERO).await.unwrap();
     let (first, _) = scene.take().await;
     let CommitOutcome::Row(row) = judged(&first).await else { panic!("it is in force") };
     assert_eq!((row.id, row.status), (first.clone(), CommitStatus::Good));
@@ -108,16 +108,16 @@ async fn one_who_waits_is_told_of_what_is_here_what_was_and_what_does_not_come()
         CommitOutcome::Past(CommitStatus::Good, Some(now)) => assert_eq!(now, second),
         other => panic!("{other:?}"),
     }
-    assert!(matches!(judged("dir-0000").await, CommitOutcome::NotCome(None)));
+    assert!(matches!(judged(&"dir-0000".into()).await, CommitOutcome::NotCome(None)));
     scene.control.note_overtaken("older".into(), "newer".into());
-    assert!(matches!(judged("older").await, CommitOutcome::Overtaken(newer) if newer == "newer"));
+    assert!(matches!(judged(&"older".into()).await, CommitOutcome::Overtaken(newer) if newer == "newer"));
 }
 
 #[actix_web::test]
 async fn one_who_waits_hears_of_a_commit_as_soon_as_it_is_judged() {
     let scene = ControlFixture::new();
     let snapshot = scene.snapshot();
-    let commit = snapshot.commit().to_string();
+    let commit = snapshot.commit().clone();
     let waits = scene.control.judged(&commit, Duration::from_secs(3_600));
     let (judged, status) = tokio::join!(waits, scene.control.take(snapshot));
     assert!(matches!(judged.unwrap(), CommitOutcome::Row(row) if row.id == commit && row.status == status));
@@ -137,7 +137,7 @@ async fn digits_name_a_commit_where_they_are_enough_and_only_one_begins_so() {
     assert_eq!(whole(&format!("dir-{}", other.repeat(8))).await, None);
     // A second commit in the store whose id begins with the same digits.
     let twin = format!("{}{}", &commit[..16], "0".repeat(4));
-    let row = CommitRow { id: twin, ..recorded(&scene, &commit).await.remove(0) };
+    let row = CommitRow { id: twin.into(), ..recorded(&scene, &commit).await.remove(0) };
     scene.store.put_commit(row).await.unwrap();
     assert_eq!(whole(&commit[..16]).await, None, "two begin so");
     assert_eq!(whole(&commit).await.as_deref(), Some(&*commit));
@@ -147,7 +147,7 @@ async fn digits_name_a_commit_where_they_are_enough_and_only_one_begins_so() {
 async fn a_commit_is_in_force_while_the_store_takes_nothing_and_recorded_later() {
     let scene = ControlFixture::new();
     let commit = scene.without_store(async { scene.take().await.0 }).await;
-    assert_eq!(scene.control.in_force().unwrap().commit(), commit);
+    assert_eq!(scene.control.in_force().unwrap().commit(), &commit);
     assert!(recorded(&scene, &commit).await.is_empty(), "the store did not take it");
     let judged = scene.control.judged(&commit, Duration::ZERO).await.unwrap();
     assert!(
@@ -165,7 +165,7 @@ async fn of_commits_that_cannot_be_recorded_the_newest_are_kept() {
     let (commit, _) = scene.take().await;
     let row = recorded(&scene, &commit).await.remove(0);
     for number in 0..=MAX_UNWRITTEN {
-        scene.control.unwritten().push_back(CommitRow { id: format!("c{number}"), ..row.clone() });
+        scene.control.unwritten().push_back(CommitRow { id: format!("c{number}").into(), ..row.clone() });
     }
     let kept: Vec<_> = scene.control.unwritten().iter().map(|row| row.id.clone()).collect();
     assert_eq!((kept.len(), &*kept[0]), (MAX_UNWRITTEN, "c1"));
@@ -177,7 +177,7 @@ async fn one_who_waits_for_a_commit_while_the_remote_says_nothing_is_told_so_at_
     let control = &scene.control;
     assert!(control.poke.set(Follower::that_hangs()).is_ok());
     let CommitOutcome::NotCome(Some(why)) =
-        control.judged(&"a".repeat(40), Duration::from_secs(3_600)).await.unwrap()
+        control.judged(&"a".repeat(40).into(), Duration::from_secs(3_600)).await.unwrap()
     else {
         panic!("it is not told");
     };

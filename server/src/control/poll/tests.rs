@@ -22,7 +22,7 @@ async fn catalog(scene: &ControlFixture, caller: &Caller, facts: &str) -> Catalo
 }
 
 /// The commit in force, according to a poll whose answer is that nothing else changed.
-async fn unchanged(scene: &ControlFixture, caller: &Caller, facts: &str, have: &CatalogId) -> String {
+async fn unchanged(scene: &ControlFixture, caller: &Caller, facts: &str, have: &CatalogId) -> CommitId {
     match scene.control.poll(caller, asks(facts, Some(have))).await {
         Ok(CatalogAnswer::Unchanged { commit, .. }) => commit,
         other => panic!("{other:?}"),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::report::{Cause, Counts, Event, Mode, Report, Source, Status};
@@ -48,7 +49,7 @@ pub struct ServerDouble {
     has_commit: AtomicBool,
     machines: Vec<(Certname, Tenancy)>,
     /// The problems that the judgement of the commit in force found.
-    pub broken: Mutex<BTreeMap<Certname, (String, Vec<Diagnostic>)>>,
+    pub broken: Mutex<BTreeMap<Certname, (CommitId, Vec<Diagnostic>)>>,
     /// Why the repository cannot be read.
     pub unreadable: Mutex<Option<RepositoryFailure>>,
     metrics: Arc<Metrics>,
@@ -83,7 +84,7 @@ impl InventoryView for ServerDouble {
         Some(KeptBackRow::of(&commit, &problems))
     }
 
-    fn problems_of(&self, node: &NodeRow) -> Option<(String, Vec<Diagnostic>)> {
+    fn problems_of(&self, node: &NodeRow) -> Option<(CommitId, Vec<Diagnostic>)> {
         self.broken.lock().unwrap().get(&node.certname).cloned()
     }
 
@@ -97,10 +98,10 @@ impl ServerView for ServerDouble {
         self.unreadable.lock().unwrap().clone()
     }
 
-    fn excerpts(&self, commit: &str) -> Option<Excerpts> {
+    fn excerpts(&self, commit: &CommitId) -> Option<Excerpts> {
         let files = [("hieradata/customers/acme.toml", DATA), ("modules/nginx/manifests/init.toml", NGINX)];
         let snapshot = Snapshot::of_files(files.map(|(path, text)| (path, text.as_bytes().to_vec())));
-        [GOOD, BROKEN].contains(&commit).then(|| Excerpts::new(&snapshot, None))
+        [GOOD, BROKEN].contains(&commit.as_str()).then(|| Excerpts::new(&snapshot, None))
     }
 
     fn has_commit(&self) -> bool {

@@ -62,7 +62,7 @@ async fn swollen() -> (SeededStore, NodeId) {
     for number in 0..120 {
         let id = format!("{number:040x}");
         seeded.good_commit(&id, 1_000 - number).await;
-        let commit = seeded.store.commit(id).await.unwrap().remove(0);
+        let commit = seeded.store.commit(id.into()).await.unwrap().remove(0);
         let wrong = CommitRow {
             subject: Some(much(9_000)),
             author: Some(much(9_000)),
@@ -72,7 +72,7 @@ async fn swollen() -> (SeededStore, NodeId) {
         };
         seeded.store.put_commit(wrong).await.unwrap();
     }
-    let (environment, commit) = ("main".to_owned(), GOOD.to_owned());
+    let (environment, commit) = ("main".to_owned(), GOOD.into());
     let error = CompileErrorRow { node, environment, commit, since: seeded.now, diagnostics };
     seeded.store.compile_failed(error).await.unwrap();
     (seeded, node)

@@ -181,7 +181,7 @@ async fn a_commit_that_the_server_does_not_know_is_called_unknown() {
     let web = seeded.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
     let claimed = "c0ffee00".repeat(5);
     let report = seeded.ran(Timestamp::now(), Vec::new(), Mode::Enforce);
-    let report = Report { commit: Some(claimed.clone()), ..report };
+    let report = Report { commit: Some(claimed.as_str().into()), ..report };
     seeded.store.put_report(web.id, report, Timestamp::now()).await.unwrap();
     let node = json(&seeded, "ana", "/nodes/web1.acme.example").await;
     assert_eq!(

@@ -61,7 +61,7 @@ async fn no_view_is_arranged_by_the_thread_that_answers() {
     let of_node = report::view_of(&asked, "web1.acme.example", &run, part).await;
     assert!(matches!(of_node, Err(page::Error::Busy)));
     assert!(matches!(commits::view(&asked, commits::CommitsQuery::default()).await, Err(page::Error::Busy)));
-    assert!(matches!(commits::view_one(&asked, GOOD).await, Err(page::Error::Busy)));
+    assert!(matches!(commits::view_one(&asked, &GOOD.into()).await, Err(page::Error::Busy)));
     let log = crate::dashboard::audit::view(&asked, Default::default()).await;
     assert!(matches!(log, Err(page::Error::Busy)));
 }

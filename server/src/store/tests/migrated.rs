@@ -36,7 +36,7 @@ fn fill(connection: &Connection) {
                     id,
                     report.run.to_string(),
                     1000 * id,
-                    report.commit,
+                    report.commit.as_deref(),
                     word(&report.mode),
                     counts.total,
                     counts.unchanged,
@@ -105,7 +105,11 @@ async fn a_store_of_any_earlier_version_is_brought_up_to_date_with_all_that_it_h
             besides: None,
         };
         assert_eq!((web1.last.as_ref(), &web2.last), (Some(&last), &None), "from version {version}");
-        assert_eq!(web1.kept_back, Some(KeptBackRow::of("c2", &problems())), "from version {version}");
+        assert_eq!(
+            web1.kept_back,
+            Some(KeptBackRow::of(&"c2".into(), &problems())),
+            "from version {version}"
+        );
         assert_eq!(web1.node.runs_on.as_deref(), Some("c1"), "it looked at c2, and runs on c1");
         assert!(web1.knows_commit && web1.lately.changed == Some(time(1000).unwrap()));
         assert_eq!((web1.certificate_until, web1.refused), (Some(time(9000).unwrap()), None));
