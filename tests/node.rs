@@ -10,6 +10,7 @@ use holdfast_agent::run::{self, Done};
 use holdfast_agent::{Installation, OnExisting, StateDir, enroll};
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::report::{Mode, Source};
+use holdfast_catalog::run::RunId;
 use holdfast_server::{OnConflict, Server, ServerConfig};
 
 pub(crate) const NODE: &str = "web1.acme.example";
@@ -79,7 +80,7 @@ impl Scene {
 }
 
 /// The runs whose reports the server has, oldest first.
-async fn stored(server: &Server) -> Vec<String> {
+async fn stored(server: &Server) -> Vec<RunId> {
     let node = server.identity.node(&NODE.parse().unwrap()).unwrap().id;
     let mut rows = server.store.reports_of(node, 100).await.unwrap();
     rows.sort_by_key(|row| row.id);
@@ -116,8 +117,7 @@ fn a_node_enrols_converges_outlives_its_server_and_reports_each_run_once() {
         let server = scene.server(address).await;
         let back = scene.run().await;
         assert_eq!(back.delivery.delivered, 2);
-        let expected: Vec<_> =
-            [&first, &again, &alone, &back].iter().map(|done| done.report.run.to_string()).collect();
+        let expected: Vec<_> = [&first, &again, &alone, &back].iter().map(|done| done.report.run).collect();
         assert_eq!(stored(&server).await, expected);
 
         server.identity.revoke(NODE.parse().unwrap(), "test").await.ok().unwrap();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::report::{Counts, Mode, Report, Source, took_place};
+use holdfast_catalog::run::RunId;
 use holdfast_catalog::state::{self, Judgement, KeptBack, LastRun, Membership, NodeRecord};
 use holdfast_catalog::wire::Refusal;
 use jiff::{SignedDuration, Timestamp};
@@ -30,7 +31,7 @@ const REVOKED: &str = "revoked";
 pub struct LastRunStatus {
     /// The name of this machine.
     pub certname: Certname,
-    pub run: uuid::Uuid,
+    pub run: RunId,
     pub started: Timestamp,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
@@ -227,7 +228,7 @@ mod tests {
     fn last() -> LastRunStatus {
         LastRunStatus {
             certname: Certname::parse("web1.acme.example").unwrap(),
-            run: uuid::Uuid::nil(),
+            run: uuid::Uuid::nil().into(),
             started: ago(10),
             duration_ms: 1_000,
             mode: Mode::Enforce,
@@ -259,7 +260,7 @@ mod tests {
     fn what_a_run_did_is_as_old_as_the_run_whenever_the_server_had_the_report() {
         let started = now() - SignedDuration::from_mins(3);
         let report = Report {
-            run: uuid::Uuid::nil(),
+            run: uuid::Uuid::nil().into(),
             catalog: None,
             commit: None,
             environment: None,

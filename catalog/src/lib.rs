@@ -6,6 +6,7 @@ pub mod count; // numbers with their nouns
 pub mod certname; // names, parsed once
 pub mod hash; // content by SHA-256
 pub mod commit; // which state of a control repository
+pub mod run; // which run of an agent
 pub mod origin; // where a value is
 mod bounded; // lists and maps from strangers
 pub mod value; // what data is made of, secrets included

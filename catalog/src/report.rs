@@ -10,6 +10,7 @@ use crate::catalog::{CatalogId, MAX_RESOURCES};
 use crate::commit::CommitId;
 use crate::origin::Origin;
 use crate::resource::ResourceRef;
+use crate::run::RunId;
 
 /// The most events in a report; the rest is counted in [`Counts::dropped`].
 pub const MAX_EVENTS: usize = 2_000;
@@ -197,8 +198,7 @@ pub struct NoCatalog {
 #[serde(deny_unknown_fields)]
 pub struct Report {
     /// The id of the run: UUIDv7; a report sent twice counts once.
-    #[schemars(with = "String")]
-    pub run: uuid::Uuid,
+    pub run: RunId,
     /// The catalog; none if there was none to run.
     pub catalog: Option<CatalogId>,
     /// The commit of the catalog.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{Catalog, CatalogId};
 use crate::commit::CommitId;
 use crate::facts::Facts;
+use crate::run::RunId;
 
 /// The most bytes of a request or an answer, after decompression.
 pub const MAX_BODY: usize = 64 * 1024 * 1024;
@@ -93,8 +94,7 @@ pub enum CatalogAnswer {
         /// The run that this node last reported, if the server looked. An agent that knows of no run that late was
         /// restored from an older copy.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(with = "Option<String>")]
-        reported: Option<uuid::Uuid>,
+        reported: Option<RunId>,
     },
     /// A new catalog.
     Catalog {
@@ -108,8 +108,7 @@ pub enum CatalogAnswer {
         /// The run that this node last reported, if the server looked. An agent that knows of no run that late was
         /// restored from an older copy.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(with = "Option<String>")]
-        reported: Option<uuid::Uuid>,
+        reported: Option<RunId>,
     },
     /// The server does not have facts with this hash: ask again with them.
     FactsWanted,

@@ -7,6 +7,7 @@ use holdfast_catalog::catalog::{Catalog, CatalogId};
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::report::{Mode, NOTES, NoCatalog, Report, Source};
+use holdfast_catalog::run::RunId;
 use jiff::Timestamp;
 use tracing::Span;
 use tracing::field::{Empty, display};
@@ -23,7 +24,7 @@ use crate::talk;
 /// A run's record of itself.
 #[derive(Clone)]
 pub(super) struct RunRecord {
-    run: uuid::Uuid,
+    run: RunId,
     span: Span,
     started: Timestamp,
     began: Instant,
@@ -40,7 +41,7 @@ pub(super) struct RunRecord {
 
 impl RunRecord {
     pub(super) fn begin(mode: Mode, source: Source) -> Self {
-        let run = uuid::Uuid::now_v7();
+        let run = RunId::from(uuid::Uuid::now_v7());
         Self {
             run,
             // At any log level, each line of a run says which run it belongs to.
@@ -67,7 +68,7 @@ impl RunRecord {
         done
     }
 
-    pub(super) fn run(&self) -> uuid::Uuid {
+    pub(super) fn run(&self) -> RunId {
         self.run
     }
 

@@ -2,10 +2,10 @@
 //! that lasts until the next boot. So a machine with a full or read-only disk is still kept in order, and its drift is
 //! still recognized.
 
+use holdfast_catalog::run::RunId;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use uuid::Uuid;
 
 use super::Error;
 use crate::enforce;
@@ -57,13 +57,13 @@ pub fn unended(state: &StateDir) -> Option<Unended> {
 
 /// Whether the state is older than a run that was reported, as after it was restored from a copy: what it remembers of
 /// the machine is no longer true. A state that knows of no runs at all is not older. `now` is the current run.
-pub(super) fn is_older(state: &StateDir, reported: Option<Uuid>, now: Uuid) -> bool {
+pub(super) fn is_older(state: &StateDir, reported: Option<RunId>, now: RunId) -> bool {
     reported.is_some_and(|reported| known(state).lack(reported, now))
 }
 
 /// Records this run, before anybody hears of it; and the `reported` one, if the state turned out to be older than that,
 /// which is reported once.
-pub(super) fn keep(state: &StateDir, run: Uuid, reported: Option<Uuid>) {
+pub(super) fn keep(state: &StateDir, run: RunId, reported: Option<RunId>) {
     let mut known = known(state);
     reported.into_iter().chain([run]).for_each(|run| known.add(run));
     let is_kept = |memory: StateDir| known.write(&memory).is_ok();

@@ -6,6 +6,7 @@ use holdfast_catalog::catalog::{Catalog, CatalogId};
 use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::report::{NOTES, NoCatalog, Source};
+use holdfast_catalog::run::RunId;
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, Refusal, path};
 
 use super::server_time::{self, ClockCheck};
@@ -36,7 +37,7 @@ pub(super) struct RunWork {
     /// The server's refusal of a new one.
     pub(super) refused: Option<Refusal>,
     /// The run that was last reported to the server, if the server said which.
-    pub(super) reported: Option<uuid::Uuid>,
+    pub(super) reported: Option<RunId>,
     /// That the server had none of a commit.
     pub(super) no_catalog: Option<NoCatalog>,
     /// What else is to be said about it.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::resource::attribute::FileContent;
+use holdfast_catalog::run::RunId;
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, EnrollRequest, Refusal, ReportAnswer, path};
 use rcgen::PublicKeyData as _;
 
@@ -68,7 +69,7 @@ impl Scene {
     }
 
     /// The same, and it says which run was last reported.
-    fn serves_and_knows(&self, catalog: Catalog, reported: Option<uuid::Uuid>) {
+    fn serves_and_knows(&self, catalog: Catalog, reported: Option<RunId>) {
         self.server.answers(move |request| match request.path.as_str() {
             path::CATALOG => {
                 let asked: CatalogRequest = request.json();

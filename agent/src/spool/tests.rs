@@ -19,7 +19,7 @@ fn owner(enrolment: u128) -> EnrolledNode {
 
 fn report(run: uuid::Uuid) -> Report {
     Report {
-        run,
+        run: run.into(),
         catalog: None,
         commit: None,
         environment: None,

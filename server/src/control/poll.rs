@@ -6,6 +6,7 @@ use std::time::Instant;
 use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::count::counted;
 use holdfast_catalog::facts::Facts;
+use holdfast_catalog::run::RunId;
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest};
 use jiff::Timestamp;
 
@@ -158,7 +159,7 @@ impl Control {
         &self,
         caller: &Caller,
         in_force: &CommitInForce,
-        reported: Option<uuid::Uuid>,
+        reported: Option<RunId>,
         now: Timestamp,
     ) -> CatalogAnswer {
         CatalogAnswer::Unchanged {

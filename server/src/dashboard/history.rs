@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::text::{self, When};
 use crate::store::report::ReportRow;
 use holdfast_catalog::report::{Mode, Source};
+use holdfast_catalog::run::RunId;
 use holdfast_catalog::state::State;
 use jiff::Timestamp;
 
@@ -14,7 +15,7 @@ use jiff::Timestamp;
 #[schemars(rename = "Run")]
 pub struct RunLine {
     /// The agent's id of the run.
-    pub run: String,
+    pub run: RunId,
     /// When its report arrived.
     pub received: When,
     /// Its outcome, as a state that a node could have.
@@ -52,7 +53,7 @@ impl RunLine {
     pub fn of(report: &ReportRow, now: Timestamp) -> Self {
         let counts = &report.counts;
         Self {
-            run: report.run.clone(),
+            run: report.run,
             received: When::seen(report.received_at, now),
             outcome: outcome(report),
             words: words(report),
@@ -148,8 +149,8 @@ mod tests {
     #[test]
     fn a_run_that_only_refreshed_is_not_folded_into_others() {
         let now = Timestamp::UNIX_EPOCH;
-        let run = |run: &str, refreshed| RunLine {
-            run: run.to_owned(),
+        let run = |run: u128, refreshed| RunLine {
+            run: uuid::Uuid::from_u128(run).into(),
             received: When::seen(now, now),
             outcome: State::InOrder,
             words: String::new(),
@@ -158,8 +159,8 @@ mod tests {
             quiet_before: 0,
             refreshed,
         };
-        let lines = folded(&[run("1", 0), run("2", 1), run("3", 0)]);
-        let lines: Vec<_> = lines.iter().map(|run| (run.run.as_str(), run.quiet_before)).collect();
-        assert_eq!(lines, [("1", 0), ("2", 1)]);
+        let lines = folded(&[run(1, 0), run(2, 1), run(3, 0)]);
+        let lines: Vec<_> = lines.iter().map(|run| (run.run.number(), run.quiet_before)).collect();
+        assert_eq!(lines, [(1, 0), (2, 1)]);
     }
 }

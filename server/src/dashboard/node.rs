@@ -5,6 +5,7 @@ use askama::Template;
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::report::{Cause, Status as EventStatus};
+use holdfast_catalog::run::RunId;
 use holdfast_catalog::state::State;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -53,7 +54,7 @@ const MAX_REASON: usize = 400;
 #[schemars(rename = "Happened")]
 pub struct NodeEvent {
     /// The id of the run that was reported.
-    pub run: String,
+    pub run: RunId,
     /// Its position in the report, from 0.
     pub position: u32,
     /// When it happened.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
+use holdfast_catalog::run::RunId;
 use holdfast_catalog::state::State;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -79,7 +80,7 @@ pub struct NodeLine {
     /// Until when its certificate is valid.
     pub certificate: Option<When>,
     /// The agent's id of its last run.
-    pub run: Option<String>,
+    pub run: Option<RunId>,
     /// The outcome of that run, in a few words.
     pub last: Option<String>,
     /// Whether it was added; otherwise it is only in the inventory.
@@ -104,7 +105,7 @@ impl NodeLine {
                 .unknown_commit()
                 .map(|commit| Shown::from(commit.as_str()).short(MAX_COMMIT)),
             certificate: member.certificate_until().map(|at| When::seen(at, now)),
-            run: member.last().and_then(|run| run.run.clone()),
+            run: member.last().and_then(|run| run.run),
             last: member.last().map(last_words),
             is_added: member.row.is_some(),
         }

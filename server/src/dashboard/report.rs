@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::report::{Cause, Counts, Event, Mode, Report, Source, Status as EventStatus};
+use holdfast_catalog::run::RunId;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -59,7 +60,7 @@ pub struct ReportPage {
     /// The node.
     pub node: String,
     /// The agent's id of the run.
-    pub run: String,
+    pub run: RunId,
     /// When the report arrived.
     pub received: When,
     /// When the run began, by the node's clock.
@@ -161,7 +162,7 @@ impl ReportPage {
 
     /// The address of all events, or of those of one kind.
     fn address(&self, only: Option<&EventFilter>) -> String {
-        ReportQuery { only: only.copied(), ..ReportQuery::default() }.address(&self.node, &self.run)
+        ReportQuery { only: only.copied(), ..ReportQuery::default() }.address(&self.node, self.run)
     }
 
     /// The longest phases or types first; only few are shown, since the others are small.
@@ -286,9 +287,9 @@ fn of(node: &NodeRow, row: ReportRow, body: Report, part: ReportQuery, now: Time
     let page = part.page_of(&pages, |event| changes.iter().position(|change| change.position == event));
     let range = pages.get(page - 1).cloned().unwrap_or_default();
     let node = node.certname.to_string();
-    let address = |page| part.at(page).address(&node, &row.run);
+    let address = |page| part.at(page).address(&node, row.run);
     ReportPage {
-        run: row.run.clone(),
+        run: row.run,
         received: When::seen(row.received_at, now),
         started: When::seen(row.started_at, now),
         duration_ms: row.duration_ms,

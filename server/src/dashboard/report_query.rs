@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use holdfast_catalog::report::{Cause, Status};
+use holdfast_catalog::run::RunId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -99,7 +100,7 @@ impl ReportQuery {
     }
 
     /// The address of this part of a run of a node.
-    pub fn address(self, node: &str, run: &str) -> String {
+    pub fn address(self, node: &str, run: RunId) -> String {
         let only = self.only.map(|only| format!("only={}", only.slug()));
         let page = self.page.map(|page| format!("page={page}"));
         let pairs: Vec<_> = only.into_iter().chain(page).collect();

@@ -39,7 +39,7 @@ const REPOSITORY: &[(&str, &str)] = &[
 /// The report of a run that changed nothing.
 pub fn report() -> Report {
     Report {
-        run: uuid::Uuid::from_u128(7),
+        run: uuid::Uuid::from_u128(7).into(),
         catalog: None,
         commit: Some("c1".into()),
         environment: None,

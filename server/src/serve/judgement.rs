@@ -350,7 +350,7 @@ async fn what_a_commit_corrected_is_pending_until_the_machine_polls_and_no_reaso
     assert_eq!(state, State::Broken, "{reason}");
     assert_eq!(reason.matches(&broken[..10]).count(), 1, "{reason}");
     let report = Report {
-        run: uuid::Uuid::from_u128(77),
+        run: uuid::Uuid::from_u128(77).into(),
         error: Some("the certificate could not be renewed: no answer".to_owned()),
         ..went_by_the_cache(&refusal)
     };
@@ -371,7 +371,7 @@ async fn what_a_commit_corrected_is_pending_until_the_machine_polls_and_no_reaso
     assert!(reason.contains("the certificate could not be renewed"), "{reason}");
     // A run that had no catalog at all did not fail because of anything that still applies.
     let none = Report {
-        run: uuid::Uuid::from_u128(78),
+        run: uuid::Uuid::from_u128(78).into(),
         commit: None,
         counts: Counts::default(),
         ..went_by_the_cache(&refusal)

@@ -1,18 +1,19 @@
 //! Events of reports, with the fields that are searched for; values and diffs are only in the report.
 
 use holdfast_catalog::report::{Cause, Event, Status};
+use holdfast_catalog::run::RunId;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 
 use super::node::NodeId;
-use super::{Result, Store, from_word, millis, time, word};
+use super::{Result, Store, from_word, millis, parsed, time, word};
 
 /// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EventRow {
     /// The id of the run that was reported.
-    pub run: String,
+    pub run: RunId,
     /// Its position among the report's events, from 0.
     pub position: u32,
     pub node: NodeId,
@@ -35,7 +36,7 @@ pub(super) const COLUMNS: &str = "(SELECT run FROM report WHERE report.id = even
 /// Reads the columns [`COLUMNS`] of a row.
 pub(super) fn read(row: &Row<'_>) -> Result<EventRow> {
     Ok(EventRow {
-        run: row.get(0)?,
+        run: parsed("run's id", &row.get::<_, String>(0)?)?,
         position: row.get(1)?,
         node: NodeId(row.get(2)?),
         received_at: time(row.get(3)?)?,

@@ -4,12 +4,13 @@
 
 use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::report::{Counts, Mode, Source, took_place};
+use holdfast_catalog::run::RunId;
 use jiff::Timestamp;
 use rusqlite::{Row, params};
 
 use super::node::{self, NodeId, NodeRow};
 use super::user::UserScope;
-use super::{Result, Store, from_word, time};
+use super::{Result, Store, from_word, parsed, time};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::language::problems::total;
 
@@ -35,7 +36,7 @@ pub struct FleetRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastRunRow {
     /// The agent's id of the run, by which its report is found.
-    pub run: Option<String>,
+    pub run: Option<RunId>,
     /// When its report arrived.
     pub received_at: Timestamp,
     pub mode: Mode,
@@ -192,7 +193,7 @@ fn read(row: &Row<'_>) -> Result<FleetRow> {
 fn last_run(row: &Row<'_>, received_at: Timestamp) -> Result<LastRunRow> {
     let count = |index: usize| row.get::<_, u32>(FIRST + index);
     Ok(LastRunRow {
-        run: row.get(FIRST + 27)?,
+        run: row.get::<_, Option<String>>(FIRST + 27)?.map(|run| parsed("run's id", &run)).transpose()?,
         received_at,
         mode: from_word("report's mode", row.get(FIRST + 1)?)?,
         source: from_word("report's source", row.get(FIRST + 2)?)?,

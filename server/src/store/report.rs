@@ -2,12 +2,13 @@
 
 use holdfast_catalog::commit::CommitId;
 use holdfast_catalog::report::{Counts, Mode, Report, Source, took_place};
+use holdfast_catalog::run::RunId;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::Serialize;
 
 use super::node::NodeId;
-use super::{Packed, Result, Store, event, from_word, millis, pack, time, unpack, word};
+use super::{Packed, Result, Store, event, from_word, millis, pack, parsed, time, unpack, word};
 
 mod retention; // for how long
 
@@ -26,7 +27,7 @@ pub struct ReportRow {
     /// The node that sent it, by its certificate.
     pub node: NodeId,
     /// The agent's id of the run.
-    pub run: String,
+    pub run: RunId,
     pub received_at: Timestamp,
     /// When the run began, by the node's clock.
     pub started_at: Timestamp,
@@ -86,7 +87,7 @@ pub(super) fn read(row: &Row<'_>, first: usize) -> Result<ReportRow> {
     Ok(ReportRow {
         id: row.get(at(0))?,
         node: NodeId(row.get(at(1))?),
-        run: row.get(at(2))?,
+        run: parsed("run's id", &row.get::<_, String>(at(2))?)?,
         received_at: time(row.get(at(3))?)?,
         started_at: time(row.get(at(4))?)?,
         duration_ms: row.get(at(5))?,
@@ -150,7 +151,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn run_reported_last(&self, node: NodeId) -> Result<Option<uuid::Uuid>> {
+    pub async fn run_reported_last(&self, node: NodeId) -> Result<Option<RunId>> {
         self.read(move |connection| {
             let sql = "SELECT report.run FROM node JOIN report ON report.id = node.report WHERE node.id = ?1";
             let mut statement = connection.prepare_cached(sql)?;
@@ -165,7 +166,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn reports_of_run(&self, run: uuid::Uuid) -> Result<Vec<(i64, NodeId)>> {
+    pub async fn reports_of_run(&self, run: RunId) -> Result<Vec<(i64, NodeId)>> {
         self.read(move |connection| {
             let sql = "SELECT id, node FROM report WHERE run = ?1 ORDER BY id LIMIT ?2";
             let mut statement = connection.prepare_cached(sql)?;
@@ -181,7 +182,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn report_of_run(&self, node: NodeId, run: uuid::Uuid) -> Result<Option<i64>> {
+    pub async fn report_of_run(&self, node: NodeId, run: RunId) -> Result<Option<i64>> {
         self.read(move |connection| {
             let sql = "SELECT id FROM report WHERE node = ?1 AND run = ?2";
             let mut statement = connection.prepare_cached(sql)?;

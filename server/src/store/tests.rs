@@ -4,6 +4,7 @@ use holdfast_catalog::catalog::CatalogId;
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::report::{Counts, Event, Mode, Report, Source, Status};
 use holdfast_catalog::resource::ResourceRef;
+use holdfast_catalog::run::RunId;
 use jiff::{SignedDuration, Timestamp};
 
 use super::audit::NewAuditEntry;
@@ -111,7 +112,7 @@ fn report(run: u128, events: usize) -> Report {
         duration_ms: 1,
     };
     Report {
-        run: uuid::Uuid::from_u128(run),
+        run: uuid::Uuid::from_u128(run).into(),
         catalog: None,
         commit: Some("c1".into()),
         environment: Some("main".into()),
@@ -260,12 +261,12 @@ fn quiet(run: u128) -> Report {
     Report { counts, ..report(run, 0) }
 }
 
-async fn kept(store: &Store, node: NodeId) -> Vec<String> {
+async fn kept(store: &Store, node: NodeId) -> Vec<RunId> {
     store.reports_of(node, 99_999).await.unwrap().into_iter().map(|row| row.run).collect()
 }
 
-fn runs(numbers: impl IntoIterator<Item = u128>) -> Vec<String> {
-    numbers.into_iter().map(|run| report(run, 0).run.to_string()).collect()
+fn runs(numbers: impl IntoIterator<Item = u128>) -> Vec<RunId> {
+    numbers.into_iter().map(|run| report(run, 0).run).collect()
 }
 
 #[actix_web::test]

@@ -28,7 +28,7 @@ fn event() -> Event {
 
 fn report(events: Vec<Event>, counts: Counts) -> Report {
     Report {
-        run: uuid::Uuid::nil(),
+        run: uuid::Uuid::nil().into(),
         catalog: holdfast_catalog::catalog::CatalogId::parse(&"a".repeat(64)),
         commit: Some("0123456789abcdef".into()),
         environment: None,

@@ -1,7 +1,7 @@
 //! The newest runs that a state knows of. They distinguish a state that was restored from an older copy from one that
 //! is as the last run left it.
 
-use uuid::Uuid;
+use holdfast_catalog::run::RunId;
 
 use crate::state::{self, StateDir};
 
@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 8 * 1024;
 
 /// Runs in the order in which they took place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Runs(Vec<Uuid>);
+pub(super) struct Runs(Vec<RunId>);
 
 impl Runs {
     /// The runs in a memory; empty if it cannot be read.
@@ -33,7 +33,7 @@ impl Runs {
     }
 
     /// Adds a run that took place just now.
-    pub(super) fn add(&mut self, run: Uuid) {
+    pub(super) fn add(&mut self, run: RunId) {
         if !self.0.contains(&run) {
             self.0.push(run);
             self.0.drain(..self.0.len().saturating_sub(MAX_RUNS));
@@ -50,7 +50,7 @@ impl Runs {
     /// The id of a run begins with its time. So an id older than all of these belongs to an earlier run: the server
     /// lacks or lost later reports. An id whose time is between theirs and that is not one of them was unknown when
     /// this state was copied. If a clock that was ahead numbered these, their time proves nothing.
-    pub(super) fn lack(&self, reported: Uuid, now: Uuid) -> bool {
+    pub(super) fn lack(&self, reported: RunId, now: RunId) -> bool {
         if self.0.is_empty() || self.0.contains(&reported) {
             return false;
         }
@@ -63,12 +63,16 @@ impl Runs {
 mod tests {
     use super::*;
 
+    fn run(number: u128) -> RunId {
+        uuid::Uuid::from_u128(number).into()
+    }
+
     fn runs(times: &[u128]) -> Runs {
-        Runs(times.iter().map(|time| Uuid::from_u128(*time)).collect())
+        Runs(times.iter().map(|time| run(*time)).collect())
     }
 
     fn lack(times: &[u128], reported: u128, now: u128) -> bool {
-        runs(times).lack(Uuid::from_u128(reported), Uuid::from_u128(now))
+        runs(times).lack(run(reported), run(now))
     }
 
     #[test]
@@ -88,14 +92,14 @@ mod tests {
     #[test]
     fn so_many_are_kept_and_each_once() {
         let mut all = runs(&[]);
-        (1..=150).chain([150, 149]).for_each(|time| all.add(Uuid::from_u128(time)));
+        (1..=150).chain([150, 149]).for_each(|time| all.add(run(time)));
         assert_eq!(all, runs(&Vec::from_iter(51..=150)));
         let parent = tempfile::tempdir().unwrap();
         let memory = StateDir::open(&parent.path().join("memory")).unwrap();
         assert_eq!(Runs::of(&memory), Runs::default());
         all.write(&memory).unwrap();
         assert_eq!(Runs::of(&memory), all);
-        memory.replace(NAME, Uuid::from_u128(7).to_string().as_bytes()).unwrap();
+        memory.replace(NAME, run(7).to_string().as_bytes()).unwrap();
         assert_eq!(
             Runs::of(&memory).and(&runs(&[7, 8])),
             runs(&[7, 8]),

@@ -11,7 +11,7 @@ fn copied(from: &std::path::Path, to: &std::path::Path) {
 }
 
 /// A run after which the state is restored to what it was before. Returns the run's id.
-fn forgotten(scene: &Scene) -> uuid::Uuid {
+fn forgotten(scene: &Scene) -> RunId {
     let (state, copy) = (scene.place.state_dir.clone(), scene.root.path().join("copy"));
     copied(&state, &copy);
     let last = scene.run().report.run;
@@ -61,10 +61,10 @@ fn reports_that_the_server_lacks_or_lost_make_no_state_an_old_one() {
 }
 
 /// The id of a run this many days from now, by a clock that is ahead.
-fn ahead(days: i64) -> uuid::Uuid {
+fn ahead(days: i64) -> RunId {
     let at = crate::clock::now() + jiff::SignedDuration::from_hours(24 * days);
     let seconds = u64::try_from(at.as_second()).unwrap();
-    uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, 0))
+    uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, 0)).into()
 }
 
 #[test]

@@ -291,7 +291,7 @@ impl SeededStore {
             ..Counts::default()
         };
         Report {
-            run: uuid::Uuid::now_v7(),
+            run: uuid::Uuid::now_v7().into(),
             catalog: None,
             commit: Some(GOOD.into()),
             environment: Some("main".into()),

@@ -246,7 +246,7 @@ async fn a_run_that_had_no_catalog_is_by_none_and_counts_as_failed() {
     let failed = see(&seeded, "ana", "/nodes?did=failed&within=hour").await.body;
     assert!(failed.contains("web1.acme.example"), "{failed}");
     // A run that manages nothing still took place.
-    let nothing = Report { run: uuid::Uuid::now_v7(), counts: Counts::default(), ..ran };
+    let nothing = Report { run: uuid::Uuid::now_v7().into(), counts: Counts::default(), ..ran };
     seeded.store.put_report(node, nothing, seeded.ago(4)).await.unwrap();
     let page = see(&seeded, "ana", "/nodes/web1.acme.example").await.body;
     assert!(page.contains("nothing is managed"), "{page}");

@@ -94,7 +94,7 @@ async fn a_store_of_any_earlier_version_is_brought_up_to_date_with_all_that_it_h
         let fleet = store.fleet(UserScope::Everything, None, "main".into()).await.unwrap();
         let [web1, web2] = &*fleet else { panic!("{fleet:?}") };
         let last = LastRunRow {
-            run: Some(report(2, 0).run.to_string()),
+            run: Some(report(2, 0).run),
             received_at: time(2000).unwrap(),
             mode: Mode::Audit,
             source: Source::Server,
