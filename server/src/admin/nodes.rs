@@ -104,8 +104,8 @@ impl From<ReportRow> for ReportView {
         Self {
             received_at: row.received_at,
             started_at: row.started_at,
-            commit: row.known_commit().map(str::to_owned),
-            unknown_commit: row.unknown_commit().map(str::to_owned),
+            commit: row.known_commit().cloned(),
+            unknown_commit: row.unknown_commit().cloned(),
             mode: row.mode,
             source: row.source,
             counts: row.counts,

@@ -136,7 +136,7 @@ impl From<PollError> for Rejection {
             PollError::Panicked | PollError::Store(_) => return Self::internal(&error),
         };
         let mut refused = Self::new(status, code, error.to_string());
-        refused.refusal.commit = error.commit().map(str::to_owned);
+        refused.refusal.commit = error.commit().cloned();
         refused
     }
 }

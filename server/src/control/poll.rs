@@ -65,7 +65,7 @@ pub enum PollError {
 
 impl PollError {
     /// The commit that has no catalog for the node.
-    pub fn commit(&self) -> Option<&str> {
+    pub fn commit(&self) -> Option<&CommitId> {
         match self {
             Self::NotInInventory { commit }
             | Self::PlaceDisagrees { commit }

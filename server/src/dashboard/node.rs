@@ -287,7 +287,7 @@ impl StoredNode {
         events.truncate(MAX_EVENTS as usize);
         let due = |seen| seen + slot::next_run(&node.certname, asked.state.interval, seen);
         let runs: Vec<RunLine> = reports.iter().map(|report| RunLine::of(report, now)).collect();
-        let looked_at = reports.first().and_then(|report| report.known_commit().map(str::to_owned));
+        let looked_at = reports.first().and_then(|report| report.known_commit().cloned());
         NodePage {
             generation: Some(node.generation),
             added: Some(When::seen(node.added_at, now)),

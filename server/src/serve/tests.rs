@@ -218,7 +218,7 @@ async fn one_who_pokes_hears_why_the_repository_cannot_be_read_and_hears_it_soon
         assert!(refused.contains("there is no git repository in this directory any more"), "{refused}");
     }
     let in_force = server.control.in_force().unwrap().commit().to_owned();
-    assert!(matches!(ask(Some(in_force)).await, Ok(Answer::Judged(_))), "this is known");
+    assert!(matches!(ask(Some(in_force.to_string())).await, Ok(Answer::Judged(_))), "this is known");
     assert!(began.elapsed().as_secs() < 25, "it waited for what cannot come");
     std::fs::rename(&away, &git).unwrap();
     assert!(matches!(ask(None).await, Ok(Answer::Done(_))));

@@ -49,7 +49,7 @@ pub struct LastRunRow {
     /// The beginning of the reason why there was no run, or why it used an old catalog.
     pub error: Option<String>,
     /// The commit that had no catalog for it, as it was told.
-    pub refused_commit: Option<String>,
+    pub refused_commit: Option<CommitId>,
     /// The beginning of what it noted beside that.
     pub besides: Option<String>,
 }
@@ -213,7 +213,7 @@ fn last_run(row: &Row<'_>, received_at: Timestamp) -> Result<LastRunRow> {
             dropped: count(14)?,
         },
         error: row.get(FIRST + 15)?,
-        refused_commit: row.get(FIRST + 28)?,
+        refused_commit: row.get::<_, Option<String>>(FIRST + 28)?.map(CommitId::from),
         besides: row.get(FIRST + 29)?,
     })
 }

@@ -55,13 +55,13 @@ impl ReportRow {
     }
 
     /// The commit that the node reported, if this server knows it.
-    pub fn known_commit(&self) -> Option<&str> {
-        self.commit.as_deref().filter(|_| self.knows_commit)
+    pub fn known_commit(&self) -> Option<&CommitId> {
+        self.commit.as_ref().filter(|_| self.knows_commit)
     }
 
     /// The commit that the node reported, if this server does not know it.
-    pub fn unknown_commit(&self) -> Option<&str> {
-        self.commit.as_deref().filter(|_| !self.knows_commit)
+    pub fn unknown_commit(&self) -> Option<&CommitId> {
+        self.commit.as_ref().filter(|_| !self.knows_commit)
     }
 }
 
@@ -341,7 +341,7 @@ fn insert(
             packed.body,
             retention::weight(packed.unpacked),
             report.events.is_empty() && notes.is_none(),
-            report.no_catalog.as_ref().map(|no_catalog| &no_catalog.commit),
+            report.no_catalog.as_ref().map(|no_catalog| no_catalog.commit.as_str()),
             report.error.as_ref().filter(|_| report.no_catalog.is_some()),
             counts.would_refresh
         ])?;

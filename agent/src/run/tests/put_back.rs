@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use holdfast_catalog::run::RunId;
+
 use super::*;
 
 /// Copies the agent's whole state, as a backup does.
