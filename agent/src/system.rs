@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::stop::StopReason;
 
 pub mod accounts;
+mod clock_trust;
 pub mod command;
 mod changes;
 mod door;
@@ -36,6 +37,7 @@ mod tree;
 mod way;
 
 pub use accounts::Accounts;
+pub use clock_trust::ClockTrust;
 pub use command::{Exit, Invocation, Output};
 pub use door::Door;
 pub use error::Error;
@@ -55,18 +57,6 @@ pub enum Liveness {
     Live,
     /// Another directory (`--root`): only files. No command is run in it or for it.
     Directory,
-}
-
-/// How far the clock of the machine can be believed. What a clock that is ahead removes as old is new.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ClockTrust {
-    /// Nothing says that it is ahead.
-    #[default]
-    Plausible,
-    /// It is this far ahead of the server's.
-    Ahead(Duration),
-    /// It seems to be ahead, and nobody can say how far.
-    InDoubt,
 }
 
 /// What is at a path.

@@ -119,7 +119,7 @@ impl Control {
         let Some(facts) = self.facts_for(caller, &request, now).await? else {
             return Ok(CatalogAnswer::FactsWanted);
         };
-        let compiled = match self.compile(&in_force, node, facts, caller).await? {
+        let Compiled { catalog, contents, .. } = match self.compile(&in_force, node, facts, caller).await? {
             Ok(compiled) => compiled,
             Err(problems) => {
                 let errors = total(&problems);
@@ -130,7 +130,6 @@ impl Control {
                 return Err(PollError::Broken { commit: in_force.commit().clone(), errors });
             }
         };
-        let Compiled { catalog, contents, .. } = compiled;
         let reported = self.store.run_reported_last(caller.node).await?;
         let noted = self.note_served(caller, &catalog, now).await;
         if let Err(error) = &noted {

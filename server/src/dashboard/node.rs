@@ -27,8 +27,10 @@ use crate::store::event::EventRow;
 use crate::store::node::NodeRow;
 use crate::store::report::ReportRow;
 
+mod certificate; // what lets it in
 mod facts; // the node's facts
 
+use certificate::CertificateLine;
 use facts::FactsView;
 
 /// The most runs in the chart.
@@ -119,18 +121,6 @@ pub struct CompileError {
     pub faults: Vec<DiagnosticView>,
     /// The number of errors that are left out.
     pub more: usize,
-}
-
-/// A certificate that is in use or may come into use.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Certificate")]
-pub struct CertificateLine {
-    /// The serial number in hex.
-    pub serial: String,
-    /// Until when it is valid.
-    pub until: When,
-    /// Whether the node has used it.
-    pub used: bool,
 }
 
 /// The page of a node.
@@ -358,12 +348,6 @@ impl CompileError {
             commit: row.commit.into(),
             since: When::seen(row.since, asked.now),
         }
-    }
-}
-
-impl CertificateLine {
-    fn of(row: CertificateRow, now: Timestamp) -> Self {
-        Self { serial: row.serial, until: When::seen(row.not_after, now), used: row.confirmed_at.is_some() }
     }
 }
 
