@@ -13,7 +13,11 @@ use crate::system::ClockTrust;
 const NAME: &str = "server-time.json";
 
 /// The most bytes of the file.
-const LIMIT: u64 = 4 * 1024;
+const MAX_BYTES: u64 = 4 * 1024;
+
+/// As long as the counted time is this close to the server's, no newer answer is recorded: a run that changes nothing
+/// writes nothing to the disk for it.
+const DRIFT: SignedDuration = SignedDuration::from_secs(60);
 
 /// The kernel's id of the present boot.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -47,15 +51,14 @@ struct Uptime {
 /// before. `is_expired` says whether the server's certificate has expired by this machine's clock.
 pub(super) fn judge(state: &StateDir, heard: Option<ClockReading>, is_expired: bool) -> ClockCheck {
     let uptime = Uptime::now();
-    if let (Some(heard), Some(here)) = (heard, &uptime)
-        && let Err(error) = (LastAnswer { server: heard.there, here: here.clone() }).store(state)
+    let counted = uptime.as_ref().and_then(|uptime| LastAnswer::load(state)?.server_at(uptime));
+    if let (Some(heard), Some(here)) = (heard, uptime)
+        && counted.is_none_or(|counted| heard.there.duration_since(counted).abs() > DRIFT)
+        && let Err(error) = (LastAnswer { server: heard.there, here }).store(state)
     {
         tracing::debug!("cannot record the time of the server: {error}");
     }
-    let counted = || {
-        let there = LastAnswer::load(state)?.server_at(&uptime?)?;
-        Some(ClockReading { here: clock::now(), there, known: TimeSource::Counted })
-    };
+    let counted = || Some(ClockReading { here: clock::now(), there: counted?, known: TimeSource::Counted });
     match heard.or_else(counted) {
         Some(reading) => {
             let ahead = reading.ahead();
@@ -70,7 +73,7 @@ pub(super) fn judge(state: &StateDir, heard: Option<ClockReading>, is_expired: b
 impl LastAnswer {
     /// `None` if there was none, or if it cannot be read: the next answer replaces it.
     fn load(state: &StateDir) -> Option<Self> {
-        serde_json::from_slice(&state.read(NAME, LIMIT).ok()??).ok()
+        serde_json::from_slice(&state.read(NAME, MAX_BYTES).ok()??).ok()
     }
 
     fn store(&self, state: &StateDir) -> Result<(), state::Error> {
@@ -130,6 +133,15 @@ mod tests {
             assert_eq!(by.as_secs() / 86_400, 20 - u64::from(by.as_secs() < 20 * 86_400), "{by:?}");
             assert!(note.as_deref().is_some_and(|note| note.contains("days ahead of")), "{note:?}");
         }
+
+        let soon = ClockReading { here, there: there + SignedDuration::from_secs(20), ..heard };
+        let recorded = || state.read(NAME, MAX_BYTES).unwrap();
+        let before = recorded();
+        judge(&state, Some(soon), false);
+        assert_eq!(recorded(), before, "what is known already is not written again");
+        let set = ClockReading { here, there: there + SignedDuration::from_mins(5), ..heard };
+        judge(&state, Some(set), false);
+        assert_ne!(recorded(), before, "the server's clock was set");
 
         let of_another_boot = LastAnswer { server: there, here: Uptime { boot: "b".into(), seconds: 0 } };
         of_another_boot.store(&state).unwrap();
