@@ -14,7 +14,7 @@ pub enum Error {
     /// The content of a file is not available.
     #[error(transparent)]
     Content(#[from] crate::content::Error),
-    #[error("`{command}` {}", ended(.exit, .said))]
+    #[error("`{command}` {}", .exit.of_failure(.said))]
     Command { command: String, exit: system::Exit, said: String },
     /// A file could not be downloaded.
     #[error(transparent)]
@@ -46,18 +46,6 @@ pub enum Error {
     /// One error that several resources share.
     #[error(transparent)]
     Shared(#[from] Arc<Self>),
-}
-
-/// How a command ended that failed, with the end of its output if it had any.
-fn ended(exit: &system::Exit, said: &str) -> String {
-    let how = match exit {
-        system::Exit::Code(_) => format!("failed with {exit}"),
-        system::Exit::Held(_) => format!("is {exit}"),
-        system::Exit::Signal(_) | system::Exit::TimedOut(_) | system::Exit::Stopped(_) => {
-            format!("was {exit}")
-        }
-    };
-    if said.trim().is_empty() { how } else { format!("{how}: {said}") }
 }
 
 impl Error {

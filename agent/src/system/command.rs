@@ -163,6 +163,18 @@ impl fmt::Display for Exit {
     }
 }
 
+impl Exit {
+    /// How a command ended that failed, to follow its name, with the end of its output if it had any.
+    pub fn of_failure(&self, said: &str) -> String {
+        let verb = match self {
+            Self::Code(_) => "failed with",
+            Self::Held(_) => "is",
+            Self::Signal(_) | Self::TimedOut(_) | Self::Stopped(_) => "was",
+        };
+        if said.trim().is_empty() { format!("{verb} {self}") } else { format!("{verb} {self}: {said}") }
+    }
+}
+
 /// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {

@@ -1,4 +1,4 @@
-//! The name service switch (nsswitch.conf(5)): who is in none of the root's own files of accounts, as those of LDAP are.
+//! The name service switch (nsswitch.conf(5)): accounts that are in none of the root's own files, such as those of LDAP.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,13 +11,13 @@ use super::{Error, Exit, Invocation, Output, Result};
 /// How long a directory of accounts may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What `getent` ends with where there is no such entry. All else says nothing of that.
+/// The exit code of `getent` if there is no such entry. Any other code does not say that.
 const NO_SUCH_ENTRY: i32 = 2;
 
 type Ask = Box<dyn Fn(&Invocation) -> Result<Output> + Send + Sync>;
 type Answer = std::result::Result<Option<String>, String>;
 
-/// What the name service says, asked for each name once a run.
+/// Answers of the name service. Each name is asked for once in a run.
 pub(super) struct NameService {
     ask: Ask,
     known: Mutex<HashMap<(Database, String), Answer>>,
@@ -30,12 +30,12 @@ impl fmt::Debug for NameService {
 }
 
 impl NameService {
-    /// Asked by commands that are run so.
+    /// Makes a name service that runs its commands with `ask`.
     pub(super) fn new(ask: impl Fn(&Invocation) -> Result<Output> + Send + Sync + 'static) -> Self {
         Self { ask: Box::new(ask), known: Mutex::default() }
     }
 
-    /// Names that were not there may be by now: something was changed.
+    /// Forgets which names do not exist: they may exist after a change.
     pub(super) fn forget_missing(&self) {
         self.known().retain(|_, answer| !matches!(answer, Ok(None)));
     }
@@ -48,7 +48,7 @@ impl NameService {
         let command = Invocation::new(["getent", database.name(), key]).timeout(PATIENCE);
         let output = match (self.ask)(&command) {
             Ok(output) => output,
-            // Where there is no `getent`, there is no other source that it could ask.
+            // Without `getent`, there is no other source that it could ask.
             Err(Error::Spawn { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(None);
             }
@@ -57,19 +57,14 @@ impl NameService {
         match output.exit {
             Exit::Code(0) => Ok(output.text().lines().next().map(str::to_owned)),
             Exit::Code(NO_SUCH_ENTRY) => Ok(None),
-            exit => {
-                let words = output.last_words();
-                let colon = if words.is_empty() { "" } else { ": " };
-                let how = if matches!(exit, Exit::Code(_)) { "failed with" } else { "was" };
-                Err(format!("`{}` {how} {exit}{colon}{words}", command.command))
-            }
+            exit => Err(format!("`{}` {}", command.command, exit.of_failure(&output.last_words()))),
         }
     }
 }
 
 impl OtherSources for NameService {
     fn line(&self, database: Database, key: &str) -> Answer {
-        // Held meanwhile: who asks for the same waits for the one answer.
+        // The lock is kept while `getent` runs, so that whoever asks for the same name waits for the one answer.
         let mut known = self.known();
         known.entry((database, key.to_owned())).or_insert_with(|| self.asked(database, key)).clone()
     }

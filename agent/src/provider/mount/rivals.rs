@@ -7,6 +7,7 @@ use holdfast_catalog::resource::Mount;
 use holdfast_catalog::resource::mount::MountEnsure;
 
 use super::FSTAB;
+use crate::provider::service::settings_of;
 use crate::provider::{Error, Reading, unit_path};
 
 /// The keys of a drop-in that change what is mounted, or how. `systemctl set-property` writes others.
@@ -64,19 +65,13 @@ fn refuse_drop_ins(unit: &str, reading: Reading<'_>) -> Result<(), Error> {
 }
 
 /// The first key in a drop-in that decides whether something is mounted, what, or how.
-fn deciding(text: &str) -> Option<&str> {
-    let mut section = "";
-    text.lines().map(str::trim).find_map(|line| {
-        if line.starts_with('[') {
-            section = line;
-        }
-        let key = line.split_once('=').map(|(key, _)| key.trim())?;
-        match section {
-            "[Unit]" => (key.starts_with("Condition") || key.starts_with("Assert")).then_some(key),
-            "[Mount]" | "[Automount]" => KEYS.contains(&key).then_some(key),
-            _ => None,
-        }
-    })
+fn deciding(text: &str) -> Option<String> {
+    let decides = |section: &str, key: &str| match section {
+        "Unit" => key.starts_with("Condition") || key.starts_with("Assert"),
+        "Mount" | "Automount" => KEYS.contains(&key),
+        _ => false,
+    };
+    settings_of(text).into_iter().find_map(|(section, key, _)| decides(&section, &key).then_some(key))
 }
 
 #[cfg(test)]
@@ -88,13 +83,14 @@ mod tests {
         for (text, key) in [
             ("[Unit]\nConditionPathExists=/none\n", Some("ConditionPathExists")),
             ("[Unit]\n AssertHost = x\n", Some("AssertHost")),
+            ("[Mount]\nTimeoutSec=1 \\\nOptions=ro\n", None),
             ("[Mount]\n# What=/dev/x\nOptions=size=1m\n", Some("Options")),
             ("[Automount]\nExtraOptions=ro\n", Some("ExtraOptions")),
             ("[Unit]\nAfter=network-online.target\nOptions=x\n", None),
             ("[Mount]\nMemoryMax=1G\nTimeoutSec=10\n", None),
             ("", None),
         ] {
-            assert_eq!(deciding(text), key, "{text}");
+            assert_eq!(deciding(text).as_deref(), key, "{text}");
         }
     }
 }
