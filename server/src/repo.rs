@@ -140,18 +140,7 @@ impl Snapshot {
         files: BTreeMap<Arc<str>, SnapshotFile>,
         ignored: Vec<IgnoredEntry>,
     ) -> Self {
-        let (refused, refused_parts) = (Exclusions::default(), BTreeMap::new());
-        let (remarks, shape) = (Vec::new(), TreeShape::default());
-        Self(Arc::new(SnapshotInner {
-            commit,
-            written,
-            files,
-            ignored,
-            remarks,
-            refused,
-            refused_parts,
-            shape,
-        }))
+        Self::within_limits(commit, written, files, ignored, Exclusions::default())
     }
 
     /// Adds remarks on how the snapshot was made.
