@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::told::Told;
 
 /// If there are more pages than this, the test is wrong.
-const MOST: usize = 1000;
+const MAX_ADDRESSES: usize = 1000;
 
 /// A user who is logged in.
 pub struct Session<'a> {
@@ -77,7 +77,7 @@ impl<'a> Session<'a> {
                     waiting.extend(new);
                 }
             }
-            assert!(known.len() < MOST, "{known:#?}");
+            assert!(known.len() < MAX_ADDRESSES, "{known:#?}");
         }
         known
     }

@@ -224,10 +224,10 @@ const ASKING: &str = "asking";
 const HELD: &str = "held.json";
 
 /// The most bytes of it.
-const LIMIT: u64 = 64 * 1024;
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// The most mounts that are remembered.
-const MOST: usize = 8;
+const MAX_HELD: usize = 8;
 
 /// The door to the paths of the machine. What held an earlier run is checked by the path that did, before it is entered.
 pub(super) fn door(state: &StateDir) -> Arc<Door> {
@@ -237,7 +237,7 @@ pub(super) fn door(state: &StateDir) -> Arc<Door> {
 
 /// What held earlier runs. If it cannot be read, nothing did: then a run may be held once more.
 pub(super) fn held_before(state: &StateDir) -> Vec<StuckMount> {
-    let json = state.read(HELD, LIMIT).ok().flatten();
+    let json = state.read(HELD, MAX_BYTES).ok().flatten();
     json.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default()
 }
 
@@ -248,7 +248,7 @@ pub(super) fn remember(place: &Installation, path: &Path) {
         let mut held = held_before(&state);
         held.retain(|other| !other.is_same(&stuck));
         held.insert(0, stuck);
-        held.truncate(MOST);
+        held.truncate(MAX_HELD);
         state.replace(HELD, &serde_json::to_vec(&held).unwrap_or_default())
     });
     if let Err(error) = kept {

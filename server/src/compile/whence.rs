@@ -1,5 +1,5 @@
-//! Where in the data it was decided that a resource is there, and under which title. A manifest that takes its titles
-//! from data is not wrong if they collide: whoever wrote the data must be told where.
+//! The places in the data that decided whether a resource is declared, and under which title. If titles from data
+//! collide, the manifest is not wrong: the author of the data must see the place.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use holdfast_catalog::origin::Origin;
 use crate::diagnostic::Diagnostic;
 
 /// The most places to keep for one resource.
-const MOST: usize = 4;
+const MAX_PLACES: usize = 4;
 
 /// What a place in the data decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Whence {
     pub(super) fn add<'o>(&mut self, places: impl IntoIterator<Item = &'o Arc<Origin>>, decides: Decides) {
         for place in places {
             let is_known = self.0.iter().any(|(known, _)| known == place);
-            if self.0.len() < MOST && place.level.is_some() && !is_known {
+            if self.0.len() < MAX_PLACES && place.level.is_some() && !is_known {
                 self.0.push((place.clone(), decides));
             }
         }
