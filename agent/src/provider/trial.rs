@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use holdfast_catalog::resource::{Attributes, ResourceType};
+use holdfast_catalog::resource::{Attributes, ResourceType, TypedResource};
 use holdfast_catalog::value::Value;
 
 use super::{Applied, CatalogClaims, Change, Error, Plan, Property, Provider, Reading, Writing};
@@ -28,7 +28,17 @@ pub(crate) fn plan<P: Provider>(
     machine: &Double,
     want: &P::Want,
 ) -> Result<Plan<P::Property>, Error> {
-    let named = CatalogClaims::new(&[]);
+    plan_among(provider, machine, want, &[])
+}
+
+/// The plan of a provider for a resource in a catalog of these.
+pub(crate) fn plan_among<P: Provider>(
+    provider: &P,
+    machine: &Double,
+    want: &P::Want,
+    all: &[TypedResource],
+) -> Result<Plan<P::Property>, Error> {
+    let named = CatalogClaims::new(all);
     let state_dir = machine.root.path().join("state");
     let reading = Reading { machine, content: &content::Nowhere, named: &named, state_dir: &state_dir };
     provider.plan(want, &provider.observe(&[want], reading)?, reading)

@@ -1,4 +1,4 @@
-//! Keys that are to open nothing: in every file by which sshd lets a user in, not only in the one that keys are given by.
+//! Removes keys from every file that sshd reads for a user, not only from the one to which keys are added.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,10 +13,10 @@ use crate::provider::{CatalogClaims, Error, Writing};
 use crate::system::accounts::Account;
 use crate::system::{Accounts, Inspect};
 
-/// The files that may hold a key which is to be gone, by its user.
+/// The files that may contain a key that must be absent, by user.
 pub(super) type FilesOfUsers = HashMap<String, Vec<ReadFile>>;
 
-/// Where keys of users are looked for that are to be in no file.
+/// Finds the files in which to look for keys that must be absent.
 pub(super) fn look(
     all: &[&AuthorizedKey],
     accounts: &Accounts,
@@ -39,7 +39,7 @@ pub(super) fn look(
     Ok(found)
 }
 
-/// The files of one key: the one that is named, or all of its user.
+/// The files of one key: the one that it names, or all files of its user.
 fn files_of<'a>(want: &AuthorizedKey, accounts: &Accounts, all: &'a FilesOfUsers) -> Cow<'a, [ReadFile]> {
     match (&want.target, all.get(want.user.as_str())) {
         (None, Some(files)) => Cow::Borrowed(files),
@@ -52,13 +52,13 @@ fn files_of<'a>(want: &AuthorizedKey, accounts: &Accounts, all: &'a FilesOfUsers
     }
 }
 
-/// Files that hold a key, and why it stays in one of them, or may.
+/// The files that contain a key, and the error if it stays, or may stay, in another one.
 struct Holding<'a> {
     files: Vec<&'a ReadFile>,
     left: Option<Error>,
 }
 
-/// Looks for a key, but in files in which the catalog has it for the same user.
+/// Looks for a key, except in files in which the catalog wants it for the same user.
 fn holding<'a, 't>(
     want: &AuthorizedKey,
     files: &'a [ReadFile],
@@ -92,7 +92,7 @@ fn holding<'a, 't>(
     holding
 }
 
-/// Why nothing is taken out of a file.
+/// Why nothing is removed from a file; `None` if it can be.
 fn kept(file: &ReadFile, named: &CatalogClaims<'_>) -> Option<&'static str> {
     if file.is_usual {
         None
@@ -105,7 +105,7 @@ fn kept(file: &ReadFile, named: &CatalogClaims<'_>) -> Option<&'static str> {
     }
 }
 
-/// What is to be done about a key that is to be gone.
+/// The change for a key that must be absent.
 pub(super) fn differences(
     want: &AuthorizedKey,
     seen: &super::Seen,
@@ -131,7 +131,7 @@ pub(super) fn differences(
     Ok(change.into_iter().collect())
 }
 
-/// Takes a key out of all files, as far as that can be; then it fails where the key is left in one.
+/// Removes a key from all files in which that is possible. Fails afterwards if the key is left in one.
 pub(super) fn remove(want: &AuthorizedKey, accounts: &Accounts, writing: Writing<'_>) -> Result<(), Error> {
     let all = look(&[want], accounts, writing.machine)?;
     let files = files_of(want, accounts, &all);
@@ -143,7 +143,7 @@ pub(super) fn remove(want: &AuthorizedKey, accounts: &Accounts, writing: Writing
     failed.chain(left).next().map_or(Ok(()), Err)
 }
 
-/// What is in the files of a user and was given by no resource, for people.
+/// The lines in the files of a user that no resource put there, for people.
 pub(in crate::provider) fn strays(
     user: &Account,
     sources: &KeySources,
@@ -165,7 +165,7 @@ pub(in crate::provider) fn strays(
     Ok(all)
 }
 
-/// Removes it, as far as that can be; then it fails where some is left.
+/// Removes these lines where that is possible. Fails afterwards if some are left.
 pub(in crate::provider) fn purge(user: &Account, writing: Writing<'_>) -> Result<(), Error> {
     let mut failed = None;
     for file in KeySources::ask(writing.machine)?.of(user, writing.machine)? {
@@ -193,17 +193,16 @@ mod tests {
     use holdfast_catalog::value::Value;
 
     use super::*;
-    use crate::content;
     use crate::provider::authorized_key::AuthorizedKeys;
     use crate::provider::trial::{self, want};
     use crate::provider::user::Users;
-    use crate::provider::{Plan, Provider, Reading};
+    use crate::provider::{Plan, Provider};
     use crate::system::double::{Double, said};
 
     const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJZTZYpbxf5B6S7xh0bZmyP1yAyuoVYuBQSyfDbYq0sG";
     const SECOND: &str = "/home/alice/.ssh/authorized_keys2";
 
-    /// A machine of root's whose sshd reads these files.
+    /// A machine whose sshd reads these files.
     fn machine(files: &'static str) -> Double {
         let double = Double::new(move |command| {
             let is_sshd = command.command.to_string().starts_with("/usr/sbin/sshd -T");
@@ -230,24 +229,18 @@ mod tests {
         want("laptop", &[("user", "alice".into()), ("key", KEY.into()), ("ensure", "absent".into())])
     }
 
-    /// What is planned in a catalog, and what became of it.
+    /// Plans a resource in a catalog and makes the changes; returns them, and the error if one failed.
     fn corrected<P: Provider>(
         provider: &P,
         machine: &Double,
         want: &P::Want,
         all: &[TypedResource],
     ) -> Result<(Vec<String>, Option<String>), Error> {
-        let named = CatalogClaims::new(all);
-        let reading = Reading {
-            machine,
-            content: &content::Nowhere,
-            named: &named,
-            state_dir: std::path::Path::new("/none"),
-        };
-        let changes = match provider.plan(want, &provider.observe(&[want], reading)?, reading)? {
+        let changes = match trial::plan_among(provider, machine, want, all)? {
             Plan::Changes(changes) => changes,
             _ => return Ok((Vec::new(), None)),
         };
+        let named = CatalogClaims::new(all);
         let writing = trial::writing_to(machine, &named, machine.root.path());
         let error = match provider.apply(want, &changes, writing) {
             Ok(applied) => applied.failed.into_iter().next().map(|(_, error)| error),
@@ -295,7 +288,7 @@ mod tests {
         assert!(is_named(&error), "{error}");
         std::fs::remove_file(machine.root.path().join("etc/ssh/all")).unwrap();
 
-        // What the catalog itself says is left to it.
+        // A file whose content the catalog sets is left alone.
         machine.put("/etc/ssh/keys/alice", &line());
         let file = TypedResource::File(want("/etc/ssh/keys/alice", &[("content", line().into())]));
         let error = corrected(&AuthorizedKeys, &machine, &gone(), &[file]).unwrap_err().to_string();
@@ -327,7 +320,7 @@ mod tests {
             let common = [("user", Value::from("alice")), ("key", KEY.into())];
             TypedResource::AuthorizedKey(want(title, &[&common[..], more].concat()))
         };
-        // The same key without the options that it is given with opens the account as well.
+        // The same key without its options opens the account too.
         let all = [given("usual", &[]), given("other", &[("target", "/etc/ssh/all".into())])];
         for path in ["/home/alice/.ssh/authorized_keys", SECOND, "/etc/ssh/all"] {
             machine.put(path, &line());
@@ -350,7 +343,7 @@ mod tests {
             (line(), line())
         );
         assert_eq!(corrected(&Users, &machine, &purging, &all).unwrap(), (vec![], None));
-        // What is for others too is not theirs to purge.
+        // A file that is read for other users too is not purged.
         machine.put("/etc/ssh/all", &format!("{}ssh-rsa junk! bob\n", line()));
         let (said, error) = corrected(&Users, &machine, &purging, &all).unwrap();
         assert_eq!(said, ["purge_ssh_keys: damaged bob (in /etc/ssh/all) -> none"]);

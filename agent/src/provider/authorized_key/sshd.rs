@@ -60,27 +60,28 @@ pub(super) fn look(
     Ok(others)
 }
 
-/// What sshd reads where it does not say otherwise.
+/// The files that sshd reads by default.
 const USUAL: [&str; 2] = [".ssh/authorized_keys", ".ssh/authorized_keys2"];
 
-/// A file by which keys open an account.
+/// A file that sshd reads for an account.
 #[derive(Clone)]
 pub(in crate::provider) struct ReadFile {
     pub(super) place: KeysFile,
-    /// Whether it is the one in the home that keys are given by.
+    /// Whether it is the file in the home directory to which keys are added.
     pub(super) is_usual: bool,
-    /// Whether it opens other accounts as well.
+    /// Whether sshd reads it for other accounts too.
     pub(super) is_shared: bool,
 }
 
-/// Where sshd reads keys, asked once for all users; for each by itself only where the configuration may tell them apart.
+/// Where sshd reads keys. It is asked once for all users, and for each user only if its configuration may differ by
+/// user.
 pub(in crate::provider) struct KeySources {
     patterns: Vec<String>,
     by_user: bool,
 }
 
 impl KeySources {
-    /// Asks sshd; where there is none that runs, what it reads by itself.
+    /// Asks sshd; assumes its defaults if it is not installed or does not answer.
     pub(in crate::provider) fn ask(machine: &dyn Inspect) -> Result<Self, Error> {
         let is_live = machine.liveness() == Liveness::Live && machine.stat(Path::new(SSHD))?.is_some();
         Ok(match if is_live { files(machine, None)? } else { None } {
@@ -89,7 +90,7 @@ impl KeySources {
         })
     }
 
-    /// All files by which keys open an account, and the usual one, which sshd may read tomorrow.
+    /// All files that sshd reads for an account, and the usual one even if sshd does not read it now.
     pub(in crate::provider) fn of(
         &self,
         account: &Account,
@@ -113,7 +114,7 @@ impl KeySources {
     }
 }
 
-/// Whether a part of the configuration may be about some users only. What cannot be read may be such a part.
+/// Whether a part of the configuration may apply to some users only. A file that cannot be read may contain such a part.
 fn may_be_by_user(machine: &dyn Inspect) -> Result<bool, Error> {
     const PARTS: &str = "/etc/ssh/sshd_config.d";
     let mut files = vec![PathBuf::from("/etc/ssh/sshd_config")];

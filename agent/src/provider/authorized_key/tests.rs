@@ -131,15 +131,8 @@ fn a_key_that_two_give_is_called_by_either_title() {
     let second: AuthorizedKey = want("second", &[("user", "alice".into()), ("key", A.into())]);
     trial::correct(&AuthorizedKeys, &machine, &second).unwrap();
     let all = [TypedResource::AuthorizedKey(key(&[])), TypedResource::AuthorizedKey(second)];
-    let named = CatalogClaims::new(&all);
-    let reading = Reading {
-        machine: &machine,
-        content: &content::Nowhere,
-        named: &named,
-        state_dir: std::path::Path::new("/none"),
-    };
-    let seen = AuthorizedKeys.observe(&[&key(&[])], reading).unwrap();
-    assert_eq!(AuthorizedKeys.plan(&key(&[]), &seen, reading).unwrap(), Plan::IN_SYNC);
+    let plan = trial::plan_among(&AuthorizedKeys, &machine, &key(&[]), &all).unwrap();
+    assert_eq!(plan, Plan::IN_SYNC);
 }
 
 #[test]

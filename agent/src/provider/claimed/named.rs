@@ -33,10 +33,15 @@ impl<'a> CatalogClaims<'a> {
         Ok(Spared::new(claimed.clone(), &*machine.accounts()?, machine))
     }
 
+    /// Whether the catalog creates a file, directory or link at this path.
+    pub fn has_file(&self, path: &str) -> bool {
+        let has = |file: &File| file.title.as_str() == path && file.ensured() != FileEnsure::Absent;
+        self.of_type::<File>().any(has)
+    }
+
     /// Advice about a missing file or directory: `cure`, or nothing if the catalog creates it.
     pub fn unless_has_file<'c>(&self, path: &str, cure: &'c str) -> &'c str {
-        let has = |file: &File| file.title.as_str() == path && file.ensured() != FileEnsure::Absent;
-        if self.of_type::<File>().any(has) { "" } else { cure }
+        if self.has_file(path) { "" } else { cure }
     }
 
     /// Advice about a missing user: `cure`, or nothing if the catalog creates it.

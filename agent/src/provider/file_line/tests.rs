@@ -136,15 +136,8 @@ fn a_secret_in_a_file_that_everybody_may_read_is_said_to_be_so() {
     trial::says_who_may_read(&FileLines, &double, &want, "/etc/x");
     let file =
         holdfast_catalog::resource::TypedResource::File(trial::want("/etc/x", &[("mode", "0644".into())]));
-    let named = crate::provider::CatalogClaims::new(std::slice::from_ref(&file));
     let place = double.root.path().join("etc/x");
     std::fs::set_permissions(place, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    let reading = Reading {
-        machine: &double,
-        content: &crate::content::Nowhere,
-        named: &named,
-        state_dir: double.root.path(),
-    };
-    let plan = FileLines.plan(&want, &FileLines.observe(&[&want], reading).unwrap(), reading).unwrap();
+    let plan = trial::plan_among(&FileLines, &double, &want, &[file]).unwrap();
     assert_eq!(plan, Plan::IN_SYNC, "a manifest gives the mode: it knows");
 }

@@ -4,7 +4,6 @@ use holdfast_catalog::resource::TypedResource;
 use holdfast_catalog::value::Value;
 
 use super::*;
-use crate::content;
 use crate::provider::trial::{self, want};
 use crate::system::double::{Double, said};
 
@@ -76,14 +75,7 @@ fn a_member_who_is_not_there_may_still_come_and_the_first_group_stays() {
 fn a_member_who_waits_for_the_group_holds_it_up_no_longer() {
     let carol = |attributes: &[(&str, Value)]| [TypedResource::User(want("carol", attributes))];
     let plan_in = |machine: &Double, all: &[TypedResource], group: &Group| {
-        let named = CatalogClaims::new(all);
-        let reading = Reading {
-            machine,
-            content: &content::Nowhere,
-            named: &named,
-            state_dir: std::path::Path::new("/none"),
-        };
-        Groups.plan(group, &Groups.observe(&[group], reading).unwrap(), reading).unwrap()
+        trial::plan_among(&Groups, machine, group, all).unwrap()
     };
     let waiting = carol(&[("groups", list(&["new", "ops"]))]);
     let new = want("new", &[("members", list(&["carol", "bob"]))]);

@@ -221,10 +221,7 @@ fn what_sysctl_system_would_set_is_said() {
 
 /// The plan of a setting among all of these.
 fn plan_among(machine: &Double, all: &[TypedResource], want: &Sysctl) -> Plan {
-    let named = CatalogClaims::new(all);
-    let reading =
-        Reading { machine, content: &content::Nowhere, named: &named, state_dir: Path::new("/none") };
-    KernelSettings.plan(want, &KernelSettings.observe(&[want], reading).unwrap(), reading).unwrap()
+    trial::plan_among(&KernelSettings, machine, want, all).unwrap()
 }
 
 #[test]
@@ -274,15 +271,7 @@ fn two_names_of_one_setting_are_named_once() {
     let two: Sysctl = want("net.ipv4.conf.all.forwarding", &[("value", 0.into())]);
     let one: Sysctl = want("net.ipv4.ip_forward", &[("value", 1.into())]);
     let all = [TypedResource::Sysctl(one.clone()), TypedResource::Sysctl(two)];
-    let named = CatalogClaims::new(&all);
-    let reading = Reading {
-        machine: &machine,
-        content: &content::Nowhere,
-        named: &named,
-        state_dir: Path::new("/none"),
-    };
-    let refused =
-        KernelSettings.plan(&one, &KernelSettings.observe(&[&one], reading).unwrap(), reading).unwrap_err();
+    let refused = trial::plan_among(&KernelSettings, &machine, &one, &all).unwrap_err();
     assert!(refused.to_string().contains("sysctl[net.ipv4.conf.all.forwarding]"), "{refused}");
 }
 

@@ -1,4 +1,4 @@
-//! The groups of a user, by `/etc/group` and `/etc/gshadow`: who is listed in either becomes a member without a password.
+//! The groups of a user in `/etc/group` and `/etc/gshadow`: a user listed in either becomes a member without a password.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -17,7 +17,7 @@ fn is_exact(want: &User) -> bool {
     want.ensure == Presence::Present && want.groups.is_some() && want.membership == Membership::Inclusive
 }
 
-/// What `/etc/gshadow` has, where a user's groups are to be exactly those that are named.
+/// The groups in `/etc/gshadow`; empty unless a user must be in exactly the named groups.
 pub(super) fn shadowed(all: &[&User], machine: &dyn Inspect) -> Result<ShadowGroups, Error> {
     let is_needed = all.iter().any(|want| is_exact(want));
     Ok(if is_needed { accounts::shadow_groups(machine)? } else { ShadowGroups::new() })
@@ -28,7 +28,7 @@ pub(super) fn missing(want: &User, accounts: &Accounts, named: &CatalogClaims<'_
     const CURE: &str = "; manage it too, or name another";
     let is_missing = |group: &&AccountName| found(group.as_str(), accounts).is_none();
     let foreign = |group: &AccountName| accounts.foreign(Database::Group, group.as_str());
-    // `useradd` and `usermod` take any primary group, but write members to the file alone.
+    // `useradd` and `usermod` accept any primary group, but write members only to the file.
     let is_nowhere = |group: &&AccountName| !matches!(foreign(group), Ok(Some(_)));
     let primary = want.gid.iter().filter(is_missing).find(is_nowhere);
     let group = primary.or_else(|| want.groups.iter().flatten().find(is_missing))?;
@@ -42,7 +42,7 @@ pub(super) fn missing(want: &User, accounts: &Accounts, named: &CatalogClaims<'_
     Some(Need::account(group.as_str(), why))
 }
 
-/// The supplementary groups of a user that count, for people: all, or those that are wanted.
+/// The supplementary groups of a user that count, for people: all of them, or only the wanted ones.
 pub(super) fn of(want: &User, accounts: &Accounts, shadowed: &ShadowGroups) -> String {
     let name = want.title.as_str();
     let has = |list: &[String]| list.iter().any(|member| member == name);
@@ -57,7 +57,7 @@ pub(super) fn of(want: &User, accounts: &Accounts, shadowed: &ShadowGroups) -> S
     let is_named = |name: &str| named.iter().any(|(_, other)| other.name == name);
     let others = accounts.groups().iter().filter(|group| is_in_either(group) && !is_named(&group.name));
     let others = others.filter(|_| want.membership == Membership::Inclusive).map(|group| group.name.as_str());
-    // Those that are wanted in the words in which they are: a name, or a number.
+    // The wanted groups in the form in which they are wanted: a name or a number.
     let wanted = named.iter().filter(|(_, group)| is_member(group)).map(|(word, _)| *word);
     let mut words = joined(wanted.chain(others).collect());
     let administered: BTreeSet<_> =
@@ -68,7 +68,7 @@ pub(super) fn of(want: &User, accounts: &Accounts, shadowed: &ShadowGroups) -> S
     words
 }
 
-/// The groups that a user may change the members of, where these are to be none but the user's own.
+/// The groups whose members a user may change; empty unless the user must be in exactly the named groups.
 fn administered<'a>(
     want: &'a User,
     shadowed: &'a ShadowGroups,
@@ -82,7 +82,7 @@ fn administered<'a>(
         .map(|(name, shadow)| (&**name, shadow))
 }
 
-/// Takes the administration of other groups from a user, who could become a member of them again by it.
+/// Ends a user's administration of other groups, with which the user could become a member again.
 pub(super) fn give_up(want: &User, writing: Writing<'_>) -> Result<(), Error> {
     if !is_exact(want) {
         return Ok(());
@@ -100,7 +100,7 @@ pub(super) fn give_up(want: &User, writing: Writing<'_>) -> Result<(), Error> {
     })
 }
 
-/// The group of a name, or of a number where no group has that name.
+/// The group with a name or, if no group has that name, with that number.
 fn found<'a>(word: &str, accounts: &'a Accounts) -> Option<&'a GroupEntry> {
     accounts.group(word).or_else(|| {
         let gid: u32 = word.parse().ok()?;

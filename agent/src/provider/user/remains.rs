@@ -1,5 +1,5 @@
-//! What an account would leave behind beside its home: jobs, which would run for whoever gets its name or its id next, and its
-//! `linger`, by which systemd would start a manager for such a one at each boot. It goes with the home.
+//! What an account leaves behind besides its home directory, and is removed with it: jobs, which would run for the next
+//! user with its name or id, and `linger`, for which systemd would start that user's manager at each boot.
 
 use std::path::{Path, PathBuf};
 
@@ -10,17 +10,17 @@ use super::{Change, Property, command};
 use crate::provider::{Error, Reading, Writing};
 use crate::system::{FileKind, Inspect};
 
-/// Directories with a file for each user that has something of the kind, and what it is.
+/// Directories with one file for each user, and what such a file is.
 const BY_NAME: [(&str, &str); 3] = [
     ("/var/spool/cron/crontabs", "a crontab"),
     ("/var/spool/cron", "a crontab"),
     ("/var/lib/systemd/linger", "`linger`"),
 ];
 
-/// Directories with the jobs of `at`: each is run as the user who owns its file.
+/// Directories with the jobs of `at`, each of which runs as the owner of its file.
 const JOBS_OF_AT: [&str; 2] = ["/var/spool/cron/atjobs", "/var/spool/at"];
 
-/// What is left of an account that is gone.
+/// The change if something of a removed account is left.
 pub(super) fn differences(want: &User, reading: Reading<'_>) -> Result<Vec<Change>, Error> {
     let left = by_name(want, reading)?;
     let is: Vec<_> = left.iter().map(|(path, what)| format!("{what} ({})", path.display())).collect();
@@ -28,22 +28,21 @@ pub(super) fn differences(want: &User, reading: Reading<'_>) -> Result<Vec<Chang
     Ok((!left.is_empty()).then(|| Change::new(Property::Ensure, is, Presence::Absent)).into_iter().collect())
 }
 
-/// Files by the user's name that no resource of the catalog has there.
+/// The files with the user's name that no `file` of the catalog manages.
 fn by_name(want: &User, reading: Reading<'_>) -> Result<Vec<(PathBuf, &'static str)>, Error> {
-    const OURS: &str = "it is not another resource's";
     let mut found = Vec::new();
     for (directory, what) in BY_NAME.into_iter().filter(|_| want.manage_home) {
         let path = format!("{directory}/{}", want.title);
         let is_file =
             reading.machine.lstat(Path::new(&path))?.is_some_and(|stat| stat.kind == FileKind::File);
-        if is_file && reading.named.unless_has_file(&path, OURS) == OURS {
+        if is_file && !reading.named.has_file(&path) {
             found.push((path.into(), what));
         }
     }
     Ok(found)
 }
 
-/// Removes the account where it is there, and then what it leaves.
+/// Removes the account if it exists, and then what it leaves behind.
 pub(super) fn remove(want: &User, writing: Writing<'_>) -> Result<(), Error> {
     let machine = writing.machine;
     let accounts = machine.accounts()?;
@@ -81,10 +80,9 @@ mod tests {
     use holdfast_catalog::resource::TypedResource;
 
     use super::*;
-    use crate::content;
+    use crate::provider::Plan;
     use crate::provider::trial::{self, want};
     use crate::provider::user::Users;
-    use crate::provider::{CatalogClaims, Plan, Provider as _};
     use crate::system::double::{Double, said};
 
     const CRONTAB: &str = "/var/spool/cron/crontabs/alice";
@@ -142,15 +140,6 @@ mod tests {
         machine.put("/etc/passwd", "root:x:0:0::/root:/bin/sh\n");
         assert_eq!(trial::changes(&Users, &machine, &gone(false)), []);
         let all = [CRONTAB, LINGER].map(|path| TypedResource::File(want(path, &[("content", "".into())])));
-        let named = CatalogClaims::new(&all);
-        let reading = Reading {
-            machine: &machine,
-            content: &content::Nowhere,
-            named: &named,
-            state_dir: Path::new("/none"),
-        };
-        let gone = gone(true);
-        let seen = Users.observe(&[&gone], reading).unwrap();
-        assert_eq!(Users.plan(&gone, &seen, reading).unwrap(), Plan::IN_SYNC);
+        assert_eq!(trial::plan_among(&Users, &machine, &gone(true), &all).unwrap(), Plan::IN_SYNC);
     }
 }

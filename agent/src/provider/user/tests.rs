@@ -7,7 +7,6 @@ use holdfast_catalog::resource::TypedResource;
 use holdfast_catalog::value::{Kind, Sensitive, Value};
 
 use super::*;
-use crate::content;
 use crate::provider::CatalogClaims;
 use crate::provider::Need;
 use crate::provider::trial::{self, want};
@@ -337,22 +336,15 @@ fn keys_that_no_resource_gives_are_removed() {
     let purging = want::<User>("deploy", &[("purge_ssh_keys", true.into()), ("shell", "/bin/bash".into())]);
     let given = want("laptop", &[("user", "deploy".into()), ("key", KEY.into())]);
     let all = [TypedResource::AuthorizedKey(given)];
-    let named = CatalogClaims::new(&all);
     let machine = machine();
     machine.put(FILE, &format!("# kept\nssh-ed25519 {KEY} laptop\nssh-rsa junk! stray\n"));
-    let reading = Reading {
-        machine: &machine,
-        content: &content::Nowhere,
-        named: &named,
-        state_dir: Path::new("/none"),
+    let planned = || match trial::plan_among(&Users, &machine, &purging, &all).unwrap() {
+        Plan::Changes(changes) => changes,
+        other => panic!("{other:?}"),
     };
-    let planned =
-        || match Users.plan(&purging, &Users.observe(&[&purging], reading).unwrap(), reading).unwrap() {
-            Plan::Changes(changes) => changes,
-            other => panic!("{other:?}"),
-        };
     let shell = "shell: /bin/sh -> /bin/bash";
     assert_eq!(trial::said(&planned()), [shell, "purge_ssh_keys: damaged stray -> none"]);
+    let named = CatalogClaims::new(&all);
     let writing = trial::writing_to(&machine, &named, machine.root.path());
     assert!(Users.apply(&purging, &planned(), writing).unwrap().failed.is_empty());
     let text = std::fs::read_to_string(machine.root.path().join(&FILE[1..])).unwrap();

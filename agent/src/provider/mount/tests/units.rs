@@ -3,7 +3,6 @@
 use holdfast_catalog::resource::{File, TypedResource};
 
 use super::*;
-use crate::provider::CatalogClaims;
 
 #[test]
 fn another_definition_of_its_unit_is_a_failure_that_names_it() {
@@ -56,16 +55,8 @@ fn a_drop_in_that_decides_what_is_mounted_is_a_failure_that_names_it_unless_it_i
         assert_eq!(trial::changes(&Mounts, &double, &data(&[("ensure", "absent".into())])).len(), 1);
 
         let claims = [TypedResource::File(want::<File>(&format!("/{path}"), &[("content", text.into())]))];
-        let named = CatalogClaims::new(&claims);
-        let state_dir = double.root.path().join("state");
-        let reading = Reading {
-            machine: &double,
-            content: &crate::content::Nowhere,
-            named: &named,
-            state_dir: &state_dir,
-        };
-        let seen = Mounts.observe(&[&data(&[])], reading).unwrap();
-        assert!(matches!(Mounts.plan(&data(&[]), &seen, reading), Ok(Plan::InSync(_))), "{path}");
+        let plan = trial::plan_among(&Mounts, &double, &data(&[]), &claims);
+        assert!(matches!(plan, Ok(Plan::InSync(_))), "{path}");
     }
     for (path, text) in [
         ("etc/systemd/system/srv-data.mount.d/o.conf", "[Unit]\nAfter=network-online.target\n"),
