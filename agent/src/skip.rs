@@ -15,7 +15,7 @@ pub(crate) fn is_root() -> bool {
     is_root
 }
 
-/// Whether these programs are installed, which this test needs; says so where one is not.
+/// Whether the programs that a test needs are installed. Reports the first one that is not.
 pub(crate) fn has(programs: &[&str]) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     let is_there = |name: &str| env::split_paths(&path).any(|folder| folder.join(name).exists());

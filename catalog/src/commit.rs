@@ -1,4 +1,4 @@
-//! Which state of a control repository: the id that goes from git to the page.
+//! The id of a state of a control repository, from git to the page.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Before the digits of a directory's hash.
+/// The prefix of a directory's hash.
 const DIRECTORY: &str = "dir-";
 
-/// How many digits the id of a commit has, and the hash of a directory.
+/// The number of digits in the id of a commit, and in the hash of a directory.
 pub const DIGITS: usize = 40;
 
 /// The id of a commit, 40 hex digits; or of a directory's names and contents, `dir-` and 40 of them. Cheap to clone.
 ///
-/// What people type is parsed, and what git and the server make is such an id. Agents report whatever they ran, and the
-/// store gives back what they reported: so one that is read from the wire or from a row may be any text.
+/// What people type is parsed, and git and the server make only such ids. Agents report whatever they ran, and the store
+/// returns what they reported, so an id from the wire or from a row may be any text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CommitId(Arc<str>);

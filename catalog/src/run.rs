@@ -1,4 +1,4 @@
-//! Which run of an agent: the id that goes with its report, into the store and onto the page.
+//! The id of a run of an agent, from its report to the page.
 
 use std::borrow::Cow;
 use std::fmt;

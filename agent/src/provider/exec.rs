@@ -155,8 +155,8 @@ fn needed(error: &Error) -> Option<Needed> {
 /// The exit codes of a shell whose command was killed: the signal's number plus 128.
 const KILLED: [i32; 5] = [134, 135, 137, 139, 143];
 
-/// The program that the shell did not find, unless the guard says itself what follows then. The exit code of a shell is that of
-/// its last command, which may have had nothing to judge by.
+/// The program that the shell did not find, unless the guard handles that itself. The exit code of a shell is that of
+/// its last command, which may have had no input.
 fn not_found<'a>(command: &CommandLine, stderr: &'a str) -> Option<&'a str> {
     let CommandLine::Shell(text) = command else { return None };
     let goes_on = text.contains("||") || text.split(|c: char| !c.is_alphanumeric()).any(|word| word == "if");

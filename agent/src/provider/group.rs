@@ -1,4 +1,5 @@
-//! `group`: groups and their members, by the root's own `group` and `gshadow`; changed by shadow-utils, which know the locks.
+//! `group`: groups and their members, in the root's own `group` and `gshadow` files; changed with shadow-utils, which
+//! know the locks.
 //!
 //! Needs a running system. Members are those in the group database: a user whose primary group it is does not count.
 
@@ -22,7 +23,7 @@ pub struct Groups;
 /// The content of the account files; `None` if this root is not a running system.
 pub struct Seen(Option<GroupDatabase>);
 
-/// Accounts, and where members are managed, what `/etc/gshadow` has of groups.
+/// The accounts and, if members are managed, the groups in `/etc/gshadow`.
 struct GroupDatabase {
     accounts: Arc<Accounts>,
     shadowed: HashMap<String, ShadowGroup>,
@@ -113,7 +114,7 @@ impl Provider for Groups {
     }
 }
 
-/// Refuses a group that is not in the file which is changed here: `groupadd` and `groupdel` could do nothing about it.
+/// Refuses a group that is not in the file that is changed here: `groupadd` and `groupdel` have no effect on it.
 fn refuse_foreign(want: &Group, accounts: &Accounts) -> Result<(), Error> {
     let foreign = accounts.foreign(Database::Group, want.title.as_str()).map_err(|why| {
         let title = &want.title;
@@ -149,7 +150,7 @@ fn present(
     Plan::of(changes)
 }
 
-/// Whether someone has an account, here or elsewhere: who comes from a directory can be a member of a group of this machine.
+/// Whether a user exists in any source: a user of a directory service can be a member of a group of this machine.
 fn is_there(member: &AccountName, accounts: &Accounts) -> bool {
     let member = member.as_str();
     accounts.user(member).is_some() || matches!(accounts.foreign(Database::Passwd, member), Ok(Some(_)))
@@ -185,8 +186,8 @@ fn differences(want: &Group, group: &GroupEntry, found: &GroupDatabase) -> Vec<C
     gid.into_iter().chain(should.map(|should| Change::new(Property::Members, is, should))).collect()
 }
 
-/// The members of a group, for people, with those that `/etc/gshadow` has otherwise: who is listed there alone becomes one by
-/// `sg` without a password, and its administrators make anyone a member.
+/// The members of a group, for people, with what `/etc/gshadow` has besides: a user listed only there becomes a member
+/// with `sg`, without a password, and its administrators can make anyone a member.
 fn members(group: &GroupEntry, shadow: Option<&ShadowGroup>) -> String {
     let mut is = sorted(&group.members);
     let Some(shadow) = shadow else { return is };

@@ -211,7 +211,7 @@ fn generate(wanted: &[&Locale], writing: Writing<'_>) -> Result<BTreeSet<String>
     Ok(usable(&writing.run(&all_usable())?.text()))
 }
 
-/// What differs in the default. Another locale for one part of it, such as `LC_TIME`, is an exception that somebody made: it is
+/// The change of the default. Another locale for one part of it, such as `LC_TIME`, is a deliberate exception: it is
 /// reported, and stays.
 fn default_differs(want: &Locale, text: &str, file: &str) -> Option<Change> {
     let is = entries::default(text).unwrap_or("absent");

@@ -1,16 +1,16 @@
-//! What is not there, and another resource may bring: as data, beside what is said of it.
+//! Things that are missing and that another resource may bring, as data beside the message about them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Something that a resource needs and that is not there.
+/// Something that a resource needs and that is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
     pub why: String,
     pub what: Needed,
 }
 
-/// What is needed, as far as others go by it.
+/// What is needed, as far as that has an effect on other resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Needed {
     /// A user or a group.

@@ -21,7 +21,7 @@ use crate::state::StateDir;
 /// The longest time to the next run that a server can ask for.
 const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What is noted after why there was no new catalog, where the run goes by the last good one.
+/// The note after the reason why there was no new catalog, if the run uses the last good one.
 const GOES_ON: &str = "the last good catalog stays in force";
 
 /// What a run works on.

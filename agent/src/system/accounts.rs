@@ -1,4 +1,5 @@
-//! Users and groups, from the root's own `passwd` and `group`; where a name is not in those, from what else the machine asks.
+//! Users and groups from the root's own `passwd` and `group`, and from the machine's other sources if a name is in
+//! neither.
 //!
 //! Without password hashes: the provider reads those, and they are never kept here.
 
@@ -19,19 +20,19 @@ pub fn shadow(machine: &dyn Inspect) -> super::Result<Zeroizing<String>> {
     Ok(Zeroizing::new(machine.read_text(Path::new("/etc/shadow"))?.unwrap_or_default()))
 }
 
-/// What `/etc/gshadow` has of a group beside its password: programs that change groups go by it, not by `/etc/group`.
+/// The entry of a group in `/etc/gshadow`, without its password. Programs that change groups use it, not `/etc/group`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShadowGroup {
-    /// Who may change its members.
+    /// The users who may change its members.
     pub administrators: Vec<String>,
-    /// Who becomes a member by `newgrp` or `sg` without a password.
+    /// The users who become members with `newgrp` or `sg`, without a password.
     pub members: Vec<String>,
 }
 
-/// The groups of `/etc/gshadow` (gshadow(5)) by name; none where it is missing.
+/// The groups of `/etc/gshadow` (gshadow(5)) by name; empty if it does not exist.
 ///
 /// # Errors
-/// It cannot be read.
+/// Fails if it cannot be read.
 pub fn shadow_groups(machine: &dyn Inspect) -> super::Result<HashMap<String, ShadowGroup>> {
     let text = Zeroizing::new(machine.read_text(Path::new("/etc/gshadow"))?.unwrap_or_default());
     let group = |line: &str| {
@@ -72,7 +73,7 @@ pub enum Database {
 }
 
 impl Database {
-    /// As `getent` and nsswitch.conf(5) call it; the root's own file of it is `/etc/` and this.
+    /// Its name for `getent` and nsswitch.conf(5), which is also the name of the root's own file in `/etc`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Passwd => "passwd",
@@ -88,12 +89,12 @@ impl Database {
     }
 }
 
-/// Where accounts come from that are in none of the root's own files, such as LDAP.
+/// Sources of accounts other than the root's own files, such as LDAP.
 pub trait OtherSources: std::fmt::Debug + Send + Sync {
-    /// The line of a name or a number; none where there is no such entry.
+    /// The entry of a name or a number; `None` if there is none.
     ///
     /// # Errors
-    /// Nobody could say, and why.
+    /// Fails if no source could be asked.
     fn line(&self, database: Database, key: &str) -> Result<Option<String>, String>;
 }
 
@@ -129,7 +130,7 @@ impl Accounts {
         accounts
     }
 
-    /// With other sources, which are asked for who is not in the files.
+    /// Adds sources that are asked for names that are not in the files.
     #[must_use]
     pub fn with(mut self, others: Option<Arc<dyn OtherSources>>) -> Self {
         self.others = others;
@@ -156,19 +157,19 @@ impl Accounts {
         &self.groups
     }
 
-    /// The id of a user given by name, or by a number where no user has that name; of another source too.
+    /// The id of a user of any source, given by name, or by number if no user has that name.
     pub fn uid(&self, name_or_number: &str) -> Option<u32> {
         let own = self.user(name_or_number).map(|user| user.uid).or_else(|| name_or_number.parse().ok());
         own.or_else(|| self.user_elsewhere(name_or_number).ok().flatten().map(|user| user.uid))
     }
 
-    /// The id of a group given by name, or by a number where no group has that name; of another source too.
+    /// The id of a group of any source, given by name, or by number if no group has that name.
     pub fn gid(&self, name_or_number: &str) -> Option<u32> {
         let own = self.group(name_or_number).map(|group| group.gid).or_else(|| name_or_number.parse().ok());
         own.or_else(|| self.group_elsewhere(name_or_number).ok().flatten().map(|group| group.gid))
     }
 
-    /// A user given by name, or by a number where no user has that name; by name from another source too.
+    /// A user given by name, from any source, or by number if no user has that name.
     pub fn find_user(&self, name_or_number: &str) -> Option<Cow<'_, Account>> {
         match (self.user(name_or_number), name_or_number.parse::<u32>()) {
             (Some(account), _) => Some(Cow::Borrowed(account)),
@@ -177,18 +178,18 @@ impl Accounts {
         }
     }
 
-    /// A user that is not in `/etc/passwd`, by another source.
+    /// A user that is not in `/etc/passwd`, from another source.
     ///
     /// # Errors
-    /// Nobody could say, and why.
+    /// Fails if no source could be asked.
     pub fn user_elsewhere(&self, key: &str) -> Result<Option<Account>, String> {
         Ok(self.line(Database::Passwd, key)?.as_deref().and_then(parse_user))
     }
 
-    /// A group that is not in `/etc/group`, by another source.
+    /// A group that is not in `/etc/group`, from another source.
     ///
     /// # Errors
-    /// Nobody could say, and why.
+    /// Fails if no source could be asked.
     pub fn group_elsewhere(&self, key: &str) -> Result<Option<GroupEntry>, String> {
         Ok(self.line(Database::Group, key)?.as_deref().and_then(parse_group))
     }
@@ -197,11 +198,11 @@ impl Accounts {
         self.others.as_ref().map_or(Ok(None), |others| others.line(database, key))
     }
 
-    /// That a name, which is not in the file of its database, comes from another source, in words: what changes the files
-    /// neither makes nor removes it.
+    /// The message that a name comes from another source than the file of its database, so tools that change the file
+    /// cannot create or remove it; `None` if no source has the name.
     ///
     /// # Errors
-    /// Nobody could say, and why.
+    /// Fails if no source could be asked.
     pub fn foreign(&self, database: Database, name: &str) -> Result<Option<String>, String> {
         let is_number = name.parse::<u32>().is_ok();
         let is_known = match database {
@@ -215,7 +216,7 @@ impl Accounts {
         }))
     }
 
-    /// That a name is not found, in words.
+    /// The message that a name does not exist, or that this cannot be told.
     pub fn missing(&self, database: Database, name: &str) -> String {
         let kind = database.kind();
         match self.line(database, name) {

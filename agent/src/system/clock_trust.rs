@@ -1,8 +1,8 @@
-//! How far a machine may go by its clock.
+//! How far the clock of a machine can be trusted.
 
 use std::time::Duration;
 
-/// How far the clock of the machine can be believed. What a clock that is ahead removes as old is new.
+/// How far the clock of a machine can be trusted. By a clock that is ahead, new files look old and would be removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ClockTrust {
     /// Nothing says that it is ahead.

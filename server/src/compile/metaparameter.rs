@@ -1,4 +1,4 @@
-//! The words of a block that any type takes: when it is declared, how often, under which title and with which tags.
+//! The metaparameters of a block, which every type takes: when it is declared, how often, with which title and tags.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -101,13 +101,13 @@ fn variable(line: &str) -> Option<(&str, &str)> {
     Some((name, unquoted('"').or_else(|| unquoted('\'')).unwrap_or(value)))
 }
 
-/// What a text has that makes another locale the default than its `LANG`, as `NAME=VALUE`.
+/// The lines, as `NAME=VALUE`, that make another locale the default than `LANG`.
 pub(super) fn overruling(text: &str, title: &LocaleName) -> Vec<String> {
     let lines = text.lines().filter(|line| overrules(line, title)).filter_map(variable);
     lines.map(|(name, value)| format!("{name}={value}")).collect()
 }
 
-/// What a text has that gives a part of the default, such as dates, to another locale.
+/// The lines that set another locale for a part of the default, such as dates.
 pub(super) fn parts(text: &str, title: &LocaleName) -> Vec<String> {
     let is_part = |(name, value): &(&str, &str)| {
         name.starts_with("LC_") && *name != "LC_ALL" && !value.is_empty() && !is_named(value, title)
@@ -115,8 +115,8 @@ pub(super) fn parts(text: &str, title: &LocaleName) -> Vec<String> {
     text.lines().filter_map(variable).filter(is_part).map(|(name, value)| format!("{name}={value}")).collect()
 }
 
-/// Whether programs go by this line and not by `LANG`: `LC_ALL` is stronger, and so is `LANGUAGE` for what they say. Where the
-/// locale is `C`, they pass `LANGUAGE` over.
+/// Whether programs use this line and not `LANG`: `LC_ALL` takes precedence, and `LANGUAGE` does for messages, unless
+/// the locale is `C`.
 fn overrules(line: &str, title: &LocaleName) -> bool {
     let language = |name: &str| name.split(['_', '.', '@']).next().unwrap_or_default().to_owned();
     match variable(line) {
@@ -130,12 +130,12 @@ fn overrules(line: &str, title: &LocaleName) -> bool {
     }
 }
 
-/// Whether a name is that of the locale, in whatever letters.
+/// Whether a name is that of the locale, in any notation.
 fn is_named(name: &str, title: &LocaleName) -> bool {
     LocaleLine { name, charset: "" }.is(title)
 }
 
-/// The text with this default, on one line, and without what overrules it.
+/// The text with this default on one line, and without the lines that overrule it.
 pub(super) fn with_default(text: &str, title: &LocaleName) -> String {
     let new = format!("LANG={title}\n");
     let mut placed = false;

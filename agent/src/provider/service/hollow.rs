@@ -1,6 +1,6 @@
 //! Services that systemd counts as running without a process (`active (exited)`), since their definition has
-//! `RemainAfterExit=yes`. systemd generates such a definition for each script in /etc/init.d, whose daemons it does not know; the
-//! script knows whether they run.
+//! `RemainAfterExit=yes`. systemd generates such a definition for each script in /etc/init.d. It does not know the
+//! script's daemons, but the script knows whether they run.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::system::{Exit, Inspect, Invocation, Output};
 /// How long a script may take to say whether it runs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// With these variables, scripts answer themselves; otherwise those of Debian and Red Hat ask systemd.
+/// With these variables, scripts answer by themselves; otherwise, those of Debian and Red Hat ask systemd.
 const ITSELF: [&str; 2] = ["SYSTEMCTL_SKIP_REDIRECT", "_SYSTEMCTL_SKIP_REDIRECT"];
 
 /// Finds out whether a unit that counts as running lacks a process.
@@ -38,7 +38,7 @@ pub(super) fn refuse(name: &str, bus: &Bus, machine: &dyn Inspect) -> Result<(),
     }
 }
 
-/// The result for a unit without a process, by the script that it stands for.
+/// The result for a unit without a process, according to the script that it was generated from.
 fn judged(script: Option<&str>, machine: &dyn Inspect) -> Option<Hollow> {
     let Some(script) = script else { return Some(Hollow::Native) };
     if machine.in_vain().contains(script) {
@@ -52,8 +52,8 @@ fn judged(script: Option<&str>, machine: &dyn Inspect) -> Option<Hollow> {
     is_down(&output).then(|| Hollow::Script(said(script, &output)))
 }
 
-/// Whether a script says that it does not run, by the standard codes 1 to 3. A script without `status` prints its usage, with any
-/// code.
+/// Whether a script reports that it does not run, with the standard codes 1 to 3. A script without `status` prints its
+/// usage, and ends with any code.
 fn is_down(output: &Output) -> bool {
     let knows_no_status = [&output.stdout, &output.stderr]
         .iter()

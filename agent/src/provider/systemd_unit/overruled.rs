@@ -1,5 +1,5 @@
-//! Drop-ins of others that overrule a definition. systemd applies all of them in one order: of a key with one value, the last value
-//! counts; a list grows, unless a drop-in empties it.
+//! Drop-ins that overrule a definition and that the catalog does not manage. systemd applies all of them in one order:
+//! the last value of a key counts, and a list grows unless a drop-in empties it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,10 +11,10 @@ use crate::provider::service::{is_same_file, settings_of};
 use crate::provider::{Error, Reading};
 use crate::system::Inspect;
 
-/// A section that is not about how a unit runs, as those that begin with `X-` are not.
+/// A section that does not determine how a unit runs, like those that begin with `X-`.
 const INSTALL: &str = "Install";
 
-/// Relations to other units: no later file takes one back.
+/// Relations to other units, which no later file can remove.
 const RELATIONS: [&str; 20] = [
     "After",
     "Before",
@@ -119,7 +119,7 @@ const LISTS_OF: [(&str, &str); 5] = [
     ("Path", "Path"),
 ];
 
-/// A drop-in of others that gives a key of a definition another value.
+/// A drop-in that gives a key of a definition another value.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Overruled {
     /// Whether it is only for this unit, and not of a package.
@@ -166,7 +166,7 @@ fn is_of_unit(path: &Path, unit: &str) -> bool {
         && !["/usr/lib", "/lib"].iter().any(|packages| path.starts_with(packages))
 }
 
-/// The drop-ins that systemd applies after this file; none if it does not apply this file.
+/// The drop-ins that systemd applies after this file; `None` if it does not apply this file.
 fn after<'a>(
     want: &SystemdUnit,
     drop_ins: &'a [String],
@@ -184,7 +184,7 @@ fn after<'a>(
     Ok(drop_ins.iter().position(is_own).map(|at| &drop_ins[at + 1..]))
 }
 
-/// Which file decides on a key.
+/// The file that decides the value of a key.
 struct LastWord<'a> {
     key: (&'a str, &'a str),
     /// The values in this file; of a key that is not a list, the last one counts.
@@ -195,7 +195,7 @@ struct LastWord<'a> {
 }
 
 impl<'a> LastWord<'a> {
-    /// None for a key that nothing can overrule.
+    /// `None` for a key that nothing can overrule.
     fn of((section, key): (&'a str, &'a str), ours: &'a [(String, String, String)]) -> Option<Self> {
         if section == INSTALL
             || section.starts_with("X-")

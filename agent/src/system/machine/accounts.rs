@@ -9,19 +9,19 @@ use crate::system::command::child::{self, Bounds};
 use crate::system::name_service::NameService;
 use crate::system::{Accounts, Error, Inspect as _, Liveness, Result, Stat};
 
-/// What tells one version of the account files from another: identity, size, and times but that of reading.
+/// What distinguishes one version of the account files from another: identity, size, and all times but that of reading.
 type Fingerprint = [Option<((u64, u64), u64, [i64; 3])>; 2];
 
-/// What is known of the accounts.
+/// The accounts that were read, and the other sources.
 #[derive(Default)]
 pub(in crate::system) struct KnownAccounts {
     files: Mutex<Option<(Fingerprint, Arc<Accounts>)>>,
-    /// Whom else is asked; none where the root is not a running system.
+    /// The name service; `None` if the root is not a running system.
     pub(in crate::system) others: OnceLock<Option<Arc<NameService>>>,
 }
 
 impl KnownAccounts {
-    /// Who was missing may be there.
+    /// Forgets which names do not exist.
     pub(super) fn forget_missing(&self) {
         if let Some(Some(others)) = self.others.get() {
             others.forget_missing();
@@ -49,7 +49,7 @@ impl Machine {
     fn name_service(&self) -> Option<Arc<NameService>> {
         let (stop, end) = (self.stop.clone(), self.end);
         let ask = move |command: &_| {
-            // It runs as the agent itself, whose account nobody needs to look for.
+            // It runs as the agent itself, so no account is looked up.
             child::run(command, &Accounts::default(), Bounds { stop: stop.as_deref(), end })
         };
         (self.liveness == Liveness::Live).then(|| Arc::new(NameService::new(ask)))
